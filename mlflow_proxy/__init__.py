@@ -1,0 +1,38 @@
+"""MLflow in Jupyter: a tile, a supervisor and MLflow itself, in three layers.
+
+- `mlflow_proxy.jupyter` runs in the Jupyter server: settings, tile, what kernels are told.
+- `mlflow_proxy.supervisor` is started by jupyter-server-proxy: the socket, the
+  pages, MLflow's life.
+- `mlflow_proxy.server` is the MLflow process.
+
+Each layer starts the next and imports nothing of it. This module is imported by all three, so it
+imports nothing until it is asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
+
+__all__ = ["__version__", "setup_mlflow"]
+
+
+def setup_mlflow() -> dict[str, Any]:
+    """Describe MLflow to jupyter-server-proxy (entry point `jupyter_serverproxy_servers`)."""
+    from .jupyter.entry_point import server_process  # noqa: PLC0415
+
+    return server_process()
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "mlflow_proxy"}]
+
+
+def _load_jupyter_server_extension(server_app: ServerApp) -> None:
+    from .jupyter.extension import load  # noqa: PLC0415
+
+    load(server_app)

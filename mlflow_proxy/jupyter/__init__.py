@@ -1,0 +1,1 @@
+"""Jupyter glue: describes MLflow to the Jupyter server, decides nothing, imports nothing heavy."""

@@ -1,0 +1,149 @@
+"""Every setting, as `c.MLflowProxy.<name>` in a Jupyter configuration file."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from jupyter_server.serverapp import ServerApp
+from traitlets import Bool, Dict, Float, TraitError, Unicode, default, validate
+from traitlets.config import Configurable
+
+RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/:])(.+)", re.DOTALL)
+URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+def settings() -> MLflowProxy:
+    """Read the settings of the Jupyter server that runs in this process.
+
+    Raises:
+        traitlets.TraitError: a setting has a value it cannot have.
+    """
+    if not ServerApp.initialized():
+        return MLflowProxy()
+    server_app = ServerApp.instance()
+    return MLflowProxy(root_dir=server_app.root_dir, parent=server_app)
+
+
+class MLflowProxy(Configurable):
+    """Settings of jupyter-mlflow-proxy."""
+
+    backend_store_uri = Unicode(
+        help="""
+        Where experiments and runs are kept: any store URI of MLflow.
+
+        Default: `$MLFLOW_BACKEND_STORE_URI`, else `$MLFLOW_TRACKING_URI`, else
+        `sqlite:///<Jupyter root folder>/mlflow.db`. Relative SQLite paths start at the Jupyter root
+        folder. A password belongs in the environment variable rather than in a file.
+        """,
+    ).tag(config=True)
+
+    registry_store_uri = Unicode(
+        help="""
+        Where registered models are kept.
+
+        Default: `$MLFLOW_REGISTRY_STORE_URI`, else the store of `backend_store_uri`.
+        """,
+    ).tag(config=True)
+
+    default_artifact_root = Unicode(
+        help="""
+        Where new experiments keep their artifacts: a folder, or any artifact URI of MLflow.
+
+        Default: `$MLFLOW_DEFAULT_ARTIFACT_ROOT`, else `<Jupyter root folder>/mlartifacts`.
+        """,
+    ).tag(config=True)
+
+    export_tracking_uri = Bool(
+        True,
+        help="""
+        Give kernels and terminals `MLFLOW_TRACKING_URI`, so that what they log is what the
+        dashboard shows. A value that is already set is never changed.
+        """,
+    ).tag(config=True)
+
+    start_timeout = Float(
+        120.0,
+        help="""
+        Seconds that MLflow may take to come up before the start counts as failed. More than 0.
+        """,
+    ).tag(config=True)
+
+    python = Unicode(
+        help="""
+        The Python interpreter that runs MLflow, 3.10 or newer, with MLflow installed: another
+        environment's, say. Default: the interpreter that runs Jupyter.
+        """,
+    ).tag(config=True)
+
+    environment = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="""
+        Environment variables for the MLflow process, beside those of Jupyter: the credentials of an
+        artifact store, say.
+        """,
+    ).tag(config=True)
+
+    new_browser_tab = Bool(
+        True,
+        help="""
+        Open the dashboard in a browser tab of its own; False: inside JupyterLab.
+        """,
+    ).tag(config=True)
+
+    def __init__(self, root_dir: str | None = None, **kwargs: Any) -> None:
+        """Read the settings; `root_dir` is Jupyter's root folder, by default the working folder."""
+        self.root_dir = Path(root_dir or os.getcwd()).absolute()
+        super().__init__(**kwargs)
+
+    @default("backend_store_uri")
+    def _default_backend_store_uri(self) -> str:
+        uri = os.environ.get("MLFLOW_BACKEND_STORE_URI") or os.environ.get("MLFLOW_TRACKING_URI")
+        return self._anchor_store(uri or "sqlite:///mlflow.db")
+
+    @default("registry_store_uri")
+    def _default_registry_store_uri(self) -> str:
+        uri = os.environ.get("MLFLOW_REGISTRY_STORE_URI")
+        return self._anchor_store(uri) if uri else self.backend_store_uri
+
+    @default("default_artifact_root")
+    def _default_default_artifact_root(self) -> str:
+        return self._anchor_folder(os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT") or "mlartifacts")
+
+    @validate("backend_store_uri", "registry_store_uri")
+    def _validate_store_uri(self, proposal: dict[str, Any]) -> str:
+        # No other check here: a wrong URI must reach the page, where the user reads what is wrong.
+        return self._anchor_store(proposal["value"])
+
+    @validate("default_artifact_root")
+    def _validate_default_artifact_root(self, proposal: dict[str, Any]) -> str:
+        return self._anchor_folder(proposal["value"])
+
+    def _anchor_store(self, uri: str) -> str:
+        """Make a relative SQLite path absolute: kernels run in other folders than MLflow."""
+        match = RELATIVE_SQLITE.fullmatch(uri)
+        return f"{match[1]}{self.root_dir / match[2]}" if match else uri
+
+    def _anchor_folder(self, uri: str) -> str:
+        return uri if URI.match(uri) else str(self.root_dir / os.path.expanduser(uri))
+
+    @default("python")
+    def _default_python(self) -> str:
+        return sys.executable
+
+    @validate("start_timeout")
+    def _validate_start_timeout(self, proposal: dict[str, Any]) -> float:
+        value = float(proposal["value"])
+        if not 0 < value < float("inf"):
+            raise TraitError(
+                f"MLflowProxy.start_timeout is {value:g}; it takes a number of seconds above 0"
+            )
+        return value
+
+    @validate("python")
+    def _validate_python(self, proposal: dict[str, Any]) -> str:
+        return os.path.expanduser(str(proposal["value"])) or sys.executable

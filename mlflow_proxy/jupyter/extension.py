@@ -1,0 +1,66 @@
+"""The Jupyter server extension: tells kernels and terminals which store to use."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from traitlets import TraitError
+
+from .config import settings
+from .entry_point import log_file
+
+if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
+
+    from .config import MLflowProxy
+
+# A client that finds `_MLFLOW_SERVER_ARTIFACT_ROOT` takes itself for a part of the server and,
+# since MLflow 3.17, refuses artifact URIs that name a host. Kernels are clients: they may go
+# anywhere.
+# https://github.com/mlflow/mlflow/blob/master/mlflow/store/artifact/host_policy.py
+HOST_ADDRESSED_SCHEMES = "ftp,sftp,hdfs,viewfs,http,https,mlflow-artifacts,r2,b2,abfss"
+
+
+def load(server_app: ServerApp) -> None:
+    """Set up this Jupyter server; called once, after jupyter-server-proxy was loaded."""
+    try:
+        config = settings()
+    except TraitError as error:
+        server_app.log.error("MLflow is not available: %s", error)
+        return
+    server_app.log.info(
+        "MLflow is at %smlflow/, its log will be %s", server_app.base_url, log_file()
+    )
+    if config.export_tracking_uri:
+        export_tracking_uri(config, server_app)
+
+
+def export_tracking_uri(config: MLflowProxy, server_app: ServerApp) -> None:
+    """Put the store into this process's environment, which kernels and terminals inherit."""
+    exported = kernel_environment(config)
+    tracking_uri = exported["MLFLOW_TRACKING_URI"]
+    if os.environ.get("MLFLOW_TRACKING_URI", tracking_uri) != tracking_uri:
+        server_app.log.warning(
+            "MLFLOW_TRACKING_URI is set to another store than MLflowProxy.backend_store_uri: "
+            "the MLflow dashboard will not show what notebooks log. Unset one of the two."
+        )
+        return
+    for name, value in exported.items():
+        os.environ.setdefault(name, value)
+
+
+def kernel_environment(config: MLflowProxy) -> dict[str, str]:
+    """What a kernel needs to log into the dashboard's store and keep artifacts where it does.
+
+    Without the artifact root, an experiment that a notebook creates keeps its artifacts in a
+    `mlruns` folder beside that notebook. MLflow clients since 3.10 take it from the private
+    variable only; there is no public one.
+    """
+    exported = {"MLFLOW_TRACKING_URI": config.backend_store_uri}
+    if config.registry_store_uri != config.backend_store_uri:
+        exported["MLFLOW_REGISTRY_URI"] = config.registry_store_uri
+    if not config.backend_store_uri.startswith(("http://", "https://")):
+        exported["_MLFLOW_SERVER_ARTIFACT_ROOT"] = config.default_artifact_root
+        exported["MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES"] = HOST_ADDRESSED_SCHEMES
+    return exported

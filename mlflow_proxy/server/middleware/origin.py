@@ -1,0 +1,77 @@
+"""Lets MLflow be served under any host name, and only to pages of that name.
+
+MLflow refuses host names that are not local (DNS rebinding) and writes from pages of another
+origin. Jupyter has checked the Host header, so MLflow is told that it is local. The page's origin
+is judged here, where the Host is still the browser's: a page of the same host is local, too; any
+other is nobody, whom MLflow refuses as it is. Jupyter compares the same two headers and, as here,
+trusts no `X-Forwarded-Host` (jupyter_server/base/handlers.py, `check_origin`).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from .types import ASGIApp, Headers, Receive, Scope, Send
+
+LOCAL_HOST = b"localhost"
+LOCAL_ORIGIN = b"http://localhost"
+NOBODY = b"null"  # what browsers send for a page without an origin of its own (RFC 6454, 7.3)
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+REFUSAL = b"Cross-origin request blocked"  # as MLflow words it
+
+
+class OwnOrigin:
+    """Maps Host and Origin to what MLflow takes for local."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with the mapped headers, or refuse it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = local_headers(scope["headers"])
+        if (b"origin", NOBODY) in headers and _is_unguarded(scope):
+            await _refuse(send)
+            return
+        await self._app({**scope, "headers": headers}, receive, send)
+
+
+def local_headers(headers: Headers) -> Headers:
+    """Map `headers`; a request without an Origin keeps having none."""
+    hosts = [value for name, value in headers if name == b"host"]
+    origins = [value for name, value in headers if name == b"origin"]
+    mapped = [header for header in headers if header[0] not in (b"host", b"origin")]
+    mapped.append((b"host", LOCAL_HOST))
+    if origins:
+        own = len(origins) == len(hosts) == 1 and is_own_origin(origins[0], hosts[0])
+        mapped.append((b"origin", LOCAL_ORIGIN if own else NOBODY))
+    return mapped
+
+
+def is_own_origin(origin: bytes, host: bytes) -> bool:
+    """Whether `origin` is the one of a page that came from `host`."""
+    try:
+        page = urlsplit(origin.decode("ascii").lower())
+        server = host.decode("ascii").lower()
+    except ValueError:
+        return False
+    default_port = DEFAULT_PORTS.get(page.scheme)
+    if default_port is None or page.geturl() != f"{page.scheme}://{page.netloc}" or not server:
+        return False
+    return page.netloc.removesuffix(default_port) == server.removesuffix(default_port)
+
+
+def _is_unguarded(scope: Scope) -> bool:
+    """Whether it is a write outside of the paths whose Origin MLflow looks at: `/graphql`, say."""
+    return scope["type"] == "websocket" or (
+        scope["method"] not in READING and not scope["path"].startswith(("/api/", "/ajax-api/"))
+    )
+
+
+async def _refuse(send: Send) -> None:
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(REFUSAL))]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": REFUSAL})

@@ -1,0 +1,102 @@
+"""Which stores MLflow opens, and what can be said about them before MLflow is imported."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from .errors import StartError
+
+SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?.*)?", re.DOTALL)
+PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):(.+)@")
+EXAMPLE = "sqlite:////home/me/mlflow.db or postgresql://user@host/database"
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """The stores, as `mlflow server` takes them."""
+
+    backend_store_uri: str
+    registry_store_uri: str
+    default_artifact_root: str
+
+    @classmethod
+    def from_environment(cls) -> StoreSettings:
+        """Read them from the variables that `mlflow server` reads, too."""
+        return cls(
+            os.environ["MLFLOW_BACKEND_STORE_URI"],
+            os.environ["MLFLOW_REGISTRY_STORE_URI"],
+            os.environ["MLFLOW_DEFAULT_ARTIFACT_ROOT"],
+        )
+
+    def check(self) -> None:
+        """Find at once what MLflow would find after seconds of imports, or say less clearly.
+
+        Raises:
+            StartError: a store cannot be opened.
+        """
+        check_store_uri("backend_store_uri", self.backend_store_uri)
+        check_store_uri("registry_store_uri", self.registry_store_uri)
+
+
+def check_store_uri(name: str, uri: str) -> None:
+    """Check that `uri`, the setting `name`, can be a store.
+
+    Raises:
+        StartError: it cannot.
+    """
+    remedy = f"Set c.MLflowProxy.{name} in the Jupyter configuration, for example to {EXAMPLE}."
+    shown = PASSWORD.sub(r"\1:***@", uri)
+    try:
+        scheme = urlsplit(uri).scheme
+    except ValueError as error:
+        raise StartError(f"The store URI {shown} cannot be read: {error}.", remedy) from None
+    if scheme in ("http", "https"):
+        raise StartError(
+            f"The store, {shown}, is a tracking server with a dashboard of its own, "
+            "which cannot be shown here yet.",
+            "Open that address in the browser. Notebooks log to it all the same.",
+        )
+    if scheme.startswith("sqlite"):
+        match = SQLITE.fullmatch(uri)
+        if not match:
+            raise StartError(f"The store URI {shown} names no database file.", remedy)
+        check_folder_of(Path(match["path"]))
+    elif "://" in uri and not scheme:
+        raise StartError(f"The store URI {shown} has no scheme.", remedy)
+
+
+def check_folder_of(database: Path) -> None:
+    """Check that SQLite can keep `database`, and the journal beside it, in its folder.
+
+    Raises:
+        StartError: it cannot.
+    """
+    folder = database.absolute().parent
+    remedy = (
+        "Make the folder writable, or choose another place with c.MLflowProxy.backend_store_uri "
+        "(and c.MLflowProxy.default_artifact_root)."
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        if database.exists():
+            with database.open("r+b"):
+                pass
+    except OSError as error:
+        raise StartError(
+            f"MLflow cannot keep its database {database}: {error.strerror}.", remedy
+        ) from None
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The database file of a `sqlite` URI; None for any other store, in memory included."""
+    match = SQLITE.fullmatch(uri)
+    if not match or match["path"] == ":memory:" or uri.startswith("sqlite:///file:"):
+        return None
+    return Path(match["path"]).absolute()

@@ -1,0 +1,122 @@
+"""A new SQLite store appears whole or not at all.
+
+MLflow creates its tables in the database itself, over a second or more and without a lock: a kernel
+and the dashboard that do so at the same moment damage it. So the database is made aside and then
+linked into place, which fails if a kernel was first. Then that kernel is given the time it needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+QUIET = 3.0  # seconds without a change after which nobody is creating the database any more
+INTERVAL = 0.05  # seconds between looks at it
+
+_logger = logging.getLogger(__name__)
+
+
+def ensure(
+    path: Path,
+    create: Callable[[Path], None],
+    latest_revision: Callable[[], str],
+    tell: Callable[[str], None],
+) -> None:
+    """Make sure that a database is at `path`, and that nobody else is still creating it.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+    if not path.exists():
+        tell("create")
+        if create_aside(path, create):
+            return
+    if is_new(path, latest_revision()):
+        tell("wait")
+        wait_until_created(path, latest_revision())
+
+
+def create_aside(path: Path, create: Callable[[Path], None]) -> bool:
+    """Create a database aside and link it to `path`; False if somebody was faster."""
+    with tempfile.TemporaryDirectory(prefix=".mlflow-", dir=path.parent) as folder:
+        aside = Path(folder) / path.name
+        with unsafe_but_fast():
+            create(aside)
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        try:
+            os.link(aside, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            # A file system without hard links: MLflow creates the database in place, as ever.
+            _logger.warning("%s is not created in one step: %s", path, error)
+            return False
+    return True
+
+
+@contextmanager
+def unsafe_but_fast() -> Iterator[None]:
+    """Let SQLite connections made meanwhile trust the machine not to fail.
+
+    A database that nobody else can see yet needs no journal on disk: this halves its creation, and
+    on a slow disk does far more.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def relax(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = MEMORY")
+
+    event.listen(Engine, "connect", relax)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", relax)
+
+
+def is_new(path: Path, latest_revision: str) -> bool:
+    """Whether the database at `path` is one that somebody may just be creating."""
+    return path.exists() and not _is_complete(path, latest_revision)
+
+
+def wait_until_created(path: Path, latest_revision: str) -> None:
+    """Wait until the database is complete, or until nobody has changed it for `QUIET` seconds."""
+    last, since = _fingerprint(path), time.monotonic()
+    while not _is_complete(path, latest_revision) and time.monotonic() - since < QUIET:
+        time.sleep(INTERVAL)
+        if (now := _fingerprint(path)) != last:
+            last, since = now, time.monotonic()
+
+
+def _is_complete(path: Path, latest_revision: str) -> bool:
+    """Whether it has the latest tables and the default experiment, which MLflow makes last."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            revisions = database.execute("SELECT version_num FROM alembic_version").fetchall()
+            experiments = database.execute("SELECT 1 FROM experiments LIMIT 1").fetchall()
+    except sqlite3.Error:  # no such table yet, or locked by who writes it
+        return False
+    return revisions == [(latest_revision,)] and bool(experiments)
+
+
+def _fingerprint(path: Path) -> list[tuple[int, int] | None]:
+    files = [path, path.with_name(f"{path.name}-journal"), path.with_name(f"{path.name}-wal")]
+    return [_stat(file) for file in files]
+
+
+def _stat(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_size, status.st_mtime_ns

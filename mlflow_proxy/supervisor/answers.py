@@ -1,0 +1,107 @@
+"""What is answered while MLflow is not up: a page to a person, 503 to a program, static files."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from .http import Request, Response
+from .state import Status
+from .static_files import PREFIX, entry_points, static_file
+
+PAGES = Path(__file__).parent / "pages"
+ICON = Path(__file__).parents[1] / "icons" / "mlflow.svg"
+STATUS_PATH = "/_proxy/status"  # the MLflow process answers it too, once it is up
+START_PATH = "/_proxy/start"
+RETRY_AFTER = 1  # seconds; MLflow's own client waits that long and then succeeds
+
+
+class Answers:
+    """Answers from `status`; `want` is told when somebody wants MLflow (True: at once)."""
+
+    def __init__(self, status: Status, want: Callable[[bool], None]) -> None:
+        self._status = status
+        self._want = want
+
+    def __call__(self, request: Request) -> Response:
+        """Answer `request`."""
+        if request.path == STATUS_PATH:
+            return Response.json(HTTPStatus.OK, self._report())
+        if request.path == START_PATH:
+            return self._try_again(request)
+        if request.path.startswith(PREFIX) and self._status.static_folder:
+            return static_file(self._status.static_folder, request.path)
+        if request.wants_page:
+            self._want(False)
+            return self._page(request)
+        return self._unavailable()
+
+    def _try_again(self, request: Request) -> Response:
+        # A page of another site can send a form, but no JSON without being asked first.
+        if request.method != "POST" or request.headers.get("content-type") != "application/json":
+            return Response(HTTPStatus.METHOD_NOT_ALLOWED, b"POST application/json")
+        self._want(True)
+        return Response.json(HTTPStatus.ACCEPTED, self._report())
+
+    def _report(self) -> dict[str, Any]:
+        """What the page shows; see `pages/page.js`."""
+        status = self._status
+        return {
+            "state": status.state.value,
+            "text": status.progress.text,
+            "progress": round(status.progress.fraction, 3),
+            "seconds": round(status.progress.seconds, 1),
+            "reason": status.failure.reason if status.failure else "",
+            "remedy": status.failure.remedy if status.failure else "",
+            "log": list(status.log_lines),
+            "prefetch": entry_points(status.static_folder) if status.static_folder else [],
+        }
+
+    def _unavailable(self) -> Response:
+        failure = self._status.failure
+        message = f"{failure.reason} {failure.remedy}" if failure else "MLflow is starting."
+        error = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": message}
+        retry_after = ("Retry-After", str(RETRY_AFTER))
+        return Response.json(HTTPStatus.SERVICE_UNAVAILABLE, error, retry_after)
+
+    def _page(self, request: Request) -> Response:
+        nonce = os.urandom(16).hex()
+        report = self._report()
+        page = Template(_read("page.html")).substitute(
+            nonce=nonce,
+            style=_read("page.css"),
+            script=_read("page.js"),
+            icon=ICON.read_text(encoding="utf-8"),
+            # Links are relative: the page may stand at any depth under any base URL.
+            base="../" * (request.path.count("/") - 1),
+            state=report["state"],
+            reason=html.escape(report["reason"]),
+            remedy=html.escape(report["remedy"]),
+            log_file=html.escape(str(self._status.log_file)),
+            # Only `<` could end the element that it stands in.
+            report=json.dumps(report).replace("<", "\\u003c"),
+        )
+        headers = (
+            ("Cache-Control", "no-store"),
+            ("Content-Security-Policy", _content_security_policy(nonce)),
+            ("X-Frame-Options", "SAMEORIGIN"),
+        )
+        return Response(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8", headers)
+
+
+def _content_security_policy(nonce: str) -> str:
+    source = f"'nonce-{nonce}'"
+    return (
+        f"default-src 'none'; script-src {source}; style-src {source}; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    )
+
+
+def _read(name: str) -> str:
+    return (PAGES / name).read_text(encoding="utf-8")

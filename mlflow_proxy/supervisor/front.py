@@ -1,0 +1,69 @@
+"""The supervisor's own answers on the shared listening socket, for as long as it is its turn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Callable
+from http import HTTPStatus
+
+from .http import MAX_HEAD, BadRequestError, Request, Response, linger, read_request, send
+
+_logger = logging.getLogger(__name__)
+
+
+class Front:
+    """Accepts connections between `open` and `close`.
+
+    The socket listens all the time: what nobody accepts waits in its queue for whoever is next.
+    """
+
+    def __init__(self, listener: socket.socket, answer: Callable[[Request], Response]) -> None:
+        self._listener = listener
+        self._answer = answer
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> None:
+        """Begin to accept; does nothing when it does already."""
+        if self._server is None:
+            # asyncio closes the socket that it is given, so it gets a duplicate.
+            self._server = await asyncio.start_server(
+                self._serve, sock=self._listener.dup(), limit=MAX_HEAD
+            )
+
+    def close(self) -> None:
+        """Accept no more; requests that were accepted are answered."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with contextlib.suppress(ConnectionError):
+                await self._answer_one(reader, writer)
+        except Exception:  # the outermost loop of a request: the next one must be answered
+            _logger.exception("A request could not be answered")
+        finally:
+            writer.close()
+
+    async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            request = await read_request(reader)
+        except BadRequestError as error:
+            request, response = None, Response(error.status, error.status.phrase.encode())
+        else:
+            if request is None:
+                return
+            response = self._respond(request)
+        await send(writer, response, head_only=request is not None and request.method == "HEAD")
+        await linger(reader)
+
+    def _respond(self, request: Request) -> Response:
+        try:
+            return self._answer(request)
+        except Exception:
+            _logger.exception("%s %s could not be answered", request.method, request.path)
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            return Response(status, b"The MLflow supervisor has made a mistake; see its log.")

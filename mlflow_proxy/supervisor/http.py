@@ -1,0 +1,128 @@
+"""Just enough HTTP/1.1 for the supervisor: read one request, write one answer, close.
+
+`http.server` would cost a thread a connection and, with what it imports, a third of the memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+MAX_HEAD = 64 * 1024  # bytes; tornado, in front of us, allows as much
+HEAD_TIMEOUT = 10.0  # seconds for the request's head to arrive
+LINGER = 2.0  # seconds to read on, so that a client that still sends gets to read the answer
+
+
+class BadRequestError(Exception):
+    """The request cannot be answered but by `status`."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        super().__init__(status.phrase)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Request:
+    """The head of a request; header names are in lower case."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def wants_page(self) -> bool:
+        """Whether a person waits for it: a page, not a program."""
+        return self.method in ("GET", "HEAD") and "text/html" in self.headers.get("accept", "")
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer: `body`, or a file in its place."""
+
+    status: HTTPStatus
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: tuple[tuple[str, str], ...] = ()
+    file: Path | None = None
+
+    @classmethod
+    def json(cls, status: HTTPStatus, value: Any, *headers: tuple[str, str]) -> Response:
+        """Answer with `value` as JSON, not to be cached."""
+        headers = (*headers, ("Cache-Control", "no-store"))
+        return cls(status, json.dumps(value).encode(), "application/json", headers)
+
+
+def parse_head(head: bytes) -> Request:
+    """Parse the request line and the header lines of `head`.
+
+    Raises:
+        BadRequestError: this is not HTTP/1.
+    """
+    first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+    match first.split(" "):
+        case [method, target, "HTTP/1.1" | "HTTP/1.0"] if target.startswith("/"):
+            path, _, query = target.partition("?")
+        case _:
+            raise BadRequestError(HTTPStatus.BAD_REQUEST)
+    headers = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise BadRequestError(HTTPStatus.BAD_REQUEST)
+        headers[name.strip().lower()] = value.strip()
+    return Request(method, path, query, headers)
+
+
+async def read_request(reader: asyncio.StreamReader) -> Request | None:
+    """Read a request's head; None when the client goes away first.
+
+    Raises:
+        BadRequestError: it is too long, too slow or not HTTP.
+    """
+    try:
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_TIMEOUT)
+    except asyncio.IncompleteReadError:
+        return None
+    except asyncio.LimitOverrunError:
+        raise BadRequestError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE) from None
+    except asyncio.TimeoutError:
+        raise BadRequestError(HTTPStatus.REQUEST_TIMEOUT) from None
+    return parse_head(head)
+
+
+async def send(writer: asyncio.StreamWriter, response: Response, head_only: bool = False) -> None:
+    """Send `response` and end the connection's sending side."""
+    length = response.file.stat().st_size if response.file else len(response.body)
+    lines = [
+        f"HTTP/1.1 {response.status.value} {response.status.phrase}",
+        f"Content-Type: {response.content_type}",
+        f"Content-Length: {length}",
+        "X-Content-Type-Options: nosniff",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in response.headers),
+    ]
+    writer.write("\r\n".join([*lines, "\r\n"]).encode("latin-1"))
+    if not head_only:
+        writer.write(response.body)
+    await writer.drain()
+    if response.file and not head_only:
+        with response.file.open("rb") as file:
+            await asyncio.get_running_loop().sendfile(writer.transport, file)
+    writer.write_eof()
+
+
+async def linger(reader: asyncio.StreamReader) -> None:
+    """Read and forget what the client still sends: to close with unread bytes is to reset."""
+
+    async def forget() -> None:
+        while await reader.read(MAX_HEAD):
+            pass
+
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(forget(), LINGER)

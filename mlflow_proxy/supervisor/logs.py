@@ -1,0 +1,79 @@
+"""The log file: what MLflow prints and what the supervisor does, bounded in size."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections import deque
+from collections.abc import Iterator
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+MAX_BYTES = 1 << 20  # of the log and of its one predecessor, each
+PAGE_LINES = 50  # kept for the page
+LINE_LENGTH = 2000  # characters of one line
+
+PASSWORD_IN_URI = re.compile(r"(?<=://)([^\s:/@]*):([^\s@/]+)@")
+
+
+def mask_passwords(text: str) -> str:
+    """Replace the password of every URI in `text`."""
+    return PASSWORD_IN_URI.sub(r"\1:***@", text)
+
+
+class MLflowOutput:
+    """What MLflow printed: goes to the log line by line, the last lines are kept for the page."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self.lines: deque[str] = deque(maxlen=PAGE_LINES)
+        self._logger = logger
+        self._rest = ""
+
+    def write(self, data: bytes) -> None:
+        """Take what MLflow printed, in pieces of any size; `b""` ends the last line."""
+        *lines, self._rest = (self._rest + data.decode(errors="replace")).split("\n")
+        if self._rest and (not data or len(self._rest) > LINE_LENGTH):
+            lines, self._rest = [*lines, self._rest], ""
+        for line in lines:
+            text = mask_passwords(line.rstrip()[:LINE_LENGTH])
+            self.lines.append(text)
+            self._logger.info(text)
+
+
+def set_up_logging(path: Path) -> MLflowOutput:
+    """Log to `path`, readable by its owner only; warnings also to Jupyter's own log (stderr)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_old_logs(path)
+    file = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
+    stderr = logging.StreamHandler()
+    stderr.setLevel(logging.WARNING)
+    logging.basicConfig(
+        level=logging.INFO,
+        handlers=[file, stderr],
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    return MLflowOutput(logging.getLogger("mlflow"))
+
+
+def remove_old_logs(path: Path) -> None:
+    """Remove the logs of Jupyter servers of this machine that no longer run."""
+    for old, pid in _logs_beside(path):
+        if old != path and not _is_running(pid):
+            old.unlink(missing_ok=True)
+
+
+def _logs_beside(path: Path) -> Iterator[tuple[Path, int]]:
+    for candidate in path.parent.glob("mlflow-proxy-*.log*"):
+        if match := re.fullmatch(r"mlflow-proxy-(\d+)\.log(\.1)?", candidate.name):
+            yield candidate, int(match[1])
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,92 @@
+// Follows MLflow's start and goes on to the dashboard. The page and the dashboard have one address,
+// so going on is a reload, which keeps the `#...` part.
+"use strict";
+
+const INTERVAL = 200; // milliseconds between questions while MLflow starts
+const PATIENCE = 2000; // milliseconds to wait when nobody answers: Jupyter itself may be away
+
+const base = document.body.dataset.base;
+const element = (id) => document.getElementById(id);
+const fetched = new Set();
+
+function show(report) {
+  if (report.state === "ready") {
+    location.reload();
+    return;
+  }
+  document.body.dataset.state = report.state;
+  const percent = Math.round(100 * report.progress);
+  const bar = element("bar");
+  bar.setAttribute("aria-valuenow", percent);
+  bar.setAttribute("aria-valuetext", `${report.text}, ${percent} %`);
+  bar.firstElementChild.style.width = `${percent}%`;
+  setText("text", report.text);
+  setText("seconds", `${Math.floor(report.seconds)} s`);
+  setText("reason", report.reason);
+  setText("remedy", report.remedy);
+  showLog(report.log);
+  report.prefetch.forEach(prefetch);
+}
+
+function setText(id, text) {
+  // A screen reader repeats what is set, also when it is the same.
+  if (element(id).textContent !== text) element(id).textContent = text;
+}
+
+function showLog(lines) {
+  const log = element("log");
+  const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
+  setText("log", lines.join("\n") || "Nothing yet.");
+  if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+// The dashboard asks for the same addresses and then finds them in the browser's cache.
+function prefetch(address) {
+  if (fetched.has(address)) return;
+  fetched.add(address);
+  fetch(base + address, { priority: "low" }).catch(() => fetched.delete(address));
+}
+
+async function follow() {
+  let wait = INTERVAL;
+  try {
+    const answer = await fetch(base + "_proxy/status", { cache: "no-store" });
+    if (answer.redirected || answer.status === 401 || answer.status === 403) {
+      location.reload(); // logged out meanwhile: Jupyter shows its login
+      return;
+    }
+    if (!answer.ok) throw new Error(answer.statusText);
+    show(await answer.json());
+  } catch {
+    wait = PATIENCE;
+  }
+  if (document.body.dataset.state === "starting") setTimeout(follow, wait);
+}
+
+element("again").addEventListener("click", async () => {
+  element("again").disabled = true;
+  setText("trouble", "");
+  try {
+    const answer = await fetch(base + "_proxy/start", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: "{}",
+    });
+    if (answer.status === 404) location.reload(); // MLflow is up already
+    if (!answer.ok) throw new Error(answer.statusText);
+    show(await answer.json());
+    follow();
+  } catch {
+    setText("trouble", "Jupyter did not answer; try once more.");
+  }
+  element("again").disabled = false;
+});
+
+// Somebody else, or another tab, may have started MLflow while this page was not looked at.
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && document.body.dataset.state === "failed") follow();
+});
+
+show(JSON.parse(element("report").textContent));
+element("details").open = document.body.dataset.state === "failed";
+if (document.body.dataset.state === "starting") setTimeout(follow, INTERVAL);

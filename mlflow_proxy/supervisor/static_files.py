@@ -1,0 +1,39 @@
+"""MLflow's own static files, served from its folder while MLflow itself is still starting."""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import unquote
+
+from .http import Response
+
+PREFIX = "/static-files/"
+MAX_AGE = 2_419_200  # seconds, as MLflow's: names hold a hash of what is in the file
+ENTRY_POINT = re.compile(r'(?:src|href)="(?:\./)?(static-files/static/(?:js|css)/[^"]+)"')
+
+
+def static_file(folder: Path, path: str) -> Response:
+    """Answer a request for `path`, which starts with `PREFIX`, as MLflow would."""
+    try:
+        file = (folder / unquote(path.removeprefix(PREFIX))).resolve()
+        found = file.is_relative_to(folder.resolve()) and file.is_file()
+    except (OSError, ValueError):  # a name too long, a NUL in it
+        found = False
+    if not found:
+        return Response(HTTPStatus.NOT_FOUND, b"Not found")
+    content_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    if content_type.startswith("text/"):
+        content_type += "; charset=utf-8"
+    cache = ("Cache-Control", f"public, max-age={MAX_AGE}")
+    return Response(HTTPStatus.OK, b"", content_type, (cache,), file)
+
+
+def entry_points(folder: Path) -> list[str]:
+    """The dashboard's main script and style, as URLs relative to the dashboard's."""
+    try:
+        return ENTRY_POINT.findall((folder / "index.html").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return []

@@ -1,0 +1,188 @@
+"""MLflow's life: started, watched, started again, ended with Jupyter."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from .answers import Answers
+from .child import MLflowChild, MLflowCommand
+from .front import Front
+from .logs import MLflowOutput
+from .progress import StartHistory, StartProgress
+from .state import Failure, State, Status
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+PARENT_INTERVAL = 1.0  # seconds between looks at whether Jupyter still lives
+FIRST_DELAY = 0.5  # seconds before a restart after a crash; doubles with each crash
+LAST_DELAY = 30.0
+HEALTHY = 60.0  # seconds of service after which a crash counts as the first again
+RETRY_INTERVAL = 3.0  # seconds after a failed start in which a page load does not start again
+
+_logger = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Runs MLflow on `listener` and answers there itself whenever MLflow does not.
+
+    Only this class changes `status`. The front is open in every state but `State.READY`.
+    """
+
+    def __init__(  # noqa: PLR0913 (what it needs, so that tests need no patching)
+        self,
+        *,
+        listener: socket.socket,
+        command: MLflowCommand,
+        output: MLflowOutput,
+        history: StartHistory,
+        log_file: Path,
+        start_timeout: float,
+        jupyter_pid: int,
+    ) -> None:
+        self._listener = listener
+        self._command = command
+        self._output = output
+        self._history = history
+        self._start_timeout = start_timeout
+        self._jupyter_pid = jupyter_pid
+        self._wanted = asyncio.Event()
+        self._failed_at = 0.0
+        self.status = Status(StartProgress(history), log_file, output.lines)
+        self._front = Front(listener, Answers(self.status, self.want))
+
+    def want(self, at_once: bool = False) -> None:
+        """Somebody wants MLflow: after a failed start, start again, unless it failed just now."""
+        if self.status.state is not State.FAILED:
+            return
+        if at_once or time.monotonic() - self._failed_at > RETRY_INTERVAL:
+            self._enter_starting()
+            self._wanted.set()
+
+    async def run(self) -> int:
+        """Run until Jupyter or a signal ends it; returns the exit code (see `cli`)."""
+        loop = asyncio.get_running_loop()
+        signalled: asyncio.Future[int] = loop.create_future()
+        for signum in SIGNALS:
+            loop.add_signal_handler(signum, _set_once, signalled, 128 + signum)
+        life = asyncio.create_task(self._keep_running())
+        jupyter = asyncio.create_task(self._wait_for_end_of_jupyter())
+        try:
+            done, _ = await asyncio.wait(
+                {signalled, life, jupyter}, return_when=asyncio.FIRST_COMPLETED
+            )
+            return done.pop().result()
+        finally:
+            life.cancel()
+            jupyter.cancel()
+            await asyncio.gather(life, jupyter, return_exceptions=True)
+            self._front.close()
+            _logger.info("The supervisor ends (pid %d)", os.getpid())
+
+    async def _wait_for_end_of_jupyter(self) -> int:
+        # No event tells of a parent's end on every platform, so this looks.
+        while os.getppid() == self._jupyter_pid:  # noqa: ASYNC110
+            await asyncio.sleep(PARENT_INTERVAL)
+        _logger.info("Jupyter has ended (pid %d)", self._jupyter_pid)
+        return 0
+
+    async def _keep_running(self) -> NoReturn:
+        delay = FIRST_DELAY
+        while True:
+            served = await self._run_once()
+            if served is None:
+                await self._wanted.wait()
+                self._wanted.clear()
+                continue
+            delay = FIRST_DELAY if served > HEALTHY else delay
+            _logger.warning("MLflow has ended unexpectedly; it starts again in %g s", delay)
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, LAST_DELAY)
+
+    async def _run_once(self) -> float | None:
+        """Start MLflow and wait for its end; returns the seconds that it served, None for none."""
+        self._enter_starting()
+        await self._front.open()
+        try:
+            child = await MLflowChild.start(self._command, self._listener, self._output)
+        except OSError as error:
+            self._enter_failed(
+                Failure(
+                    f"MLflow's interpreter cannot be run: {error}.",
+                    "Correct c.MLflowProxy.python in the Jupyter configuration.",
+                )
+            )
+            return None
+        _logger.info("MLflow starts (pid %d)", child.pid)
+        try:
+            if failure := await self._wait_until_ready(child):
+                await child.terminate()
+                self._enter_failed(failure)
+                return None
+            return await self._serve(child)
+        finally:
+            await child.terminate()
+
+    async def _wait_until_ready(self, child: MLflowChild) -> Failure | None:
+        try:
+            return await asyncio.wait_for(self._follow_start(child), self._start_timeout)
+        except asyncio.TimeoutError:
+            return Failure(
+                f"MLflow did not come up within {self._start_timeout:g} seconds.",
+                "If the machine or the database is slow, raise c.MLflowProxy.start_timeout.",
+            )
+
+    async def _follow_start(self, child: MLflowChild) -> Failure | None:
+        """Follow what MLflow reports until it serves (None) or cannot (why)."""
+        progress = self.status.progress
+        while report := await child.next_report():
+            match report:
+                case {"event": "static", "folder": folder}:
+                    self.status.static_folder = Path(folder)
+                case {"event": "stage", "stage": stage, "text": text}:
+                    progress.enter(stage, text)
+                case {"event": "modules", "count": count}:
+                    progress.imported(count)
+                case {"event": "failed", "reason": reason, "remedy": remedy}:
+                    return Failure(reason, remedy)
+                case {"event": "ready"}:
+                    progress.finish()
+                    return None
+        code = await child.wait()
+        return Failure(
+            f"MLflow ended with exit code {code} before it was up.",
+            "The last lines of its log, below, say why.",
+        )
+
+    async def _serve(self, child: MLflowChild) -> float:
+        """Leave the socket to MLflow until it ends; returns the seconds that it served."""
+        began = time.monotonic()
+        self.status.state = State.READY
+        self._front.close()
+        _logger.info("MLflow serves (pid %d) after %.1f s", child.pid, self.status.progress.seconds)
+        code = await child.wait()
+        self._enter_starting()
+        await self._front.open()
+        _logger.info("MLflow has ended (pid %d) with exit code %d", child.pid, code)
+        return time.monotonic() - began
+
+    def _enter_starting(self) -> None:
+        self.status.progress = StartProgress(self._history)
+        self.status.failure = None
+        self.status.state = State.STARTING
+
+    def _enter_failed(self, failure: Failure) -> None:
+        self._failed_at = time.monotonic()
+        self.status.failure = failure
+        self.status.state = State.FAILED
+        _logger.error("MLflow does not start. %s %s", failure.reason, failure.remedy)
+
+
+def _set_once(future: asyncio.Future[int], value: int) -> None:
+    if not future.done():
+        future.set_result(value)
