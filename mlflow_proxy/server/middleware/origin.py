@@ -9,14 +9,15 @@ trusts no `X-Forwarded-Host` (jupyter_server/base/handlers.py, `check_origin`).
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import re
 
 from .types import ASGIApp, Headers, Receive, Scope, Send
 
 LOCAL_HOST = b"localhost"
 LOCAL_ORIGIN = b"http://localhost"
 NOBODY = b"null"  # what browsers send for a page without an origin of its own (RFC 6454, 7.3)
-DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+ORIGIN = re.compile(rb"(?P<scheme>https?)://(?P<host>[-.\w\[\]:%]+)")
+DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 REFUSAL = b"Cross-origin request blocked"  # as MLflow words it
 
@@ -53,15 +54,11 @@ def local_headers(headers: Headers) -> Headers:
 
 def is_own_origin(origin: bytes, host: bytes) -> bool:
     """Whether `origin` is the one of a page that came from `host`."""
-    try:
-        page = urlsplit(origin.decode("ascii").lower())
-        server = host.decode("ascii").lower()
-    except ValueError:
+    page = ORIGIN.fullmatch(origin.lower())
+    if not page:
         return False
-    default_port = DEFAULT_PORTS.get(page.scheme)
-    if default_port is None or page.geturl() != f"{page.scheme}://{page.netloc}" or not server:
-        return False
-    return page.netloc.removesuffix(default_port) == server.removesuffix(default_port)
+    default_port = DEFAULT_PORTS[page["scheme"]]
+    return page["host"].removesuffix(default_port) == host.lower().removesuffix(default_port)
 
 
 def _is_unguarded(scope: Scope) -> bool:

@@ -1,0 +1,98 @@
+"""Settings: their defaults, where they come from, and what they refuse."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from traitlets import TraitError
+
+from mlflow_proxy.jupyter.config import MLflowProxy
+
+VARIABLES = (
+    "MLFLOW_BACKEND_STORE_URI",
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_REGISTRY_STORE_URI",
+    "MLFLOW_DEFAULT_ARTIFACT_ROOT",
+)
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_the_default_store_is_in_the_root_folder() -> None:
+    config = MLflowProxy(root_dir="/work")
+    assert config.backend_store_uri == "sqlite:////work/mlflow.db"
+    assert config.registry_store_uri == "sqlite:////work/mlflow.db"
+    assert config.default_artifact_root == "/work/mlartifacts"
+    assert config.python == sys.executable
+
+
+def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://tracking")
+    assert MLflowProxy().backend_store_uri == "postgresql://tracking"
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "postgresql://backend")
+    assert MLflowProxy().backend_store_uri == "postgresql://backend"
+    monkeypatch.setenv("MLFLOW_REGISTRY_STORE_URI", "postgresql://registry")
+    assert MLflowProxy().registry_store_uri == "postgresql://registry"
+    monkeypatch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", "s3://bucket/path")
+    assert MLflowProxy().default_artifact_root == "s3://bucket/path"
+
+
+def test_a_setting_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "postgresql://backend")
+    config = MLflowProxy(backend_store_uri="mysql://configured")
+    assert config.backend_store_uri == "mysql://configured"
+    assert config.registry_store_uri == "mysql://configured"
+
+
+@pytest.mark.parametrize(
+    ("uri", "anchored"),
+    [
+        ("sqlite:///mlflow.db", "sqlite:////work/mlflow.db"),
+        ("sqlite:///runs/mlflow.db", "sqlite:////work/runs/mlflow.db"),
+        ("sqlite+pysqlite:///mlflow.db", "sqlite+pysqlite:////work/mlflow.db"),
+        ("sqlite:////absolute/mlflow.db", "sqlite:////absolute/mlflow.db"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("sqlite://", "sqlite://"),
+        ("https://tracking.example", "https://tracking.example"),
+        ("what is this", "what is this"),
+    ],
+)
+def test_a_relative_database_is_in_the_root_folder(
+    uri: str, anchored: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MLflowProxy(root_dir="/work", backend_store_uri=uri).backend_store_uri == anchored
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert MLflowProxy(root_dir="/work").backend_store_uri == anchored
+
+
+@pytest.mark.parametrize(
+    ("uri", "anchored"),
+    [
+        ("artifacts", "/work/artifacts"),
+        ("~/artifacts", str(Path("~/artifacts").expanduser())),
+        ("/mnt/artifacts", "/mnt/artifacts"),
+        ("s3://bucket", "s3://bucket"),
+        ("file:/mnt/artifacts", "file:/mnt/artifacts"),
+    ],
+)
+def test_a_relative_artifact_folder_is_in_the_root_folder(uri: str, anchored: str) -> None:
+    config = MLflowProxy(root_dir="/work", default_artifact_root=uri)
+    assert config.default_artifact_root == anchored
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
+def test_a_start_timeout_that_is_no_time_is_refused(seconds: float) -> None:
+    with pytest.raises(TraitError, match=r"MLflowProxy\.start_timeout .* seconds above 0"):
+        MLflowProxy(start_timeout=seconds)
+
+
+def test_every_setting_says_what_it_does() -> None:
+    traits = MLflowProxy.class_own_traits(config=True)
+    assert len(traits) == 8
+    assert all(len(trait.help) > 40 for trait in traits.values())

@@ -1,0 +1,96 @@
+"""What jupyter-server-proxy is told, and what it makes of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from jupyter_server_proxy.config import LauncherEntry, ServerProcess
+
+import mlflow_proxy
+from mlflow_proxy.jupyter import entry_point
+from mlflow_proxy.jupyter.config import MLflowProxy
+
+ENTRY = mlflow_proxy.setup_mlflow()
+
+
+def test_what_is_tested_is_installed() -> None:
+    assert "site-packages" in Path(mlflow_proxy.__file__).parts
+
+
+def test_the_entry_point_is_named_mlflow() -> None:
+    (found,) = (e for e in entry_points(group="jupyter_serverproxy_servers") if e.name == "mlflow")
+    assert found.load() is mlflow_proxy.setup_mlflow
+
+
+def test_jupyter_server_proxy_knows_every_key() -> None:
+    assert set(ENTRY) <= set(ServerProcess.class_trait_names())
+    assert set(ENTRY["launcher_entry"]) <= set(LauncherEntry.class_trait_names())
+
+
+def test_the_icon_is_installed() -> None:
+    assert Path(ENTRY["launcher_entry"]["icon_path"]).read_text().startswith("<svg")
+
+
+def test_braces_in_settings_survive_the_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = MLflowProxy(
+        root_dir="/work/{unix_socket}",
+        backend_store_uri="postgresql://me:{secret}@host/db",
+        environment={"JSON": '{"a": {}}'},
+    )
+    monkeypatch.setattr(entry_point, "settings", lambda: config)
+    entry = entry_point.server_process()
+    known = {"unix_socket": "/socket", "port": 0, "base_url": "/"}
+    command = [part.format(**known) for part in entry["command"]]
+    environment = {k.format(**known): v.format(**known) for k, v in entry["environment"].items()}
+    assert "--unix-socket=/socket" in command
+    assert "--root-dir=/work/{unix_socket}" in command
+    assert environment["JSON"] == '{"a": {}}'
+    assert environment["MLFLOW_BACKEND_STORE_URI"] == "postgresql://me:{secret}@host/db"
+
+
+def test_no_secret_is_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = MLflowProxy(
+        backend_store_uri="postgresql://me:hunter2@host/db", environment={"KEY": "hunter2"}
+    )
+    monkeypatch.setattr(entry_point, "settings", lambda: config)
+    assert "hunter2" not in " ".join(entry_point.server_process()["command"])
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "mlflow_proxy",
+        "mlflow_proxy.jupyter.entry_point",
+        "mlflow_proxy.jupyter.extension",
+        "mlflow_proxy.supervisor.cli",
+        "mlflow_proxy.server.cli",
+    ],
+)
+def test_importing_imports_no_mlflow(module: str) -> None:
+    code = f"import {module}, sys; assert 'mlflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_entry_imports_no_mlflow() -> None:
+    code = "import mlflow_proxy as m, sys; m.setup_mlflow(); assert 'mlflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_supervisor_imports_only_the_standard_library() -> None:
+    def foreign_modules(code: str) -> set[str]:
+        report = """
+import sys
+for name, module in sys.modules.items():
+    if name.split(".")[0] not in sys.stdlib_module_names and getattr(module, "__file__", None):
+        print(name.split(".")[0])
+"""
+        command = [sys.executable, "-c", code + report]
+        return set(subprocess.check_output(command, text=True).split())
+
+    # Some environments put modules into every interpreter (`.pth` files); those are not ours.
+    ours = foreign_modules("import mlflow_proxy.supervisor.cli") - foreign_modules("")
+    assert ours == {"mlflow_proxy"}

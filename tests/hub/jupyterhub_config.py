@@ -1,0 +1,48 @@
+"""JupyterHub for the tests: everything stays in its working folder, a home in it for every user.
+
+Ports and the base URL are on the command line (support/hub.py).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.spawner import Spawner
+
+c: Any = get_config()  # noqa: F821 (the loader's)
+homes = Path.cwd()
+
+c.JupyterHub.authenticator_class = "dummy"
+c.JupyterHub.spawner_class = "simple"
+c.JupyterHub.cleanup_servers = True
+c.JupyterHub.cleanup_proxy = True
+c.JupyterHub.services = [
+    {"name": "tests", "admin": True, "api_token": os.environ["TESTS_ADMIN_TOKEN"]}
+]
+c.DummyAuthenticator.password = os.environ["TESTS_PASSWORD"]
+c.Authenticator.allow_all = True
+
+c.SimpleLocalProcessSpawner.home_dir_template = str(homes / "{username}")
+c.Spawner.notebook_dir = str(homes / "{username}" / "work")
+c.Spawner.default_url = "/lab"
+c.Spawner.environment = {
+    "TMPDIR": lambda spawner: str(homes / spawner.user.name / "tmp"),
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+c.Spawner.args = [
+    *(["--allow-root"] if os.geteuid() == 0 else []),
+    # No question about Jupyter's news in the pictures.
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.news_url=None",
+]
+
+
+def make_folders(spawner: Spawner) -> None:
+    """Make the folders that a home has on a real hub."""
+    for name in ("work", "tmp"):
+        (homes / spawner.user.name / name).mkdir(parents=True, exist_ok=True)
+
+
+c.Spawner.pre_spawn_hook = make_folders

@@ -1,0 +1,151 @@
+"""The whole way: browser, proxy, hub, single-user server, MLflow; under a public host's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+from support.browser import chromium, picture
+from support.hub import BASE_URL, HOST, PASSWORD, Hub, processes_of
+from support.lab import PAGE, leftovers
+from support.waiting import wait_for
+
+pytestmark = pytest.mark.hub
+
+SEARCH = "/api/2.0/mlflow/experiments/search?max_results=100"
+CREATE = "/ajax-api/2.0/mlflow/experiments/create"
+LOG_A_RUN = """
+import mlflow
+mlflow.set_experiment("from a notebook")
+with mlflow.start_run(run_name="run of a notebook"):
+    mlflow.log_metric("loss", 0.25)
+print(mlflow.get_tracking_uri())
+"""
+
+
+@pytest.fixture
+def bob(hub: Hub) -> Iterator[requests.Session]:
+    """The session of a user whose MLflow is up."""
+    hub.start_server("bob")
+    with hub.log_in("bob") as session:
+        status = hub.mlflow("bob", "/_proxy/status")
+        wait_for(
+            lambda: session.get(status, timeout=30).json()["state"] == "ready",
+            60,
+            f"MLflow is not ready, see {hub.home}",
+        )
+        yield session
+
+
+@pytest.mark.browser
+def test_a_user_goes_from_the_login_to_a_new_experiment(hub: Hub) -> None:
+    with chromium(f"--host-resolver-rules=MAP {HOST} 127.0.0.1") as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        log_in(page, hub)
+        card = page.locator(".jp-LauncherCard", has_text="MLflow").first
+        expect(card).to_be_visible(timeout=60_000)
+        picture(page, "hub-1-launcher")
+        with page.expect_popup() as popup:
+            card.click()
+        dashboard = popup.value
+        expect(dashboard.locator("body[data-state=starting]")).to_be_visible(timeout=30_000)
+        picture(dashboard, "hub-2-loading")
+        expect(dashboard.get_by_role("link", name="Experiments").first).to_be_visible(
+            timeout=60_000
+        )
+        picture(dashboard, "hub-3-dashboard")
+        assert dashboard.url.startswith(f"{hub.origin}{BASE_URL}user/alice/mlflow/")
+
+
+def log_in(page: Page, hub: Hub) -> None:
+    page.goto(f"{hub.origin}{BASE_URL}")
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/user/alice/lab**", timeout=60_000)
+
+
+def test_a_logged_in_user_reads_the_store(hub: Hub, bob: requests.Session) -> None:
+    answer = bob.get(hub.mlflow("bob", SEARCH), timeout=30)
+    assert answer.status_code == 200
+    assert "Default" in {each["name"] for each in answer.json()["experiments"]}
+
+
+def test_a_page_of_the_hub_writes(hub: Hub, bob: requests.Session) -> None:
+    answer = post(hub, bob, "of the hub's page", Origin=hub.origin)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["experiment_id"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+def test_a_page_of_another_origin_is_refused(hub: Hub, bob: requests.Session, origin: str) -> None:
+    answer = post(hub, bob, f"of {origin}", Origin=origin)
+    assert answer.status_code == 403
+    assert "Cross-origin" in answer.text
+
+
+def post(hub: Hub, session: requests.Session, name: str, **headers: str) -> requests.Response:
+    url = hub.mlflow("bob", CREATE)
+    return session.post(url, json={"name": name}, headers=headers, timeout=30)
+
+
+@pytest.mark.usefixtures("bob")
+@pytest.mark.parametrize("path", ["/", SEARCH, "/_proxy/status", "/version"])
+def test_nobody_gets_anything_without_a_login(hub: Hub, path: str) -> None:
+    headers = {"Host": hub.host, **PAGE}
+    answer = requests.get(
+        hub.mlflow("bob", path), headers=headers, timeout=30, allow_redirects=False
+    )
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith(f"{BASE_URL}hub/api/oauth2/authorize")
+    assert not answer.content
+
+
+@pytest.mark.usefixtures("bob")
+def test_nobody_writes_without_a_login(hub: Hub) -> None:
+    headers = {"Host": hub.host, "Origin": hub.origin}
+    with requests.Session() as session:
+        assert post(hub, session, "of nobody", **headers).status_code == 403
+
+
+@pytest.mark.usefixtures("bob")
+def test_another_user_is_refused(hub: Hub) -> None:
+    with hub.log_in("carol") as carol:
+        answer = carol.get(hub.mlflow("bob"), headers=PAGE, timeout=30)
+        assert answer.status_code == 403
+        assert "MLflow" not in answer.text
+        token = {"Authorization": f"token {hub.token('carol')}"}
+        assert carol.get(hub.mlflow("bob", SEARCH), headers=token, timeout=30).status_code == 403
+
+
+def test_a_run_of_a_notebook_is_in_the_dashboard(hub: Hub, bob: requests.Session) -> None:
+    store = hub.home / "bob" / "work" / "mlflow.db"
+    assert hub.run_in_kernel("bob", LOG_A_RUN).splitlines()[-1] == f"sqlite:///{store}"
+    experiments = bob.get(hub.mlflow("bob", SEARCH), timeout=30).json()["experiments"]
+    ids = [each["experiment_id"] for each in experiments if each["name"] == "from a notebook"]
+    answer = bob.post(
+        hub.mlflow("bob", "/ajax-api/2.0/mlflow/runs/search"),
+        json={"experiment_ids": ids},
+        headers={"Origin": hub.origin},
+        timeout=30,
+    )
+    (run,) = answer.json()["runs"]
+    assert run["info"]["run_name"] == "run of a notebook"
+    assert run["info"]["status"] == "FINISHED"
+    assert run["data"]["metrics"][0]["value"] == 0.25
+
+
+def test_a_stopped_server_leaves_nothing_behind(hub: Hub, bob: requests.Session) -> None:
+    token = {"Authorization": f"token {hub.token('bob')}"}
+    kernels = f"{hub.address}/user/bob/api/kernels"
+    bob.post(kernels, json={}, headers=token, timeout=30).raise_for_status()
+    home = hub.home / "bob"
+    programs = {" ".join(process.cmdline()) for process in processes_of(home)}
+    for program in ("jupyterhub-singleuser", "-m mlflow_proxy", "mlflow_proxy/server", "ipykernel"):
+        assert any(program in each for each in programs), programs
+    assert leftovers(home)  # the socket, in use
+    hub.stop_server("bob")
+    wait_for(lambda: not processes_of(home), 20, f"left behind: {processes_of(home)}")
+    assert leftovers(home) == []

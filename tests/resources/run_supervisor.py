@@ -1,0 +1,25 @@
+"""Run the supervisor by its command line, with another child: FOLDER BEHAVIOUR."""
+
+import sys
+from pathlib import Path
+
+sys.modules["ssl"] = None  # type: ignore[assignment]
+
+from mlflow_proxy.supervisor import cli  # noqa: E402
+from mlflow_proxy.supervisor.child import MLflowCommand  # noqa: E402
+
+folder, behaviour = Path(sys.argv[1]), sys.argv[2]
+child = Path(__file__).with_name("child.py")
+cli.MLflowCommand = lambda _program, folder: MLflowCommand(  # type: ignore[assignment, misc]
+    (sys.executable, str(child), behaviour), folder
+)
+sys.exit(
+    cli.main(
+        [
+            f"--unix-socket={folder}/jupyter-server-proxy-x/socket",
+            f"--log-file={folder}/mlflow-proxy-0.log",
+            f"--root-dir={folder}",
+            "--start-timeout=2",
+        ]
+    )
+)

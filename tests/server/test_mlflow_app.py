@@ -1,0 +1,49 @@
+"""The private names of MLflow that the package uses are those of the installed MLflow.
+
+In processes of their own: what MLflow imports warns, and warnings are errors here.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def check(code: str) -> None:
+    subprocess.run(
+        [sys.executable, "-c", f"from mlflow_proxy.server import mlflow_app\n{code}"], check=True
+    )
+
+
+def test_the_variables_are_mlflows() -> None:
+    check("""
+from mlflow.server import constants
+assert constants.BACKEND_STORE_URI_ENV_VAR == mlflow_app.BACKEND_STORE
+assert constants.REGISTRY_STORE_URI_ENV_VAR == mlflow_app.REGISTRY_STORE
+assert constants.ARTIFACT_ROOT_ENV_VAR == mlflow_app.ARTIFACT_ROOT
+assert constants.ARTIFACTS_DESTINATION_ENV_VAR == mlflow_app.ARTIFACT_DESTINATION
+assert constants.SERVE_ARTIFACTS_ENV_VAR == mlflow_app.SERVE_ARTIFACTS
+""")
+
+
+def test_the_artifact_root_of_kernels_is_mlflows() -> None:
+    check("""
+from mlflow.tracking._tracking_service import utils
+assert utils._SERVER_ARTIFACT_ROOT_ENV_VAR == mlflow_app.ARTIFACT_ROOT
+""")
+
+
+def test_the_stores_are_opened_as_mlflow_server_does() -> None:
+    check("""
+from inspect import signature
+from mlflow.server.handlers import initialize_backend_stores
+names = list(signature(initialize_backend_stores).parameters)[:3]
+assert names == ["backend_store_uri", "registry_store_uri", "default_artifact_root"]
+""")
+
+
+def test_the_latest_revision_is_mlflows() -> None:
+    check("""
+from mlflow.store.db.utils import _get_latest_schema_revision
+assert mlflow_app.latest_revision() == _get_latest_schema_revision()
+""")

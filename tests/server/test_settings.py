@@ -1,0 +1,61 @@
+"""What is said of a store before MLflow is imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.server.settings import check_store_uri, sqlite_path
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("https://tracking.example", "is a tracking server with a dashboard of its own"),
+        ("sqlite://", "names no database file"),
+        ("sqlite:/tmp/mlflow.db", "names no database file"),
+        ("://host/db", "has no scheme"),
+        ("postgresql://[::1/db", "cannot be read"),
+        ("sqlite:////proc/no/mlflow.db", "cannot keep its database"),
+    ],
+)
+def test_a_store_that_cannot_work_is_named_with_a_remedy(uri: str, reason: str) -> None:
+    with pytest.raises(StartError) as caught:
+        check_store_uri("backend_store_uri", uri)
+    assert reason in caught.value.reason
+    assert caught.value.remedy
+
+
+def test_a_password_is_not_shown() -> None:
+    with pytest.raises(StartError) as caught:
+        check_store_uri("backend_store_uri", "https://me:hunter2@tracking.example")
+    assert "hunter2" not in str(caught.value)
+    assert "me:***@tracking.example" in str(caught.value)
+
+
+def test_a_database_that_is_a_folder_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="Is a directory"):
+        check_store_uri("backend_store_uri", f"sqlite:///{tmp_path}")
+
+
+def test_the_folder_of_a_database_is_made(tmp_path: Path) -> None:
+    check_store_uri("backend_store_uri", f"sqlite:///{tmp_path}/new/folder/mlflow.db")
+    assert (tmp_path / "new" / "folder").is_dir()
+    assert not list((tmp_path / "new" / "folder").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("sqlite:////work/my runs/mlflow.db", "/work/my runs/mlflow.db"),
+        ("sqlite:////work/mlflow.db?timeout=20", "/work/mlflow.db"),
+        ("sqlite:///:memory:", None),
+        ("sqlite:///file:/work/mlflow.db?uri=true", None),
+        ("postgresql://host/db", None),
+        ("/work/mlruns", None),
+    ],
+)
+def test_the_path_of_a_database(uri: str, path: str | None) -> None:
+    assert sqlite_path(uri) == (Path(path) if path else None)

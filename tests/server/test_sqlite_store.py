@@ -1,0 +1,84 @@
+"""A new SQLite store: whole or not at all, whoever creates it."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mlflow_proxy.server import sqlite_store
+
+CREATE_TOGETHER = Path(__file__).parents[1] / "resources" / "create_together.py"
+
+
+def create_together(folder: Path, *programs: str) -> None:
+    result = subprocess.run(
+        [sys.executable, str(CREATE_TOGETHER), str(folder), *programs],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+def check_store(folder: Path, runs: int) -> None:
+    with closing(sqlite3.connect(folder / "mlflow.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert database.execute("SELECT count(*) FROM experiments").fetchone() == (1,)
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (runs,)
+    assert not [path for path in folder.iterdir() if path.name.startswith(".mlflow")]
+
+
+def test_four_that_create_it_at_once_all_work(tmp_path: Path) -> None:
+    create_together(tmp_path, "dashboard", "dashboard", "dashboard", "dashboard")
+    check_store(tmp_path, runs=0)
+
+
+# The dashboards need a second or two: the kernel comes first, in the middle, at the end and after.
+@pytest.mark.parametrize("delay", ["0", "0.5", "1.5", "3"])
+def test_a_kernel_and_dashboards_that_create_it_at_once_all_work(
+    tmp_path: Path, delay: str
+) -> None:
+    create_together(tmp_path, "dashboard", "dashboard", "dashboard", delay)
+    check_store(tmp_path, runs=1)
+
+
+def test_an_existing_store_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(
+            "CREATE TABLE alembic_version (version_num); CREATE TABLE experiments (id);"
+            "INSERT INTO alembic_version VALUES ('latest'); INSERT INTO experiments VALUES (0);"
+        )
+    before = path.read_bytes()
+    said: list[str] = []
+    sqlite_store.ensure(path, create=Path.touch, latest_revision=lambda: "latest", tell=said.append)
+    assert said == []
+    assert path.read_bytes() == before
+
+
+def test_a_store_that_nobody_finishes_is_left_to_mlflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_store, "QUIET", 0.2)
+    path = tmp_path / "mlflow.db"
+    path.touch()
+    said: list[str] = []
+    sqlite_store.ensure(path, create=Path.touch, latest_revision=lambda: "latest", tell=said.append)
+    assert said == ["wait"]
+
+
+def test_nothing_is_left_when_creation_fails(tmp_path: Path) -> None:
+    def fail(aside: Path) -> None:
+        aside.touch()
+        raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        sqlite_store.create_aside(tmp_path / "mlflow.db", fail)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,75 @@
+"""The log keeps what helps, and no secret."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlflow_proxy.supervisor.logs import (
+    LINE_LENGTH,
+    PAGE_LINES,
+    MLflowOutput,
+    mask_passwords,
+    remove_old_logs,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("postgresql://me:hunter2@host/db", "postgresql://me:***@host/db"),
+        ("a http://u:p@h and b s3://k:s@h", "a http://u:***@h and b s3://k:***@h"),
+        ("http://host:8080/path@x", "http://host:8080/path@x"),
+        ("http://me@host", "http://me@host"),
+    ],
+)
+def test_passwords_are_masked(text: str, masked: str) -> None:
+    assert mask_passwords(text) == masked
+
+
+def test_output_comes_in_lines_whatever_its_pieces() -> None:
+    output = MLflowOutput(logging.getLogger("test"))
+    for piece in (b"on", b"e\ntwo\nthr", "ée".encode()[:1], b"x" * 2 * LINE_LENGTH, b"\nlast", b""):
+        output.write(piece)
+    lines = list(output.lines)
+    assert lines[:2] == ["one", "two"]
+    assert len(lines[2]) == LINE_LENGTH
+    assert lines[-1] == "last"
+
+
+def test_the_page_gets_the_last_lines() -> None:
+    output = MLflowOutput(logging.getLogger("test"))
+    output.write(b"".join(b"%d\n" % number for number in range(1000)))
+    assert list(output.lines) == [str(number) for number in range(1000 - PAGE_LINES, 1000)]
+
+
+def test_the_log_is_bounded_and_private(tmp_path: Path) -> None:
+    log = tmp_path / "mlflow-proxy-1.log"
+    code = f"""
+import os, pathlib
+os.umask(0o077)
+from mlflow_proxy.supervisor import logs
+output = logs.set_up_logging(pathlib.Path({str(log)!r}))
+for _ in range(4000):
+    output.write(b"x" * 1000 + b"\\n")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    files = list(tmp_path.iterdir())
+    assert sum(file.stat().st_size for file in files) < 2.1 * 2**20
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+def test_logs_of_the_dead_are_removed(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    names = [f"mlflow-proxy-{dead.pid}.log", f"mlflow-proxy-{dead.pid}.log.1"]
+    kept = [f"mlflow-proxy-{os.getpid()}.log", "mlflow-proxy-start.json", "other.log"]
+    for name in names + kept:
+        (tmp_path / name).touch()
+    remove_old_logs(tmp_path / "mlflow-proxy-1.log")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)

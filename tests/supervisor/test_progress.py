@@ -1,0 +1,74 @@
+"""The progress bar tells the truth, as far as it can know it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlflow_proxy.supervisor.progress import MODULES, STAGES, StartHistory, StartProgress
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> StartHistory:
+    return StartHistory(tmp_path / "start.json")
+
+
+def test_imports_are_followed_by_the_modules(history: StartHistory, clock: Clock) -> None:
+    progress = StartProgress(history, clock)
+    progress.enter("import")
+    at_first = progress.fraction
+    progress.imported(MODULES // 2)
+    half = progress.fraction
+    progress.imported(MODULES)
+    assert at_first < half < progress.fraction < 1
+    assert half - at_first == pytest.approx(STAGES["import"] / sum(STAGES.values()) / 2)
+
+
+def test_it_never_goes_back_and_never_ends_early(history: StartHistory, clock: Clock) -> None:
+    progress = StartProgress(history, clock)
+    fractions = []
+    for stage in STAGES:
+        progress.enter(stage)
+        progress.imported(10 * MODULES)
+        clock.now += 100
+        fractions.append(progress.fraction)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] <= 0.99
+
+
+def test_the_last_start_gives_the_proportions(history: StartHistory, clock: Clock) -> None:
+    first = StartProgress(history, clock)
+    for stage, seconds in {"import": 1.0, "store": 7.0, "serve": 1.0}.items():
+        clock.now += 1.0
+        first.enter(stage)
+        clock.now += seconds - 1.0
+    clock.now += 1.0
+    first.imported(1234)
+    first.finish()
+    assert first.seconds == pytest.approx(10.0)
+    assert history.read() == ({"prepare": 1.0, "import": 1.0, "store": 7.0, "serve": 1.0}, 1234)
+
+    second = StartProgress(history, clock)
+    second.enter("import")
+    second.enter("store")
+    assert second.fraction == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"seconds": {"import": "x"}, "modules": 1}'])
+def test_a_spoilt_history_is_forgotten(tmp_path: Path, text: str) -> None:
+    (tmp_path / "start.json").write_text(text)
+    assert StartHistory(tmp_path / "start.json").read() == (STAGES, MODULES)

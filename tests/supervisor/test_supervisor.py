@@ -1,0 +1,212 @@
+"""The supervisor's life with its child: real processes, real signals, a real socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+from support.supervisor import PAGE, SCRIPT, Supervisor, supervisor_of
+from support.waiting import wait_for
+
+Start = Callable[[str], Supervisor]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    with ExitStack() as stack:
+        yield lambda behaviour: stack.enter_context(supervisor_of(behaviour, tmp_path))
+
+
+def test_a_person_gets_a_page_while_it_starts(start: Start) -> None:
+    status, headers, body = start("hang").request("/", headers=PAGE)
+    assert status == 200
+    assert headers["Cache-Control"] == "no-store"
+    assert '<body data-state="starting"' in body
+    assert 'role="progressbar"' in body
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', body)
+
+
+def test_a_program_is_told_to_come_back(start: Start) -> None:
+    supervisor = start("hang")
+    for method, accept in [("GET", "*/*"), ("POST", "text/html"), ("DELETE", "*/*")]:
+        status, headers, body = supervisor.request("/api/x", method, {"Accept": accept}, "{}")
+        assert status == 503
+        assert headers["Retry-After"] == "1"
+        assert json.loads(body)["error_code"] == "TEMPORARILY_UNAVAILABLE"
+        assert json.loads(body)["message"]
+
+
+def test_a_large_upload_gets_its_answer(start: Start) -> None:
+    status, _, _ = start("hang").request("/api/x", "POST", body="x" * 5_000_000)
+    assert status == 503
+
+
+def test_head_has_no_body(start: Start) -> None:
+    status, headers, body = start("hang").request("/", "HEAD", PAGE)
+    assert (status, body) == (200, "")
+    assert int(headers["Content-Length"]) > 1000
+
+
+def test_the_child_serves_on_the_same_socket(start: Start) -> None:
+    supervisor = start("serve")
+    supervisor.wait_until("ready")
+    assert supervisor.request("/")[2] == str(supervisor.child.pid)
+
+
+def test_the_socket_is_the_owners_alone(start: Start) -> None:
+    supervisor = start("hang")
+    assert stat.S_IMODE(supervisor.socket.stat().st_mode) == 0o600
+    assert stat.S_IMODE(supervisor.socket.parent.stat().st_mode) == 0o700
+
+
+def test_no_request_is_refused_while_the_child_is_killed_and_comes_back(start: Start) -> None:
+    supervisor = start("serve")
+    supervisor.wait_until("ready")
+    child = supervisor.child
+    child.kill()
+    child.wait(10)  # what it had accepted ends with it; what comes now must not
+    answers = set()
+
+    def is_back() -> bool:
+        status, _, body = supervisor.request("/")
+        answers.add(status)
+        return status == 200 and body != str(child.pid)
+
+    wait_for(is_back)
+    assert answers <= {200, 503}
+
+
+def test_a_failure_is_told_and_try_again_tries_again(start: Start, tmp_path: Path) -> None:
+    supervisor = start("failing")
+    status = supervisor.wait_until("failed")
+    assert (status["reason"], status["remedy"]) == ("It is <broken>.", "Mend it.")
+    _, _, page = supervisor.request("/", headers=PAGE)
+    assert '<body data-state="failed"' in page
+    assert "It is &lt;broken&gt;." in page
+    code, _, body = supervisor.request("/api/x")
+    assert (code, json.loads(body)["message"]) == (503, "It is <broken>. Mend it.")
+
+    assert supervisor.try_again() == 202
+    supervisor.wait_until("failed")
+    (tmp_path / "mended").touch()
+    supervisor.try_again()
+    supervisor.wait_until("ready")
+
+
+def test_loading_the_page_again_tries_again_a_little_later(start: Start, tmp_path: Path) -> None:
+    supervisor = start("failing")
+    supervisor.wait_until("failed")
+    (tmp_path / "mended").touch()
+    supervisor.request("/", headers=PAGE)
+    assert supervisor.status()["state"] == "failed"
+    wait_for(lambda: "failed" not in supervisor.request("/", headers=PAGE)[2].split("<main>")[0])
+    supervisor.wait_until("ready")
+
+
+@pytest.mark.parametrize(
+    ("method", "content_type"), [("GET", "application/json"), ("POST", "text/plain")]
+)
+def test_a_foreign_form_does_not_try_again(start: Start, method: str, content_type: str) -> None:
+    supervisor = start("failing")
+    supervisor.wait_until("failed")
+    headers = {"Content-Type": content_type}
+    assert supervisor.request("/_proxy/start", method, headers, "{}")[0] == 405
+    assert supervisor.status()["state"] == "failed"
+
+
+def test_a_child_that_ends_without_a_word_has_its_log_shown(start: Start) -> None:
+    supervisor = start("silent")
+    status = supervisor.wait_until("failed")
+    assert status["reason"] == "MLflow ended with exit code 3 before it was up."
+    assert status["log"] == ["I am silent, of postgresql://me:***@host/db <script>"]
+    page = supervisor.request("/", headers=PAGE)[2]
+    assert "I am silent" in page
+    assert "<script>" not in page.replace("<script nonce", "").replace("<script type", "")
+    assert "hunter2" not in page + supervisor.log.read_text()
+
+
+def test_a_child_that_hangs_is_ended_after_the_time_out(start: Start) -> None:
+    supervisor = start("hang")
+    child = supervisor.child
+    assert "within 2 seconds" in supervisor.wait_until("failed")["reason"]
+    wait_for(lambda: not child.is_running())
+
+
+def test_a_signal_ends_it_with_all_it_has(start: Start) -> None:
+    supervisor = start("serve")
+    supervisor.wait_until("ready")
+    child = supervisor.child
+    supervisor.process.send_signal(signal.SIGTERM)
+    assert supervisor.process.wait(20) == 128 + signal.SIGTERM
+    assert not child.is_running()
+    assert not supervisor.socket.parent.exists()
+
+
+def test_the_child_ends_when_the_supervisor_is_killed(start: Start) -> None:
+    supervisor = start("serve")
+    supervisor.wait_until("ready")
+    child = supervisor.child
+    supervisor.process.kill()
+    wait_for(lambda: not child.is_running())
+
+
+def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); print(p.pid, flush=True);"
+        "p.wait()"
+    )
+    command = [sys.executable, "-c", code, sys.executable, str(SCRIPT), str(tmp_path), "serve"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        supervisor = psutil.Process(int(parent.stdout.readline()))
+        (child,) = wait_for(supervisor.children)
+        parent.kill()
+    wait_for(lambda: not supervisor.is_running() and not child.is_running())
+    assert not (tmp_path / "jupyter-server-proxy-x").exists()
+
+
+def test_a_leftover_socket_is_replaced_but_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "jupyter-server-proxy-x" / "socket"
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as leftover:
+        leftover.bind(str(path))
+    with supervisor_of("serve", tmp_path) as supervisor:
+        wait_for(lambda: path.stat().st_mode & 0o777 == 0o600)
+        supervisor.wait_until("ready")
+
+    path.parent.mkdir()
+    path.write_text("not a socket")
+    with supervisor_of("serve", tmp_path) as supervisor:
+        message = f"{path} is in the way and is not a socket; remove it"
+        wait_for(lambda: message in supervisor.log.read_text())
+        assert supervisor.process.wait(20) == 1
+    assert path.read_text() == "not a socket"
+
+
+def test_it_stays_small(start: Start) -> None:
+    supervisor = start("serve")
+    supervisor.wait_until("ready")
+    memory = psutil.Process(supervisor.process.pid).memory_full_info()
+    assert memory.pss < 20 * 2**20 if sys.platform == "linux" else memory.uss < 20 * 2**20
+
+
+def test_a_users_file_does_not_stand_in_for_pythons(tmp_path: Path) -> None:
+    (tmp_path / "asyncio.py").write_text("raise SystemExit('the wrong asyncio')")
+    command = [sys.executable, "-m", "mlflow_proxy", "--help"]
+    environment = {name: v for name, v in os.environ.items() if name != "PYTHONSAFEPATH"}
+    result = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "--unix-socket" in result.stdout

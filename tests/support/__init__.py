@@ -1,0 +1,1 @@
+"""What the tests share: real servers, and waiting for what they do."""

@@ -1,0 +1,157 @@
+"""A real JupyterHub behind a real configurable-http-proxy, under a public host's name."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+from .lab import leftovers
+from .processes import BIN, describe, environment, running
+from .waiting import wait_for
+
+TESTS = Path(__file__).parents[1]
+HOST = "hub.example.org"  # what users call the hub; it listens on 127.0.0.1 only
+BASE_URL = "/hub-base/"
+PASSWORD = "the-password-of-the-tests"
+ADMIN_TOKEN = "the-admin-token-of-the-tests"
+PROXY = "configurable-http-proxy"
+
+
+class Hub:
+    """A running hub, and what its users and its administrator do."""
+
+    def __init__(self, home: Path, port: int) -> None:
+        self.home = home
+        self.host = f"{HOST}:{port}"
+        self.origin = f"http://{self.host}"  # what a browser shows
+        self.address = f"http://127.0.0.1:{port}{BASE_URL.rstrip('/')}"  # what `requests` reaches
+        self.session = self._session(Authorization=f"token {ADMIN_TOKEN}")
+
+    def _session(self, **headers: str) -> requests.Session:
+        session = requests.Session()
+        session.headers.update({"Host": self.host, **headers})
+        return session
+
+    def api(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Call the hub's REST API as its administrator."""
+        return self.session.request(method, f"{self.address}/hub/api{path}", timeout=30, **options)
+
+    def is_up(self) -> bool:
+        """Whether the hub answers through its proxy."""
+        try:
+            return self.api("GET", "/info").ok
+        except requests.ConnectionError:
+            return False
+
+    def mlflow(self, user: str, path: str = "/") -> str:
+        """The address of `path` below the `/mlflow` of `user`."""
+        return f"{self.address}/user/{user}/mlflow{path}"
+
+    def start_server(self, user: str) -> None:
+        """Have the server of `user` run."""
+        self.add_user(user)
+        self.api("POST", f"/users/{user}/server")  # 400 when it runs already
+        wait_for(lambda: self._server_state(user).get("ready"), 60, f"no server of {user}")
+
+    def stop_server(self, user: str) -> None:
+        """Stop the server of `user`, as the hub's control panel or its idle culler does."""
+        self.api("DELETE", f"/users/{user}/server").raise_for_status()
+        wait_for(lambda: not self._server_state(user), 30, f"the server of {user} stays")
+
+    def _server_state(self, user: str) -> dict[str, Any]:
+        return self.api("GET", f"/users/{user}").json()["servers"].get("", {})
+
+    def add_user(self, user: str) -> None:
+        """Have an account `user`."""
+        assert self.api("POST", f"/users/{user}").status_code in (201, 409)
+
+    def token(self, user: str) -> str:
+        """Make an API token of `user`, who has an account."""
+        answer = self.api("POST", f"/users/{user}/tokens", json={"note": "tests"})
+        answer.raise_for_status()
+        return answer.json()["token"]
+
+    def log_in(self, user: str) -> requests.Session:
+        """Log `user` in with the form of the login page; the session has the hub's cookies."""
+        session = self._session()
+        login = f"{self.address}/hub/login"
+        session.get(login, timeout=30).raise_for_status()
+        form = {"username": user, "password": PASSWORD, "_xsrf": session.cookies["_xsrf"]}
+        answer = session.post(login, data=form, timeout=30, allow_redirects=False)
+        assert answer.status_code == 302, answer.text
+        return session
+
+    def run_in_kernel(self, user: str, code: str) -> str:
+        """Run `code` in a kernel of the server of `user`; returns what it printed."""
+        script = TESTS / "resources" / "run_in_kernel.py"
+        url = f"{self.address}/user/{user}"
+        result = subprocess.run(
+            [str(BIN / "python"), str(script), url, self.token(user), "", code],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=environment(self.home),
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+
+@contextmanager
+def hub_server(home: Path) -> Iterator[Hub]:
+    """Run a hub whose every file is below `home`; leave nothing behind."""
+    assert shutil.which(PROXY), f"{PROXY} is not on PATH: npm install --global {PROXY}"
+    port, hub_port, proxy_api_port = free_ports(3)
+    command = [
+        str(BIN / "jupyterhub"),
+        f"--config={TESTS / 'hub' / 'jupyterhub_config.py'}",
+        f"--JupyterHub.bind_url=http://127.0.0.1:{port}{BASE_URL}",
+        f"--JupyterHub.hub_port={hub_port}",
+        f"--ConfigurableHTTPProxy.api_url=http://127.0.0.1:{proxy_api_port}",
+    ]
+    env = environment(home, {"TESTS_ADMIN_TOKEN": ADMIN_TOKEN, "TESTS_PASSWORD": PASSWORD})
+    log = home / "jupyterhub.log"
+    with running(command, cwd=home, env=env, log=log) as process:
+        hub = Hub(home, port)
+
+        def is_up() -> bool:
+            assert process.poll() is None, log.read_text()
+            return hub.is_up()
+
+        with hub.session:
+            wait_for(is_up, 60, f"the hub did not start, see {log}")
+            yield hub
+    processes = processes_of(home)
+    assert not processes, f"left behind: {[describe(process) for process in processes]}"
+    sockets = [path for folder in (home, *home.iterdir()) for path in leftovers(folder)]
+    assert not sockets, f"left behind: {sockets}"
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """All processes whose home is `home` or below it, whoever started them."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            own_home = process.environ().get("HOME", "")
+        except psutil.Error:  # it is another user's, or has just ended
+            continue
+        if Path(own_home).is_relative_to(home):
+            found.append(process)
+    return found
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

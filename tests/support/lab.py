@@ -1,0 +1,149 @@
+"""A real Jupyter server, as a user or a hub starts it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+
+from .processes import BIN, environment, family_of, running
+from .waiting import wait_for
+
+TOKEN = "the-token-of-the-tests"
+PAGE = {"Accept": "text/html,application/xhtml+xml"}
+
+
+class Lab:
+    """A running Jupyter server with MLflow's tile."""
+
+    def __init__(self, process: subprocess.Popen[bytes], home: Path, root: Path, env: Any) -> None:
+        self.process = process
+        self.home = home
+        self.root = root
+        self.env = env
+        self.log = home / "jupyter.log"
+        self.runtime = home / "runtime"
+        self.session = requests.Session()
+        self.session.headers["Authorization"] = f"token {TOKEN}"
+        information = wait_for(self._information, message=f"Jupyter did not start, see {self.log}")
+        self.url = information["url"].rstrip("/")
+        self.mlflow_url = f"{self.url}/mlflow"
+
+    def _information(self) -> dict[str, Any] | None:
+        assert self.process.poll() is None, self.log.read_text()
+        try:
+            return json.loads((self.runtime / f"jpserver-{self.process.pid}.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+
+    def get(self, path: str = "/", **options: Any) -> requests.Response:
+        """Get `path` below `/mlflow`."""
+        return self.session.get(f"{self.mlflow_url}{path}", timeout=30, **options)
+
+    def post(self, path: str, **options: Any) -> requests.Response:
+        """Post to `path` below `/mlflow`."""
+        return self.session.post(f"{self.mlflow_url}{path}", timeout=30, **options)
+
+    def api(self, path: str, body: Any) -> Any:
+        """Call MLflow's REST API and return its answer."""
+        answer = self.post(f"/api/2.0/mlflow/{path}", json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+    def status(self) -> dict[str, Any]:
+        """What the loading page is told."""
+        return self.get("/_proxy/status").json()
+
+    def wait_until(self, state: str, timeout: float = 90.0) -> dict[str, Any]:
+        """Wait until MLflow is in `state`, which starts it where it was not."""
+        return wait_for(
+            lambda: (status := self.status())["state"] == state and status,
+            timeout,
+            f"MLflow is not {state}, see {self.log} and {self.mlflow_log}",
+        )
+
+    @property
+    def mlflow_log(self) -> Path:
+        """The log of MLflow and of its supervisor."""
+        return self.runtime / f"mlflow-proxy-{self.process.pid}.log"
+
+    @property
+    def supervisor(self) -> psutil.Process:
+        """The supervisor's process."""
+        return next(
+            process
+            for process in family_of(self.process.pid)
+            if process.cmdline()[1:3] == ["-m", "mlflow_proxy"]
+        )
+
+    @property
+    def mlflow(self) -> psutil.Process:
+        """The MLflow process."""
+        (child,) = self.supervisor.children()
+        return child
+
+    def run_in_kernel(self, code: str, folder: str = "") -> str:
+        """Run `code` in a kernel of this server, in `folder`; returns what it printed."""
+        script = Path(__file__).parents[1] / "resources" / "run_in_kernel.py"
+        result = subprocess.run(
+            [str(BIN / "python"), str(script), self.url, TOKEN, folder, code],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=environment(self.home),
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+
+@contextmanager
+def lab_server(
+    home: Path,
+    *,
+    config: str = "",
+    base_url: str = "/",
+    env: Mapping[str, str] | None = None,
+    root: Path | None = None,
+    program: str = "lab",
+) -> Iterator[Lab]:
+    """Run Jupyter with `config`, Python code, on the folder `root`; leave nothing behind."""
+    root = root or home / "work"
+    root.mkdir(parents=True, exist_ok=True)
+    config_file = home / "jupyter_config.py"
+    config_file.write_text(f"c = get_config()\n{config}\n")
+    variables = environment(home, env)
+    command = [
+        str(BIN / "jupyter"),
+        program,
+        "--no-browser",
+        "--allow-root",
+        "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port=0",
+        f"--ServerApp.base_url={base_url}",
+        f"--ServerApp.root_dir={root}",
+        f"--IdentityProvider.token={TOKEN}",
+        f"--config={config_file}",
+        # No question about Jupyter's news in the pictures.
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.news_url=None",
+    ]
+    with running(command, cwd=home, env=variables, log=home / "jupyter.log") as process:
+        lab = Lab(process, home, root, variables)
+        try:
+            yield lab
+        finally:
+            lab.session.close()
+    wait_for(lambda: not leftovers(home), 10, f"left behind: {leftovers(home)}")
+
+
+def leftovers(home: Path) -> list[Path]:
+    """The sockets, and the folders for sockets, below `home`."""
+    folders = list((home / "tmp").glob("jupyter-server-proxy-*"))
+    return folders + [path for path in home.rglob("*") if path.is_socket()]

@@ -1,0 +1,83 @@
+"""A supervisor with a small child in MLflow's place."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from .processes import environment, running
+from .waiting import wait_for
+
+SCRIPT = Path(__file__).parents[1] / "resources" / "run_supervisor.py"
+PAGE = {"Accept": "text/html"}
+
+
+class Connection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=10)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(10)
+        self.sock.connect(str(self._path))
+
+
+class Supervisor:
+    """A running supervisor."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+        self.process = process
+        self.socket = folder / "jupyter-server-proxy-x" / "socket"
+        self.log = folder / "mlflow-proxy-0.log"
+        wait_for(self.socket.exists, message="no socket")
+
+    def request(
+        self, path: str, method: str = "GET", headers: dict[str, str] | None = None, body: str = ""
+    ) -> tuple[int, dict[str, str], str]:
+        """Send a request; returns status, headers and body."""
+        connection = Connection(self.socket)
+        try:
+            connection.request(method, path, body or None, headers or {})
+            response = connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read().decode()
+        finally:
+            connection.close()
+
+    def status(self) -> dict[str, Any]:
+        """What the loading page is told."""
+        return json.loads(self.request("/_proxy/status")[2])
+
+    def wait_until(self, state: str) -> dict[str, Any]:
+        """Wait until the child is in `state`."""
+        return wait_for(lambda: (status := self.status())["state"] == state and status)
+
+    def try_again(self) -> int:
+        """Press the button."""
+        return self.request("/_proxy/start", "POST", {"Content-Type": "application/json"}, "{}")[0]
+
+    @property
+    def child(self) -> psutil.Process:
+        """The child's process."""
+        (child,) = wait_for(psutil.Process(self.process.pid).children)
+        return child
+
+
+@contextmanager
+def supervisor_of(behaviour: str, folder: Path) -> Iterator[Supervisor]:
+    """Run a supervisor whose child behaves like `behaviour` (see resources/child.py)."""
+    command = [sys.executable, str(SCRIPT), str(folder), behaviour]
+    with running(command, cwd=folder, env=environment(folder), log=folder / "stderr") as process:
+        yield Supervisor(process, folder)
