@@ -14,7 +14,7 @@ from typing import NoReturn
 from .answers import Answers
 from .child import MLflowChild, MLflowCommand
 from .front import Front
-from .logs import MLflowOutput
+from .logs import MLflowOutput, mask_passwords
 from .progress import StartHistory, StartProgress
 from .state import Failure, State, Status
 
@@ -149,7 +149,7 @@ class Supervisor:
                 case {"event": "modules", "count": count}:
                     progress.imported(count)
                 case {"event": "failed", "reason": reason, "remedy": remedy}:
-                    return Failure(reason, remedy)
+                    return Failure(mask_passwords(reason), mask_passwords(remedy))
                 case {"event": "ready"}:
                     progress.finish()
                     return None

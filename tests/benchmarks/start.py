@@ -39,157 +39,135 @@ MAKE_STORE = f"{IMPORT}, mlflow; mlflow.MlflowClient().create_experiment('benchm
 POLL = 0.05  # seconds between requests
 LIMIT = 180.0  # seconds for MLflow to come up at all
 PLAIN_TIMEOUT = 120  # seconds, jupyter-server-proxy's for the plain entry
-SETTLING = 3.0  # seconds in which the processes and their memory must not change
-SETTLED = 0.01  # what counts as no change
+SETTLING = 3.0  # seconds in which processes and memory stay as they are (within 1 %)
 PR_SET_CHILD_SUBREAPER = 36  # Linux, see prctl(2)
-PACKAGES = ("jupyter-mlflow-proxy", "mlflow", "jupyter-server-proxy", "jupyter_server")
+PACKAGES = ("jupyter-mlflow-proxy", "mlflow", "jupyter-server-proxy", "jupyter-server")
 
-
-@dataclass(frozen=True)
-class Entry:
-    """A tile to click on."""
-
-    name: str
-    path: str
-    has_store: bool
-    target: str
-
-    def config(self, root: Path) -> str:
-        """Jupyter's configuration."""
-        if self.path == "mlflow":
-            return ""
-        store = f"--backend-store-uri=sqlite:///{root}/mlflow.db"
-        command = ["mlflow", "ui", "--port", "{port}", store]
-        servers = {self.path: {"command": command, "timeout": PLAIN_TIMEOUT}}
-        # What we tell kernels would also reach a plain entry.
-        return f"c.ServerProxy.servers = {servers}\nc.MLflowProxy.export_tracking_uri = False"
-
-
+# Row, path below Jupyter's URL, whether there is a store already, what should come out.
 ENTRIES = (
-    Entry("plain `mlflow ui`, existing store", "plain", True, "API ≥ 4 × import"),
-    Entry(
-        "ours, existing store",
-        "mlflow",
-        True,
-        "page ≤ 0.5 s, API ≤ 1.3 × import, 2 processes, ≤ 300 MB",
-    ),
-    Entry(
-        "ours, fresh store",
-        "mlflow",
-        False,
-        "page ≤ 0.5 s, API ≤ 1.6 × import, 2 processes, ≤ 300 MB",
-    ),
+    ("plain `mlflow ui`, existing store", "plain", True, "API ≥ 4 x import"),
+    ("ours, existing store", "mlflow", True, "page ≤ 0.5 s, API ≤ 1.3 x import, 2, ≤ 300 MB"),
+    ("ours, fresh store", "mlflow", False, "page ≤ 0.5 s, API ≤ 1.6 x import, 2, ≤ 300 MB"),
 )
+HEAD = """\
+| | first page (s) | x import | API (s) | x import | processes | memory (MB) | supervisor (MB) \
+| target |
+| --- | --: | --: | --: | --: | --: | --: | --: | --- |"""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What one click took, in seconds, and what then ran, in MB."""
+    """What one click took, in seconds, and what then ran, in MB (PSS)."""
 
     page: float
     api: float
     processes: int
     memory: float
-    supervisor: float
-
-    def __str__(self) -> str:
-        return (
-            f"page {self.page:.2f} s, API {self.api:.2f} s, {self.processes} processes, "
-            f"{self.memory:.0f} MB, supervisor {self.supervisor:.1f} MB"
-        )
+    supervisor: float  # 0: there is none
 
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured")
     rounds = parser.parse_args().rounds
     if rounds < 1:
         parser.error("--rounds takes 1 or more")
-    adopt_orphans()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    imports: list[float] = []
-    clicks: dict[Entry, list[Figures]] = {entry: [] for entry in ENTRIES}
-    with tempfile.TemporaryDirectory(prefix="mlflow-start-") as folder, nothing_left():
-        base = Path(folder)
-        # This also brings all of MLflow into the page cache: no figure is that of a cold disk.
-        run_python(MAKE_STORE, base, MLFLOW_TRACKING_URI=f"sqlite:///{base}/mlflow.db")
-        for number in range(1, rounds + 1):
-            for index, entry in enumerate(ENTRIES):
-                figures = measure(entry, base / f"{number}-{index}", base / "mlflow.db")
-                tell(f"round {number}: {entry.name}: {figures}")
-                clicks[entry].append(figures)
-            imports.append(run_python(IMPORT, base))
-            tell(f"round {number}: bare import: {imports[-1]:.2f} s")
-    print(table(imports, clicks))
+    adopt_orphans()
+    with tempfile.TemporaryDirectory(prefix="mlflow-start-") as folder:
+        try:
+            print(table(*measure(rounds, Path(folder))))
+        finally:
+            end_children()
     return 0
+
+
+def measure(rounds: int, base: Path) -> tuple[list[float], list[list[Figures]]]:
+    """Measure everything in turn; returns bare imports, and the figures of each of `ENTRIES`."""
+    imports: list[float] = []
+    clicks: list[list[Figures]] = [[] for _ in ENTRIES]
+    # This also brings all of MLflow into the page cache: no figure is that of a cold disk.
+    run_python(MAKE_STORE, base, MLFLOW_TRACKING_URI=f"sqlite:///{base}/mlflow.db")
+    for number in range(1, rounds + 1):
+        for figures, (row, path, has_store, _) in zip(clicks, ENTRIES, strict=True):
+            home = Path(tempfile.mkdtemp(dir=base))
+            figures.append(click(path, home, base / "mlflow.db" if has_store else None))
+            tell(f"round {number}, {row}: API {figures[-1].api:.2f} s")
+        imports.append(run_python(IMPORT, base))
+        tell(f"round {number}, bare import: {imports[-1]:.2f} s")
+    return imports, clicks
 
 
 def run_python(code: str, home: Path, **variables: str) -> float:
     """Run `code` in an interpreter of its own; returns the seconds that it took."""
-    began = time.perf_counter()
     command = [sys.executable, "-c", code]
+    began = time.perf_counter()
     subprocess.run(command, check=True, cwd=home, env=environment(home, variables), stdout=2)
     return time.perf_counter() - began
 
 
-def measure(entry: Entry, home: Path, store: Path) -> Figures:
-    """Click on `entry` in a Jupyter of its own; `store` is the one to copy."""
+def click(path: str, home: Path, store: Path | None) -> Figures:
+    """Click on a tile in a Jupyter of its own, as a browser does, with a copy of `store`."""
     root = home / "work"
     root.mkdir(parents=True)
-    if entry.has_store:
+    if store:
         shutil.copy(store, root)
-    with lab_server(home, config=entry.config(root), root=root) as lab:
+    config = plain_entry(root) if path == "plain" else ""
+    with ThreadPoolExecutor() as pool, lab_server(home, config=config, root=root) as lab:
         try:
-            return click(lab, f"{lab.url}/{entry.path}/")
+            # Whoever clicks has JupyterLab open.
+            seconds_until_up(lab, "lab", PAGE["Accept"], time.perf_counter())
+            began = time.perf_counter()
+            page = pool.submit(seconds_until_up, lab, f"{path}/", PAGE["Accept"], began)
+            api = pool.submit(seconds_until_up, lab, f"{path}/{API}", "application/json", began)
+            seconds = page.result(), api.result()
+            memory = settled_memory(lab)
+            supervisor = 0.0 if path == "plain" else memory[lab.supervisor]
+            return Figures(*seconds, len(memory), sum(memory.values()), supervisor)
         finally:
-            if entry.path != "mlflow":  # `lab_server` would complain of what it leaves behind
+            if path == "plain":  # `lab_server` would complain of what it leaves behind
                 end_children()
 
 
-def click(lab: Lab, url: str) -> Figures:
-    """Open the dashboard at `url` as a browser does."""
-    # Whoever clicks has JupyterLab open.
-    seconds_until_answered(lab, f"{lab.url}/lab", time.perf_counter())
-    with ThreadPoolExecutor() as pool:
-        began = time.perf_counter()
-        page = pool.submit(seconds_until_answered, lab, url, began)
-        api = pool.submit(seconds_until_answered, lab, url + API, began, "application/json")
-        seconds = page.result(), api.result()
-    memory = settled_memory(lab)
-    ours = url.startswith(lab.mlflow_url)
-    supervisor = memory[lab.supervisor] if ours else 0.0
-    return Figures(*seconds, len(memory), sum(memory.values()), supervisor)
+def plain_entry(root: Path) -> str:
+    """Jupyter's configuration for MLflow as its own command line starts it."""
+    store = f"--backend-store-uri=sqlite:///{root}/mlflow.db"
+    command = ["mlflow", "ui", "--port", "{port}", store]
+    servers = {"plain": {"command": command, "timeout": PLAIN_TIMEOUT}}
+    # What we tell kernels would also reach this entry.
+    return f"c.ServerProxy.servers = {servers}\nc.MLflowProxy.export_tracking_uri = False"
 
 
-def seconds_until_answered(lab: Lab, url: str, began: float, accept: str = PAGE["Accept"]) -> float:
-    """Ask for `url` until it answers 200; returns the seconds since `began`."""
+def seconds_until_up(lab: Lab, path: str, accept: str, began: float) -> float:
+    """Ask for `path` until it answers 200; returns the seconds since `began`."""
     headers = {"Accept": accept, "Authorization": str(lab.session.headers["Authorization"])}
-    answer = ""
-    while time.perf_counter() - began < LIMIT:
+    url, answer = f"{lab.url}/{path}", ""
+    while time.perf_counter() - began < LIMIT and lab.process.poll() is None:
         try:
             response = requests.get(url, headers=headers, timeout=LIMIT, allow_redirects=False)
-            if response.ok and not response.is_redirect:
-                return time.perf_counter() - began
-            answer = f"{response.status_code} {response.text[:500]}"
         except requests.RequestException as error:
             answer = repr(error)
+        else:
+            if response.status_code == requests.codes.ok:
+                return time.perf_counter() - began
+            answer = f"{response.status_code} {response.text[:500]}"
         time.sleep(POLL)
-    raise TimeoutError(f"{url} is not up after {LIMIT:g} s: {answer}\n{lab.log.read_text()}")
+    raise TimeoutError(f"{url} did not come up: {answer}\n{lab.log.read_text()}")
 
 
 def settled_memory(lab: Lab) -> dict[psutil.Process, float]:
     """MB of each process that the click started, once that changes no more."""
-    before, now = None, memory_of_started(lab)
-    while before is None or before.keys() != now.keys() or change(before, now) > SETTLED:
+    deadline = time.perf_counter() + LIMIT
+    before: dict[psutil.Process, float] = {}
+    now = memory_of_started(lab)
+    while before.keys() != now.keys() or abs(sum(now.values()) / sum(before.values()) - 1) > 0.01:
+        if time.perf_counter() > deadline:
+            tell("processes or memory still change")
+            break
         time.sleep(SETTLING)
         before, now = now, memory_of_started(lab)
     return now
-
-
-def change(before: dict[psutil.Process, float], now: dict[psutil.Process, float]) -> float:
-    """By what part the whole has grown or shrunk."""
-    return abs(sum(now.values()) / sum(before.values()) - 1)
 
 
 def memory_of_started(lab: Lab) -> dict[psutil.Process, float]:
@@ -199,9 +177,8 @@ def memory_of_started(lab: Lab) -> dict[psutil.Process, float]:
         with contextlib.suppress(OSError):  # it has just ended
             lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
             (pss,) = (line.split()[1] for line in lines if line.startswith("Pss:"))
-            if process.pid != lab.process.pid:
-                result[process] = int(pss) * 1024 / 1e6
-    return result
+            result[process] = int(pss) * 1024 / 1e6
+    return {process: pss for process, pss in result.items() if process.pid != lab.process.pid}
 
 
 def adopt_orphans() -> None:
@@ -210,17 +187,8 @@ def adopt_orphans() -> None:
         raise OSError("orphans cannot be adopted, so they could not be ended")
 
 
-@contextlib.contextmanager
-def nothing_left():
-    """End all processes at the end, however that comes."""
-    try:
-        yield
-    finally:
-        end_children()
-
-
 def end_children() -> None:
-    """End all that this script has started: those that are asked may start others meanwhile."""
+    """End all that this script has started; what is asked to end may start others meanwhile."""
     for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
         children = psutil.Process().children(recursive=True)
         for child in children:
@@ -231,30 +199,25 @@ def end_children() -> None:
         tell(f"left behind: {children}")
 
 
-def table(imports: list[float], clicks: dict[Entry, list[Figures]]) -> str:
+def table(imports: list[float], clicks: list[list[Figures]]) -> str:
     """Format the medians, in Markdown."""
     bare = median(imports)
-    rows = [
-        "| | first page (s) | × import | API (s) | × import | processes | memory (MB) "
-        "| supervisor (MB) | target |",
-        "| --- | --: | --: | --: | --: | --: | --: | --: | --- |",
-        f"| bare `{IMPORT}` | | | {bare:.2f} | 1 | | | | |",
-    ]
-    for entry, figures in clicks.items():
+    lines = [HEAD, f"| bare `{IMPORT}` | | | {bare:.2f} | 1.00 | | | | |"]
+    for figures, (row, *_, target) in zip(clicks, ENTRIES, strict=True):
         page, api = median(each.page for each in figures), median(each.api for each in figures)
         supervisor = median(each.supervisor for each in figures)
-        rows.append(
-            f"| {entry.name} | {page:.2f} | {page / bare:.2f} | {api:.2f} | {api / bare:.2f} "
+        lines.append(
+            f"| {row} | {page:.2f} | {page / bare:.2f} | {api:.2f} | {api / bare:.2f} "
             f"| {median(each.processes for each in figures):g} "
             f"| {median(each.memory for each in figures):.0f} "
-            f"| {f'{supervisor:.1f}' if supervisor else ''} | {entry.target} |"
+            f"| {f'{supervisor:.1f}' if supervisor else '-'} | {target} |"
         )
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     return "\n".join(
         [
-            *rows,
+            *lines,
             "",
-            f"Medians of {len(imports)} rounds, seconds from the click, memory as PSS. "
+            f"Medians of {len(imports)} round(s); seconds from the click, memory as PSS. "
             f"Python {python_version()}, {versions}, {os.cpu_count()} cores.",
         ]
     )

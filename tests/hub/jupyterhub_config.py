@@ -18,9 +18,8 @@ c.JupyterHub.authenticator_class = "dummy"
 c.JupyterHub.spawner_class = "simple"
 c.JupyterHub.cleanup_servers = True
 c.JupyterHub.cleanup_proxy = True
-c.JupyterHub.services = [
-    {"name": "tests", "admin": True, "api_token": os.environ["TESTS_ADMIN_TOKEN"]}
-]
+c.JupyterHub.services = [{"name": "tests", "api_token": os.environ["TESTS_ADMIN_TOKEN"]}]
+c.JupyterHub.load_roles = [{"name": "admin", "services": ["tests"]}]
 c.DummyAuthenticator.password = os.environ["TESTS_PASSWORD"]
 c.Authenticator.allow_all = True
 
@@ -28,15 +27,11 @@ c.SimpleLocalProcessSpawner.home_dir_template = str(homes / "{username}")
 c.Spawner.notebook_dir = str(homes / "{username}" / "work")
 c.Spawner.default_url = "/lab"
 c.Spawner.environment = {
+    "JUPYTERHUB_ALLOW_TOKEN_IN_URL": "1",  # for run_in_kernel.py
     "TMPDIR": lambda spawner: str(homes / spawner.user.name / "tmp"),
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-c.Spawner.args = [
-    *(["--allow-root"] if os.geteuid() == 0 else []),
-    # No question about Jupyter's news in the pictures.
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-    "--LabApp.news_url=None",
-]
+c.Spawner.args = ["--allow-root"] if os.geteuid() == 0 else []
 
 
 def make_folders(spawner: Spawner) -> None:

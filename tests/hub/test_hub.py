@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, Response, expect
 from support.browser import chromium, picture
 from support.hub import BASE_URL, HOST, PASSWORD, Hub, processes_of
 from support.lab import PAGE, leftovers
@@ -14,6 +15,7 @@ from support.waiting import wait_for
 
 pytestmark = pytest.mark.hub
 
+TIMEOUT = 60_000  # milliseconds for a page to come up
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=100"
 CREATE = "/ajax-api/2.0/mlflow/experiments/create"
 LOG_A_RUN = """
@@ -41,22 +43,35 @@ def bob(hub: Hub) -> Iterator[requests.Session]:
 
 @pytest.mark.browser
 def test_a_user_goes_from_the_login_to_a_new_experiment(hub: Hub) -> None:
-    with chromium(f"--host-resolver-rules=MAP {HOST} 127.0.0.1") as browser:
+    with browser_of(hub) as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         log_in(page, hub)
         card = page.locator(".jp-LauncherCard", has_text="MLflow").first
-        expect(card).to_be_visible(timeout=60_000)
+        expect(card).to_be_visible(timeout=TIMEOUT)
         picture(page, "hub-1-launcher")
         with page.expect_popup() as popup:
             card.click()
         dashboard = popup.value
-        expect(dashboard.locator("body[data-state=starting]")).to_be_visible(timeout=30_000)
+        expect(dashboard.locator("body[data-state=starting]")).to_be_visible(timeout=TIMEOUT)
         picture(dashboard, "hub-2-loading")
-        expect(dashboard.get_by_role("link", name="Experiments").first).to_be_visible(
-            timeout=60_000
-        )
-        picture(dashboard, "hub-3-dashboard")
+        experiments = dashboard.get_by_role("link", name="Experiments").first
+        expect(experiments).to_be_visible(timeout=TIMEOUT)
         assert dashboard.url.startswith(f"{hub.origin}{BASE_URL}user/alice/mlflow/")
+        experiments.click()
+        expect(dashboard.get_by_role("link", name="Default")).to_be_visible(timeout=TIMEOUT)
+        picture(dashboard, "hub-3-dashboard")
+        assert create_experiment(dashboard, "of the dashboard").status == 200
+        expect(dashboard.get_by_text("of the dashboard").first).to_be_visible(timeout=TIMEOUT)
+        picture(dashboard, "hub-4-experiment")
+
+
+def browser_of(hub: Hub) -> AbstractContextManager[Browser]:
+    return chromium(
+        f"--host-resolver-rules=MAP {HOST} 127.0.0.1",
+        # With HTTPS, as on a real hub, the browser sends `Sec-Fetch-Mode`; then Jupyter asks for
+        # XSRF tokens, which MLflow's pages know nothing of.
+        f"--unsafely-treat-insecure-origin-as-secure={hub.origin}",
+    )
 
 
 def log_in(page: Page, hub: Hub) -> None:
@@ -64,7 +79,16 @@ def log_in(page: Page, hub: Hub) -> None:
     page.get_by_label("Username").fill("alice")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/user/alice/lab**", timeout=60_000)
+    page.wait_for_url("**/user/alice/lab**", timeout=TIMEOUT)
+
+
+def create_experiment(dashboard: Page, name: str) -> Response:
+    dashboard.get_by_role("button", name="Create", exact=True).click()
+    dialog = dashboard.get_by_role("dialog")
+    dialog.get_by_label("Experiment Name").fill(name)
+    with dashboard.expect_response(f"**{CREATE}") as response:
+        dialog.get_by_role("button", name="Create").click()
+    return response.value
 
 
 def test_a_logged_in_user_reads_the_store(hub: Hub, bob: requests.Session) -> None:
@@ -88,6 +112,7 @@ def test_a_page_of_another_origin_is_refused(hub: Hub, bob: requests.Session, or
 
 def post(hub: Hub, session: requests.Session, name: str, **headers: str) -> requests.Response:
     url = hub.mlflow("bob", CREATE)
+    headers["Sec-Fetch-Mode"] = "cors"  # as browsers send it over HTTPS
     return session.post(url, json={"name": name}, headers=headers, timeout=30)
 
 

@@ -3,15 +3,15 @@
 MLflow refuses host names that are not local (DNS rebinding) and writes from pages of another
 origin. Jupyter has checked the Host header, so MLflow is told that it is local. The page's origin
 is judged here, where the Host is still the browser's: a page of the same host is local, too; any
-other is nobody, whom MLflow refuses as it is. Jupyter compares the same two headers and, as here,
-trusts no `X-Forwarded-Host` (jupyter_server/base/handlers.py, `check_origin`).
+other is nobody, and may not write. Jupyter compares the same two headers and, as here, trusts no
+`X-Forwarded-Host` (jupyter_server/base/handlers.py, `check_origin`).
 """
 
 from __future__ import annotations
 
 import re
 
-from .types import ASGIApp, Headers, Receive, Scope, Send
+from .types import ASGIApp, Headers, Message, Receive, Scope, Send
 
 LOCAL_HOST = b"localhost"
 LOCAL_ORIGIN = b"http://localhost"
@@ -30,12 +30,12 @@ class OwnOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with the mapped headers, or refuse it."""
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] != "http":  # MLflow has no WebSocket and refuses them all
             await self._app(scope, receive, send)
             return
         headers = local_headers(scope["headers"])
-        if (b"origin", NOBODY) in headers and _is_unguarded(scope):
-            await _refuse(send)
+        if (b"origin", NOBODY) in headers and scope.get("method") not in READING:
+            await _refuse(receive, send)
             return
         await self._app({**scope, "headers": headers}, receive, send)
 
@@ -61,14 +61,15 @@ def is_own_origin(origin: bytes, host: bytes) -> bool:
     return page["host"].removesuffix(default_port) == host.lower().removesuffix(default_port)
 
 
-def _is_unguarded(scope: Scope) -> bool:
-    """Whether it is a write outside of the paths whose Origin MLflow looks at: `/graphql`, say."""
-    return scope["type"] == "websocket" or (
-        scope["method"] not in READING and not scope["path"].startswith(("/api/", "/ajax-api/"))
-    )
+async def _refuse(receive: Receive, send: Send) -> None:
+    """Refuse as MLflow does for a part of its paths, `/graphql` not among them.
 
-
-async def _refuse(send: Send) -> None:
+    MLflow answers before the request's body has come, and tornado, which sends it, then often finds
+    a closed connection in place of the answer. So the body is read first.
+    """
+    message: Message = {"more_body": True}
+    while message.get("more_body"):
+        message = await receive()
     headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(REFUSAL))]
     await send({"type": "http.response.start", "status": 403, "headers": headers})
     await send({"type": "http.response.body", "body": REFUSAL})

@@ -1,0 +1,69 @@
+"""A start that fails says why, on the page, to programs and in Jupyter's log."""
+
+from __future__ import annotations
+
+import sys
+import venv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.lab import PAGE, Lab
+
+StartLab = Callable[..., Lab]
+
+
+def check_failure(lab: Lab, reason: str, remedy: str) -> None:
+    status = lab.wait_until("failed")
+    assert reason in status["reason"]
+    assert remedy in status["remedy"]
+    page = lab.get("/", headers=PAGE)
+    assert page.status_code == 200
+    assert '<body data-state="failed"' in page.text
+    answer = lab.get("/api/2.0/mlflow/experiments/search")
+    assert answer.status_code == 503
+    assert reason in answer.json()["message"]
+    assert reason in lab.log.read_text()
+    assert reason in lab.mlflow_log.read_text()
+    assert "Traceback" not in lab.log.read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a folder that not even root can write")
+def test_a_root_folder_that_cannot_be_written_to(start_lab: StartLab) -> None:
+    check_failure(
+        start_lab(root=Path("/sys")),
+        "MLflow cannot keep its database /sys/mlflow.db:",
+        "choose another place with c.MLflowProxy.backend_store_uri",
+    )
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("sqlite://", "The store URI sqlite:// names no database file."),
+        ("nonsense://me:hunter2@host/db", "nonsense"),
+        ("https://me:hunter2@tracking.example", "tracking.example, is a tracking server"),
+    ],
+)
+def test_a_store_that_is_none(start_lab: StartLab, uri: str, reason: str) -> None:
+    lab = start_lab(config=f"c.MLflowProxy.backend_store_uri = {uri!r}")
+    check_failure(lab, reason, "")
+    everything = lab.get("/", headers=PAGE).text + lab.log.read_text() + lab.mlflow_log.read_text()
+    assert "hunter2" not in everything
+
+
+def test_an_interpreter_without_mlflow(start_lab: StartLab, tmp_path: Path) -> None:
+    venv.create(tmp_path / "bare", symlinks=True)
+    python = tmp_path / "bare" / "bin" / "python"
+    lab = start_lab(config=f"c.MLflowProxy.python = {str(python)!r}")
+    check_failure(lab, f"MLflow is not installed for {python}.", f"{python} -m pip install mlflow")
+
+
+def test_an_interpreter_that_is_none(start_lab: StartLab) -> None:
+    lab = start_lab(config='c.MLflowProxy.python = "/no/such/python"')
+    check_failure(lab, "No such file or directory: '/no/such/python'", "c.MLflowProxy.python")
+
+
+def test_a_setting_that_is_wrong_is_named_in_jupyters_log(start_lab: StartLab) -> None:
+    lab = start_lab(config="c.MLflowProxy.start_timeout = -1")
+    assert "MLflowProxy.start_timeout is -1; it takes a number of seconds" in lab.log.read_text()

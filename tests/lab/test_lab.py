@@ -1,0 +1,158 @@
+"""MLflow in a real JupyterLab: what a request meets on its way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import files
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from support.lab import PAGE, TOKEN, Lab
+from support.processes import BIN, family_of
+from support.waiting import wait_for
+
+StartLab = Callable[..., Lab]
+CREATE = "/ajax-api/2.0/mlflow/experiments/create"
+SEARCH = "/ajax-api/2.0/mlflow/experiments/search?max_results=10"
+
+
+def test_the_extension_is_enabled_by_the_installation() -> None:
+    command = [str(BIN / "jupyter"), "server", "extension", "list"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = result.stdout + result.stderr
+    assert "mlflow_proxy" in lines
+    assert "mlflow_proxy 0.1.0" in lines
+    assert "X" not in [
+        word for line in lines.splitlines() if "mlflow_proxy" in line for word in line.split()
+    ]
+
+
+def test_all_that_is_installed_is_recorded_for_uninstalling() -> None:
+    installed = {str(path) for path in files("jupyter-mlflow-proxy") or ()}
+    names = {Path(path).name for path in installed}
+    assert {"mlflow.svg", "page.html", "page.css", "page.js", "py.typed"} <= names
+    assert any(
+        p.endswith("etc/jupyter/jupyter_server_config.d/mlflow_proxy.json") for p in installed
+    )
+    assert not any("tests" in Path(path).parts for path in installed)
+
+
+def test_the_tile_is_announced_with_its_icon(lab: Lab) -> None:
+    information = lab.session.get(f"{lab.url}/server-proxy/servers-info").json()
+    (server,) = (s for s in information["server_processes"] if s["name"] == "mlflow")
+    assert server["launcher_entry"]["title"] == "MLflow"
+    assert server["new_browser_tab"] is True
+    icon = lab.session.get(lab.url + server["launcher_entry"]["icon_url"])
+    assert icon.headers["Content-Type"] == "image/svg+xml"
+    assert icon.text.startswith("<svg")
+
+
+def test_the_address_without_a_slash_arrives(lab: Lab) -> None:
+    answer = lab.get("", headers=PAGE)
+    assert answer.url == f"{lab.mlflow_url}/"
+    assert "<title>MLflow</title>" in answer.text
+
+
+def test_mlflow_is_two_processes_and_no_port(lab: Lab) -> None:
+    processes = family_of(lab.supervisor.pid)
+    assert len(processes) == 2
+    assert not [c for p in processes for c in p.net_connections("inet") if c.status == "LISTEN"]
+
+
+def test_nobody_comes_in_without_jupyters_token(lab: Lab) -> None:
+    for path in ("/", SEARCH, "/_proxy/status", "/static-files/manifest.json"):
+        answer = requests.get(f"{lab.mlflow_url}{path}", allow_redirects=False, timeout=30)
+        assert answer.status_code in (302, 403)
+        assert "mlflow" not in answer.text.lower().replace("/mlflow/", "")
+
+
+def test_the_own_page_may_write(lab: Lab) -> None:
+    answer = lab.post(CREATE, json={"name": "own"}, headers={"Origin": lab.url})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1.evil.example"],
+)
+@pytest.mark.parametrize("path", [CREATE, "/graphql", "/v1/traces"])
+def test_another_page_may_not_write(lab: Lab, path: str, origin: str) -> None:
+    answer = lab.post(path, json={"name": "foreign"}, headers={"Origin": origin})
+    assert answer.status_code == 403
+    assert answer.text == "Cross-origin request blocked"
+
+
+def test_another_page_may_not_read(lab: Lab) -> None:
+    for origin in ("http://localhost:1", "https://evil.example"):
+        answer = lab.get(SEARCH, headers={"Origin": origin})
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_a_public_host_is_served_below_a_base_url(start_lab: StartLab) -> None:
+    # As a proxy that ends TLS sends it: plain HTTP here, https in the browser.
+    lab = start_lab(base_url="/some/base/", config="c.ServerApp.allow_remote_access = True")
+    lab.wait_until("ready")
+    assert "/some/base/mlflow" in lab.mlflow_url
+    headers = {"Host": "lab.example.org", "X-Forwarded-Proto": "https"}
+    assert lab.get(SEARCH, headers=headers).status_code == 200
+    own = {**headers, "Origin": "https://lab.example.org"}
+    assert lab.post(CREATE, json={"name": "a"}, headers=own).status_code == 200
+    foreign = {**own, "Host": "lab.example.org.evil.example"}
+    assert lab.post(CREATE, json={"name": "b"}, headers=foreign).status_code == 403
+
+
+def test_static_files_are_the_same_before_and_after_the_start(start_lab: StartLab) -> None:
+    lab = start_lab()
+    entry = wait_for(lambda: lab.status()["prefetch"])[0]
+    before = lab.get(f"/{entry}")
+    assert lab.status()["state"] == "starting"
+    lab.wait_until("ready")
+    after = lab.get(f"/{entry}")
+    assert before.content == after.content
+    assert set(before.headers["Cache-Control"].split(", ")) == {"public", "max-age=2419200"}
+    assert "max-age=2419200" in after.headers["Cache-Control"]
+    assert before.headers["Content-Type"] == after.headers["Content-Type"]
+
+
+def test_mlflows_client_waits_for_the_start(start_lab: StartLab, tmp_path: Path) -> None:
+    lab = start_lab()
+    code = "import mlflow; print(mlflow.create_experiment('patient'))"
+    env = {"MLFLOW_TRACKING_URI": lab.mlflow_url, "MLFLOW_TRACKING_TOKEN": TOKEN}
+    client = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**lab.env, **env},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert client.returncode == 0, client.stderr
+    assert lab.api("experiments/search", {"max_results": 5})["experiments"][0]["name"] == "patient"
+
+
+@pytest.mark.parametrize("root", ["with space, 100 % {braces} ünd €"])
+def test_any_root_folder_works(start_lab: StartLab, tmp_path: Path, root: str) -> None:
+    lab = start_lab(root=tmp_path / root)
+    lab.wait_until("ready")
+    assert (tmp_path / root / "mlflow.db").stat().st_size > 0
+
+
+def test_the_entry_alone_works(start_lab: StartLab) -> None:
+    lab = start_lab(config='c.ServerApp.jpserver_extensions = {"mlflow_proxy": False}')
+    lab.wait_until("ready")
+    assert lab.get(SEARCH).status_code == 200
+    assert "MLflow is at" not in lab.log.read_text()
+
+
+def test_nothing_survives_a_jupyter_that_is_killed(start_lab: StartLab) -> None:
+    lab = start_lab()
+    lab.wait_until("ready")
+    family = family_of(lab.supervisor.pid)
+    os.kill(lab.process.pid, signal.SIGKILL)
+    assert not psutil.wait_procs(family, timeout=15)[1]

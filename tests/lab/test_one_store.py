@@ -1,0 +1,117 @@
+"""Kernels, terminals and the dashboard agree on the store, with no configuration."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from support.lab import TOKEN, Lab
+from support.waiting import wait_for
+
+StartLab = Callable[..., Lab]
+TERMINAL = Path(__file__).parents[1] / "resources" / "run_in_terminal.py"
+
+LOG_RUN = """
+import mlflow, pathlib
+mlflow.set_experiment({experiment!r})
+with mlflow.start_run(run_name="from a notebook") as run:
+    mlflow.log_param("depth", 3)
+    mlflow.log_metric("accuracy", 0.9)
+    mlflow.log_text("ä plot", "plots/a b.txt")
+    print(run.info.run_id)
+"""
+
+
+def run_of(lab: Lab, run_id: str) -> dict:
+    return lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
+
+
+def artifact(lab: Lab, run_id: str) -> str:
+    answer = lab.get("/get-artifact", params={"path": "plots/a b.txt", "run_id": run_id})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    return answer.content.decode()
+
+
+def test_a_notebook_in_any_folder_logs_to_the_dashboard(lab: Lab) -> None:
+    folder = lab.root / "deep" / "er"
+    folder.mkdir(parents=True)
+    run_id = lab.run_in_kernel(LOG_RUN.format(experiment="by a kernel"), "deep/er").split()[-1]
+    run = run_of(lab, run_id)
+    assert run["info"]["run_name"] == "from a notebook"
+    assert run["data"]["metrics"][0]["value"] == 0.9
+    assert list(folder.iterdir()) == []
+
+
+def test_artifacts_of_a_kernels_experiment_are_in_the_dashboard(lab: Lab) -> None:
+    run_id = lab.run_in_kernel(LOG_RUN.format(experiment="artifacts by a kernel")).split()[-1]
+    assert artifact(lab, run_id) == "ä plot"
+    assert run_of(lab, run_id)["info"]["artifact_uri"].startswith(f"{lab.root}/mlartifacts/")
+
+
+def test_artifacts_of_a_dashboards_experiment_are_logged_by_a_kernel(lab: Lab) -> None:
+    lab.api("experiments/create", {"name": "by the dashboard"})
+    run_id = lab.run_in_kernel(LOG_RUN.format(experiment="by the dashboard")).split()[-1]
+    assert artifact(lab, run_id) == "ä plot"
+    assert run_of(lab, run_id)["info"]["artifact_uri"].startswith(f"{lab.root}/mlartifacts/")
+
+
+def test_the_default_experiment_keeps_artifacts_there_too(lab: Lab) -> None:
+    run_id = lab.run_in_kernel(LOG_RUN.format(experiment="Default")).split()[-1]
+    assert artifact(lab, run_id) == "ä plot"
+    assert run_of(lab, run_id)["info"]["artifact_uri"].startswith(f"{lab.root}/mlartifacts/0/")
+
+
+def test_a_kernel_reads_artifacts_that_the_dashboards_api_wrote(lab: Lab) -> None:
+    experiment = lab.api("experiments/create", {"name": "by the api"})["experiment_id"]
+    run = lab.api("runs/create", {"experiment_id": experiment, "start_time": 1})["run"]["info"]
+    path = f"?run_uuid={run['run_id']}&path=note.txt"
+    upload = lab.post(
+        f"/ajax-api/2.0/mlflow/upload-artifact{path}",
+        data=b"a note",
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    assert upload.status_code == 200, upload.text
+    code = f"import mlflow; print(mlflow.artifacts.load_text('runs:/{run['run_id']}/note.txt'))"
+    assert lab.run_in_kernel(code).strip() == "a note"
+
+
+def test_a_kernel_may_go_to_any_artifact_store(lab: Lab) -> None:
+    code = """
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+print(type(get_artifact_repository("https://files.example/a")).__name__)
+"""
+    assert lab.run_in_kernel(code).split()[-1] == "HttpArtifactRepository"
+
+
+def test_a_terminal_has_the_store(lab: Lab) -> None:
+    written = lab.root / "terminal.txt"
+    line = f'echo "$MLFLOW_TRACKING_URI" > {written}'
+    subprocess.run([sys.executable, str(TERMINAL), lab.url, TOKEN, line], check=True, env=lab.env)
+    wait_for(written.exists)
+    assert written.read_text().strip() == f"sqlite:///{lab.root}/mlflow.db"
+
+
+def test_a_tracking_uri_that_is_set_is_kept_and_shown(start_lab: StartLab, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/elsewhere.db"
+    lab = start_lab(env={"MLFLOW_TRACKING_URI": uri})
+    assert lab.run_in_kernel("import os; print(os.environ['MLFLOW_TRACKING_URI'])").strip() == uri
+    lab.wait_until("ready")
+    assert (tmp_path / "elsewhere.db").exists()
+    assert list(lab.root.iterdir()) == []
+
+
+def test_two_stores_are_warned_of(start_lab: StartLab, tmp_path: Path) -> None:
+    config = f"c.MLflowProxy.backend_store_uri = 'sqlite:///{tmp_path}/configured.db'"
+    lab = start_lab(env={"MLFLOW_TRACKING_URI": "https://tracking.example"}, config=config)
+    code = "import os; print(os.environ['MLFLOW_TRACKING_URI'])"
+    assert lab.run_in_kernel(code).strip() == "https://tracking.example"
+    assert "the MLflow dashboard will not show what notebooks log" in lab.log.read_text()
+
+
+def test_the_export_can_be_switched_off(start_lab: StartLab) -> None:
+    lab = start_lab(config="c.MLflowProxy.export_tracking_uri = False")
+    code = "import os; print([name for name in os.environ if 'MLFLOW' in name and 'URI' in name])"
+    assert lab.run_in_kernel(code).strip() == "[]"
