@@ -40,6 +40,7 @@ POLL = 0.05  # seconds between requests
 LIMIT = 180.0  # seconds for MLflow to come up at all
 PLAIN_TIMEOUT = 120  # seconds, jupyter-server-proxy's for the plain entry
 SETTLING = 3.0  # seconds in which processes and memory stay as they are (within 1 %)
+JOBS_FOLDER = "_MLFLOW_HUEY_STORAGE_PATH"  # a variable: where `mlflow ui` keeps its jobs' queues
 PR_SET_CHILD_SUBREAPER = 36  # Linux, see prctl(2)
 PACKAGES = ("jupyter-mlflow-proxy", "mlflow", "jupyter-server-proxy", "jupyter-server")
 
@@ -153,7 +154,7 @@ def seconds_until_up(lab: Lab, path: str, accept: str, began: float) -> float:
                 return time.perf_counter() - began
             answer = f"{response.status_code} {response.text[:500]}"
         time.sleep(POLL)
-    raise TimeoutError(f"{url} did not come up: {answer}\n{lab.log.read_text()}")
+    raise TimeoutError(f"{lab.log.read_text()}\n{url} did not come up: {answer}")
 
 
 def settled_memory(lab: Lab) -> dict[psutil.Process, float]:
@@ -189,12 +190,16 @@ def adopt_orphans() -> None:
 
 def end_children() -> None:
     """End all that this script has started; what is asked to end may start others meanwhile."""
+    folders = set()
     for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
         children = psutil.Process().children(recursive=True)
         for child in children:
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.Error):
+                folders.add(child.environ().get(JOBS_FOLDER))
                 child.send_signal(number)
         psutil.wait_procs(children, timeout=10)
+    for folder in folders - {None}:  # in /dev/shm, and never removed by MLflow
+        shutil.rmtree(folder, ignore_errors=True)
     if children := psutil.Process().children(recursive=True):
         tell(f"left behind: {children}")
 

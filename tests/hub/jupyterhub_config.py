@@ -27,7 +27,7 @@ c.SimpleLocalProcessSpawner.home_dir_template = str(homes / "{username}")
 c.Spawner.notebook_dir = str(homes / "{username}" / "work")
 c.Spawner.default_url = "/lab"
 c.Spawner.environment = {
-    "JUPYTERHUB_ALLOW_TOKEN_IN_URL": "1",  # for run_in_kernel.py
+    "JUPYTER_CONFIG_DIR": str(homes / "config"),
     "TMPDIR": lambda spawner: str(homes / spawner.user.name / "tmp"),
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, Response, expect
 from support.browser import chromium, picture
 from support.hub import BASE_URL, HOST, PASSWORD, Hub, processes_of
 from support.lab import PAGE, leftovers
+from support.processes import describe
 from support.waiting import wait_for
 
 pytestmark = pytest.mark.hub
@@ -167,7 +168,7 @@ def test_a_stopped_server_leaves_nothing_behind(hub: Hub, bob: requests.Session)
     kernels = f"{hub.address}/user/bob/api/kernels"
     bob.post(kernels, json={}, headers=token, timeout=30).raise_for_status()
     home = hub.home / "bob"
-    programs = {" ".join(process.cmdline()) for process in processes_of(home)}
+    programs = {describe(process) for process in processes_of(home)}
     for program in ("jupyterhub-singleuser", "-m mlflow_proxy", "mlflow_proxy/server", "ipykernel"):
         assert any(program in each for each in programs), programs
     assert leftovers(home)  # the socket, in use

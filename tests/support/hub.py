@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import requests
 
-from .lab import leftovers
-from .processes import BIN, describe, environment, running
+from .kernel import run_in_kernel
+from .lab import leftovers, set_up_lab_for_pictures
+from .processes import BIN, describe, environment, free_ports, running
 from .waiting import wait_for
 
 TESTS = Path(__file__).parents[1]
@@ -91,24 +90,14 @@ class Hub:
 
     def run_in_kernel(self, user: str, code: str) -> str:
         """Run `code` in a kernel of the server of `user`; returns what it printed."""
-        script = TESTS / "resources" / "run_in_kernel.py"
-        url = f"{self.address}/user/{user}"
-        result = subprocess.run(
-            [str(BIN / "python"), str(script), url, self.token(user), "", code],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            env=environment(self.home),
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
+        return run_in_kernel(f"{self.address}/user/{user}", self.token(user), code)
 
 
 @contextmanager
 def hub_server(home: Path) -> Iterator[Hub]:
     """Run a hub whose every file is below `home`; leave nothing behind."""
     assert shutil.which(PROXY), f"{PROXY} is not on PATH: npm install --global {PROXY}"
+    set_up_lab_for_pictures(home)
     port, hub_port, proxy_api_port = free_ports(3)
     command = [
         str(BIN / "jupyterhub"),
@@ -146,12 +135,3 @@ def processes_of(home: Path) -> list[psutil.Process]:
         if Path(own_home).is_relative_to(home):
             found.append(process)
     return found
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

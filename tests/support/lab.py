@@ -12,7 +12,8 @@ from typing import Any
 import psutil
 import requests
 
-from .processes import BIN, environment, family_of, running
+from .kernel import run_in_kernel
+from .processes import BIN, environment, family_of, free_ports, running
 from .waiting import wait_for
 
 TOKEN = "the-token-of-the-tests"
@@ -90,17 +91,7 @@ class Lab:
 
     def run_in_kernel(self, code: str, folder: str = "") -> str:
         """Run `code` in a kernel of this server, in `folder`; returns what it printed."""
-        script = Path(__file__).parents[1] / "resources" / "run_in_kernel.py"
-        result = subprocess.run(
-            [str(BIN / "python"), str(script), self.url, TOKEN, folder, code],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-            env=environment(self.home),
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
+        return run_in_kernel(self.url, TOKEN, code, folder)
 
 
 @contextmanager
@@ -118,6 +109,7 @@ def lab_server(
     root.mkdir(parents=True, exist_ok=True)
     config_file = home / "jupyter_config.py"
     config_file.write_text(f"c = get_config()\n{config}\n")
+    set_up_lab_for_pictures(home)
     variables = environment(home, env)
     command = [
         str(BIN / "jupyter"),
@@ -125,14 +117,11 @@ def lab_server(
         "--no-browser",
         "--allow-root",
         "--ServerApp.ip=127.0.0.1",
-        "--ServerApp.port=0",
+        f"--ServerApp.port={free_ports(1)[0]}",
         f"--ServerApp.base_url={base_url}",
         f"--ServerApp.root_dir={root}",
         f"--IdentityProvider.token={TOKEN}",
         f"--config={config_file}",
-        # No question about Jupyter's news in the pictures.
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.news_url=None",
     ]
     with running(command, cwd=home, env=variables, log=home / "jupyter.log") as process:
         lab = Lab(process, home, root, variables)
@@ -141,6 +130,18 @@ def lab_server(
         finally:
             lab.session.close()
     wait_for(lambda: not leftovers(home), 10, f"left behind: {leftovers(home)}")
+
+
+def set_up_lab_for_pictures(home: Path) -> None:
+    """Let Lab follow the browser's colour scheme, and not ask whether to show Jupyter's news."""
+    overrides = home / "config" / "labconfig" / "default_setting_overrides.json"
+    overrides.parent.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "notification": {"fetchNews": "false", "checkForUpdates": False},
+        "themes": {"adaptive-theme": True},
+    }
+    plugins = {f"@jupyterlab/apputils-extension:{name}": value for name, value in settings.items()}
+    overrides.write_text(json.dumps(plugins))
 
 
 def leftovers(home: Path) -> list[Path]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -30,6 +31,7 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
         **kept,
         "HOME": str(home),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_PLATFORM_DIRS": "1",
         "TMPDIR": str(temporary),
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
@@ -84,3 +86,12 @@ def describe(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return str(process)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

@@ -19,6 +19,7 @@ NOBODY = b"null"  # what browsers send for a page without an origin of its own (
 ORIGIN = re.compile(rb"(?P<scheme>https?)://(?P<host>[-.\w\[\]:%]+)")
 DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
+MAX_REFUSED = 16 << 20  # bytes
 REFUSAL = b"Cross-origin request blocked"  # as MLflow words it
 
 
@@ -65,11 +66,13 @@ async def _refuse(receive: Receive, send: Send) -> None:
     """Refuse as MLflow does for a part of its paths, `/graphql` not among them.
 
     MLflow answers before the request's body has come, and tornado, which sends it, then often finds
-    a closed connection in place of the answer. So the body is read first.
+    a closed connection in place of the answer. So the body is read first, up to a limit.
     """
     message: Message = {"more_body": True}
-    while message.get("more_body"):
+    received = 0
+    while message.get("more_body") and received < MAX_REFUSED:
         message = await receive()
+        received += len(message.get("body", b""))
     headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(REFUSAL))]
     await send({"type": "http.response.start", "status": 403, "headers": headers})
     await send({"type": "http.response.body", "body": REFUSAL})

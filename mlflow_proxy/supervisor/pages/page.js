@@ -88,5 +88,4 @@ document.addEventListener("visibilitychange", () => {
 });
 
 show(JSON.parse(element("report").textContent));
-element("details").open = document.body.dataset.state === "failed";
 if (document.body.dataset.state === "starting") setTimeout(follow, INTERVAL);

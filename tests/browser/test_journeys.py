@@ -1,0 +1,176 @@
+"""What a person does, in Chromium."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from support.browser import chromium, picture
+from support.lab import TOKEN, Lab
+
+pytestmark = pytest.mark.browser
+StartLab = Callable[..., Lab]
+PATIENCE = 60_000  # milliseconds
+expect.set_options(timeout=PATIENCE)
+
+TRAIN = """
+import math, mlflow
+mlflow.set_experiment("house prices")
+for depth in (2, 3, 5, 8):
+    with mlflow.start_run(run_name=f"forest depth {depth}"):
+        mlflow.log_params({"max_depth": depth, "n_estimators": 100, "model": "forest"})
+        for step in range(30):
+            mlflow.log_metric("loss", math.exp(-step * depth / 40) + 0.02 * depth, step=step)
+        mlflow.log_metrics({"rmse": 1 / depth + 0.03 * depth, "r2": 0.95 - 0.3 / depth})
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(params=["light"])
+def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+    context = browser.new_context(
+        color_scheme=request.param, viewport={"width": 1280, "height": 800}
+    )
+    context.set_default_timeout(PATIENCE)
+    yield context
+    context.close()
+
+
+def open_lab(context: BrowserContext, lab: Lab) -> Page:
+    page = context.new_page()
+    page.goto(f"{lab.url}/lab?token={TOKEN}")
+    expect(tile(page)).to_be_visible()
+    return page
+
+
+def tile(page: Page) -> object:
+    return page.locator(".jp-LauncherCard", has_text="MLflow")
+
+
+def expect_dashboard(page: Page) -> None:
+    expect(page.get_by_text("Experiments").first).to_be_visible()
+
+
+@pytest.mark.parametrize("context", ["light", "dark"], indirect=True)
+def test_from_the_tile_through_the_loading_page_to_the_dashboard(
+    start_lab: StartLab, context: BrowserContext, request: pytest.FixtureRequest
+) -> None:
+    scheme = request.node.callspec.params["context"]
+    lab = start_lab(config="c.LanguageServerManager.autodetect = False")
+    launcher = open_lab(context, lab)
+    picture(launcher, f"launcher-{scheme}")
+    with context.expect_page() as opened:
+        tile(launcher).click()
+    page = opened.value
+    foreign: list[str] = []
+    page.on("request", lambda r: r.url.startswith(lab.url) or foreign.append(r.url))
+    bar = page.get_by_role("progressbar")
+    expect(bar).to_be_visible()
+    expect(page.locator("body")).to_have_attribute("data-state", "starting")
+    expect(bar).to_have_attribute("aria-valuenow", re.compile("[2-9][0-9]"))
+    expect(page.get_by_role("status")).to_have_text("Loading MLflow")
+    page.get_by_text("Log", exact=True).click()
+    expect(page.locator("#log")).to_be_visible()
+    page.get_by_text("Log", exact=True).click()
+    picture(page, f"loading-{scheme}")
+    expect_dashboard(page)
+    assert page.url == f"{lab.mlflow_url}/"
+    assert not [url for url in foreign if not url.startswith("data:")]
+
+
+def test_the_loading_page_has_fetched_the_dashboards_script(
+    start_lab: StartLab, context: BrowserContext
+) -> None:
+    lab = start_lab()
+    page = context.new_page()
+    scripts: list[str] = []
+    page.on("requestfinished", lambda r: "/js/main." in r.url and scripts.append(r.url))
+    page.goto(f"{lab.mlflow_url}/?token={TOKEN}")
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    expect_dashboard(page)
+    transferred = page.evaluate(
+        "performance.getEntriesByType('resource').filter(e => e.name.includes('/js/main.'))"
+        ".map(e => e.transferSize)"
+    )
+    assert len(scripts) == 2  # by the loading page and, from the cache, by the dashboard
+    assert transferred == [0]
+
+
+def test_a_deep_link_survives_the_loading_page(
+    start_lab: StartLab, context: BrowserContext
+) -> None:
+    lab = start_lab()
+    page = context.new_page()
+    page.goto(f"{lab.mlflow_url}/?token={TOKEN}#/experiments/0")
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(page.get_by_text("Default").first).to_be_visible()
+    assert "#/experiments/0" in page.url
+
+
+def test_a_run_of_a_notebook_cell_is_in_the_runs_table(lab: Lab, context: BrowserContext) -> None:
+    page = open_lab(context, lab)
+    page.locator(".jp-LauncherCard[data-category=Notebook]", has_text="Python 3").first.click()
+    cell = page.locator(".jp-Notebook .jp-Cell .cm-content").first
+    cell.click()
+    expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
+    page.keyboard.insert_text(TRAIN.strip())
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator(".jp-InputPrompt", has_text="[1]:").first).to_be_visible()
+
+    search = {"filter": "name = 'house prices'", "max_results": 1}
+    experiment = lab.api("experiments/search", search)["experiments"][0]["experiment_id"]
+    dashboard = context.new_page()
+    dashboard.goto(f"{lab.mlflow_url}/#/experiments/{experiment}/runs")
+    for depth in (2, 3, 5, 8):
+        expect(dashboard.get_by_text(f"forest depth {depth}").first).to_be_visible()
+    picture(dashboard, "runs")
+
+    runs = lab.api("runs/search", {"experiment_ids": [experiment]})["runs"]
+    ids = ",".join(f'"{run["info"]["run_id"]}"' for run in runs)
+    dashboard.goto(f'{lab.mlflow_url}/#/compare-runs?runs=[{ids}]&experiments=["{experiment}"]')
+    expect(dashboard.get_by_text("Comparing 4 Runs").first).to_be_visible()
+    expect(dashboard.get_by_text("max_depth").first).to_be_visible()
+    picture(dashboard, "compare")
+
+
+def test_the_dashboard_opens_inside_lab(start_lab: StartLab, context: BrowserContext) -> None:
+    lab = start_lab(config="c.MLflowProxy.new_browser_tab = False")
+    page = open_lab(context, lab)
+    tile(page).click()
+    inside = page.frame_locator("iframe[src*='/mlflow/']")
+    expect(inside.get_by_role("progressbar")).to_be_visible()
+    picture(page, "loading-inside-lab")
+    expect(inside.get_by_text("Experiments").first).to_be_visible()
+    picture(page, "dashboard-inside-lab")
+
+
+def test_notebook_7_has_it_in_its_new_menu(start_lab: StartLab, context: BrowserContext) -> None:
+    lab = start_lab(program="notebook")
+    page = context.new_page()
+    page.goto(f"{lab.url}/tree?token={TOKEN}")
+    page.get_by_text("New", exact=True).first.click()
+    expect(page.get_by_role("menuitem", name="MLflow")).to_be_visible()
+    picture(page, "notebook-new-menu")
+
+
+@pytest.mark.parametrize("context", ["light", "dark"], indirect=True)
+def test_a_failed_start_is_explained_and_tried_again_with_a_button(
+    start_lab: StartLab, context: BrowserContext, request: pytest.FixtureRequest
+) -> None:
+    scheme = request.node.callspec.params["context"]
+    lab = start_lab(config='c.MLflowProxy.backend_store_uri = "nonsense://host/database"')
+    page = context.new_page()
+    page.goto(f"{lab.mlflow_url}/?token={TOKEN}")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("nonsense://host/database")
+    picture(page, f"failed-{scheme}")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(alert).to_be_visible()

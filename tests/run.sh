@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Runs the whole test suite on the wheel, in a virtual environment of its own, and installs what it
+# needs: Chromium by apt-get where it may, configurable-http-proxy by npm, the rest by pip.
+#
+#   tests/run.sh                       everything
+#   tests/run.sh --oldest              the core, on the oldest supported releases (tests/oldest.txt)
+#   tests/run.sh tests/lab -k store    what pytest's arguments select
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+environment=.venv-tests
+constraints=()
+selection=(tests)
+if [ "${1:-}" = --oldest ]; then
+    shift
+    environment=.venv-oldest
+    constraints=(-c tests/oldest.txt)
+    selection=(tests/glue tests/server tests/lab)
+fi
+
+if [ ! -x /usr/bin/chromium ]; then
+    if [ "$(id -u)" != 0 ]; then
+        echo "Chromium is needed at /usr/bin/chromium; on Debian: sudo apt-get install chromium" >&2
+        exit 1
+    fi
+    echo "Installing Chromium"
+    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y chromium >/dev/null
+fi
+
+if [ ! -x .venv-tests/node/node_modules/.bin/configurable-http-proxy ]; then
+    echo "Installing configurable-http-proxy"
+    npm install --silent --no-fund --no-audit --prefix .venv-tests/node configurable-http-proxy
+fi
+
+echo "Installing the wheel into $environment"
+[ -x "$environment/bin/python" ] || "${PYTHON:-python3}" -m venv "$environment"
+rm -rf build dist ./*.egg-info
+"$environment/bin/python" -m pip wheel -q --no-deps -w dist .
+wheel=$(echo dist/*.whl)
+"$environment/bin/python" -m pip install -q "${constraints[@]}" "$wheel[test]"
+"$environment/bin/python" -m pip install -q --force-reinstall --no-deps "$wheel"
+rm -rf build ./*.egg-info
+
+export PATH="$PWD/$environment/bin:$PWD/.venv-tests/node/node_modules/.bin:$PATH"
+if [ $# -gt 0 ]; then
+    exec pytest "$@"
+fi
+ruff check .
+ruff format --check .
+mypy
+exec pytest "${selection[@]}"
