@@ -45,6 +45,8 @@ async def _connect_and_run(request: HTTPRequest, code: str) -> str:
         return await _run(connection, code)
     finally:
         connection.close()
+        while await connection.read_message() is not None:  # until it is closed
+            pass
 
 
 async def _run(connection: WebSocketClientConnection, code: str) -> str:

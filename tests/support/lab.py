@@ -35,6 +35,7 @@ class Lab:
         information = wait_for(self._information, message=f"Jupyter did not start, see {self.log}")
         self.url = information["url"].rstrip("/")
         self.mlflow_url = f"{self.url}/mlflow"
+        wait_for(self._answers, message=f"Jupyter does not answer, see {self.log}")
 
     def _information(self) -> dict[str, Any] | None:
         assert self.process.poll() is None, self.log.read_text()
@@ -42,6 +43,12 @@ class Lab:
             return json.loads((self.runtime / f"jpserver-{self.process.pid}.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
+
+    def _answers(self) -> bool:
+        try:
+            return self.session.get(f"{self.url}/api", timeout=5).ok
+        except requests.ConnectionError:
+            return False
 
     def get(self, path: str = "/", **options: Any) -> requests.Response:
         """Get `path` below `/mlflow`."""
