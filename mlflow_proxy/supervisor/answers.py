@@ -99,6 +99,7 @@ def _content_security_policy(nonce: str) -> str:
     source = f"'nonce-{nonce}'"
     return (
         f"default-src 'none'; script-src {source}; style-src {source}; connect-src 'self'; "
+        "img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
     )
 

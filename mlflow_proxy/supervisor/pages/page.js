@@ -10,11 +10,11 @@ const element = (id) => document.getElementById(id);
 const fetched = new Set();
 
 function show(report) {
+  document.body.dataset.state = report.state;
   if (report.state === "ready") {
     location.reload();
     return;
   }
-  document.body.dataset.state = report.state;
   const percent = Math.round(100 * report.progress);
   const bar = element("bar");
   bar.setAttribute("aria-valuenow", percent);
