@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import os
 from collections.abc import Callable
 from http import HTTPStatus
@@ -19,7 +20,10 @@ PAGES = Path(__file__).parent / "pages"
 ICON = Path(__file__).parents[1] / "icons" / "mlflow.svg"
 STATUS_PATH = "/_proxy/status"  # the MLflow process answers it too, once it is up
 START_PATH = "/_proxy/start"
-RETRY_AFTER = 1  # seconds; MLflow's own client waits that long and then succeeds
+# Seconds for `Retry-After`. MLflow's client asks eight times in all and waits this long in between:
+# about what is left of the start, for a second each would be too little on a slow machine.
+MIN_RETRY_AFTER, MAX_RETRY_AFTER = 1, 30
+RETRY_AFTER_FAILURE = 10
 
 
 class Answers:
@@ -64,10 +68,14 @@ class Answers:
         }
 
     def _unavailable(self) -> Response:
-        failure = self._status.failure
-        message = f"{failure.reason} {failure.remedy}" if failure else "MLflow is starting."
+        if failure := self._status.failure:
+            message, seconds = f"{failure.reason} {failure.remedy}", RETRY_AFTER_FAILURE
+        else:
+            remaining = math.ceil(self._status.progress.remaining)
+            message = "MLflow is starting."
+            seconds = min(max(remaining, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
         error = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": message}
-        retry_after = ("Retry-After", str(RETRY_AFTER))
+        retry_after = ("Retry-After", str(seconds))
         return Response.json(HTTPStatus.SERVICE_UNAVAILABLE, error, retry_after)
 
     def _page(self, request: Request) -> Response:

@@ -95,6 +95,12 @@ class StartProgress:
         self._fraction = max(self._fraction, min(0.99, (done + current) / total))
         return self._fraction
 
+    @property
+    def remaining(self) -> float:
+        """Seconds until MLflow is up, at the pace of the last start or of this one, if slower."""
+        left = 1 - self.fraction
+        return left * max(sum(self._expected.values()), self.seconds / max(0.05, self.fraction))
+
     def _fraction_of_stage(self) -> float:
         if self._stage == "import":
             return min(1.0, self._modules / self._expected_modules)

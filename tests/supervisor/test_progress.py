@@ -68,6 +68,17 @@ def test_the_last_start_gives_the_proportions(history: StartHistory, clock: Cloc
     assert second.fraction == pytest.approx(0.2)
 
 
+def test_what_remains_is_the_last_start_or_the_pace_of_this_one(
+    history: StartHistory, clock: Clock
+) -> None:
+    progress = StartProgress(history, clock)
+    assert progress.remaining == pytest.approx(sum(STAGES.values()))
+    progress.enter("import")
+    progress.imported(MODULES // 2)
+    clock.now += 20
+    assert progress.remaining == pytest.approx(20, rel=0.2)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"seconds": {"import": "x"}, "modules": 1}'])
 def test_a_spoilt_history_is_forgotten(tmp_path: Path, text: str) -> None:
     (tmp_path / "start.json").write_text(text)
