@@ -28,6 +28,10 @@ if [ ! -x /usr/bin/chromium ]; then
 fi
 
 if [ ! -x .venv-tests/node/node_modules/.bin/configurable-http-proxy ]; then
+    if ! command -v npm >/dev/null; then
+        echo "npm is needed for configurable-http-proxy; on Debian: sudo apt-get install npm" >&2
+        exit 1
+    fi
     echo "Installing configurable-http-proxy"
     npm install --silent --no-fund --no-audit --prefix .venv-tests/node configurable-http-proxy
 fi

@@ -43,16 +43,22 @@ class MLflowOutput:
 
 def set_up_logging(path: Path) -> MLflowOutput:
     """Log to `path`, readable by its owner only; warnings also to Jupyter's own log (stderr)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove_old_logs(path)
-    file = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
     stderr = logging.StreamHandler()
     stderr.setLevel(logging.WARNING)
     logging.basicConfig(
         level=logging.INFO,
-        handlers=[file, stderr],
+        handlers=[stderr],
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_old_logs(path)
+        file = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
+    except OSError as error:  # a home that cannot be written to is no reason not to show MLflow
+        logging.getLogger(__name__).warning("MLflow's log cannot be kept: %s", error)
+    else:
+        file.setFormatter(stderr.formatter)
+        logging.getLogger().addHandler(file)
     return MLflowOutput(logging.getLogger("mlflow"))
 
 

@@ -64,6 +64,17 @@ for _ in range(4000):
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
+def test_a_log_that_cannot_be_written_is_done_without() -> None:
+    code = """
+import pathlib
+from mlflow_proxy.supervisor import logs
+logs.set_up_logging(pathlib.Path("/dev/null/mlflow.log")).write(b"a line\\n")
+"""
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "MLflow's log cannot be kept: " in result.stderr
+
+
 def test_logs_of_the_dead_are_removed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pass
