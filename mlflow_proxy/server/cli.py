@@ -25,8 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     reporter = Reporter(options.reports)
     try:
-        reporter.static_folder(find_mlflow() / "server" / "js" / "build")
-        start(reporter, socket.socket(fileno=options.listener))
+        static_folder = find_mlflow() / "server" / "js" / "build"
+        reporter.static_folder(static_folder)
+        start(reporter, static_folder, socket.socket(fileno=options.listener))
     except StartError as error:
         reporter.failed(error.reason, error.remedy)
     except Exception as error:
@@ -47,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def start(reporter: Reporter, listener: socket.socket) -> None:
+def start(reporter: Reporter, static_folder: Path, listener: socket.socket) -> None:
     """Bring MLflow up and serve."""
     listener.set_inheritable(False)
     # The supervisor, who reads this, adds the time.
@@ -69,7 +70,7 @@ def start(reporter: Reporter, listener: socket.socket) -> None:
     gc.enable()
 
     reporter.stage("serve")
-    serve.run(app, listener, reporter.ready)
+    serve.run(app, static_folder, listener, reporter.ready)
 
 
 def find_mlflow() -> Path:

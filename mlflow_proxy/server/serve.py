@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 
@@ -13,10 +14,12 @@ from .middleware.types import ASGIApp
 GRACEFUL_SHUTDOWN = 4  # seconds for requests in flight; the supervisor waits for 5
 
 
-def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None]) -> None:
+def run(
+    app: ASGIApp, static_folder: Path, listener: socket.socket, ready: Callable[[], None]
+) -> None:
     """Serve `app` on `listener` until SIGTERM; `ready` is called once connections are accepted."""
     config = uvicorn.Config(
-        wrap(app),
+        wrap(app, static_folder),
         log_config=None,
         access_log=False,
         proxy_headers=False,  # Jupyter has looked at them

@@ -40,7 +40,8 @@ class Answers:
         if request.path == START_PATH:
             return self._try_again(request)
         if request.path.startswith(PREFIX) and self._status.static_folder:
-            return static_file(self._status.static_folder, request.path)
+            encodings = request.headers.get("accept-encoding", "")
+            return static_file(self._status.static_folder, request.path, encodings)
         if request.wants_page:
             self._want(False)
             return self._page(request)

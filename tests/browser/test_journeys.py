@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+
 from support.browser import chromium, picture
 from support.lab import TOKEN, Lab
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 import requests
 from playwright.sync_api import Browser, Page, Response, expect
+
 from support.browser import chromium, picture
 from support.hub import BASE_URL, HOST, PASSWORD, Hub, processes_of
 from support.lab import PAGE, leftovers

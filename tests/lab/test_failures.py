@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from support.lab import PAGE, Lab
 
 StartLab = Callable[..., Lab]

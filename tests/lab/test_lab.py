@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+
 from support.lab import PAGE, TOKEN, Lab
 from support.processes import BIN, family_of
 from support.waiting import wait_for
@@ -115,9 +116,31 @@ def test_static_files_are_the_same_before_and_after_the_start(start_lab: StartLa
     lab.wait_until("ready")
     after = lab.get(f"/{entry}")
     assert before.content == after.content
-    assert set(before.headers["Cache-Control"].split(", ")) == {"public", "max-age=2419200"}
-    assert "max-age=2419200" in after.headers["Cache-Control"]
-    assert before.headers["Content-Type"] == after.headers["Content-Type"]
+    same = ("Cache-Control", "Content-Type", "Content-Encoding", "Content-Length", "Vary")
+    for name in same:
+        assert before.headers[name] == after.headers[name]
+    assert before.headers["Content-Encoding"] == "gzip"
+    assert before.headers["Cache-Control"] == "public, max-age=2419200"
+
+
+def test_static_files_are_compressed_for_those_who_take_it(lab: Lab) -> None:
+    entry = lab.mlflow_script
+    compressed = lab.get(entry)
+    plain = lab.get(entry, headers={"Accept-Encoding": "identity"})
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert int(compressed.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 3
+    assert "Content-Encoding" not in plain.headers
+    assert compressed.content == plain.content
+    for answer in (compressed, plain):
+        again = {"If-None-Match": answer.headers["ETag"]}
+        encoding = "gzip" if answer is compressed else "identity"
+        fresh = lab.get(entry, headers={**again, "Accept-Encoding": encoding})
+        assert (fresh.status_code, fresh.content) == (304, b"")
+
+
+def test_artifacts_and_answers_are_not_compressed(lab: Lab) -> None:
+    assert "Content-Encoding" not in lab.get(SEARCH).headers
+    assert lab.get("/static-files/no-such-file.js").status_code == 404
 
 
 def test_mlflows_client_waits_for_the_start(start_lab: StartLab, tmp_path: Path) -> None:

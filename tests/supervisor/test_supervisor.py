@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from support.supervisor import PAGE, SCRIPT, Supervisor, supervisor_of
 from support.waiting import wait_for
 

@@ -77,6 +77,12 @@ class Lab:
         )
 
     @property
+    def mlflow_script(self) -> str:
+        """The path of the dashboard's main script."""
+        page = self.get("/", headers=PAGE).text
+        return "/" + page.split('src="')[1].split('"')[0]
+
+    @property
     def mlflow_log(self) -> Path:
         """The log of MLflow and of its supervisor."""
         return self.runtime / f"mlflow-proxy-{self.process.pid}.log"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from .headers import JupyterHeaders
 from .origin import OwnOrigin
 from .sandbox import ArtifactSandbox
+from .static_files import CompressedStaticFiles
 from .status import ReadyStatus
 from .types import ASGIApp
 
 
-def wrap(app: ASGIApp) -> ASGIApp:
+def wrap(app: ASGIApp, static_folder: Path) -> ASGIApp:
     """Put all of them around MLflow's `app`; the first to see a request is named last."""
     app = ArtifactSandbox(app)
+    if static_folder.is_dir():  # not in an MLflow that was installed from its source
+        app = CompressedStaticFiles(app, static_folder)
     app = JupyterHeaders(app)
     app = OwnOrigin(app)
     return ReadyStatus(app)

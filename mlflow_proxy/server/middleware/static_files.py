@@ -1,0 +1,62 @@
+"""Sends MLflow's static files compressed; MLflow sends several megabytes as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anyio.to_thread
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
+
+from mlflow_proxy.compressed_files import CONTENT_ENCODING, VARY, accepts_gzip, compressed
+
+from .types import ASGIApp, Receive, Scope, Send
+
+PREFIX = "/static-files"
+CACHE_CONTROL = "public, max-age=2419200"  # MLflow's: names hold a hash of what is in the file
+
+
+class CompressedStaticFiles:
+    """Answers for what is below `PREFIX` from `folder`."""
+
+    def __init__(self, app: ASGIApp, folder: Path) -> None:
+        self._app = app
+        self._files = _StaticFiles(directory=folder)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass on."""
+        if scope["type"] != "http" or not scope["path"].startswith(f"{PREFIX}/"):
+            await self._app(scope, receive, send)
+            return
+        await self._files({**scope, "root_path": PREFIX}, receive, send)
+
+
+class _StaticFiles(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Answer with the file, its compressed twin, or 304."""
+        try:
+            response = await super().get_response(path, scope)
+        except HTTPException as error:
+            return PlainTextResponse(error.detail, error.status_code)
+        if isinstance(response, (FileResponse, NotModifiedResponse)):
+            response.headers["Cache-Control"] = CACHE_CONTROL
+            response.headers.append(*VARY)
+        headers = Headers(scope=scope)
+        if not isinstance(response, FileResponse) or not accepts_gzip(
+            headers.get("accept-encoding", "")
+        ):
+            return response
+        twin = await anyio.to_thread.run_sync(compressed, Path(response.path))
+        if twin is None:
+            return response
+        result = FileResponse(
+            twin,
+            headers=dict([("Cache-Control", CACHE_CONTROL), VARY, CONTENT_ENCODING]),
+            media_type=response.media_type,
+            stat_result=twin.stat(),
+        )
+        if self.is_not_modified(result.headers, headers):
+            return NotModifiedResponse(result.headers)
+        return result
