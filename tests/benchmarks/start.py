@@ -10,19 +10,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from platform import python_version
 from statistics import median
 
 import psutil
@@ -30,8 +25,9 @@ import requests
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from common import adopt_orphans, end_children, plain_entry, run_python, tell, versions
+
 from support.lab import PAGE, Lab, lab_server
-from support.processes import environment
 
 API = "ajax-api/2.0/mlflow/experiments/search?max_results=1"
 # Without the interpreter's end, which takes up to a second and which no server waits for.
@@ -39,11 +35,7 @@ IMPORT = "import os, mlflow.server.fastapi_app; os._exit(0)"
 MAKE_STORE = "import mlflow; mlflow.MlflowClient().create_experiment('benchmark')"
 POLL = 0.05  # seconds between requests
 LIMIT = 180.0  # seconds for MLflow to come up at all
-PLAIN_TIMEOUT = 120  # seconds, jupyter-server-proxy's for the plain entry
 SETTLING = 3.0  # seconds in which processes and memory stay as they are (within 1 %)
-JOBS_FOLDER = "_MLFLOW_HUEY_STORAGE_PATH"  # a variable: where `mlflow ui` keeps its jobs' queues
-PR_SET_CHILD_SUBREAPER = 36  # Linux, see prctl(2)
-PACKAGES = ("jupyter-mlflow-proxy", "mlflow", "jupyter-server-proxy", "jupyter-server")
 
 # Row, path below Jupyter's URL, whether there is a store already, what should come out.
 ENTRIES = (
@@ -101,14 +93,6 @@ def measure(rounds: int, base: Path) -> tuple[list[float], list[list[Figures]]]:
     return imports, clicks
 
 
-def run_python(code: str, home: Path, **variables: str) -> float:
-    """Run `code` in an interpreter of its own; returns the seconds that it took."""
-    command = [sys.executable, "-c", code]
-    began = time.perf_counter()
-    subprocess.run(command, check=True, cwd=home, env=environment(home, variables), stdout=2)
-    return time.perf_counter() - began
-
-
 def click(path: str, home: Path, store: Path | None) -> Figures:
     """Click on a tile in a Jupyter of its own, as a browser does, with a copy of `store`."""
     root = home / "work"
@@ -130,15 +114,6 @@ def click(path: str, home: Path, store: Path | None) -> Figures:
         finally:
             if path == "plain":  # `lab_server` would complain of what it leaves behind
                 end_children()
-
-
-def plain_entry(root: Path) -> str:
-    """Jupyter's configuration for MLflow as its own command line starts it."""
-    store = f"--backend-store-uri=sqlite:///{root}/mlflow.db"
-    command = ["mlflow", "ui", "--port", "{port}", store]
-    servers = {"plain": {"command": command, "timeout": PLAIN_TIMEOUT}}
-    # What we tell kernels would also reach this entry.
-    return f"c.ServerProxy.servers = {servers}\nc.MLflowProxy.export_tracking_uri = False"
 
 
 def seconds_until_up(lab: Lab, path: str, accept: str, began: float) -> float:
@@ -183,28 +158,6 @@ def memory_of_started(lab: Lab) -> dict[psutil.Process, float]:
     return {process: pss for process, pss in result.items() if process.pid != lab.process.pid}
 
 
-def adopt_orphans() -> None:
-    """Become the parent of what loses its own: `mlflow ui` leaves most of its processes behind."""
-    if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        raise OSError("orphans cannot be adopted, so they could not be ended")
-
-
-def end_children() -> None:
-    """End all that this script has started; what is asked to end may start others meanwhile."""
-    folders = set()
-    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
-        children = psutil.Process().children(recursive=True)
-        for child in children:
-            with contextlib.suppress(psutil.Error):
-                folders.add(child.environ().get(JOBS_FOLDER))
-                child.send_signal(number)
-        psutil.wait_procs(children, timeout=10)
-    for folder in folders - {None}:  # in /dev/shm, and never removed by MLflow
-        shutil.rmtree(folder, ignore_errors=True)
-    if children := psutil.Process().children(recursive=True):
-        tell(f"left behind: {children}")
-
-
 def table(imports: list[float], clicks: list[list[Figures]]) -> str:
     """Format the medians, in Markdown."""
     bare = median(imports)
@@ -218,20 +171,8 @@ def table(imports: list[float], clicks: list[list[Figures]]) -> str:
             f"| {median(each.memory for each in figures):.0f} "
             f"| {f'{supervisor:.1f}' if supervisor else '-'} | {target} |"
         )
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-    return "\n".join(
-        [
-            *lines,
-            "",
-            f"Medians of {len(imports)} round(s); seconds from the click, memory as PSS. "
-            f"Python {python_version()}, {versions}, {os.cpu_count()} cores.",
-        ]
-    )
-
-
-def tell(text: str) -> None:
-    """Tell how far it is."""
-    print(text, file=sys.stderr, flush=True)
+    seconds = f"Medians of {len(imports)} round(s); seconds from the click, memory as PSS."
+    return "\n".join([*lines, "", f"{seconds} {versions()}"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,76 @@
+"""What the benchmarks share: the plain entry, and an end to all that it leaves behind."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.processes import environment
+
+PLAIN_TIMEOUT = 120  # seconds, jupyter-server-proxy's for the plain entry
+JOBS_FOLDER = "_MLFLOW_HUEY_STORAGE_PATH"  # a variable: where `mlflow ui` keeps its jobs' queues
+PR_SET_CHILD_SUBREAPER = 36  # Linux, see prctl(2)
+PACKAGES = ("jupyter-mlflow-proxy", "mlflow", "jupyter-server-proxy", "jupyter-server")
+
+
+def versions() -> str:
+    """What was measured, and on how many cores."""
+    packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    return f"Python {python_version()}, {packages}, {os.cpu_count()} cores."
+
+
+def run_python(code: str, home: Path, **variables: str) -> float:
+    """Run `code` in an interpreter of its own; returns the seconds that it took."""
+    command = [sys.executable, "-c", code]
+    began = time.perf_counter()
+    subprocess.run(command, check=True, cwd=home, env=environment(home, variables), stdout=2)
+    return time.perf_counter() - began
+
+
+def plain_entry(root: Path) -> str:
+    """Jupyter's configuration for MLflow as its own command line starts it."""
+    store = f"--backend-store-uri=sqlite:///{root}/mlflow.db"
+    command = ["mlflow", "ui", "--port", "{port}", store]
+    servers = {"plain": {"command": command, "timeout": PLAIN_TIMEOUT}}
+    # What we tell kernels would also reach this entry.
+    return f"c.ServerProxy.servers = {servers}\nc.MLflowProxy.export_tracking_uri = False"
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what loses its own: `mlflow ui` leaves most of its processes behind."""
+    if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError("orphans cannot be adopted, so they could not be ended")
+
+
+def end_children() -> None:
+    """End all that this script has started; what is asked to end may start others meanwhile."""
+    folders = set()
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+        children = psutil.Process().children(recursive=True)
+        for child in children:
+            with contextlib.suppress(psutil.Error):
+                folders.add(child.environ().get(JOBS_FOLDER))
+                child.send_signal(number)
+        psutil.wait_procs(children, timeout=10)
+    for folder in folders - {None}:  # in /dev/shm, and never removed by MLflow
+        shutil.rmtree(folder, ignore_errors=True)
+    if children := psutil.Process().children(recursive=True):
+        tell(f"left behind: {children}")
+
+
+def tell(text: str) -> None:
+    """Tell how far it is."""
+    print(text, file=sys.stderr, flush=True)

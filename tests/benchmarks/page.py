@@ -1,0 +1,147 @@
+"""What the first look at the runs table moves and takes: this package beside a plain entry.
+
+    python tests/benchmarks/page.py --rounds 3
+
+MLflow is up already and the browser's cache is empty; the connection is a simulated one of
+10 Mbit/s and 40 ms. Then, on the local connection, how long the loading page's switch to the drawn
+dashboard takes. Nothing here fails for being slow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from playwright.sync_api import Browser, Page
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from common import adopt_orphans, end_children, plain_entry, run_python, tell, versions
+
+from support.browser import chromium
+from support.lab import TOKEN, lab_server
+from support.waiting import wait_for
+
+RUNS = 100
+LAST_RUN = f"run-{RUNS - 1}"
+MAKE_STORE = f"""
+import mlflow
+client = mlflow.MlflowClient()
+for number in range({RUNS}):
+    run = client.create_run("0", run_name=f"run-{{number}}").info.run_id
+    client.log_metric(run, "loss", number)
+    client.log_param(run, "depth", number)
+"""
+RATE = 10e6 / 8  # bytes a second
+LATENCY = 40  # milliseconds
+PATIENCE = 180_000  # milliseconds
+ROUTE = "#/experiments/0/runs"
+
+
+@dataclass(frozen=True)
+class Look:
+    """One first look at the runs table."""
+
+    megabytes: float
+    requests: int
+    seconds: float
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured")
+    rounds = parser.parse_args().rounds
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    adopt_orphans()
+    looks: dict[str, list[Look]] = {"plain": [], "mlflow": []}
+    switches: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="mlflow-page-") as folder:
+        base = Path(folder)
+        run_python(MAKE_STORE, base, MLFLOW_TRACKING_URI=f"sqlite:///{base}/mlflow.db")
+        for number in range(1, rounds + 1):
+            for path, figures in looks.items():
+                figures.append(measure(base, path, switches))
+                tell(f"round {number}, {path}: {figures[-1]}")
+    print(table(looks, switches))
+    return 0
+
+
+def measure(base: Path, path: str, switches: list[float]) -> Look:
+    """Look at the runs table of a Jupyter of its own, in a browser that has seen nothing."""
+    home = Path(tempfile.mkdtemp(dir=base))
+    root = home / "work"
+    root.mkdir()
+    shutil.copy(base / "mlflow.db", root)
+    config = plain_entry(root) if path == "plain" else ""
+    with lab_server(home, config=config, root=root) as lab:
+        url = f"{lab.url}/{path}/"
+        try:
+            with chromium() as browser:
+                if path == "mlflow":
+                    switches.append(switch(browser, url))
+                wait_for(lambda: lab.session.get(f"{url}health", timeout=180).ok, 180)
+                return first_look(browser, url)
+        finally:
+            if path == "plain":
+                end_children()
+
+
+def first_look(browser: Browser, url: str) -> Look:
+    """Open the runs table over the simulated connection."""
+    context = browser.new_context(extra_http_headers={"Authorization": f"token {TOKEN}"})
+    page = context.new_page()
+    protocol = context.new_cdp_session(page)
+    moved: list[float] = []
+    protocol.on("Network.loadingFinished", lambda event: moved.append(event["encodedDataLength"]))
+    protocol.send("Network.enable")
+    conditions = {"downloadThroughput": RATE, "uploadThroughput": RATE, "latency": LATENCY}
+    protocol.send("Network.emulateNetworkConditions", {"offline": False, **conditions})
+    began = time.perf_counter()
+    page.goto(url + ROUTE, timeout=PATIENCE)
+    wait_until_drawn(page)
+    look = Look(sum(moved) / 1e6, len(moved), time.perf_counter() - began)
+    context.close()
+    return look
+
+
+def switch(browser: Browser, url: str) -> float:
+    """Follow the loading page to the runs table; returns the seconds from the one to the other."""
+    context = browser.new_context(extra_http_headers={"Authorization": f"token {TOKEN}"})
+    page = context.new_page()
+    page.goto(url + ROUTE)
+    page.locator("body[data-state]").wait_for()
+    wait_until_drawn(page)
+    # The dashboard is a new document at the same address: its clock starts with the switch.
+    seconds = float(page.evaluate("performance.now()")) / 1000
+    context.close()
+    return seconds
+
+
+def wait_until_drawn(page: Page) -> None:
+    """Wait until the newest run is in the table."""
+    page.get_by_text(LAST_RUN, exact=True).first.wait_for(timeout=PATIENCE)
+
+
+def table(looks: dict[str, list[Look]], switches: list[float]) -> str:
+    """Format the medians, in Markdown."""
+    lines = ["| | MB | requests | seconds |", "| --- | --: | --: | --: |"]
+    names = {"plain": "plain `mlflow ui`", "mlflow": "ours"}
+    for path, figures in looks.items():
+        megabytes = median(look.megabytes for look in figures)
+        requests = median(look.requests for look in figures)
+        seconds = median(look.seconds for look in figures)
+        lines.append(f"| {names[path]} | {megabytes:.2f} | {requests:g} | {seconds:.1f} |")
+    text = f"From the loading page to the drawn runs table, locally: {median(switches):.2f} s."
+    return "\n".join([*lines, "", text, versions()])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
