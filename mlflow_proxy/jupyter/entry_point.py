@@ -18,13 +18,13 @@ ICON = Path(__file__).parents[1] / "icons" / "mlflow.svg"
 SUPERVISOR_TIMEOUT = 60
 
 
-def server_process() -> dict[str, Any]:
-    """The entry for jupyter-server-proxy's `ServerProcess`, from the running server's config.
+def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
+    """The entry for jupyter-server-proxy's `ServerProcess`, by default from `settings()`.
 
     Raises:
         traitlets.TraitError: a setting has a value it cannot have.
     """
-    config = settings()
+    config = config or settings()
     return {
         "command": [
             *(_literal(part) for part in supervisor_command(config)),

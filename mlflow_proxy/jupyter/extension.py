@@ -1,19 +1,26 @@
-"""The Jupyter server extension: tells kernels and terminals which store to use."""
+"""The Jupyter server extension: tells kernels which store to use, gives `/mlflow/` its handler."""
 
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
+from jupyter_server.utils import url_path_join
+from jupyter_server_proxy.config import ServerProxy
+from tornado.web import url
 from traitlets import TraitError
 
 from .config import settings
-from .entry_point import log_file
+from .entry_point import log_file, server_process
+from .handler import streaming_handler
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
     from .config import MLflowProxy
+
+NAME = "mlflow"  # of the entry point, and so of the route
 
 # A client that finds `_MLFLOW_SERVER_ARTIFACT_ROOT` takes itself for a part of the server and,
 # since MLflow 3.17, refuses artifact URIs that name a host. Kernels are clients: they may go
@@ -34,6 +41,23 @@ def load(server_app: ServerApp) -> None:
     )
     if config.export_tracking_uri:
         export_tracking_uri(config, server_app)
+    add_route(config, server_app)
+
+
+def add_route(config: MLflowProxy, server_app: ServerApp) -> None:
+    """Serve `/mlflow/` with the streaming handler, unless Jupyter's configuration says otherwise.
+
+    jupyter-server-proxy has a route of the same address. tornado takes the first that fits, so this
+    one goes to the very front: there it wins whoever is loaded first.
+    """
+    servers = ServerProxy(parent=server_app).servers.values()
+    if any(server.name == NAME for server in servers):
+        server_app.log.info("c.ServerProxy.servers has an entry %r, which is used as it is", NAME)
+        return
+    handler, arguments = streaming_handler(NAME, server_process(config))
+    address = re.escape(url_path_join(server_app.base_url, NAME))
+    route = url(f"{address}/(.*)", handler, arguments)
+    server_app.web_app.default_router.rules.insert(0, route)
 
 
 def export_tracking_uri(config: MLflowProxy, server_app: ServerApp) -> None:

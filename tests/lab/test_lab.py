@@ -179,3 +179,10 @@ def test_nothing_survives_a_jupyter_that_is_killed(start_lab: StartLab) -> None:
     family = family_of(lab.supervisor.pid)
     os.kill(lab.process.pid, signal.SIGKILL)
     assert not psutil.wait_procs(family, timeout=15)[1]
+
+
+def test_a_server_of_the_same_name_in_jupyters_configuration_is_used(start_lab: StartLab) -> None:
+    server = {"command": [sys.executable, "-m", "http.server", "{port}"], "timeout": 30}
+    lab = start_lab(config=f'c.ServerProxy.servers = {{"mlflow": {server!r}}}')
+    assert "Directory listing" in lab.get().text
+    assert "c.ServerProxy.servers has an entry 'mlflow'" in lab.log.read_text()

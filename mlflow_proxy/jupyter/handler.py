@@ -1,0 +1,189 @@
+"""The `/mlflow/` route: jupyter-server-proxy's own, with a transport that streams both ways.
+
+Login, start of the supervisor, record of activity and WebSockets are jupyter-server-proxy's. Its
+transport holds a whole request and a whole answer in Jupyter's memory, stops at 100 MiB and sends
+no `DELETE` with a body; this one passes on what comes, as it comes, and waits for whoever is slow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from jupyter_server.utils import url_path_join
+from jupyter_server_proxy.config import ServerProcess
+from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
+from tornado import httputil, web
+from tornado.iostream import StreamClosedError
+from yarl import URL
+
+from .body import RequestBody
+from .headers import REDIRECTS, Headers, as_utf8, below, end_to_end
+
+ANY_SIZE = 1 << 62  # bytes
+MAX_HEADER = 64 << 10  # bytes of one header of an answer; aiohttp would take 8 KiB
+MAX_FORGOTTEN = 16 << 20  # bytes that a client may go on to send after a failure
+RETRY_AFTER = 1  # seconds
+ASCII = bytes(range(0x21, 0x7F))
+
+
+def streaming_handler(name: str, process: dict[str, Any]) -> tuple[type[Any], dict[str, Any]]:
+    """Make the handler, and its arguments, for what jupyter-server-proxy is told in `process`."""
+    handler, arguments = ServerProcess(name=name, **process).make_proxy_handler()
+    return type("MLflowHandler", (StreamingHandler, handler), {}), arguments
+
+
+@web.stream_request_body
+class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
+    """One request and its answer.
+
+    tornado calls `prepare`, then `data_received` with each piece of the body and last, by way of
+    `get`, `post` and so on, `proxy`. The exchange with MLflow begins with the first piece and may
+    end before the last.
+    """
+
+    _exchange: asyncio.Task[None] | None = None
+    _body: RequestBody | None = None
+    _is_broken = _is_answered = False
+
+    async def prepare(self, *args: Any, **kwargs: Any) -> None:
+        """Let in who is logged in, have the supervisor run, then take a body of any size."""
+        await super().prepare(*args, **kwargs)
+        if self._finished:  # on the way to the login page
+            return
+        self._transforms: list[
+            Any
+        ] = []  # tornado's `compress_response` would change MLflow's bytes
+        await self.ensure_process()
+        # ServerApp.max_body_size guards Jupyter's memory, which nothing here fills.
+        self.request.connection.set_max_body_size(ANY_SIZE)
+        self._record_activity()
+
+    async def data_received(self, chunk: bytes) -> None:
+        """Pass a piece of the body on; tornado reads no more until this returns."""
+        body = self._body
+        if body is None:
+            body = self._body = RequestBody()
+            self._exchange = asyncio.create_task(self._run_exchange())
+        await body.put(chunk)
+        # A client that sends all before it reads should find our answer, within reason.
+        if self._is_broken and body.forgotten > MAX_FORGOTTEN:
+            self.request.connection.close()
+
+    async def proxy(self, port: int, path: str) -> None:
+        """The request is complete: wait until its answer is."""
+        if self._body is not None:
+            await self._body.put(RequestBody.END)
+        exchange = self._exchange = self._exchange or asyncio.create_task(self._run_exchange())
+        await asyncio.wait([exchange])
+
+    def on_connection_close(self) -> None:
+        """The client has gone: so does the connection to MLflow."""
+        super().on_connection_close()
+        # WebSocketHandler's, above, does not tell who waits for the rest of the body.
+        web.RequestHandler.on_connection_close(self)
+        if self._exchange is not None:
+            self._exchange.cancel()
+
+    async def _run_exchange(self) -> None:
+        try:
+            await self._request()
+        except StreamClosedError:  # the client has gone
+            pass
+        except aiohttp.ClientConnectorError as error:
+            await self._give_up(HTTPStatus.SERVICE_UNAVAILABLE, "MLflow cannot be reached", error)
+        except Exception as error:  # whatever it was, the client must not wait or take a half
+            await self._give_up(HTTPStatus.BAD_GATEWAY, "MLflow broke off", error)
+        finally:
+            if self._body is not None:
+                self._body.close()
+            if not self._is_answered:  # tornado would end the answer as if it were whole
+                self.request.connection.close()
+
+    async def _request(self) -> None:
+        async with aiohttp.ClientSession(
+            connector=aiohttp.UnixConnector(self.unix_socket, force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(),
+            auto_decompress=False,
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+        ) as session:
+            answer = await session.request(
+                self.request.method,
+                self._url(),
+                headers=self._request_headers(),
+                data=self._body,
+                allow_redirects=False,
+            )
+            try:
+                await self._pass_on(answer)
+            finally:
+                answer.close()  # also when MLflow has answered before it has read everything
+
+    async def _pass_on(self, answer: aiohttp.ClientResponse) -> None:
+        self.set_status(answer.status, answer.reason)
+        self._headers = self._answer_headers(answer)
+        await self._flush()
+        async for chunk in answer.content.iter_any():
+            self.write(chunk)
+            await self._flush()
+        self._is_answered = True
+        self._record_activity()
+
+    async def _flush(self) -> None:
+        # jupyter-server-proxy replaces `flush` on the instance with one that returns at once.
+        await web.RequestHandler.flush(self)
+
+    async def _give_up(self, status: HTTPStatus, reason: str, error: Exception) -> None:
+        """Say what happened, unless a part of the answer is out."""
+        # Only the name of the error: aiohttp's texts hold the headers, Jupyter's token among them.
+        what = (self.request.method, self.request.path, type(error).__name__)
+        self.log.warning(f"{reason}: %s %s: %s", *what)
+        self._is_broken = True
+        if self._headers_written:
+            return
+        self.clear()
+        self.set_status(status)
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.set_header("Retry-After", RETRY_AFTER)
+        self.set_header("Cache-Control", "no-store")
+        self.write({"error_code": "TEMPORARILY_UNAVAILABLE", "message": f"{reason}."})
+        self.set_header("Content-Length", sum(map(len, self._write_buffer)))
+        with contextlib.suppress(StreamClosedError):
+            await self._flush()
+        self._is_answered = True
+
+    @property
+    def _prefix(self) -> str:
+        return str(url_path_join(self.base_url, self.name))
+
+    def _url(self) -> URL:
+        """The address as it came: to decode and quote it again would change a `%2F`."""
+        raw = quote(self.request.uri[len(self._prefix) :].encode("latin-1"), safe=ASCII)
+        path, _, query = raw.partition("?")
+        return URL.build(
+            scheme="http", host="localhost", path=path, query_string=query, encoded=True
+        )
+
+    def _request_headers(self) -> Headers:
+        headers = self.proxy_request_headers()
+        for name in ("X-Forwarded-Context", "X-ProxyContextPath", "X-Forwarded-Prefix"):
+            headers[name] = self._prefix
+        kept = [(n, as_utf8(v)) for n, v in end_to_end(headers.get_all()) if n != "Expect"]
+        # The connection is used once. But a server that is told so closes it on a body that it does
+        # not want, and its answer is lost with it.
+        return [*kept, ("Connection", "keep-alive")]
+
+    def _answer_headers(self, answer: aiohttp.ClientResponse) -> httputil.HTTPHeaders:
+        headers = httputil.HTTPHeaders()
+        raw = [(name.decode("latin-1"), v.decode("latin-1")) for name, v in answer.raw_headers]
+        for name, value in end_to_end(raw):
+            is_redirect = name.lower() == "location" and answer.status in REDIRECTS
+            headers.add(name, below(self._prefix, value) if is_redirect else value)
+        return headers

@@ -1,0 +1,383 @@
+"""What Jupyter passes on between a browser and what stands behind `/mlflow/`, and how."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import http.client
+import json
+from collections.abc import Iterator
+
+import pytest
+import requests
+from support.lab import TOKEN, Lab, lab_server
+from support.upstream import (
+    PREFIX,
+    answer_on,
+    connection_to,
+    head,
+    report,
+    send,
+    told,
+    upstream_config,
+)
+from support.waiting import wait_for
+from support.watch import Watch
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
+
+MB = 1_000_000
+BODY = bytes(range(256)) * 20_000  # 5 MB, more than max_body_size
+PIECE = b"x" * 65536
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+@pytest.fixture(scope="module")
+def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    home = tmp_path_factory.mktemp("transport")
+    with lab_server(home, config=upstream_config(home), base_url="/some/base/") as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(shared_lab: Lab) -> Lab:
+    """A Lab with `resources/upstream.py` in MLflow's place."""
+    shared_lab.wait_until("ready")
+    return shared_lab
+
+
+def has_come(lab: Lab, path: str) -> bool:
+    return path in report(lab)["requests"]
+
+
+def has_ended(lab: Lab, path: str) -> bool:
+    return path in report(lab)["ended"]
+
+
+# Requests
+
+
+def test_a_request_arrives_as_it_was_sent(lab: Lab) -> None:
+    path = "/echo/a%2Fb%25c+d%20e//f/../g/./h;i=1,2&%7E~%e4%bd%a0?q=%2F+%20&&x=a%26b&q=/?:@'"
+    sent = [
+        "Accept: application/json, */*;q=0.1",
+        "Accept-Encoding: br",
+        "Cookie: a=1; b=2",
+        'If-None-Match: W/"x"',
+        "Range: bytes=5-9",
+        "Referer: https://lab.example/?a=b",
+        "User-Agent: me",
+        "X-Empty: ",
+        "X-Many: 1",
+        "X-Many: 2, 3",
+        "X-Text: \xc3\xa4",  # UTF-8
+        "X-Long: " + "y" * 20_000,
+    ]
+    with connection_to(lab) as connection:
+        connection.sendall(head("GET", path, *sent))
+        came = json.loads(answer_on(connection).read())
+    assert came["target"] == path
+    headers = [f"{name}: {value}" for name, value in came["headers"]]
+    assert headers[0] == "Host: localhost"
+    assert [header for header in headers if header in sent or header == "X-Empty:"] == sent
+    added = {header for header in headers[1:] if header not in sent and "X-Empty" not in header}
+    assert added == {
+        f"Authorization: token {TOKEN}",
+        "Connection: keep-alive",
+        f"X-Forwarded-Context: {PREFIX}",
+        f"X-Proxycontextpath: {PREFIX}",
+        f"X-Forwarded-Prefix: {PREFIX}",
+    }
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_its_body(lab: Lab, method: str, is_chunked: bool) -> None:
+    pieces = (BODY[at : at + 70_000] for at in range(0, len(BODY), 70_000))
+    data = pieces if is_chunked else BODY
+    came = lab.session.request(method, f"{lab.mlflow_url}/echo", data=data, timeout=30).json()
+    assert came["method"] == method
+    assert came["size"] == len(BODY)
+    assert came["sha256"] == hashlib.sha256(BODY).hexdigest()
+    headers = {name.lower() for name, _ in came["headers"]}
+    assert "content-type" not in headers
+    assert ("content-length" in headers, "transfer-encoding" in headers) == (
+        not is_chunked,
+        is_chunked,
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_body_is_invented(lab: Lab, method: str) -> None:
+    with connection_to(lab) as connection:
+        connection.sendall(head(method, "/echo"))
+        came = json.loads(answer_on(connection).read())
+    headers = {name.lower(): value for name, value in came["headers"]}
+    assert "content-type" not in headers
+    assert "transfer-encoding" not in headers
+    assert headers.get("content-length", "0") == "0"
+
+
+def test_what_concerns_one_connection_stays_there(lab: Lab) -> None:
+    sent = ("Connection: keep-alive, X-Mine", "X-Mine: 1", "Keep-Alive: 5", "TE: trailers")
+    with connection_to(lab) as connection:
+        connection.sendall(head("GET", "/echo", *sent, "Proxy-Authorization: x", "Upgrade: h2c"))
+        came = json.loads(answer_on(connection).read())
+    names = {name.lower() for name, _ in came["headers"]}
+    assert not names & {"x-mine", "keep-alive", "te", "proxy-authorization", "upgrade"}
+
+
+def test_a_client_that_asks_first_is_told_to_continue(lab: Lab) -> None:
+    with connection_to(lab) as connection:
+        connection.sendall(head("PUT", "/echo", "Content-Length: 4", "Expect: 100-continue"))
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"body")
+        came = json.loads(answer_on(connection).read())
+    assert came["size"] == 4
+    assert "Expect" not in dict(came["headers"])
+
+
+def test_the_limit_of_jupyter_holds_elsewhere(lab: Lab) -> None:
+    with connection_to(lab) as connection:
+        request = head("PUT", "/", "Content-Length: 1000001")
+        connection.sendall(request.replace(b"/mlflow/", b"/api/contents/a.txt"))
+        assert answer_on(connection).status == 400
+
+
+def test_nobody_uploads_without_jupyters_token(lab: Lab) -> None:
+    with connection_to(lab) as connection:
+        length = "Content-Length: 1000000000"
+        connection.sendall(head("PUT", "/echo/secret", length, token=None) + PIECE)
+        assert answer_on(connection).status == 403
+    assert not has_come(lab, "/echo/secret")
+
+
+# Answers
+
+
+def headers_of(answer: http.client.HTTPResponse) -> list[tuple[str, str]]:
+    """The headers without the cookie that Jupyter gives to who comes with a token."""
+    return [header for header in answer.getheaders() if not header[1].startswith("username-")]
+
+
+def test_an_answer_arrives_as_it_was_sent(lab: Lab) -> None:
+    path = told(
+        "HTTP/1.1 299 Quite Odd\n"
+        "Set-Cookie: a=1; Path=/\n"
+        "Set-Cookie: b=2\n"
+        'ETag: "x"\n'
+        "X-Text: ä\n"
+        f"X-Long: {'y' * 30_000}\n"
+        "Content-Type: text/plain\n"
+        "Connection: close, X-Mine\n"
+        "X-Mine: 1\n"
+        "Content-Length: 5",
+        b"hello",
+    )
+    with connection_to(lab) as connection:
+        connection.sendall(head("GET", path, "Accept-Encoding: gzip"))
+        answer = answer_on(connection)
+        assert (answer.status, answer.reason) == (299, "Quite Odd")
+        assert answer.read() == b"hello"
+    assert headers_of(answer) == [
+        ("Set-Cookie", "a=1; Path=/"),
+        ("Set-Cookie", "b=2"),
+        ("Etag", '"x"'),
+        ("X-Text", "ä".encode().decode("latin-1")),
+        ("X-Long", "y" * 30_000),
+        ("Content-Type", "text/plain"),
+        ("Content-Length", "5"),
+    ]
+
+
+def test_compressed_answers_stay_compressed(lab: Lab) -> None:
+    body = gzip.compress(b"hello")
+    described = f"Content-Encoding: gzip\nContent-Length: {len(body)}"
+    answer = lab.get(told(f"HTTP/1.1 200 OK\n{described}", body), stream=True)
+    assert answer.headers["Content-Length"] == str(len(body))
+    assert answer.raw.read(decode_content=False) == body
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [
+        ("HEAD", "HTTP/1.1 200 OK\nContent-Length: 12345"),
+        ("GET", 'HTTP/1.1 304 Not Modified\nETag: "x"'),
+        ("GET", "HTTP/1.1 204 No Content"),
+        ("DELETE", "HTTP/1.1 204 No Content"),
+    ],
+)
+def test_answers_without_a_body(lab: Lab, method: str, answer: str) -> None:
+    with connection_to(lab) as connection:
+        connection.sendall(head(method, told(answer)))
+        came = answer_on(connection, method)
+        assert came.read() == b""
+        sent = answer.split("\n")
+        assert f"HTTP/1.1 {came.status} {came.reason}" == sent[0]
+        described = [f"{name}: {value}" for name, value in headers_of(came)]
+        assert [line.lower() for line in described] == [line.lower() for line in sent[1:]]
+        # The connection is in order: the next request is answered.
+        connection.sendall(head("GET", "/_proxy/status"))
+        assert json.loads(answer_on(connection).read()) == {"state": "ready"}
+
+
+def test_a_range_is_answered_with_a_part(lab: Lab) -> None:
+    described = "Content-Range: bytes 1-3/10\nContent-Length: 3"
+    answer = lab.get(told(f"HTTP/1.1 206 Partial Content\n{described}", b"abc"))
+    assert (answer.status_code, answer.content) == (206, b"abc")
+    assert answer.headers["Content-Range"] == "bytes 1-3/10"
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("/a%2Fb?c=/d", f"{PREFIX}/a%2Fb?c=/d"),
+        ("a/b", "a/b"),
+        ("//other.example/a", "//other.example/a"),
+        ("https://other.example/a", "https://other.example/a"),
+    ],
+)
+def test_redirects_stay_below_mlflow(lab: Lab, location: str, expected: str) -> None:
+    path = told(f"HTTP/1.1 302 Found\nLocation: {location}\nContent-Length: 0")
+    answer = lab.get(path, allow_redirects=False)
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == expected
+
+
+def test_events_arrive_one_by_one(lab: Lab) -> None:
+    with lab.get("/events?1", stream=True) as answer:
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        assert answer.raw.read1() == b"data: 1\n\n"
+        lab.get("/go?1")
+        assert answer.raw.read1() == b"data: 2\n\n"
+        assert answer.raw.read1() == b""
+
+
+def test_websockets_are_left_to_jupyter_server_proxy(lab: Lab) -> None:
+    async def first_message() -> str | bytes | None:
+        url = f"{lab.mlflow_url.replace('http', 'ws', 1)}/socket"
+        headers = {"Authorization": f"token {TOKEN}"}
+        connection = await websocket_connect(HTTPRequest(url, headers=headers))
+        message = await connection.read_message()
+        connection.close()
+        while await connection.read_message() is not None:  # until it is closed
+            pass
+        return message
+
+    assert asyncio.run(asyncio.wait_for(first_message(), 30)) == "hello"
+
+
+# Somebody is slow
+
+
+def test_a_slow_server_slows_the_client_down(lab: Lab) -> None:
+    size = 200 * MB
+    with connection_to(lab) as connection, Watch(lab) as watch:
+        connection.sendall(head("PUT", "/slow?2", f"Content-Length: {size}"))
+        connection.settimeout(2)
+        sent = send(connection, size)
+        assert sent < 32 * MB
+        connection.settimeout(30)
+        lab.get("/go?2")
+        assert send(connection, size - sent) == size - sent
+        assert json.loads(answer_on(connection).read())["size"] == size
+    assert watch.growth < 32 * MB
+
+
+def test_a_slow_client_slows_the_server_down(lab: Lab) -> None:
+    def sent() -> int:
+        return report(lab)["sent"].get("/endless?3", 0)
+
+    with connection_to(lab) as connection, Watch(lab) as watch:
+        connection.sendall(head("GET", "/endless?3"))
+        wait_for(lambda: 0 < sent() == sent() == sent())
+        assert sent() < 32 * MB
+    assert watch.growth < 32 * MB
+
+
+# Somebody goes away
+
+
+@pytest.mark.parametrize(
+    ("path", "request_"),
+    [
+        ("/endless?4", ["GET"]),
+        ("/stay?5", ["GET"]),
+        ("/stay?6", ["PUT", "Content-Length: 1000000000"]),
+        ("/stay?7", ["PUT", "Transfer-Encoding: chunked"]),
+    ],
+)
+def test_a_client_that_goes_ends_the_exchange(lab: Lab, path: str, request_: list[str]) -> None:
+    method, *headers = request_
+    with connection_to(lab) as connection:
+        connection.sendall(head(method, path, *headers))
+        if headers:
+            connection.sendall(b"10000\r\n" + PIECE + b"\r\n")
+        wait_for(lambda: has_come(lab, path))
+        assert not has_ended(lab, path)
+    wait_for(lambda: has_ended(lab, path))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "HTTP/1.1 200 OK\nContent-Length: 1000",
+        "HTTP/1.1 200 OK\nTransfer-Encoding: chunked",
+    ],
+)
+def test_a_truncated_answer_is_an_error(lab: Lab, answer: str) -> None:
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        lab.get(told(answer, b"5\r\nhello\r\n"))
+
+
+@pytest.mark.parametrize("answer", ["", "HTTP/1.1 2", "nonsense\n"])
+def test_no_answer_is_a_bad_gateway(lab: Lab, answer: str) -> None:
+    came = lab.post(told(answer), data=b"x" * MB)
+    assert came.status_code == 502
+    assert came.json() == {
+        "error_code": "TEMPORARILY_UNAVAILABLE",
+        "message": "MLflow broke off.",
+    }
+
+
+def test_mlflow_that_is_killed_ends_a_download(lab: Lab) -> None:
+    answer = lab.get("/endless?8", stream=True)
+    assert answer.raw.read(MB)
+    lab.mlflow.kill()
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        for _ in answer.iter_content(MB):
+            pass
+
+
+def test_mlflow_that_dies_ends_an_upload(lab: Lab) -> None:
+    size = 1000 * MB
+    with connection_to(lab) as connection:
+        connection.sendall(head("PUT", "/die?9", f"Content-Length: {size}"))
+        assert send(connection, size) < 100 * MB
+    lab.wait_until("ready")
+    assert not has_come(lab, "/die?9")  # aiohttp would send the rest once more
+
+
+def test_an_early_refusal_reaches_the_client(lab: Lab) -> None:
+    answer = lab.session.put(f"{lab.mlflow_url}/refuse", data=b"x" * 50 * MB, timeout=30)
+    assert (answer.status_code, answer.text) == (403, "no")
+
+
+def test_mlflow_that_cannot_be_reached_is_unavailable(lab: Lab) -> None:
+    (path,) = (lab.home / "tmp").glob("jupyter-server-proxy-*/socket")
+    aside = path.rename(path.with_name("aside"))
+    try:
+        answer = lab.post("/echo", data=b"x" * MB)
+    finally:
+        aside.rename(path)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json()["error_code"] == "TEMPORARILY_UNAVAILABLE"
+
+
+def test_the_log_holds_neither_secrets_nor_surprises(lab: Lab) -> None:
+    log = lab.log.read_text()
+    assert "MLflow broke off: POST" in log
+    for word in ("Authorization", f"token {TOKEN}", "Traceback", "never ", "ResourceWarning"):
+        assert word not in log

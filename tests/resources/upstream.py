@@ -1,0 +1,206 @@
+"""Stands where MLflow stands and does what a server can do to a proxy: … --listener=N --reports=N.
+
+`c.MLflowProxy.python` names a script that runs it, so the supervisor starts it as it starts MLflow.
+The address says what happens (see `ANSWERS`); who waits at `/…?word` waits for `GET /go?word`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import os
+import socket
+import sys
+from asyncio import StreamReader, StreamWriter
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
+PIECE = b"x" * 65536
+PART = 10_000_000  # bytes
+
+WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
+
+requests: list[str] = []
+ended: list[str] = []
+sent: dict[str, int] = defaultdict(int)
+words: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+
+class Request:
+    """One request."""
+
+    def __init__(self, reader: StreamReader, writer: StreamWriter, head: bytes) -> None:
+        self.reader, self.writer = reader, writer
+        first, *lines = head.decode("latin-1").rstrip().split("\r\n")
+        self.method, self.target, _ = first.split(" ")
+        self.headers = [tuple(line.split(": ", 1)) for line in lines]
+
+    @property
+    def word(self) -> asyncio.Event:
+        """What it waits for."""
+        return words[self.target.partition("?")[2]]
+
+    def header(self, name: str) -> str:
+        """The value of the header `name`."""
+        return {n.lower(): value for n, value in self.headers}.get(name, "")
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """Read the body."""
+        if self.header("transfer-encoding") == "chunked":
+            while size := int(await self.reader.readline(), 16):
+                yield (await self.reader.readexactly(size + 2))[:-2]
+            await self.reader.readline()
+        left = int(self.header("content-length") or 0)
+        while left:
+            piece = await self.reader.read(min(left, len(PIECE)))
+            assert piece, "the client has gone"
+            left -= len(piece)
+            yield piece
+
+    def start(self, *headers: str, status: str = "200 OK") -> None:
+        """Send the head of an answer."""
+        head = "\r\n".join([f"HTTP/1.1 {status}", *headers, "\r\n"])
+        self.writer.write(head.encode("latin-1"))
+
+    def send(self, body: bytes, *headers: str, status: str = "200 OK") -> None:
+        """Send an answer."""
+        self.start(f"Content-Length: {len(body)}", *headers, status=status)
+        self.writer.write(body if self.method != "HEAD" else b"")
+
+    def send_json(self, value: object) -> None:
+        """Send `value`."""
+        self.send(json.dumps(value).encode(), "Content-Type: application/json")
+
+
+async def echo(request: Request) -> None:
+    """Tell what came."""
+    digest, size = hashlib.sha256(), 0
+    async for piece in request.body():
+        digest.update(piece)
+        size += len(piece)
+    what = {"method": request.method, "target": request.target, "headers": request.headers}
+    request.send_json({**what, "size": size, "sha256": digest.hexdigest()})
+
+
+async def answer_as_told(request: Request) -> None:
+    """Send what stands in the address, in base64."""
+    request.writer.write(base64.urlsafe_b64decode(request.target.rpartition("/")[2]))
+
+
+async def refuse(request: Request) -> None:
+    """Answer before the body is there, and never read it."""
+    request.send(b"no", status="403 Forbidden")
+    await asyncio.Event().wait()
+
+
+async def read_slowly(request: Request) -> None:
+    """Read nothing before the word."""
+    await request.word.wait()
+    await echo(request)
+
+
+async def send_events(request: Request) -> None:
+    """Send an event, the next at the word."""
+    request.start("Content-Type: text/event-stream", "Transfer-Encoding: chunked")
+    for event in (b"data: 1\n\n", b"data: 2\n\n"):
+        request.writer.write(b"%x\r\n%s\r\n" % (len(event), event))
+        await request.word.wait()
+    request.writer.write(b"0\r\n\r\n")
+
+
+async def send_for_ever(request: Request) -> None:
+    """Send until the client goes."""
+    request.start(f"Content-Length: {1 << 40}")
+    while True:
+        request.writer.write(PIECE)
+        await request.writer.drain()
+        sent[request.target] += len(PIECE)
+
+
+async def end_in_a_body(request: Request) -> None:
+    """Read a part of a body, then die."""
+    size = 0
+    async for piece in request.body():
+        size += len(piece)
+        if size > PART:
+            os._exit(0)
+
+
+async def wait_in_a_body(request: Request) -> None:
+    """Never answer."""
+    async for _ in request.body():
+        pass
+    await request.reader.read()
+
+
+async def open_websocket(request: Request) -> None:
+    """Say one thing and close."""
+    key = request.header("sec-websocket-key").encode()
+    accept = base64.b64encode(hashlib.sha1(key + WEBSOCKET).digest()).decode()
+    upgrade = ("Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accept}")
+    request.start(*upgrade, status="101 Switching Protocols")
+    request.writer.write(b"\x81\x05hello\x88\x00")
+    await request.reader.read()
+
+
+async def tell(request: Request) -> None:
+    """Tell which requests have come, which of them have ended, and what was sent for ever."""
+    request.send_json({"requests": requests, "ended": ended, "sent": sent})
+
+
+async def ready(request: Request) -> None:
+    """Tell the loading page."""
+    request.send_json({"state": "ready"})
+
+
+async def give_the_word(request: Request) -> None:
+    """Let go on who waits."""
+    request.word.set()
+    request.send(b"")
+
+
+ANSWERS = {
+    "/_proxy/status": ready,
+    "/as-told": answer_as_told,
+    "/refuse": refuse,
+    "/slow": read_slowly,
+    "/events": send_events,
+    "/endless": send_for_ever,
+    "/die": end_in_a_body,
+    "/stay": wait_in_a_body,
+    "/socket": open_websocket,
+    "/tell": tell,
+    "/go": give_the_word,
+}
+
+
+async def serve(reader: StreamReader, writer: StreamWriter) -> None:
+    """Answer one request."""
+    request = Request(reader, writer, await reader.readuntil(b"\r\n\r\n"))
+    requests.append(request.target)
+    answers = (a for path, a in ANSWERS.items() if request.target.startswith(path))
+    try:
+        await next(answers, echo)(request)
+        await writer.drain()
+    except (AssertionError, ConnectionError, asyncio.IncompleteReadError):
+        pass
+    finally:
+        ended.append(request.target)
+        writer.close()
+
+
+async def main(listener: int, reports: int) -> None:
+    """Serve until the supervisor goes."""
+    lifeline, line = await asyncio.open_connection(sock=socket.socket(fileno=reports))
+    server = await asyncio.start_unix_server(
+        serve, sock=socket.socket(fileno=listener), limit=1 << 20
+    )
+    async with server:
+        line.write(b'{"event": "ready"}\n')
+        await lifeline.read()
+    os._exit(0)
+
+
+asyncio.run(main(*(int(argument.partition("=")[2]) for argument in sys.argv[-2:])))

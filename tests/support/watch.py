@@ -1,0 +1,53 @@
+"""What a Jupyter server does while it passes something large on."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import psutil
+import requests
+
+from .lab import TOKEN, Lab
+
+INTERVAL = 0.02  # seconds between looks
+
+
+class Watch:
+    """Looks, from another thread, at the memory of a Jupyter server and at how soon it answers."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._url = f"{lab.url}/api/status"
+        self._process = psutil.Process(lab.process.pid)
+        self._before = self._most = self._process.memory_info().rss
+        self._done = threading.Event()
+        self._threads = [threading.Thread(target=each) for each in (self._memory, self._answers)]
+        self.seconds: list[float] = []
+        """How long each answer took."""
+
+    def _memory(self) -> None:
+        while not self._done.wait(INTERVAL):
+            self._most = max(self._most, self._process.memory_info().rss)
+
+    def _answers(self) -> None:
+        with requests.Session() as session:
+            session.headers["Authorization"] = f"token {TOKEN}"
+            while not self._done.wait(INTERVAL):
+                began = time.monotonic()
+                session.get(self._url, timeout=30).raise_for_status()
+                self.seconds.append(time.monotonic() - began)
+
+    def __enter__(self) -> Watch:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def growth(self) -> int:
+        """Bytes by which the memory has grown at most."""
+        return self._most - self._before
