@@ -11,6 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
+
 from support.lab import TOKEN, Lab, lab_server
 from support.upstream import (
     PREFIX,
@@ -24,8 +27,6 @@ from support.upstream import (
 )
 from support.waiting import wait_for
 from support.watch import Watch
-from tornado.httpclient import HTTPRequest
-from tornado.websocket import websocket_connect
 
 MB = 1_000_000
 BODY = bytes(range(256)) * 20_000  # 5 MB, more than max_body_size
