@@ -120,13 +120,13 @@ class Supervisor:
             return None
         _logger.info("MLflow starts (pid %d)", child.pid)
         try:
-            if failure := await self._wait_until_ready(child):
-                await child.terminate()
-                self._enter_failed(failure)
-                return None
-            return await self._serve(child)
+            failure = await self._wait_until_ready(child)
+            if failure is None:
+                return await self._serve(child)
         finally:
             await child.terminate()
+        self._enter_failed(failure)
+        return None
 
     async def _wait_until_ready(self, child: MLflowChild) -> Failure | None:
         try:
