@@ -55,9 +55,8 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
         await super().prepare(*args, **kwargs)
         if self._finished:  # on the way to the login page
             return
-        self._transforms: list[
-            Any
-        ] = []  # tornado's `compress_response` would change MLflow's bytes
+        # tornado's `compress_response` would change MLflow's bytes.
+        self._transforms: list[Any] = []
         await self.ensure_process()
         # ServerApp.max_body_size guards Jupyter's memory, which nothing here fills.
         self.request.connection.set_max_body_size(ANY_SIZE)

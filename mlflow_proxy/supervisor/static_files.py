@@ -8,12 +8,17 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import unquote
 
-from mlflow_proxy.compressed_files import CONTENT_ENCODING, VARY, accepts_gzip, compressed
+from mlflow_proxy.compressed_files import (
+    CACHE_CONTROL,
+    CONTENT_ENCODING,
+    VARY,
+    accepts_gzip,
+    compressed,
+)
 
 from .http import Response
 
 PREFIX = "/static-files/"
-MAX_AGE = 2_419_200  # seconds, as MLflow's: names hold a hash of what is in the file
 ENTRY_POINT = re.compile(r'(?:src|href)="(?:\./)?(static-files/static/(?:js|css)/[^"]+)"')
 
 
@@ -33,7 +38,7 @@ def static_file(folder: Path, path: str, accept_encoding: str = "") -> Response:
     if content_type.startswith("text/"):
         content_type += "; charset=utf-8"
     twin = compressed(file) if accepts_gzip(accept_encoding) else None
-    headers = [("Cache-Control", f"public, max-age={MAX_AGE}"), VARY]
+    headers = [CACHE_CONTROL, VARY]
     headers += [CONTENT_ENCODING] if twin else []
     return Response(HTTPStatus.OK, b"", content_type, tuple(headers), twin or file)
 

@@ -10,12 +10,17 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
-from mlflow_proxy.compressed_files import CONTENT_ENCODING, VARY, accepts_gzip, compressed
+from mlflow_proxy.compressed_files import (
+    CACHE_CONTROL,
+    CONTENT_ENCODING,
+    VARY,
+    accepts_gzip,
+    compressed,
+)
 
 from .types import ASGIApp, Receive, Scope, Send
 
 PREFIX = "/static-files"
-CACHE_CONTROL = "public, max-age=2419200"  # MLflow's: names hold a hash of what is in the file
 
 
 class CompressedStaticFiles:
@@ -41,8 +46,7 @@ class _StaticFiles(StaticFiles):
         except HTTPException as error:
             return PlainTextResponse(error.detail, error.status_code)
         if isinstance(response, (FileResponse, NotModifiedResponse)):
-            response.headers["Cache-Control"] = CACHE_CONTROL
-            response.headers.append(*VARY)
+            response.headers.update(dict([CACHE_CONTROL, VARY]))
         headers = Headers(scope=scope)
         if not isinstance(response, FileResponse) or not accepts_gzip(
             headers.get("accept-encoding", "")
@@ -53,7 +57,7 @@ class _StaticFiles(StaticFiles):
             return response
         result = FileResponse(
             twin,
-            headers=dict([("Cache-Control", CACHE_CONTROL), VARY, CONTENT_ENCODING]),
+            headers=dict([CACHE_CONTROL, VARY, CONTENT_ENCODING]),
             media_type=response.media_type,
             stat_result=twin.stat(),
         )
