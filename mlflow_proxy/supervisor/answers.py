@@ -14,12 +14,15 @@ from typing import Any
 
 from .http import Request, Response
 from .state import Status
-from .static_files import PREFIX, entry_points, static_file
+from .static_files import PREFIX, dashboard, static_file
 
 PAGES = Path(__file__).parent / "pages"
 ICON = Path(__file__).parents[1] / "icons" / "mlflow.svg"
 STATUS_PATH = "/_proxy/status"  # the MLflow process answers it too, once it is up
 START_PATH = "/_proxy/start"
+# The dashboard's page, for the loading page to load in a hidden frame. It stands beside the
+# dashboard itself, for its links are relative.
+DASHBOARD_PATH = "/_proxy_dashboard"
 # Seconds for `Retry-After`. MLflow's client asks eight times in all and waits this long in between:
 # about what is left of the start, for a second each would be too little on a slow machine.
 MIN_RETRY_AFTER, MAX_RETRY_AFTER = 1, 30
@@ -39,6 +42,8 @@ class Answers:
             return Response.json(HTTPStatus.OK, self._report())
         if request.path == START_PATH:
             return self._try_again(request)
+        if request.path == DASHBOARD_PATH and self._status.static_folder:
+            return dashboard(self._status.static_folder)
         if request.path.startswith(PREFIX) and self._status.static_folder:
             encodings = request.headers.get("accept-encoding", "")
             return static_file(self._status.static_folder, request.path, encodings)
@@ -65,7 +70,7 @@ class Answers:
             "reason": status.failure.reason if status.failure else "",
             "remedy": status.failure.remedy if status.failure else "",
             "log": list(status.log_lines),
-            "prefetch": entry_points(status.static_folder) if status.static_folder else [],
+            "dashboard": status.static_folder is not None,
         }
 
     def _unavailable(self) -> Response:
@@ -108,7 +113,7 @@ def _content_security_policy(nonce: str) -> str:
     source = f"'nonce-{nonce}'"
     return (
         f"default-src 'none'; script-src {source}; style-src {source}; connect-src 'self'; "
-        "img-src data:; "
+        "img-src data:; frame-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
     )
 

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import mimetypes
-import re
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import unquote
 
-from mlflow_proxy.compressed_files import (
-    CACHE_CONTROL,
-    CONTENT_ENCODING,
-    VARY,
-    accepts_gzip,
-    compressed,
-)
+from mlflow_proxy.compressed_files import CACHE_CONTROL, VARY, compressed
 
 from .http import Response
 
 PREFIX = "/static-files/"
-ENTRY_POINT = re.compile(r'(?:src|href)="(?:\./)?(static-files/static/(?:js|css)/[^"]+)"')
 
 
 def static_file(folder: Path, path: str, accept_encoding: str = "") -> Response:
@@ -37,15 +29,17 @@ def static_file(folder: Path, path: str, accept_encoding: str = "") -> Response:
     content_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     if content_type.startswith("text/"):
         content_type += "; charset=utf-8"
-    twin = compressed(file) if accepts_gzip(accept_encoding) else None
+    twin = compressed(file, accept_encoding)
     headers = [CACHE_CONTROL, VARY]
-    headers += [CONTENT_ENCODING] if twin else []
-    return Response(HTTPStatus.OK, b"", content_type, tuple(headers), twin or file)
+    if twin is not None:
+        headers.append(("Content-Encoding", twin.coding))
+    return Response(HTTPStatus.OK, b"", content_type, tuple(headers), twin.path if twin else file)
 
 
-def entry_points(folder: Path) -> list[str]:
-    """The dashboard's main script and style, as URLs relative to the dashboard's."""
-    try:
-        return ENTRY_POINT.findall((folder / "index.html").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError):
-        return []
+def dashboard(folder: Path) -> Response:
+    """Answer with the dashboard's page; without MLflow it does no more than load its scripts."""
+    headers = (("Cache-Control", "no-store"), ("Content-Security-Policy", "frame-ancestors 'self'"))
+    page = folder / "index.html"
+    if not page.is_file():  # an MLflow that was installed from its source
+        return Response(HTTPStatus.NOT_FOUND, b"Not found")
+    return Response(HTTPStatus.OK, b"", "text/html; charset=utf-8", headers, page)

@@ -108,7 +108,7 @@ def test_the_loading_page_has_fetched_the_dashboards_script(
         "performance.getEntriesByType('resource').filter(e => e.name.includes('/js/main.'))"
         ".map(e => e.transferSize)"
     )
-    assert len(scripts) == 2  # by the loading page and, from the cache, by the dashboard
+    assert len(scripts) == 2  # by the loading page's frame and, from the cache, by the dashboard
     assert transferred == [0]
 
 

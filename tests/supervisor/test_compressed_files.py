@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import brotli
 import pytest
 
 from mlflow_proxy import compressed_files
-from mlflow_proxy.compressed_files import accepts_gzip, compressed
+from mlflow_proxy.compressed_files import accepted_codings, compressed
+
+DECOMPRESS = {"br": brotli.decompress, "gzip": gzip.decompress}
 
 
 @pytest.fixture(autouse=True)
@@ -25,48 +30,72 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("header", ["gzip", "gzip, deflate, br, zstd", "br;q=1.0, GZIP;q=0.5", "*"])
-def test_who_takes_gzip(header: str) -> None:
-    assert accepts_gzip(header)
+@pytest.mark.parametrize(
+    ("header", "codings"),
+    [
+        ("gzip", ["gzip"]),
+        ("gzip, deflate, br, zstd", ["br", "gzip"]),
+        ("br;q=0.5, GZIP;q=1.0", ["br", "gzip"]),
+        ("*", ["br", "gzip"]),
+        ("br;q=0, *", ["gzip"]),
+        ("gzip;q=0, br", ["br"]),
+        ("gzip; q=0.0", []),
+        ("", []),
+        ("identity", []),
+        ("xgzip", []),
+    ],
+)
+def test_who_takes_what(header: str, codings: list[str]) -> None:
+    assert accepted_codings(header) == codings
 
 
-@pytest.mark.parametrize("header", ["", "identity", "br", "gzip;q=0", "gzip; q=0.0", "xgzip"])
-def test_who_does_not(header: str) -> None:
-    assert not accepts_gzip(header)
-
-
-def test_a_file_is_compressed_once(script: Path, cache: Path) -> None:
-    twin = compressed(script)
+@pytest.mark.parametrize(("coding", "decompress"), DECOMPRESS.items())
+def test_a_file_is_compressed_once(
+    script: Path, cache: Path, coding: str, decompress: Callable[[bytes], bytes]
+) -> None:
+    twin = compressed(script, coding)
     assert twin
-    assert twin.parent == cache
-    assert gzip.decompress(twin.read_bytes()) == script.read_bytes()
-    assert twin.stat().st_size < script.stat().st_size / 10
-    made = twin.stat().st_mtime_ns
-    assert compressed(script) == twin
-    assert twin.stat().st_mtime_ns == made
-    assert list(cache.iterdir()) == [twin]
+    assert twin.coding == coding
+    assert twin.path.parent == cache
+    assert decompress(twin.path.read_bytes()) == script.read_bytes()
+    assert twin.path.stat().st_size < script.stat().st_size / 10
+    made = twin.path.stat().st_mtime_ns
+    assert compressed(script, coding) == twin
+    assert twin.path.stat().st_mtime_ns == made
+    assert list(cache.iterdir()) == [twin.path]
+
+
+def test_an_interpreter_without_brotli_uses_gzip(
+    script: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "brotli", None)
+    twin = compressed(script, "br, gzip")
+    assert twin
+    assert twin.coding == "gzip"
+    assert list(cache.iterdir()) == [twin.path]
+    assert compressed(script, "br") is None
 
 
 def test_a_changed_file_is_compressed_anew(script: Path) -> None:
-    first = compressed(script)
+    first = compressed(script, "gzip")
     script.write_text("let y = 2;\n" * 10_000)
-    second = compressed(script)
+    second = compressed(script, "gzip")
     assert second
     assert second != first
-    assert b"let y" in gzip.decompress(second.read_bytes())
+    assert b"let y" in gzip.decompress(second.path.read_bytes())
 
 
 @pytest.mark.parametrize(("name", "size"), [("a.png", 9999), ("a.woff2", 9999), ("a.js", 10)])
 def test_what_does_not_shrink_is_left(tmp_path: Path, name: str, size: int) -> None:
     (tmp_path / name).write_bytes(b"x" * size)
-    assert compressed(tmp_path / name) is None
+    assert compressed(tmp_path / name, "br, gzip") is None
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
     script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
-    assert compressed(script) is None
+    assert compressed(script, "br, gzip") is None
 
 
 def test_the_cache_is_bounded(script: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,5 +104,5 @@ def test_the_cache_is_bounded(script: Path, cache: Path, monkeypatch: pytest.Mon
     for age, name in enumerate(["new", "old", "older"]):
         (cache / name).write_bytes(b"x" * 600)
         os.utime(cache / name, (1e9 - age, 1e9 - age))
-    compressed(script)
-    assert sorted(path.name for path in cache.iterdir() if path.suffix != ".gz") == ["new"]
+    compressed(script, "gzip")
+    assert sorted(path.name for path in cache.iterdir() if path.suffix != ".gzip") == ["new"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.supervisor.static_files import entry_points, static_file
+from mlflow_proxy.supervisor.static_files import dashboard, static_file
 
 
 @pytest.fixture
@@ -49,16 +49,13 @@ def test_nothing_else_is_served(folder: Path, path: str) -> None:
     assert response.file is None
 
 
-def test_the_entry_points_are_the_dashboards(folder: Path) -> None:
-    (folder / "index.html").write_text(
-        '<link href="./static-files/favicon.ico"/><script src="static-files/static/js/main.1.js">'
-        '</script><link href="static-files/static/css/main.2.css" rel="stylesheet">'
-    )
-    assert entry_points(folder) == [
-        "static-files/static/js/main.1.js",
-        "static-files/static/css/main.2.css",
-    ]
+def test_the_dashboards_page_is_not_kept_and_stays_in_our_own_frame(folder: Path) -> None:
+    (folder / "index.html").write_text("<title>MLflow</title>")
+    response = dashboard(folder)
+    assert response.file == folder / "index.html"
+    assert ("Cache-Control", "no-store") in response.headers
+    assert ("Content-Security-Policy", "frame-ancestors 'self'") in response.headers
 
 
-def test_a_build_without_a_dashboard_has_no_entry_points(folder: Path) -> None:
-    assert entry_points(folder) == []
+def test_a_build_without_a_dashboard_has_no_page(folder: Path) -> None:
+    assert dashboard(folder).status is HTTPStatus.NOT_FOUND

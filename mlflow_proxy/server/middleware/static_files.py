@@ -10,13 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
-from mlflow_proxy.compressed_files import (
-    CACHE_CONTROL,
-    CONTENT_ENCODING,
-    VARY,
-    accepts_gzip,
-    compressed,
-)
+from mlflow_proxy.compressed_files import CACHE_CONTROL, VARY, compressed
 
 from .types import ASGIApp, Receive, Scope, Send
 
@@ -47,19 +41,18 @@ class _StaticFiles(StaticFiles):
             return PlainTextResponse(error.detail, error.status_code)
         if isinstance(response, (FileResponse, NotModifiedResponse)):
             response.headers.update(dict([CACHE_CONTROL, VARY]))
-        headers = Headers(scope=scope)
-        if not isinstance(response, FileResponse) or not accepts_gzip(
-            headers.get("accept-encoding", "")
-        ):
+        if not isinstance(response, FileResponse):
             return response
-        twin = await anyio.to_thread.run_sync(compressed, Path(response.path))
+        headers = Headers(scope=scope)
+        accept_encoding = headers.get("accept-encoding", "")
+        twin = await anyio.to_thread.run_sync(compressed, Path(response.path), accept_encoding)
         if twin is None:
             return response
         result = FileResponse(
-            twin,
-            headers=dict([CACHE_CONTROL, VARY, CONTENT_ENCODING]),
+            twin.path,
+            headers=dict([CACHE_CONTROL, VARY, ("Content-Encoding", twin.coding)]),
             media_type=response.media_type,
-            stat_result=twin.stat(),
+            stat_result=twin.path.stat(),
         )
         if self.is_not_modified(result.headers, headers):
             return NotModifiedResponse(result.headers)

@@ -7,7 +7,7 @@ const PATIENCE = 2000; // milliseconds to wait when nobody answers: Jupyter itse
 
 const base = document.body.dataset.base;
 const element = (id) => document.getElementById(id);
-const fetched = new Set();
+let rehearsed = false;
 
 function show(report) {
   document.body.dataset.state = report.state;
@@ -25,7 +25,7 @@ function show(report) {
   setText("reason", report.reason);
   setText("remedy", report.remedy);
   showLog(report.log);
-  report.prefetch.forEach(prefetch);
+  if (report.dashboard) rehearse();
 }
 
 function setText(id, text) {
@@ -40,11 +40,15 @@ function showLog(lines) {
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
-// The dashboard asks for the same addresses and then finds them in the browser's cache.
-function prefetch(address) {
-  if (fetched.has(address)) return;
-  fetched.add(address);
-  fetch(base + address, { priority: "low" }).catch(() => fetched.delete(address));
+// Let the browser fetch and compile the dashboard while MLflow starts: in a frame that nobody sees,
+// where all but its scripts and styles is refused. The switch then takes half as long.
+function rehearse() {
+  if (rehearsed) return;
+  rehearsed = true;
+  const frame = document.createElement("iframe");
+  frame.hidden = true;
+  frame.src = base + "_proxy_dashboard" + location.hash;
+  document.body.append(frame);
 }
 
 async function follow() {
