@@ -72,6 +72,14 @@ class MLflowProxy(Configurable):
         """,
     ).tag(config=True)
 
+    prestart = Bool(
+        False,
+        help="""
+        Start MLflow in the background, at low priority, once Jupyter has started and settled, so
+        that the first click finds it up. It costs every user's server the memory of MLflow.
+        """,
+    ).tag(config=True)
+
     python = Unicode(
         help="""
         The Python interpreter that runs MLflow, 3.10 or newer, with MLflow installed: another

@@ -14,6 +14,7 @@ from traitlets import TraitError
 from .config import settings
 from .entry_point import log_file, server_process
 from .handler import streaming_handler
+from .prestart import schedule
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -58,6 +59,8 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> None:
     address = re.escape(url_path_join(server_app.base_url, NAME))
     route = url(f"{address}/(.*)", handler, arguments)
     server_app.web_app.default_router.rules.insert(0, route)
+    if config.prestart:
+        schedule(server_app, handler, arguments)
 
 
 def export_tracking_uri(config: MLflowProxy, server_app: ServerApp) -> None:

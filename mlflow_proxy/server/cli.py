@@ -13,11 +13,16 @@ import os
 import socket
 import sys
 import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from .errors import StartError
 from .reporter import Reporter
 from .settings import StoreSettings
+
+BACKGROUND_NICENESS = 10
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         static_folder = find_mlflow() / "server" / "js" / "build"
         reporter.static_folder(static_folder)
-        start(reporter, static_folder, socket.socket(fileno=options.listener))
+        start(reporter, static_folder, socket.socket(fileno=options.listener), options.background)
     except StartError as error:
         reporter.failed(error.reason, error.remedy)
     except Exception as error:
@@ -45,11 +50,14 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(prog="mlflow_proxy.server", description=__doc__)
     result.add_argument("--listener", type=int, required=True, help="listening unix socket")
     result.add_argument("--reports", type=int, required=True, help="socket to the supervisor")
+    result.add_argument("--background", action="store_true", help="import at low priority")
     return result
 
 
-def start(reporter: Reporter, static_folder: Path, listener: socket.socket) -> None:
-    """Bring MLflow up and serve."""
+def start(
+    reporter: Reporter, static_folder: Path, listener: socket.socket, background: bool
+) -> None:
+    """Bring MLflow up, at low priority in the background, and serve."""
     listener.set_inheritable(False)
     # The supervisor, who reads this, adds the time.
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
@@ -63,7 +71,7 @@ def start(reporter: Reporter, static_folder: Path, listener: socket.socket) -> N
         from . import mlflow_app, serve
 
         mlflow_app.configure(settings)
-        app = mlflow_app.load()
+        app = in_background(mlflow_app.load) if background else mlflow_app.load()
     reporter.stage("store")
     mlflow_app.open_stores(settings, lambda text: reporter.stage("store", text))
     gc.freeze()
@@ -71,6 +79,18 @@ def start(reporter: Reporter, static_folder: Path, listener: socket.socket) -> N
 
     reporter.stage("serve")
     serve.run(app, static_folder, listener, reporter.ready)
+
+
+def in_background(load: Callable[[], Any]) -> Any:
+    """Call `load`, nearly all of a start's work, so that whatever else wants the processor has it.
+
+    No user may raise a priority again, and MLflow should serve at the usual one. On Linux a thread
+    has a priority of its own; elsewhere the process would keep the low one, so nothing is lowered.
+    """
+    if sys.platform != "linux":
+        return load()
+    with ThreadPoolExecutor(1, initializer=os.nice, initargs=(BACKGROUND_NICENESS,)) as thread:
+        return thread.submit(load).result()
 
 
 def find_mlflow() -> Path:

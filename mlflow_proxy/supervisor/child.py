@@ -46,9 +46,13 @@ class MLflowChild:
 
     @classmethod
     async def start(
-        cls, command: MLflowCommand, listener: socket.socket, output: MLflowOutput
+        cls,
+        command: MLflowCommand,
+        listener: socket.socket,
+        output: MLflowOutput,
+        background: bool = False,
     ) -> MLflowChild:
-        """Start MLflow.
+        """Start MLflow, at low priority in the background.
 
         Raises:
             OSError: there is no such program, or it cannot be run.
@@ -61,6 +65,7 @@ class MLflowChild:
                     *command.program,
                     f"--listener={listener.fileno()}",
                     f"--reports={theirs.fileno()}",
+                    *(["--background"] if background else []),
                     cwd=command.folder,
                     stdin=DEVNULL,
                     stdout=PIPE,

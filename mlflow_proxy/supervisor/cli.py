@@ -57,6 +57,7 @@ def supervisor(
         log_file=options.log_file,
         start_timeout=options.start_timeout,
         jupyter_pid=options.jupyter_pid,
+        background=options.background,
     )
 
 
@@ -69,4 +70,5 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--jupyter-pid", type=int, default=os.getppid(), help="parent to end with")
     result.add_argument("--python", default=sys.executable, help="interpreter that runs MLflow")
     result.add_argument("--start-timeout", type=float, default=120.0, help="seconds")
+    result.add_argument("--background", action="store_true", help="nobody waits for this start")
     return result

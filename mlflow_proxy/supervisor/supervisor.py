@@ -44,6 +44,7 @@ class Supervisor:
         log_file: Path,
         start_timeout: float,
         jupyter_pid: int,
+        background: bool = False,
     ) -> None:
         self._listener = listener
         self._command = command
@@ -51,6 +52,7 @@ class Supervisor:
         self._history = history
         self._start_timeout = start_timeout
         self._jupyter_pid = jupyter_pid
+        self._background = background  # the first start only: the next is somebody's wish
         self._wanted = asyncio.Event()
         self._failed_at = 0.0
         self.status = Status(StartProgress(history), log_file, output.lines)
@@ -109,7 +111,10 @@ class Supervisor:
         self._enter_starting()
         await self._front.open()
         try:
-            child = await MLflowChild.start(self._command, self._listener, self._output)
+            child = await MLflowChild.start(
+                self._command, self._listener, self._output, self._background
+            )
+            self._background = False
         except OSError as error:
             self._enter_failed(
                 Failure(

@@ -1,0 +1,39 @@
+"""`prestart`: MLflow comes up before anybody has clicked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import psutil
+
+from support.lab import PAGE, Lab
+from support.processes import family_of
+from support.waiting import wait_for
+
+StartLab = Callable[..., Lab]
+
+
+def test_the_first_click_finds_mlflow_up(start_lab: StartLab) -> None:
+    lab = start_lab(config="c.MLflowProxy.prestart = True")
+    mlflow = wait_for(lambda: mlflow_of(lab), 30, f"nothing was started, see {lab.log}")
+    # It is imported at low priority, by another thread than the one that will serve.
+    if sys.platform == "linux":
+        wait_for(lambda: 10 in niceness_of_threads(mlflow))
+    wait_for(lambda: "MLflow serves" in lab.mlflow_log.read_text(), 90)
+    assert os.getpriority(os.PRIO_PROCESS, mlflow.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+    assert "<title>MLflow</title>" in lab.get("/", headers=PAGE).text
+    assert lab.status() == {"state": "ready"}
+    assert lab.mlflow == mlflow
+
+
+def mlflow_of(lab: Lab) -> psutil.Process | None:
+    for process in family_of(lab.process.pid):
+        if "--background" in process.cmdline() and "-m" not in process.cmdline():
+            return process
+    return None
+
+
+def niceness_of_threads(process: psutil.Process) -> set[int]:
+    return {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in process.threads()}
