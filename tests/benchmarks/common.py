@@ -32,9 +32,9 @@ def versions() -> str:
     return f"Python {python_version()}, {packages}, {os.cpu_count()} cores."
 
 
-def run_python(code: str, home: Path, **variables: str) -> float:
+def run_python(code: str, home: Path, *options: str, **variables: str) -> float:
     """Run `code` in an interpreter of its own; returns the seconds that it took."""
-    command = [sys.executable, "-c", code]
+    command = [sys.executable, *options, "-c", code]
     began = time.perf_counter()
     subprocess.run(command, check=True, cwd=home, env=environment(home, variables), stdout=2)
     return time.perf_counter() - began

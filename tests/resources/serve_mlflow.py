@@ -1,0 +1,38 @@
+"""Serves MLflow twice from one process: as it is, and through our middlewares.
+
+    python serve_mlflow.py STORE ARTIFACTS BARE_SOCKET WRAPPED_SOCKET
+
+What differs between the two is the middlewares and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import uvicorn
+
+from mlflow_proxy.server import mlflow_app
+from mlflow_proxy.server.cli import find_mlflow
+from mlflow_proxy.server.middleware import wrap
+from mlflow_proxy.server.settings import StoreSettings
+
+
+async def serve(bare: str, wrapped: str) -> None:
+    """Serve until SIGTERM."""
+    app = mlflow_app.load()
+    static_folder = find_mlflow() / "server" / "js" / "build"
+    await asyncio.gather(
+        *(
+            uvicorn.Server(uvicorn.Config(each, uds=socket, log_level="warning")).serve()
+            for each, socket in ((app, bare), (wrap(app, static_folder), wrapped))
+        )
+    )
+
+
+if __name__ == "__main__":
+    store, artifacts, *sockets = sys.argv[1:]
+    settings = StoreSettings(store, store, artifacts)
+    mlflow_app.configure(settings)
+    mlflow_app.open_stores(settings, print)
+    asyncio.run(serve(*sockets))
