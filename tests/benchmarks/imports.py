@@ -56,12 +56,13 @@ def ways(base: Path) -> list[Way]:
     stores = IMPORT.replace("os._exit(0)", OPEN.format(uri=uri))
     look = OVERLAP.format(path=str(base / "mlflow.db"))
     without = {"PYTHONPYCACHEPREFIX": str(base / "none"), "PYTHONDONTWRITEBYTECODE": "1"}
-    smaller = {"PYTHONPYCACHEPREFIX": str(base / "small"), "PYTHONNODEBUGRANGES": "1"}
+    own = {"PYTHONPYCACHEPREFIX": str(base / "own"), "PYTHONDONTWRITEBYTECODE": ""}
+    smaller = {**own, "PYTHONPYCACHEPREFIX": str(base / "small"), "PYTHONNODEBUGRANGES": "1"}
     return [
         Way("as it is"),
         Way("garbage collector off", f"import gc; gc.disable(); {IMPORT}"),
         Way("in a thread of its own", in_thread(IMPORT)),
-        Way("optimised bytecode (-O)", options=("-O",)),
+        Way("optimised bytecode (-O)", options=("-O",), variables=own),
         Way("bytecode without columns (-X no_debug_ranges)", variables=smaller),
         Way("no frozen modules (-X frozen_modules=off)", options=("-X", "frozen_modules=off")),
         Way("no compiled bytecode", variables=without),

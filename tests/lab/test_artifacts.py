@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from support.lab import TOKEN, Lab
-from support.watch import Watch
+from support.watch import watch_of
 
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 MB = 1_000_000
@@ -70,7 +70,7 @@ def test_what_mlflows_client_deletes_is_deleted(lab: Lab) -> None:
 def test_large_artifacts_leave_jupyter_small_and_quick(lab: Lab) -> None:
     sent, received = Large(), hashlib.sha256()
     url = f"{lab.mlflow_url}{ARTIFACTS}/large.bin"
-    with Watch(lab) as watch:
+    with watch_of(lab) as watch:
         lab.session.put(url, data=sent, timeout=300).raise_for_status()
         with lab.session.get(url, stream=True, timeout=300) as answer:
             answer.raise_for_status()

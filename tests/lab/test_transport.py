@@ -26,7 +26,7 @@ from support.upstream import (
     upstream_config,
 )
 from support.waiting import wait_for
-from support.watch import Watch
+from support.watch import watch_of
 
 MB = 1_000_000
 BODY = bytes(range(256)) * 20_000  # 5 MB, more than max_body_size
@@ -274,7 +274,7 @@ def test_websockets_are_left_to_jupyter_server_proxy(lab: Lab) -> None:
 
 def test_a_slow_server_slows_the_client_down(lab: Lab) -> None:
     size = 200 * MB
-    with connection_to(lab) as connection, Watch(lab) as watch:
+    with connection_to(lab) as connection, watch_of(lab) as watch:
         connection.sendall(head("PUT", "/slow?2", f"Content-Length: {size}"))
         connection.settimeout(2)
         sent = send(connection, size)
@@ -290,7 +290,7 @@ def test_a_slow_client_slows_the_server_down(lab: Lab) -> None:
     def sent() -> int:
         return report(lab)["sent"].get("/endless?3", 0)
 
-    with connection_to(lab) as connection, Watch(lab) as watch:
+    with connection_to(lab) as connection, watch_of(lab) as watch:
         connection.sendall(head("GET", "/endless?3"))
         wait_for(lambda: 0 < sent() == sent() == sent())
         assert sent() < 32 * MB

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
 import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import requests
@@ -20,6 +24,44 @@ class KernelError(Exception):
 
 def run_in_kernel(url: str, token: str, code: str, folder: str = "") -> str:
     """Run `code` in a kernel of the server at `url`, in `folder`; returns what it printed."""
+    with _kernel(url, token, folder) as request:
+
+        async def run() -> str:
+            async with _channels(request) as connection:
+                return await _run(connection, code)
+
+        return asyncio.run(asyncio.wait_for(run(), TIMEOUT))
+
+
+def time_kernel(
+    url: str, token: str, started: threading.Event, done: threading.Event, interval: float
+) -> list[float]:
+    """Start a kernel, set `started` and ask it every `interval` seconds until `done`.
+
+    Returns the seconds of each answer.
+    """
+    seconds = []
+    with _kernel(url, token, "") as request:
+
+        async def ask() -> None:
+            async with _channels(request) as connection:
+                await _run(connection, "1")
+                started.set()
+                while not done.is_set():
+                    began = time.monotonic()
+                    sent = await _send(connection, "1")
+                    while (await _receive(connection, sent))["msg_type"] != "execute_reply":
+                        pass
+                    seconds.append(time.monotonic() - began)
+                    await asyncio.sleep(interval)
+
+        asyncio.run(ask())
+    return seconds
+
+
+@contextmanager
+def _kernel(url: str, token: str, folder: str) -> Iterator[HTTPRequest]:
+    """Start a kernel; yields the request that opens its channels."""
     session = {
         "path": f"{folder}/{uuid.uuid4().hex}.ipynb".lstrip("/"),
         "type": "notebook",
@@ -32,17 +74,17 @@ def run_in_kernel(url: str, token: str, code: str, folder: str = "") -> str:
         answer.raise_for_status()
         started = answer.json()
         channels = f"{url.replace('http', 'ws', 1)}/api/kernels/{started['kernel']['id']}/channels"
-        request = HTTPRequest(channels, headers={"Authorization": f"token {token}"})
         try:
-            return asyncio.run(asyncio.wait_for(_connect_and_run(request, code), TIMEOUT))
+            yield HTTPRequest(channels, headers={"Authorization": f"token {token}"})
         finally:
             client.delete(f"{url}/api/sessions/{started['id']}", timeout=30)
 
 
-async def _connect_and_run(request: HTTPRequest, code: str) -> str:
+@asynccontextmanager
+async def _channels(request: HTTPRequest) -> AsyncIterator[WebSocketClientConnection]:
     connection = await websocket_connect(request)
     try:
-        return await _run(connection, code)
+        yield connection
     finally:
         connection.close()
         while await connection.read_message() is not None:  # until it is closed
@@ -50,26 +92,10 @@ async def _connect_and_run(request: HTTPRequest, code: str) -> str:
 
 
 async def _run(connection: WebSocketClientConnection, code: str) -> str:
-    header = {
-        "msg_id": uuid.uuid4().hex,
-        "session": uuid.uuid4().hex,
-        "username": "test",
-        "msg_type": "execute_request",
-        "version": "5.3",
-    }
-    message: dict[str, Any] = {
-        "header": header,
-        "parent_header": {},
-        "metadata": {},
-        "content": {"code": code, "silent": False, "store_history": False},
-        "channel": "shell",
-    }
-    await connection.write_message(json.dumps(message))
+    sent = await _send(connection, code)
     printed = ""
     while True:
-        message = json.loads(await connection.read_message() or "{}")
-        if message["parent_header"].get("msg_id") != header["msg_id"]:
-            continue
+        message = await _receive(connection, sent)
         content = message["content"]
         match message["msg_type"]:
             case "stream" if content["name"] == "stdout":
@@ -78,3 +104,31 @@ async def _run(connection: WebSocketClientConnection, code: str) -> str:
                 raise KernelError("\n".join(content["traceback"]))
             case "status" if content["execution_state"] == "idle":
                 return printed
+
+
+async def _send(connection: WebSocketClientConnection, code: str) -> str:
+    """Have `code` executed; returns the message's id."""
+    header = {
+        "msg_id": uuid.uuid4().hex,
+        "session": uuid.uuid4().hex,
+        "username": "test",
+        "msg_type": "execute_request",
+        "version": "5.3",
+    }
+    message = {
+        "header": header,
+        "parent_header": {},
+        "metadata": {},
+        "content": {"code": code, "silent": False, "store_history": False},
+        "channel": "shell",
+    }
+    await connection.write_message(json.dumps(message))
+    return header["msg_id"]
+
+
+async def _receive(connection: WebSocketClientConnection, sent: str) -> dict[str, Any]:
+    """The next message about what was `sent`."""
+    while True:
+        message: dict[str, Any] = json.loads(await connection.read_message() or "{}")
+        if message["parent_header"].get("msg_id") == sent:
+            return message

@@ -16,9 +16,10 @@ INTERVAL = 0.02  # seconds between looks
 class Watch:
     """Looks, from another thread, at the memory of a Jupyter server and at how soon it answers."""
 
-    def __init__(self, lab: Lab) -> None:
-        self._url = f"{lab.url}/api/status"
-        self._process = psutil.Process(lab.process.pid)
+    def __init__(self, url: str, token: str, pid: int) -> None:
+        self._url = f"{url}/api/status"
+        self._token = token
+        self._process = psutil.Process(pid)
         self._before = self._most = self._process.memory_info().rss
         self._done = threading.Event()
         self._threads = [threading.Thread(target=each) for each in (self._memory, self._answers)]
@@ -31,7 +32,7 @@ class Watch:
 
     def _answers(self) -> None:
         with requests.Session() as session:
-            session.headers["Authorization"] = f"token {TOKEN}"
+            session.headers["Authorization"] = f"token {self._token}"
             while not self._done.wait(INTERVAL):
                 began = time.monotonic()
                 session.get(self._url, timeout=30).raise_for_status()
@@ -51,3 +52,8 @@ class Watch:
     def growth(self) -> int:
         """Bytes by which the memory has grown at most."""
         return self._most - self._before
+
+
+def watch_of(lab: Lab) -> Watch:
+    """Watch `lab`."""
+    return Watch(lab.url, TOKEN, lab.process.pid)
