@@ -12,6 +12,8 @@ from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Dict, Float, TraitError, Unicode, default, validate
 from traitlets.config import Configurable
 
+from mlflow_proxy import file_store
+
 RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/:])(.+)", re.DOTALL)
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
@@ -36,7 +38,8 @@ class MLflowProxy(Configurable):
         Where experiments and runs are kept: any store URI of MLflow.
 
         Default: `$MLFLOW_BACKEND_STORE_URI`, else `$MLFLOW_TRACKING_URI`, else
-        `sqlite:///<Jupyter root folder>/mlflow.db`. Relative SQLite paths start at the Jupyter root
+        `sqlite:///<Jupyter root folder>/mlflow.db`; with `MLFLOW_ALLOW_FILE_STORE=true`, a file
+        store `mlruns` that is there in its place. Relative SQLite paths start at the Jupyter root
         folder. A password belongs in the environment variable rather than in a file.
         """,
     ).tag(config=True)
@@ -111,7 +114,22 @@ class MLflowProxy(Configurable):
     @default("backend_store_uri")
     def _default_backend_store_uri(self) -> str:
         uri = os.environ.get("MLFLOW_BACKEND_STORE_URI") or os.environ.get("MLFLOW_TRACKING_URI")
-        return self._anchor_store(uri or "sqlite:///mlflow.db")
+        if uri:
+            return self._anchor_store(uri)
+        folder = file_store.unmigrated(self._database)
+        if folder and file_store.is_allowed({**os.environ, **self.environment}):
+            return folder.as_uri()
+        return f"sqlite:///{self._database}"
+
+    @property
+    def _database(self) -> Path:
+        return self.root_dir / "mlflow.db"
+
+    @property
+    def unmigrated_file_store(self) -> Path | None:
+        """The file store that has to be migrated before the store, the default one, can be used."""
+        is_default = self.backend_store_uri == f"sqlite:///{self._database}"
+        return file_store.unmigrated(self._database) if is_default else None
 
     @default("registry_store_uri")
     def _default_registry_store_uri(self) -> str:

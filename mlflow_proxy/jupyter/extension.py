@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_server.utils import url_path_join
 from jupyter_server_proxy.config import ServerProxy
+from tornado.ioloop import PeriodicCallback
 from tornado.web import url
 from traitlets import TraitError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from .config import MLflowProxy
 
+MIGRATION_INTERVAL = 2000  # milliseconds between looks at whether a file store has been migrated
 NAME = "mlflow"  # of the entry point, and so of the route
 
 # A client that finds `_MLFLOW_SERVER_ARTIFACT_ROOT` takes itself for a part of the server and,
@@ -75,6 +77,20 @@ def export_tracking_uri(config: MLflowProxy, server_app: ServerApp) -> None:
         return
     for name, value in exported.items():
         os.environ.setdefault(name, value)
+    if tracking_uri != config.backend_store_uri:
+        follow_migration(config)
+
+
+def follow_migration(config: MLflowProxy) -> None:
+    """Tell kernels of the database in place of a file store, once that has been migrated into it."""
+
+    def look() -> None:
+        if config.unmigrated_file_store is None:
+            os.environ["MLFLOW_TRACKING_URI"] = config.backend_store_uri
+            migration.stop()
+
+    migration = PeriodicCallback(look, MIGRATION_INTERVAL)
+    migration.start()
 
 
 def kernel_environment(config: MLflowProxy) -> dict[str, str]:
@@ -83,8 +99,13 @@ def kernel_environment(config: MLflowProxy) -> dict[str, str]:
     Without the artifact root, an experiment that a notebook creates keeps its artifacts in a
     `mlruns` folder beside that notebook. MLflow clients since 3.10 take it from the private
     variable only; there is no public one.
+
+    A file store that has not been migrated stays the kernels' store: they would otherwise create
+    the new database that hides it. MLflow refuses it there, and says why, or still uses it.
     """
-    exported = {"MLFLOW_TRACKING_URI": config.backend_store_uri}
+    file_store = config.unmigrated_file_store
+    store = file_store.as_uri() if file_store else config.backend_store_uri
+    exported = {"MLFLOW_TRACKING_URI": store}
     if config.registry_store_uri != config.backend_store_uri:
         exported["MLFLOW_REGISTRY_URI"] = config.registry_store_uri
     if not config.backend_store_uri.startswith(("http://", "https://")):

@@ -10,6 +10,7 @@ import gc
 import importlib.util
 import logging
 import os
+import signal
 import socket
 import sys
 import traceback
@@ -18,8 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from . import failures, mlflow_app, upgrade
 from .errors import StartError
 from .reporter import Reporter
+from .revisions import Revisions
 from .settings import StoreSettings
 
 BACKGROUND_NICENESS = 10
@@ -29,17 +32,26 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve MLflow until SIGTERM, or until the supervisor is gone; returns the exit code."""
     options = parser().parse_args(arguments)
     reporter = Reporter(options.reports)
+    # The supervisor, who reads this, adds the time.
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    listener = socket.socket(fileno=options.listener)
+    listener.set_inheritable(False)
+    settings = StoreSettings.from_environment()
     try:
-        static_folder = find_mlflow() / "server" / "js" / "build"
-        reporter.static_folder(static_folder)
-        start(reporter, static_folder, socket.socket(fileno=options.listener), options.background)
+        folder = find_mlflow()
+        if options.upgrade:
+            # Asked to end, it has the five seconds that the supervisor waits: often enough.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            reporter.stage("prepare", "upgrade")
+            upgrade.run(settings, Revisions.of(folder), mlflow_app.upgrade_database)
+            reporter.upgraded()
+        else:
+            start(reporter, settings, folder, listener, options.background)
     except StartError as error:
-        reporter.failed(error.reason, error.remedy)
-    except Exception as error:
-        # Whatever MLflow raises: its message was written for people, the rest is in the log.
+        reporter.failed(error)
+    except Exception as error:  # whatever MLflow raises
         traceback.print_exc()
-        reason = str(error).strip() or type(error).__name__
-        reporter.failed(reason, "The last lines of the log say more.")
+        reporter.failed(failures.explain(error, upgrade.shown(settings.backend_store_uri)))
     else:
         return 0
     return 1
@@ -51,29 +63,34 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--listener", type=int, required=True, help="listening unix socket")
     result.add_argument("--reports", type=int, required=True, help="socket to the supervisor")
     result.add_argument("--background", action="store_true", help="import at low priority")
+    result.add_argument("--upgrade", action="store_true", help="upgrade a database, do not serve")
     return result
 
 
 def start(
-    reporter: Reporter, static_folder: Path, listener: socket.socket, background: bool
+    reporter: Reporter,
+    settings: StoreSettings,
+    mlflow_folder: Path,
+    listener: socket.socket,
+    background: bool,
 ) -> None:
     """Bring MLflow up, at low priority in the background, and serve."""
-    listener.set_inheritable(False)
-    # The supervisor, who reads this, adds the time.
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    settings = StoreSettings.from_environment()
+    static_folder = mlflow_folder / "server" / "js" / "build"
+    reporter.static_folder(static_folder)
+    revisions = Revisions.of(mlflow_folder)
     settings.check()
+    upgrade.check(settings, revisions)
 
     # Half a second: nothing that an import makes is garbage, so there is no need to look for any.
     gc.disable()
     reporter.stage("import")
     with reporter.counting_modules():
-        from . import mlflow_app, serve
+        from . import serve
 
         mlflow_app.configure(settings)
         app = in_background(mlflow_app.load) if background else mlflow_app.load()
     reporter.stage("store")
-    mlflow_app.open_stores(settings, lambda text: reporter.stage("store", text))
+    mlflow_app.open_stores(settings, revisions.latest, lambda text: reporter.stage("store", text))
     gc.freeze()
     gc.enable()
 

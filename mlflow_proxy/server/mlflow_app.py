@@ -10,6 +10,7 @@ Sources: `server` in mlflow/cli/__init__.py, `_run_server` in mlflow/server/__in
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Callable
@@ -59,7 +60,7 @@ def load() -> Any:
     return app
 
 
-def open_stores(settings: StoreSettings, tell: Callable[[str], None]) -> None:
+def open_stores(settings: StoreSettings, latest_revision: str, tell: Callable[[str], None]) -> None:
     """Open the stores as `mlflow server` does, new SQLite databases in one step.
 
     `tell` is told what takes time: "create" or "wait".
@@ -69,7 +70,7 @@ def open_stores(settings: StoreSettings, tell: Callable[[str], None]) -> None:
     """
     from mlflow.server.handlers import initialize_backend_stores
 
-    for uri in dict.fromkeys([settings.backend_store_uri, settings.registry_store_uri]):
+    for _, uri in settings.stores():
         if path := sqlite_path(uri):
             sqlite_store.ensure(
                 path,
@@ -89,10 +90,14 @@ def _create(path: Path, artifact_root: str) -> None:
     SqlAlchemyStore(f"sqlite:///{path}", artifact_root).engine.dispose()
 
 
-def latest_revision() -> str:
-    """The revision of a database that is up to date with this MLflow."""
-    import mlflow
-    from alembic.script import ScriptDirectory
+def upgrade_database(uri: str) -> None:
+    """Do what `mlflow db upgrade` does; the URI would be an argument there, for all to read."""
+    from mlflow.store.db import utils
 
-    migrations = Path(mlflow.__file__).parent / "store" / "db_migrations"
-    return str(ScriptDirectory(str(migrations)).get_current_head())
+    logging.getLogger("alembic").setLevel(logging.INFO)  # each step; MLflow hides them
+    engine = utils.create_sqlalchemy_engine(uri)
+    try:
+        utils._upgrade_db(engine)
+        utils._verify_schema(engine)
+    finally:
+        engine.dispose()

@@ -12,11 +12,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from .errors import StartError
 
 REPORT_EVERY = 25  # modules
 GRACE = 5.0  # seconds to end in good order once the supervisor is gone
@@ -42,9 +45,14 @@ class Reporter:
         """MLflow accepts connections."""
         self._report(event="ready")
 
-    def failed(self, reason: str, remedy: str) -> None:
+    def failed(self, error: StartError) -> None:
         """The start has failed."""
-        self._report(event="failed", reason=reason, remedy=remedy)
+        upgrade = error.upgrade and asdict(error.upgrade)
+        self._report(event="failed", reason=error.reason, remedy=error.remedy, upgrade=upgrade)
+
+    def upgraded(self) -> None:
+        """The database is upgraded."""
+        self._report(event="upgraded")
 
     @contextmanager
     def counting_modules(self) -> Iterator[None]:

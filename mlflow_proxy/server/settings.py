@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mlflow_proxy import file_store
+
 from .errors import StartError
 
 SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?.*)?", re.DOTALL)
+PASSWORD_IN_QUERY = re.compile(r"([?&]password=)[^&\s]+")
 PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):(.+)@")
 EXAMPLE = "sqlite:////home/me/mlflow.db or postgresql://user@host/database"
 
@@ -33,14 +38,24 @@ class StoreSettings:
             os.environ["MLFLOW_DEFAULT_ARTIFACT_ROOT"],
         )
 
+    def stores(self) -> list[tuple[str, str]]:
+        """The settings that name a store, with its URI, each store once."""
+        stores = [("backend_store_uri", self.backend_store_uri)]
+        if self.registry_store_uri != self.backend_store_uri:
+            stores.append(("registry_store_uri", self.registry_store_uri))
+        return stores
+
     def check(self) -> None:
         """Find at once what MLflow would find after seconds of imports, or say less clearly.
 
         Raises:
-            StartError: a store cannot be opened.
+            StartError: a store cannot be opened, or would hide another.
         """
-        check_store_uri("backend_store_uri", self.backend_store_uri)
-        check_store_uri("registry_store_uri", self.registry_store_uri)
+        for name, uri in self.stores():
+            check_store_uri(name, uri)
+        # Only the default store: any other has been chosen, whatever lies beside it.
+        if sqlite_path(self.backend_store_uri) == Path("mlflow.db").absolute():
+            check_file_store_beside(Path("mlflow.db").absolute())
 
 
 def check_store_uri(name: str, uri: str) -> None:
@@ -50,9 +65,9 @@ def check_store_uri(name: str, uri: str) -> None:
         StartError: it cannot.
     """
     remedy = f"Set c.MLflowProxy.{name} in the Jupyter configuration, for example to {EXAMPLE}."
-    shown = PASSWORD.sub(r"\1:***@", uri)
+    shown = without_password(uri)
     try:
-        scheme = urlsplit(uri).scheme
+        scheme, authority = urlsplit(uri)[:2]
     except ValueError as error:
         raise StartError(f"The store URI {shown} cannot be read: {error}.", remedy) from None
     if scheme in ("http", "https"):
@@ -68,6 +83,8 @@ def check_store_uri(name: str, uri: str) -> None:
         check_folder_of(Path(match["path"]))
     elif "://" in uri and not scheme:
         raise StartError(f"The store URI {shown} has no scheme.", remedy)
+    elif authority.count("@") > 1:  # what follows the first would be the host, and be shown
+        raise StartError(f"The store URI {shown} cannot be read.", "Write %40 for @ in a password.")
 
 
 def check_folder_of(database: Path) -> None:
@@ -92,6 +109,31 @@ def check_folder_of(database: Path) -> None:
         raise StartError(
             f"MLflow cannot keep its database {database}: {error.strerror}.", remedy
         ) from None
+
+
+def check_file_store_beside(database: Path) -> None:
+    """Check that a new `database` would not hide the runs that are in a file store beside it.
+
+    Raises:
+        StartError: it would.
+    """
+    folder = file_store.unmigrated(database)
+    if folder and not file_store.is_allowed():
+        command = [sys.executable, "-m", "mlflow", "migrate-filestore"]
+        command += [f"--source={folder.parent}", f"--target=sqlite:///{database}"]
+        raise StartError(
+            f"The runs of this folder are in MLflow's former file store, {folder}, "
+            f"which a new database would hide.",
+            f"Migrate them, which leaves {folder.name} as it is, and try again: "
+            f"{shlex.join(command)}\n"
+            f"Or, to use the file store as it is, start Jupyter with {file_store.ALLOWED}=true in its "
+            "environment.",
+        )
+
+
+def without_password(uri: str) -> str:
+    """`uri` as it may be shown."""
+    return PASSWORD_IN_QUERY.sub(r"\1***", PASSWORD.sub(r"\1:***@", uri))
 
 
 def sqlite_path(uri: str) -> Path | None:

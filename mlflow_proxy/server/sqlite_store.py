@@ -27,7 +27,7 @@ _logger = logging.getLogger(__name__)
 def ensure(
     path: Path,
     create: Callable[[Path], None],
-    latest_revision: Callable[[], str],
+    latest_revision: str,
     tell: Callable[[str], None],
 ) -> None:
     """Make sure that a database is at `path`, and that nobody else is still creating it.
@@ -39,9 +39,9 @@ def ensure(
         tell("create")
         if create_aside(path, create):
             return
-    if is_new(path, latest_revision()):
+    if is_new(path, latest_revision):
         tell("wait")
-        wait_until_created(path, latest_revision())
+        wait_until_created(path, latest_revision)
 
 
 def create_aside(path: Path, create: Callable[[Path], None]) -> bool:
@@ -91,7 +91,7 @@ def is_new(path: Path, latest_revision: str) -> bool:
 
 def wait_until_created(path: Path, latest_revision: str) -> None:
     """Wait until the database is complete, or until nobody has changed it for `QUIET` seconds."""
-    last, since = _fingerprint(path), time.monotonic()
+    last, since = _fingerprint(path), time.monotonic() - _age(path)
     while not _is_complete(path, latest_revision) and time.monotonic() - since < QUIET:
         time.sleep(INTERVAL)
         if (now := _fingerprint(path)) != last:
@@ -112,6 +112,12 @@ def _is_complete(path: Path, latest_revision: str) -> bool:
 def _fingerprint(path: Path) -> list[tuple[int, int] | None]:
     files = [path, path.with_name(f"{path.name}-journal"), path.with_name(f"{path.name}-wal")]
     return [_stat(file) for file in files]
+
+
+def _age(path: Path) -> float:
+    """Seconds since the database was last changed; 0 where clocks disagree."""
+    changed = max(times[1] for times in _fingerprint(path) if times) / 1e9
+    return max(0.0, time.time() - changed)
 
 
 def _stat(file: Path) -> tuple[int, int] | None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from mlflow_proxy.origins import is_own_origin
+
 from .http import Request, Response
 from .state import Status
 from .static_files import PREFIX, dashboard, static_file
@@ -23,6 +25,7 @@ START_PATH = "/_proxy/start"
 # The dashboard's page, for the loading page to load in a hidden frame. It stands beside the
 # dashboard itself, for its links are relative.
 DASHBOARD_PATH = "/_proxy_dashboard"
+UPGRADE_PATH = "/_proxy/upgrade"
 # Seconds for `Retry-After`. MLflow's client asks eight times in all and waits this long in between:
 # about what is left of the start, for a second each would be too little on a slow machine.
 MIN_RETRY_AFTER, MAX_RETRY_AFTER = 1, 30
@@ -30,18 +33,25 @@ RETRY_AFTER_FAILURE = 10
 
 
 class Answers:
-    """Answers from `status`; `want` is told when somebody wants MLflow (True: at once)."""
+    """Answers from `status`.
 
-    def __init__(self, status: Status, want: Callable[[bool], None]) -> None:
+    `want` is told when somebody wants MLflow (True: at once), `upgrade` when somebody agrees to the
+    upgrade of the database; it returns whether that was on offer.
+    """
+
+    def __init__(
+        self, status: Status, want: Callable[[bool], None], upgrade: Callable[[], bool]
+    ) -> None:
         self._status = status
         self._want = want
+        self._upgrade = upgrade
 
     def __call__(self, request: Request) -> Response:
         """Answer `request`."""
         if request.path == STATUS_PATH:
             return Response.json(HTTPStatus.OK, self._report())
-        if request.path == START_PATH:
-            return self._try_again(request)
+        if request.path in (START_PATH, UPGRADE_PATH):
+            return self._act(request)
         if request.path == DASHBOARD_PATH and self._status.static_folder:
             return dashboard(self._status.static_folder)
         if request.path.startswith(PREFIX) and self._status.static_folder:
@@ -52,11 +62,16 @@ class Answers:
             return self._page(request)
         return self._unavailable()
 
-    def _try_again(self, request: Request) -> Response:
+    def _act(self, request: Request) -> Response:
         # A page of another site can send a form, but no JSON without being asked first.
         if request.method != "POST" or request.headers.get("content-type") != "application/json":
             return Response(HTTPStatus.METHOD_NOT_ALLOWED, b"POST application/json")
-        self._want(True)
+        if not _is_from_own_page(request):
+            return Response(HTTPStatus.FORBIDDEN, b"Cross-origin request blocked")
+        if request.path == START_PATH:
+            self._want(True)
+        elif not self._upgrade():
+            return Response(HTTPStatus.CONFLICT, b"There is nothing to upgrade")
         return Response.json(HTTPStatus.ACCEPTED, self._report())
 
     def _report(self) -> dict[str, Any]:
@@ -69,6 +84,7 @@ class Answers:
             "seconds": round(status.progress.seconds, 1),
             "reason": status.failure.reason if status.failure else "",
             "remedy": status.failure.remedy if status.failure else "",
+            "upgrade": status.failure.upgrade if status.failure else None,
             "log": list(status.log_lines),
             "dashboard": status.static_folder is not None,
         }
@@ -107,6 +123,15 @@ class Answers:
             ("X-Frame-Options", "SAMEORIGIN"),
         )
         return Response(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8", headers)
+
+
+def _is_from_own_page(request: Request) -> bool:
+    """Whether a browser's page of this very origin has sent it, or a program, which names none."""
+    headers = request.headers
+    if site := headers.get("sec-fetch-site"):
+        return site == "same-origin"
+    origin = headers.get("origin")
+    return not origin or is_own_origin(origin.encode(), headers.get("host", "").encode())
 
 
 def _content_security_policy(nonce: str) -> str:

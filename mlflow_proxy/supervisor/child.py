@@ -50,9 +50,9 @@ class MLflowChild:
         command: MLflowCommand,
         listener: socket.socket,
         output: MLflowOutput,
-        background: bool = False,
+        *options: str,
     ) -> MLflowChild:
-        """Start MLflow, at low priority in the background.
+        """Start MLflow, with more `options` for its program.
 
         Raises:
             OSError: there is no such program, or it cannot be run.
@@ -65,7 +65,7 @@ class MLflowChild:
                     *command.program,
                     f"--listener={listener.fileno()}",
                     f"--reports={theirs.fileno()}",
-                    *(["--background"] if background else []),
+                    *options,
                     cwd=command.folder,
                     stdin=DEVNULL,
                     stdout=PIPE,

@@ -18,6 +18,7 @@ TEXTS = {
     "create": "Creating the store",
     "wait": "Waiting for another program that creates the store",
     "serve": "Opening the dashboard",
+    "upgrade": "Upgrading the database",
 }
 
 _logger = logging.getLogger(__name__)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import signal
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +26,22 @@ class Failure:
 
     reason: str
     remedy: str
+    upgrade: Mapping[str, str] | None = None
+    """What may be upgraded: the `database`, and where its `copy` would be kept, if anywhere."""
+
+    @classmethod
+    def of_exit(cls, code: int) -> Failure:
+        """Of a process that ended with `code`, minus a signal's number, without a word."""
+        if code == -signal.SIGKILL:
+            return cls(
+                "MLflow was killed before it was up, as the system does when memory runs out.",
+                "Shut down kernels that are not needed, or ask for more memory; then try again.",
+            )
+        how = f"exit code {code}" if code >= 0 else f"signal {signal.strsignal(-code) or -code}"
+        return cls(
+            f"MLflow ended with {how} before it was up.",
+            "The last lines of its log, below, say why.",
+        )
 
 
 @dataclass

@@ -54,9 +54,10 @@ class Supervisor:
         self._jupyter_pid = jupyter_pid
         self._background = background  # the first start only: the next is somebody's wish
         self._wanted = asyncio.Event()
+        self._is_upgrade_agreed = False
         self._failed_at = 0.0
         self.status = Status(StartProgress(history), log_file, output.lines)
-        self._front = Front(listener, Answers(self.status, self.want))
+        self._front = Front(listener, Answers(self.status, self.want, self.upgrade))
 
     def want(self, at_once: bool = False) -> None:
         """Somebody wants MLflow: after a failed start, start again, unless it failed just now."""
@@ -65,6 +66,14 @@ class Supervisor:
         if at_once or time.monotonic() - self._failed_at > RETRY_INTERVAL:
             self._enter_starting()
             self._wanted.set()
+
+    def upgrade(self) -> bool:
+        """Somebody agrees to the upgrade that the failure offers; returns whether it offers any."""
+        if self.status.failure is None or self.status.failure.upgrade is None:
+            return False
+        self._is_upgrade_agreed = True
+        self.want(at_once=True)
+        return True
 
     async def run(self) -> int:
         """Run until Jupyter or a signal ends it; returns the exit code (see `cli`)."""
@@ -96,7 +105,7 @@ class Supervisor:
     async def _keep_running(self) -> NoReturn:
         delay = FIRST_DELAY
         while True:
-            served = await self._run_once()
+            served = await self._run_once() if await self._upgrade_if_agreed() else None
             if served is None:
                 await self._wanted.wait()
                 self._wanted.clear()
@@ -110,11 +119,23 @@ class Supervisor:
         """Start MLflow and wait for its end; returns the seconds that it served, None for none."""
         self._enter_starting()
         await self._front.open()
+        options = ("--background",) if self._background else ()
+        if (child := await self._start_child(*options)) is None:
+            return None
+        self._background = False
+        _logger.info("MLflow starts (pid %d)", child.pid)
         try:
-            child = await MLflowChild.start(
-                self._command, self._listener, self._output, self._background
-            )
-            self._background = False
+            failure = await self._wait_until_ready(child)
+            if failure is None:
+                return await self._serve(child)
+            self._enter_failed(failure)
+            return None
+        finally:
+            await child.terminate()
+
+    async def _start_child(self, *options: str) -> MLflowChild | None:
+        try:
+            return await MLflowChild.start(self._command, self._listener, self._output, *options)
         except OSError as error:
             self._enter_failed(
                 Failure(
@@ -123,15 +144,22 @@ class Supervisor:
                 )
             )
             return None
-        _logger.info("MLflow starts (pid %d)", child.pid)
-        try:
-            failure = await self._wait_until_ready(child)
-            if failure is None:
-                return await self._serve(child)
+
+    async def _upgrade_if_agreed(self) -> bool:
+        """Upgrade the database if somebody has agreed; returns whether MLflow is to be started."""
+        if not self._is_upgrade_agreed:
+            return True
+        self._is_upgrade_agreed = False
+        child = await self._start_child("--upgrade")
+        if child is None:
+            return False
+        _logger.info("MLflow upgrades its database (pid %d)", child.pid)
+        try:  # without a time-out: a large database takes its time, and to break off is worse
+            if failure := await self._follow_start(child):
+                self._enter_failed(failure)
+            return failure is None
         finally:
             await child.terminate()
-        self._enter_failed(failure)
-        return None
 
     async def _wait_until_ready(self, child: MLflowChild) -> Failure | None:
         try:
@@ -153,16 +181,15 @@ class Supervisor:
                     progress.enter(stage, text)
                 case {"event": "modules", "count": count}:
                     progress.imported(count)
-                case {"event": "failed", "reason": reason, "remedy": remedy}:
-                    return Failure(mask_passwords(reason), mask_passwords(remedy))
+                case {"event": "failed", "reason": reason, "remedy": remedy, **rest}:
+                    upgrade = rest.get("upgrade")
+                    return Failure(mask_passwords(reason), mask_passwords(remedy), upgrade)
                 case {"event": "ready"}:
                     progress.finish()
                     return None
-        code = await child.wait()
-        return Failure(
-            f"MLflow ended with exit code {code} before it was up.",
-            "The last lines of its log, below, say why.",
-        )
+                case {"event": "upgraded"}:
+                    return None
+        return Failure.of_exit(await child.wait())
 
     async def _serve(self, child: MLflowChild) -> float:
         """Leave the socket to MLflow until it ends; returns the seconds that it served."""

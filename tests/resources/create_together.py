@@ -9,6 +9,8 @@ import sys
 import time
 
 from mlflow_proxy.server import mlflow_app
+from mlflow_proxy.server.cli import find_mlflow
+from mlflow_proxy.server.revisions import Revisions
 from mlflow_proxy.server.settings import StoreSettings
 
 folder, *programs = sys.argv[1:]
@@ -24,7 +26,7 @@ import mlflow.store.tracking.sqlalchemy_store  # noqa: E402
 
 def run(program: str) -> None:
     if program == "dashboard":
-        mlflow_app.open_stores(settings, lambda text: None)
+        mlflow_app.open_stores(settings, Revisions.of(find_mlflow()).latest, lambda text: None)
         return
     time.sleep(float(program))
     with mlflow.start_run():

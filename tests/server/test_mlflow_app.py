@@ -42,8 +42,23 @@ assert names == ["backend_store_uri", "registry_store_uri", "default_artifact_ro
 """)
 
 
-def test_the_latest_revision_is_mlflows() -> None:
+def test_the_revisions_are_those_that_alembic_finds() -> None:
     check("""
-from mlflow.store.db.utils import _get_latest_schema_revision
-assert mlflow_app.latest_revision() == _get_latest_schema_revision()
+from alembic.script import ScriptDirectory
+from mlflow.store.db.utils import _get_alembic_config
+from mlflow_proxy.server.cli import find_mlflow
+from mlflow_proxy.server.revisions import Revisions
+script = ScriptDirectory.from_config(_get_alembic_config(""))
+revisions = Revisions.of(find_mlflow())
+assert revisions.latest == script.get_current_head()
+assert revisions.known == {each.revision for each in script.walk_revisions()}
+""")
+
+
+def test_a_database_is_upgraded_as_mlflow_db_upgrade_does() -> None:
+    check("""
+from mlflow.store.db import utils
+assert callable(utils.create_sqlalchemy_engine)
+assert callable(utils._upgrade_db)
+assert callable(utils._verify_schema)
 """)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlflow_proxy.server.middleware.origin import is_own_origin, local_headers
+from mlflow_proxy.origins import is_own_origin
+from mlflow_proxy.server.middleware.origin import local_headers
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_an_existing_store_is_not_touched(tmp_path: Path) -> None:
         )
     before = path.read_bytes()
     said: list[str] = []
-    sqlite_store.ensure(path, create=Path.touch, latest_revision=lambda: "latest", tell=said.append)
+    sqlite_store.ensure(path, create=Path.touch, latest_revision="latest", tell=said.append)
     assert said == []
     assert path.read_bytes() == before
 
@@ -70,7 +70,7 @@ def test_a_store_that_nobody_finishes_is_left_to_mlflow(
     path = tmp_path / "mlflow.db"
     path.touch()
     said: list[str] = []
-    sqlite_store.ensure(path, create=Path.touch, latest_revision=lambda: "latest", tell=said.append)
+    sqlite_store.ensure(path, create=Path.touch, latest_revision="latest", tell=said.append)
     assert said == ["wait"]
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -43,7 +44,7 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
 
 @contextmanager
 def running(
-    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command`; at the end ask it to end, and assert that all it started ends with it."""
     with log.open("ab") as output:
@@ -55,6 +56,7 @@ def running(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            **options,
         )
     family: list[psutil.Process] = []
     try:

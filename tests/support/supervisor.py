@@ -66,7 +66,16 @@ class Supervisor:
 
     def try_again(self) -> int:
         """Press the button."""
-        return self.request("/_proxy/start", "POST", {"Content-Type": "application/json"}, "{}")[0]
+        return self.post("/_proxy/start")
+
+    def upgrade(self) -> int:
+        """Agree to the upgrade of the database."""
+        return self.post("/_proxy/upgrade")
+
+    def post(self, path: str, **headers: str) -> int:
+        """Post to `path` as the page does; returns the status."""
+        headers = {"Content-Type": "application/json", **headers}
+        return self.request(path, "POST", headers, "{}")[0]
 
     @property
     def child(self) -> psutil.Process:
@@ -81,3 +90,25 @@ def supervisor_of(behaviour: str, folder: Path) -> Iterator[Supervisor]:
     command = [sys.executable, str(SCRIPT), str(folder), behaviour]
     with running(command, cwd=folder, env=environment(folder), log=folder / "stderr") as process:
         yield Supervisor(process, folder)
+
+
+@contextmanager
+def mlflow_of(folder: Path, **variables: str) -> Iterator[Supervisor]:
+    """Run a supervisor of MLflow itself on `folder`, by default with the store `mlflow.db` there."""
+    store = variables.get("MLFLOW_BACKEND_STORE_URI", f"sqlite:///{folder}/mlflow.db")
+    stores = {
+        "MLFLOW_BACKEND_STORE_URI": store,
+        "MLFLOW_REGISTRY_STORE_URI": store,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": f"{folder}/mlartifacts",
+    }
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    command = [
+        *(sys.executable, "-m", "mlflow_proxy"),
+        f"--unix-socket={home}/jupyter-server-proxy-x/socket",
+        f"--log-file={home}/mlflow-proxy-0.log",
+        f"--root-dir={folder}",
+    ]
+    env = environment(home, {**stores, **variables})
+    with running(command, cwd=home, env=env, log=home / "stderr") as process:
+        yield Supervisor(process, home)

@@ -9,15 +9,13 @@ other is nobody, and may not write. Jupyter compares the same two headers and, a
 
 from __future__ import annotations
 
-import re
+from mlflow_proxy.origins import is_own_origin
 
 from .types import ASGIApp, Headers, Message, Receive, Scope, Send
 
 LOCAL_HOST = b"localhost"
 LOCAL_ORIGIN = b"http://localhost"
 NOBODY = b"null"  # what browsers send for a page without an origin of its own (RFC 6454, 7.3)
-ORIGIN = re.compile(rb"(?P<scheme>https?)://(?P<host>[-.\w\[\]:%]+)")
-DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_REFUSED = 16 << 20  # bytes
 REFUSAL = b"Cross-origin request blocked"  # as MLflow words it
@@ -51,15 +49,6 @@ def local_headers(headers: Headers) -> Headers:
         own = len(origins) == len(hosts) == 1 and is_own_origin(origins[0], hosts[0])
         mapped.append((b"origin", LOCAL_ORIGIN if own else NOBODY))
     return mapped
-
-
-def is_own_origin(origin: bytes, host: bytes) -> bool:
-    """Whether `origin` is the one of a page that came from `host`."""
-    page = ORIGIN.fullmatch(origin.lower())
-    if not page:
-        return False
-    default_port = DEFAULT_PORTS[page["scheme"]]
-    return page["host"].removesuffix(default_port) == host.lower().removesuffix(default_port)
 
 
 async def _refuse(receive: Receive, send: Send) -> None:

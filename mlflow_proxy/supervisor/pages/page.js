@@ -24,6 +24,7 @@ function show(report) {
   setText("seconds", `${Math.floor(report.seconds)} s`);
   setText("reason", report.reason);
   setText("remedy", report.remedy);
+  showOffer(report.upgrade);
   showLog(report.log);
   if (report.dashboard) rehearse();
 }
@@ -31,6 +32,15 @@ function show(report) {
 function setText(id, text) {
   // A screen reader repeats what is set, also when it is the same.
   if (element(id).textContent !== text) element(id).textContent = text;
+}
+
+function showOffer(upgrade) {
+  element("upgrade").hidden = !upgrade;
+  if (!upgrade) return;
+  setText("database", upgrade.database);
+  setText("copy", upgrade.copy
+    ? `It is copied first, to ${upgrade.copy}`
+    : "It is not copied first: make sure that there is a backup.");
 }
 
 function showLog(lines) {
@@ -67,11 +77,12 @@ async function follow() {
   if (document.body.dataset.state === "starting") setTimeout(follow, wait);
 }
 
-element("again").addEventListener("click", async () => {
-  element("again").disabled = true;
+async function act(path) {
+  const buttons = [element("again"), element("upgrade")];
+  buttons.forEach((button) => { button.disabled = true; });
   setText("trouble", "");
   try {
-    const answer = await fetch(base + "_proxy/start", {
+    const answer = await fetch(base + path, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: "{}",
@@ -81,9 +92,18 @@ element("again").addEventListener("click", async () => {
     show(await answer.json());
     follow();
   } catch {
-    setText("trouble", "Jupyter did not answer; try once more.");
+    setText("trouble", "That did not work; try once more.");
   }
-  element("again").disabled = false;
+  buttons.forEach((button) => { button.disabled = false; });
+}
+
+element("again").addEventListener("click", () => act("_proxy/start"));
+element("upgrade").addEventListener("click", () => element("consent").showModal());
+element("cancel").addEventListener("click", () => element("consent").close());
+element("agree").addEventListener("click", () => {
+  element("consent").close();
+  element("details").open = true; // what the upgrade prints
+  act("_proxy/upgrade");
 });
 
 // Somebody else, or another tab, may have started MLflow while this page was not looked at.

@@ -1,0 +1,157 @@
+"""Upgrades of older databases: never without being asked, SQLite never without a copy."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shlex
+import shutil
+import sqlite3
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from . import database, failures
+from .errors import StartError, Upgrade
+from .revisions import Revisions
+from .settings import StoreSettings, sqlite_path, without_password
+
+SPARE = 16 << 20  # bytes that the disk is to have left beside the copy and the growing database
+COPY_TIMEOUT = 60.0  # seconds to wait for who writes
+
+_logger = logging.getLogger(__name__)
+
+
+def check(settings: StoreSettings, revisions: Revisions) -> None:
+    """Check that every database is one for this MLflow, or is new.
+
+    Raises:
+        StartError: one is older or newer, or cannot be read.
+    """
+    for name, uri in settings.stores():
+        revision = revision_of(name, uri, revisions)
+        if revision and revision != revisions.latest:
+            raise outdated(uri, revision, revisions)
+
+
+def revision_of(name: str, uri: str, revisions: Revisions) -> str | None:
+    """The revision of the store `uri`, the setting `name`; None if it is new, or no database.
+
+    Raises:
+        StartError: it cannot be read, or is newer than this MLflow.
+    """
+    store = shown(uri)
+    try:
+        revision = database.revision_of(uri, revisions.latest)
+    except Exception as error:  # each driver has its own
+        _logger.warning("%s: %s", type(error).__name__, error)
+        raise failures.explain(error, store, name) from error
+    if revision and revision not in revisions.known | {database.NO_REVISION}:
+        # As alembic says it, seconds later.
+        newer = LookupError(f"Can't locate revision identified by '{revision}'")
+        raise failures.explain(newer, store, name)
+    return revision
+
+
+def outdated(uri: str, revision: str, revisions: Revisions) -> StartError:
+    """The failure that offers the upgrade of the store `uri`."""
+    path = sqlite_path(uri)
+    return StartError(
+        f"The database {shown(uri)} was made by an older MLflow "
+        f"(its revision is {revision}, this MLflow needs {revisions.latest}).",
+        "Upgrade it, after which older releases of MLflow cannot open it any more; "
+        "or install the release that made it.",
+        Upgrade(shown(uri), str(free_copy_path(path, revision)) if path else ""),
+    )
+
+
+def run(
+    settings: StoreSettings, revisions: Revisions, upgrade_database: Callable[[str], None]
+) -> None:
+    """Upgrade the first older database, which is the one that `check` has told of.
+
+    Raises:
+        StartError: it could not be upgraded.
+    """
+    for name, uri in settings.stores():
+        revision = revision_of(name, uri, revisions)
+        if revision and revision != revisions.latest:
+            path = sqlite_path(uri)
+            copy = copy_aside(path, revision) if path else None
+            _upgrade(uri, copy, upgrade_database)
+            return
+
+
+def _upgrade(uri: str, copy: Path | None, upgrade_database: Callable[[str], None]) -> None:
+    try:
+        upgrade_database(uri)
+    except Exception as error:  # a migration can fail in any way
+        traceback.print_exc()
+        remedy = "The last lines of the log, below, say more."
+        if copy:
+            path = sqlite_path(uri)
+            command = shlex.join(["cp", str(copy), str(path)])
+            remedy = (
+                f"The database as it was is kept at {copy}. To go back to it, "
+                f"end what uses the database and run: {command}"
+            )
+        why = failures.explain(error, shown(uri)).reason
+        raise StartError(f"The upgrade of {shown(uri)} has failed: {why}", remedy) from error
+    _logger.info("%s is upgraded", shown(uri))
+
+
+def copy_aside(path: Path, revision: str) -> Path:
+    """Copy the database at `path`, consistent whoever writes; returns the path of the copy.
+
+    Raises:
+        StartError: there is no space or no way for it; then nothing was changed.
+    """
+    copy = free_copy_path(path, revision)
+    size = path.stat().st_size
+    free = shutil.disk_usage(path.parent).free
+    # MLflow's migrations copy whole tables within the database.
+    if free < (needed := 2 * size + SPARE):
+        raise StartError(
+            f"The upgrade needs {needed >> 20} MB in {path.parent}, for a copy of the database "
+            f"first of all, and {free >> 20} MB are free. Nothing was changed.",
+            failures.FREE,
+        )
+    part = copy.with_name(f"{copy.name}.part")
+    try:
+        _backup(path, part)
+        part.rename(copy)
+    except (OSError, sqlite3.Error) as error:
+        part.unlink(missing_ok=True)
+        why = failures.explain(error, str(path))
+        raise StartError(
+            f"The database could not be copied, and was not changed. {why.reason}", why.remedy
+        ) from error
+    _logger.info("The database as it was is kept at %s", copy)
+    return copy
+
+
+def _backup(path: Path, copy: Path) -> None:
+    with (
+        contextlib.closing(sqlite3.connect(path, timeout=COPY_TIMEOUT)) as source,
+        contextlib.closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+    shutil.copymode(path, copy)
+    with copy.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def free_copy_path(path: Path, revision: str) -> Path:
+    """Where a copy of the database at `path` would be kept: where nothing is yet."""
+    number = 1
+    while True:
+        suffix = f".{revision}.bak" if number == 1 else f".{revision}-{number}.bak"
+        if not (copy := path.with_name(path.name + suffix)).exists():
+            return copy
+        number += 1
+
+
+def shown(uri: str) -> str:
+    """The database of `uri` as a person may read it."""
+    return str(sqlite_path(uri) or without_password(uri))

@@ -1,0 +1,44 @@
+"""Databases of other releases of MLflow. Each works in a process: what MLflow imports warns."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from mlflow_proxy.server.cli import find_mlflow
+from mlflow_proxy.server.revisions import Revisions
+
+LATEST = Revisions.of(find_mlflow()).latest
+OLDER = "1b5f0d9ad7c1"  # MLflow 3.10's: every release that is supported knows it
+NEWER = "f00000000000"
+
+MAKE = """
+import sys
+from alembic import command
+from mlflow.store.db import utils
+from mlflow.store.tracking.dbmodels.initial_models import Base
+
+uri, revision = sys.argv[1:]
+engine = utils.create_sqlalchemy_engine(uri)
+Base.metadata.create_all(engine)
+config = utils._get_alembic_config(uri)
+with engine.begin() as connection:
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+engine.dispose()
+"""
+
+
+def make_database(uri: str, revision: str) -> None:
+    """Make the database that the MLflow of `revision` would have made at `uri`."""
+    run(MAKE, uri, revision)
+
+
+def run(code: str, *arguments: str) -> str:
+    """Run `code` in another interpreter; returns what it prints."""
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout

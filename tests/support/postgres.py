@@ -1,0 +1,80 @@
+"""A real PostgreSQL server on a loopback port, with a password."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .processes import free_ports, running
+from .waiting import wait_for
+
+DEBIAN = Path("/usr/lib/postgresql")
+USER, PASSWORD = "mlflow", "hunter2/%"  # the password holds what a URI has to quote
+
+
+class Postgres:
+    """A running server."""
+
+    def __init__(self, programs: Path, port: int) -> None:
+        self._programs = programs
+        self.port = port
+
+    def uri(self, database: str, password: str = "hunter2%2F%25") -> str:
+        """The store URI of `database`."""
+        return f"postgresql+psycopg://{USER}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Run one of PostgreSQL's programs on this server; returns what it prints."""
+        return subprocess.run(
+            [
+                str(self._programs / program),
+                "-h127.0.0.1",
+                f"-p{self.port}",
+                f"-U{USER}",
+                *arguments,
+            ],
+            env={**os.environ, "PGPASSWORD": PASSWORD},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    def query(self, database: str, sql: str) -> str:
+        """What `sql` answers in `database`."""
+        return self.run("psql", "-d", database, "-Atc", sql)
+
+    def is_up(self) -> bool:
+        """Whether it takes connections."""
+        try:
+            return self.query("postgres", "SELECT 1") == "1"
+        except subprocess.CalledProcessError:
+            return False
+
+
+@contextmanager
+def postgres_server() -> Iterator[Postgres]:
+    """Run PostgreSQL, which refuses to run as root, in a folder of its own."""
+    programs = max(DEBIAN.glob("*/bin"), key=lambda path: int(path.parent.name))
+    (port,) = free_ports(1)
+    options: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "password").write_text(PASSWORD)
+        if options:
+            for path in (home, home / "password"):
+                shutil.chown(path, **options)
+        initdb = [programs / "initdb", "-D", home / "data", "-U", USER, "-A", "scram-sha-256"]
+        initdb += ["--pwfile", home / "password", "--no-sync", "-E", "UTF8", "--no-locale"]
+        subprocess.run(initdb, cwd=home, stdout=subprocess.DEVNULL, check=True, **options)
+        command = [str(programs / "postgres"), "-D", str(home / "data"), "-p", str(port), "-F"]
+        command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+        with running(command, cwd=home, env=os.environ, log=home / "log", **options):
+            server = Postgres(programs, port)
+            wait_for(server.is_up, 30, "PostgreSQL did not start")
+            yield server
