@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the whole test suite on the wheel, in a virtual environment of its own, and installs what it
-# needs: Chromium by apt-get where it may, configurable-http-proxy by npm, the rest by pip.
+# needs: Chromium and PostgreSQL by apt-get where it may, configurable-http-proxy by npm, the rest by
+# pip.
 #
 #   tests/run.sh                       everything
 #   tests/run.sh --oldest              the core, on the oldest supported releases (tests/oldest.txt)
@@ -18,13 +19,17 @@ if [ "${1:-}" = --oldest ]; then
     selection=(tests/glue tests/server tests/lab)
 fi
 
-if [ ! -x /usr/bin/chromium ]; then
+packages=()
+[ -x /usr/bin/chromium ] || packages+=(chromium)
+compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
+if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ]; then
-        echo "Chromium is needed at /usr/bin/chromium; on Debian: sudo apt-get install chromium" >&2
+        echo "Needed, on Debian: sudo apt-get install ${packages[*]}" >&2
         exit 1
     fi
-    echo "Installing Chromium"
-    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y chromium >/dev/null
+    echo "Installing ${packages[*]}"
+    apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "${packages[@]}" >/dev/null
 fi
 
 if [ ! -x .venv-tests/node/node_modules/.bin/configurable-http-proxy ]; then

@@ -82,7 +82,7 @@ def export_tracking_uri(config: MLflowProxy, server_app: ServerApp) -> None:
 
 
 def follow_migration(config: MLflowProxy) -> None:
-    """Tell kernels of the database in place of a file store, once that has been migrated into it."""
+    """Tell kernels of the database, once the file store has been migrated into it."""
 
     def look() -> None:
         if config.unmigrated_file_store is None:

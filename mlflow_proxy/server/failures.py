@@ -97,7 +97,8 @@ FAILURES = (
     (
         r"disk image is malformed|malformed database schema",
         "The database {store} is damaged.",
-        "Put a copy of it in its place, or save what can be read of it (sqlite3's .recover).",
+        "Put a copy of it in its place, or save what can be read of it: "
+        "sqlite3 {quoted_store} .recover | sqlite3 {quoted_store}.saved",
     ),
     (
         r"database is locked",
@@ -159,6 +160,7 @@ def explain(error: BaseException, store: str, setting: str = "backend_store_uri"
                     "quoted_package": shlex.quote(package),
                     "setting": setting,
                     "store": store,
+                    "quoted_store": shlex.quote(store),
                 }
                 return StartError(reason.format(**values), remedy.format(**values))
     # Whatever else: its message was written for people, the rest of it is in the log.

@@ -126,8 +126,8 @@ def check_file_store_beside(database: Path) -> None:
             f"which a new database would hide.",
             f"Migrate them, which leaves {folder.name} as it is, and try again: "
             f"{shlex.join(command)}\n"
-            f"Or, to use the file store as it is, start Jupyter with {file_store.ALLOWED}=true in its "
-            "environment.",
+            f"Or, to use the file store as it is, start Jupyter with {file_store.ALLOWED}=true "
+            "in its environment.",
         )
 
 

@@ -136,6 +136,10 @@ def _backup(path: Path, copy: Path) -> None:
         contextlib.closing(sqlite3.connect(path, timeout=COPY_TIMEOUT)) as source,
         contextlib.closing(sqlite3.connect(copy)) as target,
     ):
+        # SQLite would wait for ever for somebody's lock, and begin anew with every change. A
+        # transaction waits for a while, and then keeps the changes out.
+        source.execute("BEGIN")
+        source.execute("SELECT count(*) FROM sqlite_master").fetchone()
         source.backup(target)
     shutil.copymode(path, copy)
     with copy.open("rb") as file:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import enum
+import os
 import signal
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .progress import StartProgress
@@ -28,6 +29,12 @@ class Failure:
     remedy: str
     upgrade: Mapping[str, str] | None = None
     """What may be upgraded: the `database`, and where its `copy` would be kept, if anywhere."""
+
+    def with_copy(self, copy: str) -> Failure:
+        """Say in addition where the `copy` of the database is, if it was made and is not named."""
+        if copy in self.remedy or not os.path.exists(copy):
+            return self
+        return replace(self, remedy=f"{self.remedy} The database as it was is kept at {copy}.")
 
     @classmethod
     def of_exit(cls, code: int) -> Failure:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -54,7 +55,7 @@ class Supervisor:
         self._jupyter_pid = jupyter_pid
         self._background = background  # the first start only: the next is somebody's wish
         self._wanted = asyncio.Event()
-        self._is_upgrade_agreed = False
+        self._agreed_upgrade: Mapping[str, str] | None = None
         self._failed_at = 0.0
         self.status = Status(StartProgress(history), log_file, output.lines)
         self._front = Front(listener, Answers(self.status, self.want, self.upgrade))
@@ -71,7 +72,7 @@ class Supervisor:
         """Somebody agrees to the upgrade that the failure offers; returns whether it offers any."""
         if self.status.failure is None or self.status.failure.upgrade is None:
             return False
-        self._is_upgrade_agreed = True
+        self._agreed_upgrade = self.status.failure.upgrade
         self.want(at_once=True)
         return True
 
@@ -147,16 +148,16 @@ class Supervisor:
 
     async def _upgrade_if_agreed(self) -> bool:
         """Upgrade the database if somebody has agreed; returns whether MLflow is to be started."""
-        if not self._is_upgrade_agreed:
+        upgrade, self._agreed_upgrade = self._agreed_upgrade, None
+        if upgrade is None:
             return True
-        self._is_upgrade_agreed = False
         child = await self._start_child("--upgrade")
         if child is None:
             return False
         _logger.info("MLflow upgrades its database (pid %d)", child.pid)
         try:  # without a time-out: a large database takes its time, and to break off is worse
             if failure := await self._follow_start(child):
-                self._enter_failed(failure)
+                self._enter_failed(failure.with_copy(upgrade["copy"]))
             return failure is None
         finally:
             await child.terminate()

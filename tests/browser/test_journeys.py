@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from support.browser import chromium, picture
+from support.databases import OLDER, make_database
 from support.lab import TOKEN, Lab
 
 pytestmark = pytest.mark.browser
@@ -186,3 +188,38 @@ def test_a_failed_start_is_explained_and_tried_again_with_a_button(
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("progressbar")).to_be_visible()
     expect(alert).to_be_visible()
+
+
+@pytest.mark.parametrize("context", ["light", "dark"], indirect=True)
+def test_an_older_database_is_upgraded_with_a_button(
+    start_lab: StartLab, context: BrowserContext, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    scheme = request.node.callspec.params["context"]
+    database = tmp_path / "work" / "mlflow.db"
+    database.parent.mkdir()
+    make_database(f"sqlite:///{database}", OLDER)
+    lab = start_lab()
+    page = context.new_page()
+    page.goto(f"{lab.mlflow_url}/?token={TOKEN}#/experiments/0")
+    expect(page.get_by_role("alert")).to_contain_text(
+        f"The database {database} was made by an older"
+    )
+    picture(page, f"older-{scheme}")
+
+    page.get_by_role("button", name="Upgrade database…").click()
+    consent = page.get_by_role("dialog")
+    copy = Path(f"{database}.{OLDER}.bak")
+    expect(consent).to_contain_text(f"It is copied first, to {copy}")
+    picture(page, f"upgrade-{scheme}")
+    consent.get_by_role("button", name="Cancel").click()
+    expect(consent).to_be_hidden()
+    assert not copy.exists()
+
+    page.get_by_role("button", name="Upgrade database…").click()
+    consent.get_by_role("button", name="Upgrade database").click()
+    expect(page.get_by_role("status")).to_have_text("Upgrading the database")
+    expect(page.locator("#log")).to_contain_text("Running upgrade")
+    picture(page, f"upgrading-{scheme}")
+    expect(page.get_by_text("Default").first).to_be_visible()
+    assert page.url.endswith("#/experiments/0")
+    assert copy.exists()

@@ -9,9 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from support.databases import LATEST, make_database, run
 from support.lab import PAGE, Lab
+from support.waiting import wait_for
 
 StartLab = Callable[..., Lab]
+TRACKING_URI = "import os; print(os.environ['MLFLOW_TRACKING_URI'])"
+LOG_RUN = """
+import mlflow, sys
+mlflow.set_tracking_uri(sys.argv[1])
+with mlflow.start_run(run_name="of old"):
+    mlflow.log_text("ä", "note.txt")
+"""
 
 
 def check_failure(lab: Lab, reason: str, remedy: str) -> None:
@@ -63,6 +72,38 @@ def test_an_interpreter_without_mlflow(start_lab: StartLab, tmp_path: Path) -> N
 def test_an_interpreter_that_is_none(start_lab: StartLab) -> None:
     lab = start_lab(config='c.MLflowProxy.python = "/no/such/python"')
     check_failure(lab, "No such file or directory: '/no/such/python'", "c.MLflowProxy.python")
+
+
+def test_kernels_do_not_hide_a_file_store_and_follow_its_migration(
+    start_lab: StartLab, tmp_path: Path
+) -> None:
+    store, database = tmp_path / "work" / "mlruns", tmp_path / "work" / "mlflow.db"
+    run(LOG_RUN, store.as_uri(), MLFLOW_ALLOW_FILE_STORE="true")
+    lab = start_lab()
+    check_failure(lab, f"former file store, {store}", f"--target=sqlite:///{database}")
+    assert lab.run_in_kernel(TRACKING_URI, "").strip() == store.as_uri()
+    assert not database.exists()
+
+    make_database(f"sqlite:///{database}", LATEST)  # as if it were migrated
+    assert lab.post("/_proxy/start", json={}).status_code == 202
+    lab.wait_until("ready")
+    wait_for(lambda: lab.run_in_kernel(TRACKING_URI).strip() == f"sqlite:///{database}")
+
+
+def test_a_file_store_is_used_as_it_is_where_that_is_allowed(
+    start_lab: StartLab, tmp_path: Path
+) -> None:
+    store = tmp_path / "work" / "mlruns"
+    run(LOG_RUN, store.as_uri(), MLFLOW_ALLOW_FILE_STORE="true")
+    lab = start_lab(env={"MLFLOW_ALLOW_FILE_STORE": "true"})
+    lab.run_in_kernel(LOG_RUN.replace("sys.argv[1]", "None").replace("of old", "of a kernel"))
+    lab.wait_until("ready")
+    runs = lab.api("runs/search", {"experiment_ids": ["0"]})["runs"]
+    assert {run["info"]["run_name"] for run in runs} == {"of old", "of a kernel"}
+    for each in runs:
+        query = {"path": "note.txt", "run_id": each["info"]["run_id"]}
+        assert lab.get("/get-artifact", params=query).text == "ä"
+    assert not (tmp_path / "work" / "mlflow.db").exists()
 
 
 def test_a_setting_that_is_wrong_is_named_in_jupyters_log(start_lab: StartLab) -> None:

@@ -1,20 +1,24 @@
-"""Stands where MLflow stands, in a tenth of a second: BEHAVIOUR --listener=N --reports=N.
+"""Stands where MLflow stands, in a tenth of a second: BEHAVIOUR and MLflow's options.
 
 - serve: reports every stage, then answers every request with its pid;
 - failing: reports a failure, unless a file named `mended` is in its folder: then serves;
+- outdated: reports that the database is to be upgraded, and once it is serves; `--upgrade` does it,
+  unless a file named `broken` is in its folder;
+- killed: ends with SIGKILL, as if memory ran out;
 - silent: ends with code 3 and says why only in its output;
 - hang: never becomes ready.
 """
 
 import json
 import os
+import signal
 import socket
 import sys
 import threading
 from pathlib import Path
 
 
-def main(behaviour: str, listener: str, reports: str) -> None:
+def main(behaviour: str, listener: str, reports: str, *options: str) -> None:
     line = socket.socket(fileno=int(reports.partition("=")[2]))
     line.set_inheritable(False)
 
@@ -30,6 +34,19 @@ def main(behaviour: str, listener: str, reports: str) -> None:
     report(event="stage", stage="import", text="")
     if behaviour == "silent":
         sys.exit(3)
+    if behaviour == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if options == ("--upgrade",):
+        if Path("broken").exists():
+            Path("copy").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        Path("upgraded").touch()
+        report(event="upgraded")
+        sys.exit(0)
+    if behaviour == "outdated" and not Path("upgraded").exists():
+        upgrade = {"database": "It", "copy": str(Path("copy").absolute())}
+        report(event="failed", reason="It is old.", remedy="Upgrade it.", upgrade=upgrade)
+        sys.exit(1)
     if behaviour == "failing" and not Path("mended").exists():
         report(event="failed", reason="It is <broken>.", remedy="Mend it.")
         sys.exit(1)

@@ -126,6 +126,63 @@ def test_a_foreign_form_does_not_try_again(start: Start, method: str, content_ty
     assert supervisor.status()["state"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://localhost"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://localhost"}, 202),
+        ({"Origin": "https://localhost"}, 202),
+        ({}, 202),
+    ],
+)
+def test_only_its_own_page_and_programs_may_upgrade(
+    start: Start, headers: dict[str, str], code: int
+) -> None:
+    supervisor = start("outdated")
+    supervisor.wait_until("failed")
+    assert supervisor.post("/_proxy/upgrade", **headers) == code
+    supervisor.wait_until("failed" if code == 403 else "ready")
+
+
+def test_an_upgrade_comes_before_the_start(start: Start, tmp_path: Path) -> None:
+    supervisor = start("outdated")
+    status = supervisor.wait_until("failed")
+    assert status["upgrade"] == {"database": "It", "copy": str(tmp_path / "copy")}
+    supervisor.try_again()
+    supervisor.wait_until("failed")
+    assert not (tmp_path / "upgraded").exists()
+    assert supervisor.request("/_proxy/upgrade")[0] == 405
+    assert supervisor.upgrade() == 202
+    supervisor.wait_until("ready")
+    assert (tmp_path / "upgraded").exists()
+
+
+def test_an_upgrade_that_is_killed_says_where_the_copy_is(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "broken").touch()
+    supervisor = start("outdated")
+    supervisor.wait_until("failed")
+    supervisor.upgrade()
+    status = supervisor.wait_until("failed")
+    assert "was killed" in status["reason"]
+    assert f"The database as it was is kept at {tmp_path / 'copy'}" in status["remedy"]
+    assert status["upgrade"] is None
+
+
+def test_nothing_is_upgraded_unless_it_was_offered(start: Start) -> None:
+    supervisor = start("failing")
+    assert supervisor.upgrade() == 409
+    supervisor.wait_until("failed")
+    assert supervisor.upgrade() == 409
+
+
+def test_a_child_that_is_killed_has_run_out_of_memory(start: Start) -> None:
+    status = start("killed").wait_until("failed")
+    assert status["reason"].startswith("MLflow was killed before it was up, as the system does")
+    assert "more memory" in status["remedy"]
+
+
 def test_a_child_that_ends_without_a_word_has_its_log_shown(start: Start) -> None:
     supervisor = start("silent")
     status = supervisor.wait_until("failed")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from pathlib import Path
 
 from mlflow_proxy.server.cli import find_mlflow
 from mlflow_proxy.server.revisions import Revisions
 
 LATEST = Revisions.of(find_mlflow()).latest
-OLDER = "1b5f0d9ad7c1"  # MLflow 3.10's: every release that is supported knows it
+OLDER = "cbc13b556ace"  # of MLflow 3.0: every release that is supported knows it
 NEWER = "f00000000000"
 
 MAKE = """
@@ -35,10 +35,14 @@ def make_database(uri: str, revision: str) -> None:
     run(MAKE, uri, revision)
 
 
-def run(code: str, *arguments: str) -> str:
+def run(code: str, *arguments: str, **variables: str) -> str:
     """Run `code` in another interpreter; returns what it prints."""
     result = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout

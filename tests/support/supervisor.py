@@ -94,7 +94,7 @@ def supervisor_of(behaviour: str, folder: Path) -> Iterator[Supervisor]:
 
 @contextmanager
 def mlflow_of(folder: Path, **variables: str) -> Iterator[Supervisor]:
-    """Run a supervisor of MLflow itself on `folder`, by default with the store `mlflow.db` there."""
+    """Run a supervisor of MLflow itself on `folder`, with `mlflow.db` in it or another store."""
     store = variables.get("MLFLOW_BACKEND_STORE_URI", f"sqlite:///{folder}/mlflow.db")
     stores = {
         "MLFLOW_BACKEND_STORE_URI": store,

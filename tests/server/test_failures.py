@@ -1,0 +1,138 @@
+"""The table of known failures, held against what SQLite, Python and SQLAlchemy really raise."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from mlflow_proxy.server import failures
+
+STORE = "/work/my mlflow.db"
+
+
+def full_database(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "full.db")) as database:
+        database.execute("PRAGMA max_page_count = 1")
+        database.execute("CREATE TABLE t (x)")
+
+
+def full_disk(_: Path) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def no_database(folder: Path) -> None:
+    (folder / "text.db").write_text("not a database" * 100)
+    with closing(sqlite3.connect(folder / "text.db")) as database:
+        database.execute("SELECT * FROM sqlite_master")
+
+
+def damaged_database(folder: Path) -> None:
+    path = folder / "damaged.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE t (x)")
+        database.commit()
+    path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 4096)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("SELECT * FROM t").fetchall()
+
+
+def locked_database(folder: Path) -> None:
+    with (
+        closing(sqlite3.connect(folder / "locked.db")) as writer,
+        closing(sqlite3.connect(folder / "locked.db", timeout=0)) as database,
+    ):
+        writer.execute("BEGIN EXCLUSIVE")
+        database.execute("SELECT * FROM sqlite_master")
+
+
+def readonly_database(folder: Path) -> None:
+    sqlite3.connect(folder / "readonly.db").close()
+    uri = f"{(folder / 'readonly.db').as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as database:
+        database.execute("CREATE TABLE t (x)")
+
+
+def missing_folder(folder: Path) -> None:
+    sqlite3.connect(folder / "none" / "mlflow.db")
+
+
+@pytest.mark.parametrize(
+    ("fail", "reason", "remedy"),
+    [
+        (full_database, f"The disk of {STORE} is full.", "Free some space"),
+        (full_disk, f"The disk of {STORE} is full.", "Free some space"),
+        (no_database, f"The file of {STORE} is not a SQLite database.", "Move the file away"),
+        (damaged_database, f"The database {STORE} is damaged.", f"sqlite3 '{STORE}' .recover"),
+        (locked_database, f"Another program keeps the database {STORE} locked.", "end it"),
+        (readonly_database, f"The store {STORE} cannot be written to.", "c.MLflowProxy.setting"),
+        (missing_folder, f"The store {STORE} cannot be written to.", "c.MLflowProxy.setting"),
+        (
+            lambda _: importlib.import_module("MySQLdb"),
+            "The Python package mysqlclient is missing: the module MySQLdb cannot be imported.",
+            f"Run: {sys.executable} -m pip install mysqlclient",
+        ),
+        (
+            lambda _: sqlalchemy.create_engine("nonsense://host/database"),
+            f"The store's URI {STORE} names no database and driver that are known.",
+            "c.MLflowProxy.setting",
+        ),
+        (
+            lambda _: sqlalchemy.create_engine("postgresql://host:port/database"),
+            f"The store's URI {STORE} cannot be read.",
+            "%40 for @",
+        ),
+    ],
+)
+def test_a_failure_is_known(
+    fail: Callable[[Path], None], reason: str, remedy: str, tmp_path: Path
+) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 (which one, is for the table to say)
+        fail(tmp_path)
+    known = failures.explain(caught.value, STORE, "setting")
+    assert known.reason == reason
+    assert remedy in known.remedy
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ('FATAL:  role "me" does not exist', "refuses the user or the password"),
+        (
+            "(1045, \"Access denied for user 'me'@'host' (using password: YES)\")",
+            "refuses the user",
+        ),
+        ("(1049, \"Unknown database 'mlflow'\")", "There is no such database"),
+        ("(2003, \"Can't connect to MySQL server on 'host' ([Errno 111])\")", "cannot be reached"),
+        ("ERROR:  permission denied for schema public", "the rights that MLflow needs"),
+        ("FATAL:  sorry, too many clients already", "takes no more connections"),
+        ("cannot import name 'FallbackAsyncAdaptedQueuePool'", "work with SQLAlchemy 2.1"),
+        ("Can't locate revision identified by 'f00'", "(revision f00) is of a newer MLflow"),
+        ("out-of-date database schema (found version f00, but", "(revision f00) is of another"),
+        ("[Errno 12] Cannot allocate memory", "not enough memory"),
+    ],
+)
+def test_what_others_say_is_known(said: str, reason: str) -> None:
+    known = failures.explain(RuntimeError(said), "postgresql://host/{database}")
+    assert reason in known.reason
+    assert known.remedy
+
+
+def test_the_cause_of_an_error_is_looked_at() -> None:
+    error = RuntimeError("It does not work.")
+    error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert failures.explain(error, STORE).reason == f"The disk of {STORE} is full."
+
+
+def test_what_is_not_known_is_said_in_its_own_words() -> None:
+    known = failures.explain(ValueError("It is {odd}.\nVery."), STORE)
+    assert known.reason == "It is {odd}."
+    assert failures.explain(KeyError(), STORE).reason == "KeyError"

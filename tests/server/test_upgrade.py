@@ -1,0 +1,145 @@
+"""The copy of a database that is kept before it is upgraded."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from mlflow_proxy.server import database, upgrade
+from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.server.revisions import Revisions
+from mlflow_proxy.server.settings import StoreSettings
+
+REVISIONS = Revisions("latest", frozenset({"older", "latest"}))
+SCHEMA = "CREATE TABLE alembic_version (version_num); CREATE TABLE experiments (id);"
+LONG_AGO = 1_000_000_000  # nobody is just creating it
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "mlflow.db"
+    write(path, f"{SCHEMA} INSERT INTO alembic_version VALUES ('older')")
+    return path
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port where somebody listens and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def write(path: Path, script: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
+    os.utime(path, (LONG_AGO, LONG_AGO))
+
+
+def read(path: Path, sql: str) -> list[object]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def settings(path: Path) -> StoreSettings:
+    return StoreSettings(f"sqlite:///{path}", f"sqlite:///{path}", str(path.parent))
+
+
+def test_an_older_database_is_offered_to_be_upgraded(path: Path) -> None:
+    with pytest.raises(StartError, match="older MLflow") as caught:
+        upgrade.check(settings(path), REVISIONS)
+    assert caught.value.upgrade
+    assert caught.value.upgrade.database == str(path)
+    assert caught.value.upgrade.copy == f"{path}.older.bak"
+
+
+def test_a_database_without_a_revision_is_older_if_it_is_used(path: Path) -> None:
+    write(path, "DROP TABLE alembic_version")
+    upgrade.check(settings(path), REVISIONS)  # somebody may be creating it
+    write(path, "INSERT INTO experiments VALUES (0)")
+    with pytest.raises(StartError, match="older MLflow"):
+        upgrade.check(settings(path), REVISIONS)
+
+
+def test_a_newer_database_is_not_offered_to_be_upgraded(path: Path) -> None:
+    write(path, "UPDATE alembic_version SET version_num = 'newer'")
+    with pytest.raises(StartError, match="newer MLflow") as caught:
+        upgrade.check(settings(path), REVISIONS)
+    assert caught.value.upgrade is None
+    assert "-m pip install --upgrade mlflow" in caught.value.remedy
+
+
+def test_a_registry_of_its_own_is_checked_too(path: Path) -> None:
+    stores = StoreSettings(f"sqlite:///{path}.new", f"sqlite:///{path}", str(path.parent))
+    with pytest.raises(StartError, match="older MLflow"):
+        upgrade.check(stores, REVISIONS)
+    upgraded: list[str] = []
+    upgrade.run(stores, REVISIONS, upgraded.append)
+    assert upgraded == [stores.registry_store_uri]
+
+
+def test_an_up_to_date_database_is_not_touched(path: Path) -> None:
+    write(path, "UPDATE alembic_version SET version_num = 'latest'")
+    upgrade.check(settings(path), REVISIONS)
+    upgrade.run(settings(path), REVISIONS, lambda _: pytest.fail("it was upgraded"))
+    assert [each.name for each in path.parent.iterdir()] == ["mlflow.db"]
+
+
+def test_the_copy_holds_what_was_committed_and_nothing_else(path: Path) -> None:
+    path.chmod(0o640)
+    with closing(sqlite3.connect(path)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("INSERT INTO experiments VALUES (1)")
+        writer.commit()
+        writer.execute("INSERT INTO experiments VALUES (2)")
+        copy = upgrade.copy_aside(path, "older")
+    assert copy == path.with_name("mlflow.db.older.bak")
+    assert read(copy, "SELECT id FROM experiments") == [(1,)]
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o640
+    assert not list(path.parent.glob("*.part"))
+
+
+def test_no_copy_is_replaced(path: Path) -> None:
+    upgrade.copy_aside(path, "older")
+    assert upgrade.copy_aside(path, "older").name == "mlflow.db.older-2.bak"
+
+
+def test_without_space_nothing_is_changed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upgrade, "SPARE", 1 << 60)
+    with pytest.raises(StartError, match="Nothing was changed"):
+        upgrade.run(settings(path), REVISIONS, lambda _: pytest.fail("it was upgraded"))
+    assert [each.name for each in path.parent.iterdir()] == ["mlflow.db"]
+
+
+def test_a_copy_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upgrade, "COPY_TIMEOUT", 0.1)
+    with closing(sqlite3.connect(path)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StartError, match="could not be copied, and was not changed"):
+            upgrade.copy_aside(path, "older")
+    assert not list(path.parent.glob("*.bak*"))
+
+
+def test_a_failed_upgrade_names_the_copy(path: Path) -> None:
+    def fail(_: str) -> None:
+        raise RuntimeError("The migration is wrong.")
+
+    with pytest.raises(StartError, match="has failed: The migration is wrong") as caught:
+        upgrade.run(settings(path), REVISIONS, fail)
+    assert f"cp {path}.older.bak {path}" in caught.value.remedy
+    assert Path(f"{path}.older.bak").exists()
+
+
+def test_a_server_that_says_nothing_is_waited_for_seconds_only(
+    monkeypatch: pytest.MonkeyPatch, silent_port: int
+) -> None:
+    monkeypatch.setattr(database, "TIMEOUT", 0.5)
+    uri = f"postgresql+psycopg://me:hunter2@127.0.0.1:{silent_port}/mlflow"
+    with pytest.raises(StartError, match=r"me:\*\*\*@127.0.0.1:.* cannot be reached"):
+        upgrade.check(StoreSettings(uri, uri, "/tmp"), REVISIONS)

@@ -1,0 +1,188 @@
+"""Starts of MLflow itself that fail, and what mends them, without a restart of anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from support.databases import LATEST, NEWER, OLDER, make_database, run
+from support.postgres import Postgres, postgres_server
+from support.supervisor import PAGE, Supervisor, mlflow_of
+
+LONG_AGO = 1_000_000_000  # nobody is just creating it
+LOG_RUN = """
+import mlflow, sys
+mlflow.set_tracking_uri(sys.argv[1])
+with mlflow.start_run(run_name="of old"):
+    mlflow.log_metric("accuracy", 0.9)
+"""
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def older(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A SQLite database of an older MLflow."""
+    path = tmp_path_factory.mktemp("older") / "mlflow.db"
+    make_database(f"sqlite:///{path}", OLDER)
+    return path.read_bytes()
+
+
+def put(folder: Path, content: bytes) -> Path:
+    path = folder / "mlflow.db"
+    path.write_bytes(content)
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    return path
+
+
+def revision_of(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+
+
+def failure(supervisor: Supervisor) -> dict:
+    """What the page, programs and the log are told of the failure, within two seconds of it."""
+    began = time.monotonic()
+    status = supervisor.wait_until("failed")
+    assert status["seconds"] < 2
+    assert time.monotonic() - began < 5
+    answer = json.loads(supervisor.request("/api/2.0/mlflow/experiments/search")[2])
+    assert answer["message"] == f"{status['reason']} {status['remedy']}"
+    assert status["reason"] in supervisor.log.read_text()
+    page = supervisor.request("/", headers=PAGE)[2]
+    assert "hunter2" not in page + supervisor.log.read_text() + json.dumps(status)
+    return status
+
+
+def test_an_older_database_is_upgraded_when_somebody_agrees(tmp_path: Path, older: bytes) -> None:
+    path = put(tmp_path, older)
+    with mlflow_of(tmp_path) as supervisor:
+        status = failure(supervisor)
+        assert f"made by an older MLflow (its revision is {OLDER}" in status["reason"]
+        copy = Path(f"{path}.{OLDER}.bak")
+        assert status["upgrade"] == {"database": str(path), "copy": str(copy)}
+        assert path.read_bytes() == older
+
+        assert supervisor.upgrade() == 202
+        supervisor.wait_until("ready")
+        log = supervisor.log.read_text()
+    assert revision_of(path) == LATEST
+    assert revision_of(copy) == OLDER
+    assert f"kept at {copy}" in log
+    assert f"Running upgrade {OLDER} -> " in log
+
+
+def test_an_upgrade_that_fails_says_where_the_copy_is(tmp_path: Path, older: bytes) -> None:
+    path = put(tmp_path, older)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DROP TABLE experiments")  # which later migrations change
+        database.commit()
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    with mlflow_of(tmp_path) as supervisor:
+        copy = failure(supervisor)["upgrade"]["copy"]
+        supervisor.upgrade()
+        status = supervisor.wait_until("failed")
+        assert status["reason"].startswith(f"The upgrade of {path} has failed: ")
+        assert f"kept at {copy}" in status["remedy"]
+        assert "experiments" in status["log"][-1]
+    assert revision_of(Path(copy)) == OLDER
+
+
+def test_a_newer_database_is_left_alone(tmp_path: Path, older: bytes) -> None:
+    path = put(tmp_path, older)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE alembic_version SET version_num = ?", (NEWER,))
+        database.commit()
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    before = path.read_bytes()
+    with mlflow_of(tmp_path) as supervisor:
+        status = failure(supervisor)
+        assert f"(revision {NEWER}) is of a newer MLflow than this one" in status["reason"]
+        assert status["remedy"] == f"Run: {sys.executable} -m pip install --upgrade mlflow"
+        assert status["upgrade"] is None
+        assert supervisor.upgrade() == 409
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_replaced_and_tried_again(tmp_path: Path) -> None:
+    path = put(tmp_path, b"not a database" * 100)
+    with mlflow_of(tmp_path) as supervisor:
+        reason = f"The file of {path} is not a SQLite database."
+        assert failure(supervisor)["reason"] == reason
+        path.unlink()
+        supervisor.try_again()
+        supervisor.wait_until("ready")
+
+
+def test_a_file_store_is_not_hidden_by_a_new_database(tmp_path: Path) -> None:
+    folder = tmp_path / "my runs"
+    folder.mkdir()
+    run(LOG_RUN, (folder / "mlruns").as_uri(), MLFLOW_ALLOW_FILE_STORE="true")
+    with mlflow_of(folder) as supervisor:
+        status = failure(supervisor)
+        assert f"former file store, {folder}/mlruns" in status["reason"]
+        assert not (folder / "mlflow.db").exists()
+
+        command = status["remedy"].split("try again: ")[1].splitlines()[0]
+        assert command.startswith(f"{sys.executable} -m mlflow migrate-filestore ")
+        subprocess.run(command, shell=True, check=True, cwd="/")
+        supervisor.try_again()
+        supervisor.wait_until("ready")
+        search = json.dumps({"experiment_ids": ["0"]})
+        headers = {"Content-Type": "application/json"}
+        _, _, body = supervisor.request("/api/2.0/mlflow/runs/search", "POST", headers, search)
+        assert [run["info"]["run_name"] for run in json.loads(body)["runs"]] == ["of old"]
+
+
+@pytest.mark.parametrize(
+    ("database", "password", "reason"),
+    [
+        ("postgres", "hunter2-wrong", "The database refuses the user or the password of "),
+        ("none", "", "There is no such database: "),
+    ],
+)
+def test_a_database_server_that_refuses(
+    tmp_path: Path, postgres: Postgres, database: str, password: str, reason: str
+) -> None:
+    uri = postgres.uri(database, password) if password else postgres.uri(database)
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
+        assert failure(supervisor)["reason"].startswith(reason)
+
+
+def test_a_database_server_that_is_away(tmp_path: Path, postgres: Postgres) -> None:
+    uri = postgres.uri("postgres").replace(f":{postgres.port}/", ":1/")
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
+        assert failure(supervisor)["reason"].endswith("cannot be reached.")
+
+
+def test_a_missing_driver_is_named(tmp_path: Path) -> None:
+    uri = "mssql+pymssql://me:hunter2@localhost/mlflow"
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
+        assert failure(supervisor)["remedy"].endswith("-m pip install pymssql")
+
+
+def test_an_older_database_of_a_server_is_upgraded_when_somebody_agrees(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    postgres.run("createdb", "older")
+    make_database(postgres.uri("older"), OLDER)
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=postgres.uri("older")) as supervisor:
+        database = postgres.uri("older", "***")
+        assert failure(supervisor)["upgrade"] == {"database": database, "copy": ""}
+        assert supervisor.upgrade() == 202
+        supervisor.wait_until("ready")
+    revision = postgres.query("older", "SELECT version_num FROM alembic_version")
+    assert revision == LATEST
