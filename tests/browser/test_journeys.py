@@ -221,5 +221,5 @@ def test_an_older_database_is_upgraded_with_a_button(
     expect(page.locator("#log")).to_contain_text("Running upgrade")
     picture(page, f"upgrading-{scheme}")
     expect(page.get_by_text("Default").first).to_be_visible()
-    assert page.url.endswith("#/experiments/0")
+    assert "#/experiments/0" in page.url
     assert copy.exists()

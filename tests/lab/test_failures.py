@@ -102,7 +102,7 @@ def test_a_file_store_is_used_as_it_is_where_that_is_allowed(
     assert {run["info"]["run_name"] for run in runs} == {"of old", "of a kernel"}
     for each in runs:
         query = {"path": "note.txt", "run_id": each["info"]["run_id"]}
-        assert lab.get("/get-artifact", params=query).text == "ä"
+        assert lab.get("/get-artifact", params=query).content.decode() == "ä"
     assert not (tmp_path / "work" / "mlflow.db").exists()
 
 
