@@ -6,6 +6,8 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from .errors import StartError
 
@@ -24,7 +26,7 @@ FREE = "Free some space, then try again."
 PERMIT = "Let this user write there, or choose another place with c.MLflowProxy.{setting}."
 
 # A pattern, the reason, the remedy. The first pattern that is found counts. The sentences may name
-# the pattern's groups, {python} (the interpreter), {package} (of {module}), {setting} and {store}.
+# the pattern's groups and the values of `_values`.
 FAILURES = (
     # MLflow's installation
     (
@@ -130,8 +132,9 @@ FAILURES = (
     (
         r"MLFLOW_ALLOW_FILE_STORE|filesystem tracking backend",
         "This release of MLflow refuses file stores such as {store}.",
-        "Migrate it to a database (mlflow migrate-filestore --help) and name that in "
-        "c.MLflowProxy.{setting}, or set MLFLOW_ALLOW_FILE_STORE=true in Jupyter's environment.",
+        "Run: {python} -m mlflow migrate-filestore --source={folder} --target={database} "
+        "and make that database the store with c.MLflowProxy.{setting}; "
+        "or set MLFLOW_ALLOW_FILE_STORE=true in Jupyter's environment.",
     ),
     # The machine
     (
@@ -151,21 +154,29 @@ def explain(error: BaseException, store: str, setting: str = "backend_store_uri"
         said = f"{type(each).__name__}: {each}"
         for pattern, reason, remedy in FAILURES:
             if match := re.search(pattern, said):
-                module = match.groupdict().get("module", "")
-                package = PACKAGES.get(module, module)
                 values = {
+                    **_values(store, match.groupdict().get("module", "")),
                     **match.groupdict(),
-                    "python": shlex.quote(sys.executable),
-                    "package": package,
-                    "quoted_package": shlex.quote(package),
-                    "setting": setting,
-                    "store": store,
-                    "quoted_store": shlex.quote(store),
                 }
+                values["setting"] = setting
                 return StartError(reason.format(**values), remedy.format(**values))
     # Whatever else: its message was written for people, the rest of it is in the log.
     first_line = str(error).strip().partition("\n")[0] or type(error).__name__
     return StartError(first_line, "The last lines of the log, below, say more.")
+
+
+def _values(store: str, module: str) -> dict[str, str]:
+    folder = Path(unquote(urlsplit(store).path))  # of a file store
+    package = PACKAGES.get(module, module)
+    return {
+        "python": shlex.quote(sys.executable),
+        "package": package,
+        "quoted_package": shlex.quote(package),
+        "store": store,
+        "quoted_store": shlex.quote(store),
+        "folder": shlex.quote(str(folder)),
+        "database": shlex.quote(f"sqlite:///{folder.parent}/mlflow.db"),
+    }
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

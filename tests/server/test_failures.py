@@ -126,6 +126,13 @@ def test_what_others_say_is_known(said: str, reason: str) -> None:
     assert known.remedy
 
 
+def test_a_file_store_that_is_refused_is_to_be_migrated() -> None:
+    said = RuntimeError("set `MLFLOW_ALLOW_FILE_STORE=true` to opt out of this exception.")
+    known = failures.explain(said, "file:///my%20work/runs")
+    command = "mlflow migrate-filestore --source='/my work/runs'"
+    assert f"{command} --target='sqlite:////my work/mlflow.db' and" in known.remedy
+
+
 def test_the_cause_of_an_error_is_looked_at() -> None:
     error = RuntimeError("It does not work.")
     error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
