@@ -1,4 +1,4 @@
-"""MLflow's file store, as releases before 3.7 made one wherever they were started.
+"""MLflow's file store, as older releases made one wherever they were started.
 
 Asked for by the Jupyter server and by the MLflow process. Standard library only.
 """
