@@ -6,10 +6,18 @@ import asyncio
 import contextlib
 import logging
 import socket
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 
 from .http import MAX_HEAD, BadRequestError, Request, Response, linger, read_request, send
+from .sockets import BACKLOG
+
+# Connections whose request has not come yet. Beyond so many, the oldest are closed, unless they
+# are new: Jupyter sends a request at once.
+MAX_UNREAD = 100
+PATIENCE = 1.0  # seconds
+CHUNK = 16 << 10  # bytes to read at once; asyncio would read 256 KiB before anybody looks at them
 
 _logger = logging.getLogger(__name__)
 
@@ -24,13 +32,15 @@ class Front:
         self._listener = listener
         self._answer = answer
         self._server: asyncio.Server | None = None
+        self._unread: dict[asyncio.StreamWriter, float] = {}  # since when; the oldest first
 
     async def open(self) -> None:
         """Begin to accept; does nothing when it does already."""
         if self._server is None:
-            # asyncio closes the socket that it is given, so it gets a duplicate.
+            # asyncio closes the socket that it is given, so it gets a duplicate; and it listens
+            # anew, which would shorten the queue to 100.
             self._server = await asyncio.start_server(
-                self._serve, sock=self._listener.dup(), limit=MAX_HEAD
+                self._serve, sock=self._listener.dup(), limit=MAX_HEAD, backlog=BACKLOG
             )
 
     def close(self) -> None:
@@ -50,7 +60,7 @@ class Front:
 
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            request = await read_request(reader)
+            request = await self._read(reader, writer)
         except BadRequestError as error:
             request, response = None, Response(error.status, error.status.phrase.encode())
         else:
@@ -59,6 +69,22 @@ class Front:
             response = self._respond(request)
         await send(writer, response, head_only=request is not None and request.method == "HEAD")
         await linger(reader)
+
+    async def _read(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Request | None:
+        writer.transport.max_size = CHUNK  # type: ignore[attr-defined]
+        self._unread[writer] = time.monotonic()
+        self._make_room()
+        try:
+            return await read_request(reader)
+        finally:
+            del self._unread[writer]
+
+    def _make_room(self) -> None:
+        for writer, since in list(self._unread.items())[:-MAX_UNREAD]:
+            if time.monotonic() - since > PATIENCE:
+                writer.transport.abort()
 
     def _respond(self, request: Request) -> Response:
         try:

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-MAX_HEAD = 64 * 1024  # bytes; tornado, in front of us, allows as much
+MAX_HEAD = 32 * 1024  # bytes; nginx allows as much, JupyterHub's proxy half of it
 HEAD_TIMEOUT = 10.0  # seconds for the request's head to arrive
 LINGER = 2.0  # seconds to read on, so that a client that still sends gets to read the answer
 

@@ -1,4 +1,4 @@
-"""Run the supervisor by its command line, with another child: FOLDER BEHAVIOUR."""
+"""Run the supervisor by its command line, with another child: FOLDER BEHAVIOUR [OPTION ...]."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ sys.modules["ssl"] = None  # type: ignore[assignment]
 from mlflow_proxy.supervisor import cli  # noqa: E402
 from mlflow_proxy.supervisor.child import MLflowCommand  # noqa: E402
 
-folder, behaviour = Path(sys.argv[1]), sys.argv[2]
+folder, behaviour, options = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 child = Path(__file__).with_name("child.py")
 cli.MLflowCommand = lambda _program, folder: MLflowCommand(  # type: ignore[assignment, misc]
     (sys.executable, str(child), behaviour), folder
@@ -20,6 +20,7 @@ sys.exit(
             f"--log-file={folder}/mlflow-proxy-0.log",
             f"--root-dir={folder}",
             "--start-timeout=2",
+            *options,
         ]
     )
 )

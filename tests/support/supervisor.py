@@ -85,9 +85,9 @@ class Supervisor:
 
 
 @contextmanager
-def supervisor_of(behaviour: str, folder: Path) -> Iterator[Supervisor]:
+def supervisor_of(behaviour: str, folder: Path, *options: str) -> Iterator[Supervisor]:
     """Run a supervisor whose child behaves like `behaviour` (see resources/child.py)."""
-    command = [sys.executable, str(SCRIPT), str(folder), behaviour]
+    command = [sys.executable, str(SCRIPT), str(folder), behaviour, *options]
     with running(command, cwd=folder, env=environment(folder), log=folder / "stderr") as process:
         yield Supervisor(process, folder)
 
