@@ -26,6 +26,7 @@ from .headers import REDIRECTS, Headers, as_utf8, below, end_to_end
 
 ANY_SIZE = 1 << 62  # bytes
 MAX_HEADER = 64 << 10  # bytes of one header of an answer; aiohttp would take 8 KiB
+MAX_WHOLE = 1 << 20  # bytes of an answer that is passed on only once all of it is here
 MAX_FORGOTTEN = 16 << 20  # bytes that a client may go on to send after a failure
 RETRY_AFTER = 1  # seconds
 ASCII = bytes(range(0x21, 0x7F))
@@ -126,8 +127,12 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
                 answer.close()  # also when MLflow has answered before it has read everything
 
     async def _pass_on(self, answer: aiohttp.ClientResponse) -> None:
+        # MLflow's client comes back after a 502, but not after half an answer.
+        length = answer.content_length
+        whole = await answer.read() if length is not None and length <= MAX_WHOLE else b""
         self.set_status(answer.status, answer.reason)
         self._headers = self._answer_headers(answer)
+        self.write(whole)
         await self._flush()
         async for chunk in answer.content.iter_any():
             self.write(chunk)

@@ -30,6 +30,9 @@ UPGRADE_PATH = "/_proxy/upgrade"
 # about what is left of the start, for a second each would be too little on a slow machine.
 MIN_RETRY_AFTER, MAX_RETRY_AFTER = 1, 30
 RETRY_AFTER_FAILURE = 10
+# For a client that comes back each time that MLflow is just up, crashes in a row would use up its
+# eight times: better it misses some of them.
+RETRY_AFTER_CRASHES = 30
 
 
 class Answers:
@@ -93,12 +96,15 @@ class Answers:
         if failure := self._status.failure:
             message, seconds = f"{failure.reason} {failure.remedy}", RETRY_AFTER_FAILURE
         else:
-            remaining = math.ceil(self._status.progress.remaining)
             message = "MLflow is starting."
-            seconds = min(max(remaining, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
+            seconds = RETRY_AFTER_CRASHES if self._status.crashes > 1 else self._remaining()
         error = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": message}
         retry_after = ("Retry-After", str(seconds))
         return Response.json(HTTPStatus.SERVICE_UNAVAILABLE, error, retry_after)
+
+    def _remaining(self) -> int:
+        remaining = math.ceil(self._status.progress.remaining)
+        return min(max(remaining, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
 
     def _page(self, request: Request) -> Response:
         nonce = os.urandom(16).hex()

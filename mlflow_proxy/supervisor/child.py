@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import socket
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from dataclasses import dataclass
@@ -83,6 +84,19 @@ class MLflowChild:
     def pid(self) -> int:
         """Process id."""
         return self._process.pid
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether a signal has ended it: the kernel's, out of memory, or anybody's."""
+        return self._process.returncode is not None and self._process.returncode < 0
+
+    @property
+    def end(self) -> str:
+        """How the process has ended, for a person."""
+        code = self._process.returncode
+        if code is None or code >= 0:
+            return f"has ended with exit code {code}"
+        return f"was killed by signal {-code} ({signal.strsignal(-code)})"
 
     async def next_report(self) -> Report | None:
         """Wait for what the process reports next; None when it has ended."""

@@ -53,7 +53,15 @@ class StartHistory:
 class StartProgress:
     """Follows one start of MLflow; a stage is one of `STAGES`, in that order."""
 
-    def __init__(self, history: StartHistory, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        history: StartHistory,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        delay: float = 0.0,
+        text: str = "",
+    ) -> None:
+        """Begin in `delay` seconds; `text` says why so late."""
         self._history = history
         self._clock = clock
         self._expected, self._expected_modules = history.read()
@@ -61,13 +69,13 @@ class StartProgress:
         self._modules = 0
         self._fraction = 0.0
         self._stage = "prepare"
-        self.text = TEXTS[self._stage]
-        self._began = self._stage_began = clock()
+        self.text = text or TEXTS[self._stage]
+        self._began = self._stage_began = clock() + delay
 
     @property
     def seconds(self) -> float:
         """Seconds since the start began."""
-        return self._clock() - self._began
+        return max(0.0, self._clock() - self._began)
 
     def enter(self, stage: str, text: str = "") -> None:
         """MLflow has reached `stage`; `text`, a key of `TEXTS`, says what it does there."""
@@ -100,10 +108,13 @@ class StartProgress:
     def remaining(self) -> float:
         """Seconds until MLflow is up, at the pace of the last start or of this one, if slower."""
         left = 1 - self.fraction
-        return left * max(sum(self._expected.values()), self.seconds / max(0.05, self.fraction))
+        waiting = max(0.0, self._began - self._clock())
+        return waiting + left * max(
+            sum(self._expected.values()), self.seconds / max(0.05, self.fraction)
+        )
 
     def _fraction_of_stage(self) -> float:
         if self._stage == "import":
             return min(1.0, self._modules / self._expected_modules)
         expected = self._expected[self._stage] or 0.1
-        return min(0.9, (self._clock() - self._stage_began) / expected)
+        return min(0.9, max(0.0, self._clock() - self._stage_began) / expected)

@@ -60,5 +60,7 @@ class Status:
     log_lines: deque[str]
     state: State = State.STARTING
     failure: Failure | None = None
+    crashes: int = 0
+    """How often in a row MLflow ended by itself, at most a minute after it was up."""
     static_folder: Path | None = field(default=None)
     """MLflow's `static-files`, once the MLflow process has said where they are."""

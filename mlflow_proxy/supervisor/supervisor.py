@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .answers import Answers
+from .backoff import Backoff
 from .child import MLflowChild, MLflowCommand
 from .front import Front
 from .logs import MLflowOutput, mask_passwords
@@ -21,9 +22,6 @@ from .state import Failure, State, Status
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PARENT_INTERVAL = 1.0  # seconds between looks at whether Jupyter still lives
-FIRST_DELAY = 0.5  # seconds before a restart after a crash; doubles with each crash
-LAST_DELAY = 30.0
-HEALTHY = 60.0  # seconds of service after which a crash counts as the first again
 RETRY_INTERVAL = 3.0  # seconds after a failed start in which a page load does not start again
 
 _logger = logging.getLogger(__name__)
@@ -104,17 +102,18 @@ class Supervisor:
         return 0
 
     async def _keep_running(self) -> NoReturn:
-        delay = FIRST_DELAY
+        backoff = Backoff()
         while True:
             served = await self._run_once() if await self._upgrade_if_agreed() else None
             if served is None:
                 await self._wanted.wait()
                 self._wanted.clear()
                 continue
-            delay = FIRST_DELAY if served > HEALTHY else delay
+            delay = backoff.after(served)
+            self.status.crashes = backoff.crashes
+            self._enter_starting(delay)
             _logger.warning("MLflow has ended unexpectedly; it starts again in %g s", delay)
             await asyncio.sleep(delay)
-            delay = min(2 * delay, LAST_DELAY)
 
     async def _run_once(self) -> float | None:
         """Start MLflow and wait for its end; returns the seconds that it served, None for none."""
@@ -129,6 +128,9 @@ class Supervisor:
             failure = await self._wait_until_ready(child)
             if failure is None:
                 return await self._serve(child)
+            if child.was_killed:
+                _logger.info("MLflow %s (pid %d) before it was up", child.end, child.pid)
+                return 0.0
             self._enter_failed(failure)
             return None
         finally:
@@ -198,14 +200,15 @@ class Supervisor:
         self.status.state = State.READY
         self._front.close()
         _logger.info("MLflow serves (pid %d) after %.1f s", child.pid, self.status.progress.seconds)
-        code = await child.wait()
+        await child.wait()
         self._enter_starting()
         await self._front.open()
-        _logger.info("MLflow has ended (pid %d) with exit code %d", child.pid, code)
+        _logger.info("MLflow %s (pid %d)", child.end, child.pid)
         return time.monotonic() - began
 
-    def _enter_starting(self) -> None:
-        self.status.progress = StartProgress(self._history)
+    def _enter_starting(self, delay: float = 0.0) -> None:
+        text = "MLflow has ended unexpectedly and is started again" if delay else ""
+        self.status.progress = StartProgress(self._history, delay=delay, text=text)
         self.status.failure = None
         self.status.state = State.STARTING
 

@@ -1,0 +1,79 @@
+"""MLflow is killed, and nobody loses anything by it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.lab import TOKEN, Lab
+from support.waiting import wait_for
+
+StartLab = Callable[..., Lab]
+LOG_RUNS = Path(__file__).parents[1] / "resources" / "log_runs.py"
+KILLS = 8
+LAST_WAIT = 60  # seconds: the client's longest pause, and a run
+
+
+def test_a_client_that_logs_does_not_notice(start_lab: StartLab) -> None:
+    """Two minutes: the pauses are those of MLflow's own client and of the supervisor."""
+    lab = start_lab()
+    lab.wait_until("ready")
+    with client_that_logs(lab) as (client, runs):
+        wait_for(lambda: len(runs()) > 1, message="the client logs nothing")
+        for _ in range(KILLS):
+            lab.wait_until("ready")
+            lab.mlflow.kill()
+            wait_for(lambda: lab.status()["state"] != "ready")
+        lab.wait_until("ready")
+        before = len(runs())
+        wait_for(lambda: client.poll() is not None or len(runs()) > before, LAST_WAIT)
+    assert client.returncode == 0, (lab.home / "client.log").read_text()
+    for run_id in runs():
+        run = lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
+        assert run["info"]["status"] == "FINISHED"
+        assert {each["key"]: each["value"] for each in run["data"]["metrics"]} == {
+            "alone": 4,
+            "batch": 4,
+        }
+        history = lab.get(f"/api/2.0/mlflow/metrics/get-history?run_id={run_id}&metric_key=batch")
+        assert [each["value"] for each in history.json()["metrics"]] == [0, 1, 2, 3, 4]
+    check_log(lab.mlflow_log.read_text())
+
+
+@contextmanager
+def client_that_logs(
+    lab: Lab,
+) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], list[str]]]]:
+    """A client with MLflow's own settings, and the runs that were acknowledged so far."""
+    runs = lab.home / "runs"
+    env = {"MLFLOW_TRACKING_URI": lab.mlflow_url, "MLFLOW_TRACKING_TOKEN": TOKEN}
+    with runs.open("w") as printed, (lab.home / "client.log").open("w") as log:
+        client = subprocess.Popen(
+            [sys.executable, str(LOG_RUNS)],
+            env={**lab.env, **env},
+            cwd=lab.home,
+            stdin=subprocess.PIPE,
+            stdout=printed,
+            stderr=log,
+        )
+        with client:
+            try:
+                yield client, lambda: re.findall(r"^done (\w+)\n", runs.read_text(), re.MULTILINE)
+                client.communicate(timeout=LAST_WAIT)  # ends its input
+            finally:
+                client.kill()
+
+
+def check_log(log: str) -> None:
+    """Each transition is one line, with the process it is about."""
+    started = re.findall(r"INFO \S+: MLflow starts \(pid (\d+)\)", log)
+    served = re.findall(r"INFO \S+: MLflow serves \(pid (\d+)\) after", log)
+    killed = re.findall(r"INFO \S+: MLflow was killed by signal 9 \(Killed\) \(pid (\d+)\)", log)
+    assert started == served == [*killed, served[-1]]
+    assert len(killed) == KILLS
+    delays = re.findall(r"MLflow has ended unexpectedly; it starts again in (\S+) s", log)
+    assert delays == ["0.5", "1", "2", "4", "8", "16", "30", "30"]

@@ -1,0 +1,26 @@
+"""Log one run after another to `MLFLOW_TRACKING_URI` until the standard input ends.
+
+Prints a line `done <id>` for each run that MLflow has acknowledged to the end; MLflow prints, too.
+"""
+
+import sys
+import threading
+import time
+
+import mlflow
+from mlflow.entities import Metric, Param
+
+STEPS = 5
+
+is_done = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), is_done.set()), daemon=True).start()
+client = mlflow.MlflowClient()
+while not is_done.is_set():
+    run_id = client.create_run("0").info.run_id
+    for step in range(STEPS):
+        client.log_metric(run_id, "alone", step, step=step)
+    now = int(time.time() * 1000)
+    batch = [Metric("batch", step, now, step) for step in range(STEPS)]
+    client.log_batch(run_id, batch, [Param("depth", "3")])
+    client.set_terminated(run_id)
+    print(f"\ndone {run_id}", flush=True)
