@@ -1,0 +1,257 @@
+"""What parses is given what nobody would send; the examples are the same every time."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from urllib.parse import urljoin, urlsplit
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mlflow_proxy.jupyter.headers import HOP_BY_HOP, as_utf8, below, end_to_end
+from mlflow_proxy.server.middleware.origin import (
+    LOCAL_HOST,
+    LOCAL_ORIGIN,
+    NOBODY,
+    is_own_origin,
+    local_headers,
+)
+from mlflow_proxy.supervisor.http import (
+    MAX_HEAD,
+    BadRequestError,
+    Request,
+    parse_head,
+    read_request,
+)
+from mlflow_proxy.supervisor.logs import LINE_LENGTH, PAGE_LINES, MLflowOutput, mask_passwords
+
+settings.register_profile("tests", derandomize=True, database=None, deadline=None, max_examples=300)
+settings.load_profile("tests")
+
+TOKEN = st.text("!#$%&'*+-.^_`|~abcXYZ019", min_size=1, max_size=20)  # RFC 9110, 5.6.2
+VISIBLE = [chr(code) for code in range(0x21, 0x100) if code != 0x7F]
+TARGET = st.text(VISIBLE, max_size=50).map("/".__add__)
+VALUE = st.text([*VISIBLE, " ", "\t"], max_size=50).map(str.strip)
+HEADERS = st.dictionaries(TOKEN.map(str.lower), VALUE, max_size=8)
+# Bytes that mean something to a parser, and any others.
+PIECE = st.sampled_from(
+    [
+        b"GET ",
+        b"/",
+        b" HTTP/1.1",
+        b"\r\n",
+        b"\r",
+        b"\n",
+        b": ",
+        b"Accept",
+        b"text/html",
+        b" ",
+        b"\0",
+    ]
+)
+WILD = st.lists(st.one_of(PIECE, st.binary(max_size=10)), max_size=20).map(b"".join)
+
+
+# The supervisor's HTTP
+
+
+def read(pieces: list[bytes]) -> Request | int | None:
+    """The request that comes in these pieces; the status of the refusal in its place."""
+
+    async def run() -> Request | None:
+        reader = asyncio.StreamReader(limit=MAX_HEAD)
+        task = asyncio.ensure_future(read_request(reader))
+        for piece in pieces:
+            await asyncio.sleep(0)
+            reader.feed_data(piece)
+        reader.feed_eof()
+        return await task
+
+    try:
+        return asyncio.run(run())
+    except BadRequestError as error:
+        return int(error.status)
+
+
+@given(TOKEN, TARGET, st.sampled_from(["1.0", "1.1"]), HEADERS, st.sampled_from(["", " ", "\t "]))
+def test_a_request_is_read_as_it_was_written(
+    method: str, target: str, version: str, headers: dict[str, str], space: str
+) -> None:
+    lines = [f"{name.title()}:{space}{value}{space}" for name, value in headers.items()]
+    head = "\r\n".join([f"{method} {target} HTTP/{version}", *lines, "\r\n"]).encode("latin-1")
+    request = parse_head(head)
+    path, _, query = target.partition("?")
+    assert (request.method, request.path, request.query) == (method, path, query)
+    assert request.headers == headers
+
+
+@settings(max_examples=100)
+@given(WILD, WILD, st.lists(st.integers(0, 200), max_size=5))
+@example(b"GET / HTTP/1.1", b"", [1, 15])
+def test_any_bytes_are_a_request_or_are_refused_whatever_their_pieces(
+    start: bytes, rest: bytes, cuts: list[int]
+) -> None:
+    data = start + b"\r\n\r\n" + rest
+    borders = [0, *sorted(cuts), len(data)]
+    pieces = [data[a:b] for a, b in itertools.pairwise(borders) if a < b]
+    whole = read([data])
+    assert read(pieces) == whole
+    assert whole == 400 or isinstance(whole, Request)
+    if isinstance(whole, Request):
+        assert whole.path.startswith("/")
+        assert not set(whole.method + whole.path + whole.query) & set(" \r\n")
+
+
+@settings(max_examples=20)
+@given(st.integers(MAX_HEAD + 10, 3 * MAX_HEAD), st.integers(1000, 2 * MAX_HEAD))
+def test_a_head_too_long_is_refused_whatever_its_pieces(size: int, piece: int) -> None:
+    data = (b"GET / HTTP/1.1\r\nX: " + b"x" * size)[:size]
+    assert read([data[at : at + piece] for at in range(0, size, piece)]) == 431
+
+
+# Headers on their way through Jupyter
+
+LISTS = st.lists(
+    st.tuples(st.one_of(TOKEN, st.sampled_from(sorted(HOP_BY_HOP))), VALUE), max_size=8
+)
+
+
+@given(LISTS, st.lists(TOKEN, max_size=3), st.sampled_from(["Connection", "connection"]))
+def test_only_what_concerns_one_connection_is_left_out(
+    headers: list[tuple[str, str]], named: list[str], connection: str
+) -> None:
+    headers = [(n, v) for n, v in headers if n.lower() != "connection"]
+    kept = end_to_end([*headers, (connection, " , ".join(named))])
+    out = HOP_BY_HOP | {name.lower() for name in named}
+    assert kept == [(name, value) for name, value in headers if name.lower() not in out]
+    assert end_to_end(kept) == kept
+
+
+@given(st.text(max_size=30), st.sampled_from(["/a/mlflow", "/mlflow"]))
+@example("/\\evil.example", "/mlflow")
+@example("//evil.example", "/mlflow")
+def test_a_redirect_to_a_path_stays_below(location: str, prefix: str) -> None:
+    led = below(prefix, location)
+    if location.startswith("/") and not location.startswith("//"):
+        assert led == prefix + location
+        assert urlsplit(urljoin("http://lab", led)).netloc == "lab"
+    else:
+        assert led == location
+
+
+@given(st.binary(max_size=50))
+def test_utf8_survives_tornado_and_aiohttp(value: bytes) -> None:
+    sent = as_utf8(value.decode("latin-1")).encode()
+    try:
+        value.decode()
+    except UnicodeError:
+        assert sent.decode() == value.decode("latin-1")
+    else:
+        assert sent == value
+
+
+# Host and Origin
+
+NAME = st.from_regex(r"[a-z0-9]([-a-z0-9.]{0,10}[a-z0-9])?", fullmatch=True)
+PORT = st.sampled_from(["", ":80", ":443", ":8888"])
+SCHEME = st.sampled_from(["http", "https"])
+DEFAULT = {"http": ":80", "https": ":443"}
+
+
+@given(SCHEME, NAME, PORT, NAME, PORT)
+def test_an_origin_is_own_only_if_host_and_port_are(
+    scheme: str, page: str, page_port: str, host: str, host_port: str
+) -> None:
+    origin = f"{scheme}://{page}{page_port}".encode()
+    assert is_own_origin(origin, f"{page}{page_port}".upper().encode())
+    ports = [port.replace(DEFAULT[scheme], "") for port in (page_port, host_port)]
+    expected = page == host and ports[0] == ports[1]
+    assert is_own_origin(origin, f"{host}{host_port}".encode()) == expected
+
+
+HOST = st.one_of(st.binary(max_size=20), NAME.map(str.encode), st.just(b"lab.example"))
+ORIGIN = st.one_of(
+    st.binary(max_size=30),
+    st.tuples(st.sampled_from([b"http://", b"https://", b"//", b"null"]), HOST).map(b"".join),
+)
+
+
+@given(ORIGIN, HOST)
+@example(b"https://lab.example@evil.example", b"lab.example")
+@example(b"https://lab.example/", b"lab.example")
+@example(b"https://lab.example\n", b"lab.example")
+def test_no_other_origin_passes_for_the_own(origin: bytes, host: bytes) -> None:
+    if is_own_origin(origin, host):
+        parts = urlsplit(origin.decode("latin-1").lower())
+        assert parts.scheme in DEFAULT
+        assert not parts.path
+        port = DEFAULT[parts.scheme]
+        asked = host.decode("latin-1").lower()
+        assert parts.netloc.removesuffix(port) == asked.removesuffix(port)
+
+
+FIELD = st.one_of(
+    st.tuples(st.just(b"host"), HOST),
+    st.tuples(st.just(b"origin"), ORIGIN),
+    st.tuples(st.sampled_from([b"accept", b"x"]), st.binary(max_size=5)),
+)
+
+
+@given(st.lists(FIELD, max_size=6))
+def test_mlflow_sees_one_local_host_and_at_most_one_origin(
+    headers: list[tuple[bytes, bytes]],
+) -> None:
+    mapped = local_headers(headers)
+    others = [header for header in headers if header[0] not in (b"host", b"origin")]
+    assert mapped[: len(others)] == others
+    hosts = [value for name, value in headers if name == b"host"]
+    origins = [value for name, value in headers if name == b"origin"]
+    expected = [(b"host", LOCAL_HOST)]
+    if origins:
+        own = len(hosts) == len(origins) == 1 and is_own_origin(origins[0], hosts[0])
+        expected.append((b"origin", LOCAL_ORIGIN if own else NOBODY))
+    assert mapped[len(others) :] == expected
+
+
+# The log
+
+USER = st.text("abcXYZ019%-_.", max_size=10)
+PASSWORD = st.text("abcXYZ019%-_.:@/!'\"=&?#[]{}", min_size=1, max_size=20).map("hunter".__add__)
+AROUND = st.text("abc \n\t'\"(", max_size=10)
+
+
+@given(AROUND, st.sampled_from(["http", "mysql+pymysql", "s3"]), USER, PASSWORD, AROUND)
+def test_no_password_of_a_uri_is_logged(
+    before: str, scheme: str, user: str, password: str, after: str
+) -> None:
+    text = f"{before}{scheme}://{user}:{password}@host/db {after}"
+    assert mask_passwords(text) == f"{before}{scheme}://{user}:***@host/db {after}"
+
+
+@given(st.text(max_size=50))
+def test_masking_twice_is_masking_once(text: str) -> None:
+    assert mask_passwords(mask_passwords(text)) == mask_passwords(text)
+
+
+@given(st.text(st.characters(exclude_characters="@"), max_size=50))
+def test_where_there_is_no_at_sign_there_is_no_password(text: str) -> None:
+    assert mask_passwords(text) == text
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
+def test_output_is_the_same_whatever_its_pieces(data: bytes, cuts: list[int]) -> None:
+    def lines(pieces: list[bytes]) -> list[str]:
+        output = MLflowOutput(logging.getLogger("fuzz"))
+        for piece in pieces:
+            if piece:
+                output.write(piece)
+        output.write(b"")
+        return list(output.lines)
+
+    borders = [0, *sorted(cuts), len(data)]
+    pieces = [data[a:b] for a, b in itertools.pairwise(borders)]
+    assert lines(pieces) == lines([data])
+    assert len(lines([data])) <= PAGE_LINES
+    assert all(len(line) <= LINE_LENGTH and "\n" not in line for line in lines([data]))
