@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     reporter = Reporter(options.reports)
     # The supervisor, who reads this, adds the time.
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # the supervisor says as much
     listener = socket.socket(fileno=options.listener)
     listener.set_inheritable(False)
     settings = StoreSettings.from_environment()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import uuid
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ def configure(settings: StoreSettings) -> None:
 
 def load() -> Any:
     """Import MLflow's ASGI application: most of the time that a start takes."""
+    # It is MLflow's to heed, and nobody who reads the log can do anything about it.
+    warnings.filterwarnings("ignore", message="starlette.middleware.wsgi is deprecated")
     from mlflow.server.fastapi_app import app
 
     return app

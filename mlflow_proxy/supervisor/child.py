@@ -95,8 +95,8 @@ class MLflowChild:
         """How the process has ended, for a person."""
         code = self._process.returncode
         if code is None or code >= 0:
-            return f"has ended with exit code {code}"
-        return f"was killed by signal {-code} ({signal.strsignal(-code)})"
+            return f"exit code {code}"
+        return f"signal {-code} ({signal.strsignal(-code)})"
 
     async def next_report(self) -> Report | None:
         """Wait for what the process reports next; None when it has ended."""

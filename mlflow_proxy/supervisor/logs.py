@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import time
 from collections import deque
 from collections.abc import Iterator
 from logging.handlers import RotatingFileHandler
@@ -12,9 +13,12 @@ from pathlib import Path
 
 MAX_BYTES = 1 << 20  # of the log and of its one predecessor, each
 PAGE_LINES = 50  # kept for the page
-LINE_LENGTH = 2000  # characters of one line
+LINE_LENGTH = 2000  # bytes of one line
+OLD = 7 * 24 * 3600  # seconds without a word after which a log may be removed
 
-PASSWORD_IN_URI = re.compile(r"(?<=://)([^\s:/@]*):([^\s@/]+)@")
+# Up to the last `@` of the word: a password may hold what should have been percent-encoded in it.
+# Only a port with a path behind it, and an `@` in that, is none.
+PASSWORD_IN_URI = re.compile(r"(?<=://)([^\s:/@]*):(?!\d*/)\S+@")
 
 
 def mask_passwords(text: str) -> str:
@@ -28,15 +32,15 @@ class MLflowOutput:
     def __init__(self, logger: logging.Logger) -> None:
         self.lines: deque[str] = deque(maxlen=PAGE_LINES)
         self._logger = logger
-        self._rest = ""
+        self._rest = b""
 
     def write(self, data: bytes) -> None:
         """Take what MLflow printed, in pieces of any size; `b""` ends the last line."""
-        *lines, self._rest = (self._rest + data.decode(errors="replace")).split("\n")
+        *lines, self._rest = (self._rest + data).split(b"\n")
         if self._rest and (not data or len(self._rest) > LINE_LENGTH):
-            lines, self._rest = [*lines, self._rest], ""
+            lines, self._rest = [*lines, self._rest], b""
         for line in lines:
-            text = mask_passwords(line.rstrip()[:LINE_LENGTH])
+            text = mask_passwords(line.decode(errors="replace").rstrip())[:LINE_LENGTH]
             self.lines.append(text)
             self._logger.info(text)
 
@@ -63,10 +67,14 @@ def set_up_logging(path: Path) -> MLflowOutput:
 
 
 def remove_old_logs(path: Path) -> None:
-    """Remove the logs of Jupyter servers of this machine that no longer run."""
-    for old, pid in _logs_beside(path):
-        if old != path and not _is_running(pid):
-            old.unlink(missing_ok=True)
+    """Remove the old logs of Jupyter servers that no longer run.
+
+    Machines may share the folder: a server of another one looks dead from here, so its log must be
+    old, too.
+    """
+    for log, pid in _logs_beside(path):
+        if log != path and not _is_running(pid) and time.time() - log.stat().st_mtime > OLD:
+            log.unlink(missing_ok=True)
 
 
 def _logs_beside(path: Path) -> Iterator[tuple[Path, int]]:

@@ -79,7 +79,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         signalled: asyncio.Future[int] = loop.create_future()
         for signum in SIGNALS:
-            loop.add_signal_handler(signum, _set_once, signalled, 128 + signum)
+            loop.add_signal_handler(signum, _end, signalled, signum)
         life = asyncio.create_task(self._keep_running())
         jupyter = asyncio.create_task(self._wait_for_end_of_jupyter())
         try:
@@ -103,19 +103,22 @@ class Supervisor:
 
     async def _keep_running(self) -> NoReturn:
         backoff = Backoff()
+        reason = "somebody wants it"
         while True:
-            served = await self._run_once() if await self._upgrade_if_agreed() else None
+            served = await self._run_once(reason) if await self._upgrade_if_agreed() else None
             if served is None:
                 await self._wanted.wait()
                 self._wanted.clear()
+                reason = "somebody wants it"
                 continue
             delay = backoff.after(served)
             self.status.crashes = backoff.crashes
             self._enter_starting(delay)
             _logger.warning("MLflow has ended unexpectedly; it starts again in %g s", delay)
             await asyncio.sleep(delay)
+            reason = "it has ended unexpectedly"
 
-    async def _run_once(self) -> float | None:
+    async def _run_once(self, reason: str) -> float | None:
         """Start MLflow and wait for its end; returns the seconds that it served, None for none."""
         self._enter_starting()
         await self._front.open()
@@ -123,13 +126,13 @@ class Supervisor:
         if (child := await self._start_child(*options)) is None:
             return None
         self._background = False
-        _logger.info("MLflow starts (pid %d)", child.pid)
+        _logger.info("MLflow starts (pid %d): %s", child.pid, reason)
         try:
             failure = await self._wait_until_ready(child)
             if failure is None:
                 return await self._serve(child)
             if child.was_killed:
-                _logger.info("MLflow %s (pid %d) before it was up", child.end, child.pid)
+                _logger.info("MLflow has ended (pid %d) before it was up: %s", child.pid, child.end)
                 return 0.0
             self._enter_failed(failure)
             return None
@@ -203,7 +206,7 @@ class Supervisor:
         await child.wait()
         self._enter_starting()
         await self._front.open()
-        _logger.info("MLflow %s (pid %d)", child.end, child.pid)
+        _logger.info("MLflow has ended (pid %d): %s", child.pid, child.end)
         return time.monotonic() - began
 
     def _enter_starting(self, delay: float = 0.0) -> None:
@@ -219,6 +222,7 @@ class Supervisor:
         _logger.error("MLflow does not start. %s %s", failure.reason, failure.remedy)
 
 
-def _set_once(future: asyncio.Future[int], value: int) -> None:
-    if not future.done():
-        future.set_result(value)
+def _end(signalled: asyncio.Future[int], signum: int) -> None:
+    if not signalled.done():
+        _logger.info("Signal %d has come (%s)", signum, signal.strsignal(signum))
+        signalled.set_result(128 + signum)

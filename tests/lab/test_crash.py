@@ -70,9 +70,9 @@ def client_that_logs(
 
 def check_log(log: str) -> None:
     """Each transition is one line, with the process it is about."""
-    started = re.findall(r"INFO \S+: MLflow starts \(pid (\d+)\)", log)
+    started = re.findall(r"INFO \S+: MLflow starts \(pid (\d+)\): \w", log)
     served = re.findall(r"INFO \S+: MLflow serves \(pid (\d+)\) after", log)
-    killed = re.findall(r"INFO \S+: MLflow was killed by signal 9 \(Killed\) \(pid (\d+)\)", log)
+    killed = re.findall(r"INFO \S+: MLflow has ended \(pid (\d+)\): signal 9 \(Killed\)", log)
     assert started == served == [*killed, served[-1]]
     assert len(killed) == KILLS
     delays = re.findall(r"MLflow has ended unexpectedly; it starts again in (\S+) s", log)

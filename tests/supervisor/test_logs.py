@@ -6,12 +6,14 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from mlflow_proxy.supervisor.logs import (
     LINE_LENGTH,
+    OLD,
     PAGE_LINES,
     MLflowOutput,
     mask_passwords,
@@ -26,6 +28,8 @@ from mlflow_proxy.supervisor.logs import (
         ("a http://u:p@h and b s3://k:s@h", "a http://u:***@h and b s3://k:***@h"),
         ("http://host:8080/path@x", "http://host:8080/path@x"),
         ("http://me@host", "http://me@host"),
+        ("redis://:hunter2@host", "redis://:***@host"),
+        ("postgresql://me:hunter2/@a:b@host/db)", "postgresql://me:***@host/db)"),
     ],
 )
 def test_passwords_are_masked(text: str, masked: str) -> None:
@@ -75,12 +79,16 @@ logs.set_up_logging(pathlib.Path("/dev/null/mlflow.log")).write(b"a line\\n")
     assert "MLflow's log cannot be kept: " in result.stderr
 
 
-def test_logs_of_the_dead_are_removed(tmp_path: Path) -> None:
+def test_old_logs_of_the_dead_are_removed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pass
-    names = [f"mlflow-proxy-{dead.pid}.log", f"mlflow-proxy-{dead.pid}.log.1"]
-    kept = [f"mlflow-proxy-{os.getpid()}.log", "mlflow-proxy-start.json", "other.log"]
-    for name in names + kept:
+    removed = [f"mlflow-proxy-{dead.pid}.log.1"]
+    # Of the dead, perhaps of another machine; of the living; of others.
+    young = [f"mlflow-proxy-{dead.pid}.log"]
+    old = [f"mlflow-proxy-{os.getpid()}.log", "mlflow-proxy-start.json", "other.log"]
+    for name in removed + young + old:
         (tmp_path / name).touch()
+        age = OLD - 60 if name in young else OLD + 60
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
     remove_old_logs(tmp_path / "mlflow-proxy-1.log")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(young + old)

@@ -79,6 +79,17 @@ def test_what_remains_is_the_last_start_or_the_pace_of_this_one(
     assert progress.remaining == pytest.approx(20, rel=0.2)
 
 
+def test_a_start_that_is_put_off_begins_later(history: StartHistory, clock: Clock) -> None:
+    progress = StartProgress(history, clock, delay=20, text="Later")
+    start = sum(STAGES.values())
+    for now, remaining in [(0, 20 + start), (15, 5 + start), (20, start)]:
+        clock.now = 100.0 + now
+        assert progress.text == "Later"
+        assert progress.seconds == 0
+        assert progress.fraction == 0
+        assert progress.remaining == pytest.approx(remaining)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"seconds": {"import": "x"}, "modules": 1}'])
 def test_a_spoilt_history_is_forgotten(tmp_path: Path, text: str) -> None:
     (tmp_path / "start.json").write_text(text)

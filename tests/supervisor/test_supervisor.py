@@ -88,6 +88,27 @@ def test_no_request_is_refused_while_the_child_is_killed_and_comes_back(start: S
     assert answers <= {200, 503}
 
 
+def test_a_child_that_is_killed_while_it_starts_is_started_again(start: Start) -> None:
+    supervisor = start("hang")
+    child = supervisor.child
+    child.kill()
+    wait_for(lambda: "unexpectedly" in supervisor.status()["text"])
+    assert supervisor.status()["state"] == "starting"
+    assert wait_for(lambda: supervisor.child).pid != child.pid
+    assert f"(pid {child.pid}) before it was up: signal 9 (Killed)" in supervisor.log.read_text()
+
+
+def test_after_crashes_in_a_row_programs_are_told_to_stay_away(start: Start) -> None:
+    supervisor = start("serve")
+    told = []
+    for _ in range(2):
+        supervisor.wait_until("ready")
+        supervisor.child.kill()
+        supervisor.wait_until("starting")
+        told.append(int(supervisor.request("/api/x")[1]["Retry-After"]))
+    assert told[0] < told[1] == 30
+
+
 def test_a_failure_is_told_and_try_again_tries_again(start: Start, tmp_path: Path) -> None:
     supervisor = start("failing")
     status = supervisor.wait_until("failed")

@@ -1,0 +1,24 @@
+"""The log as an administrator reads it."""
+
+from __future__ import annotations
+
+import re
+
+from support.lab import Lab
+
+TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
+
+
+def test_a_start_is_two_lines_and_no_noise(lab: Lab) -> None:
+    log = lab.mlflow_log.read_text()
+    pid = lab.mlflow.pid
+    supervisor = f"{TIME} INFO mlflow_proxy.supervisor.supervisor"
+    assert re.search(rf"^{supervisor}: MLflow starts \(pid {pid}\): somebody wants it$", log, re.M)
+    assert re.search(rf"^{supervisor}: MLflow serves \(pid {pid}\) after [\d.]+ s$", log, re.M)
+    assert "Deprecat" not in log
+    assert "uvicorn" not in log
+
+
+def test_jupyters_log_says_where_the_log_is(lab: Lab) -> None:
+    assert f"its log will be {lab.mlflow_log}" in lab.log.read_text()
+    assert lab.mlflow_log.stat().st_mode & 0o777 == 0o600
