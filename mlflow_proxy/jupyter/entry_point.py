@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ ICON = Path(__file__).parents[1] / "icons" / "mlflow.svg"
 # The supervisor answers its first request within a fraction of a second; this much is for a
 # machine that is on its knees. MLflow's own start does not count (see `start_timeout`).
 SUPERVISOR_TIMEOUT = 60
+MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes, see unix(7)
 
 
 def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
@@ -31,11 +35,26 @@ def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
             "--unix-socket={unix_socket}",
         ],
         "environment": {_literal(k): _literal(v) for k, v in environment(config).items()},
-        "unix_socket": True,
+        "unix_socket": unix_socket(),
         "timeout": SUPERVISOR_TIMEOUT,
         "new_browser_tab": config.new_browser_tab,
         "launcher_entry": {"title": "MLflow", "icon_path": str(ICON)},
     }
+
+
+@functools.cache
+def unix_socket() -> bool | str:
+    """Where the supervisor listens; True: where jupyter-server-proxy has it.
+
+    That is a new folder among the temporary files, whose path may be too long for a socket.
+    """
+    paths = [
+        Path(folder) / f"jupyter-server-proxy-{uuid.uuid4().hex[:8]}" / "socket"
+        for folder in (tempfile.gettempdir(), "/tmp", jupyter_runtime_dir())  # noqa: S108
+        if os.access(folder, os.W_OK)
+    ]
+    fitting = [path for path in paths if len(os.fsencode(path)) <= MAX_SOCKET_PATH]
+    return not fitting or fitting[0] == paths[0] or str(fitting[0])
 
 
 def log_file() -> Path:

@@ -20,9 +20,12 @@ def listen(path: Path) -> Iterator[socket.socket]:
     """Listen on `path` (0600, in a folder that is 0700 if it has to be made); remove it at the end.
 
     Raises:
-        OSError: `path` is not a socket, or no socket can be made there.
+        OSError: `path` is not a socket, or no socket can be made there; its folder is somebody
+            else's, who could put another socket into its place.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.parent.stat().st_uid != os.geteuid():
+        raise PermissionError(f"{path.parent} belongs to somebody else")
     _remove_socket(path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(os.fspath(path))

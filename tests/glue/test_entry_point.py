@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -50,6 +51,25 @@ def test_braces_in_settings_survive_the_template(monkeypatch: pytest.MonkeyPatch
     assert "--root-dir=/work/{unix_socket}" in command
     assert environment["JSON"] == '{"a": {}}'
     assert environment["MLFLOW_BACKEND_STORE_URI"] == "postgresql://me:{secret}@host/db"
+
+
+def test_a_socket_is_where_its_path_is_short_enough(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    entry_point.unix_socket.cache_clear()
+    assert entry_point.unix_socket() is True
+    try:
+        monkeypatch.setattr(tempfile, "tempdir", str(long))
+        entry_point.unix_socket.cache_clear()
+        path = entry_point.unix_socket()
+        assert isinstance(path, str)
+        assert path.startswith("/tmp/jupyter-server-proxy-")
+        assert entry_point.unix_socket() == path
+        assert not Path(path).parent.exists()
+    finally:
+        entry_point.unix_socket.cache_clear()
 
 
 def test_no_secret_is_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import files
 from pathlib import Path
 
-import psutil
 import pytest
 import requests
 
@@ -172,14 +169,6 @@ def test_the_entry_alone_works(start_lab: StartLab) -> None:
     lab.wait_until("ready")
     assert lab.get(SEARCH).status_code == 200
     assert "MLflow is at" not in lab.log.read_text()
-
-
-def test_nothing_survives_a_jupyter_that_is_killed(start_lab: StartLab) -> None:
-    lab = start_lab()
-    lab.wait_until("ready")
-    family = family_of(lab.supervisor.pid)
-    os.kill(lab.process.pid, signal.SIGKILL)
-    assert not psutil.wait_procs(family, timeout=15)[1]
 
 
 def test_a_server_of_the_same_name_in_jupyters_configuration_is_used(start_lab: StartLab) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mlflow_proxy.supervisor.sockets import listen
 from support.supervisor import PAGE, SCRIPT, Supervisor, supervisor_of
 from support.waiting import wait_for
 
@@ -271,6 +272,16 @@ def test_a_leftover_socket_is_replaced_but_nothing_else(tmp_path: Path) -> None:
         wait_for(lambda: message in supervisor.log.read_text())
         assert supervisor.process.wait(20) == 1
     assert path.read_text() == "not a socket"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:
+    folder = tmp_path / "jupyter-server-proxy-x"
+    folder.mkdir()
+    os.chown(folder, 12345, -1)
+    with pytest.raises(PermissionError), listen(folder / "socket"):
+        pass
+    assert list(folder.iterdir()) == []
 
 
 def test_it_stays_small(start: Start) -> None:
