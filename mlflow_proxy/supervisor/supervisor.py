@@ -109,7 +109,8 @@ class Supervisor:
             if served is None:
                 await self._wanted.wait()
                 self._wanted.clear()
-                reason = "somebody wants it"
+                backoff, reason = Backoff(), "somebody wants it"
+                self.status.crashes = 0
                 continue
             delay = backoff.after(served)
             self.status.crashes = backoff.crashes

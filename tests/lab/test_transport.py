@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import hashlib
 import http.client
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import requests
@@ -384,3 +386,49 @@ def test_the_log_holds_neither_secrets_nor_surprises(lab: Lab) -> None:
     assert "MLflow broke off: POST" in log
     for word in ("Authorization", f"token {TOKEN}", "Traceback", "never ", "ResourceWarning"):
         assert word not in log
+
+
+# Somebody is mad
+
+
+@pytest.mark.parametrize("body", [b"zz\r\nnonsense", b"ffffffffffffffff\r\n", b"5\r\nhello!!!!"])
+def test_broken_chunking_ends_the_exchange(lab: Lab, body: bytes) -> None:
+    path = f"/stay?mad-{body[0]}"
+    with connection_to(lab) as connection:
+        connection.sendall(head("PUT", path, "Transfer-Encoding: chunked"))
+        connection.sendall(b"10000\r\n" + PIECE + b"\r\n")
+        wait_for(lambda: has_come(lab, path))
+        connection.sendall(body)
+        assert connection.recv(100) in (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    wait_for(lambda: has_ended(lab, path))
+
+
+def test_an_unknown_method_is_refused(lab: Lab) -> None:
+    with connection_to(lab) as connection:
+        connection.sendall(head("BREW", "/echo/brew", "Content-Length: 4") + b"milk")
+        assert answer_on(connection).status == 405
+    assert not has_come(lab, "/echo/brew")
+
+
+def test_headers_of_a_megabyte_are_refused(lab: Lab) -> None:
+    with connection_to(lab) as connection:
+        request = head("GET", "/echo/large", "X: " + "x" * MB)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(request)
+            assert answer_on(connection).status in (400, 431)
+    assert not has_come(lab, "/echo/large")
+
+
+def test_a_client_of_http_1_0_is_answered(lab: Lab) -> None:
+    with connection_to(lab) as connection:
+        connection.sendall(head("POST", "/echo", "Content-Length: 4").replace(b"/1.1", b"/1.0"))
+        connection.sendall(b"body")
+        assert json.loads(answer_on(connection).read())["size"] == 4
+
+
+def test_two_hundred_at_once_are_answered(lab: Lab) -> None:
+    with ExitStack() as stack:
+        many = [stack.enter_context(connection_to(lab)) for _ in range(200)]
+        for each in many:
+            each.sendall(head("GET", "/echo"))
+        assert {answer_on(each).status for each in many} == {200}
