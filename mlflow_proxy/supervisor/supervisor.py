@@ -22,6 +22,7 @@ from .state import Failure, State, Status
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PARENT_INTERVAL = 1.0  # seconds between looks at whether Jupyter still lives
+WANTED = "Somebody wants it."
 RETRY_INTERVAL = 3.0  # seconds after a failed start in which a page load does not start again
 
 _logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Supervisor:
         self._wanted = asyncio.Event()
         self._agreed_upgrade: Mapping[str, str] | None = None
         self._failed_at = 0.0
+        self._reason = WANTED  # why MLflow starts next
         self.status = Status(StartProgress(history), log_file, output.lines)
         self._front = Front(listener, Answers(self.status, self.want, self.upgrade))
 
@@ -103,23 +105,21 @@ class Supervisor:
 
     async def _keep_running(self) -> NoReturn:
         backoff = Backoff()
-        reason = "somebody wants it"
         while True:
-            served = await self._run_once(reason) if await self._upgrade_if_agreed() else None
+            served = await self._run_once() if await self._upgrade_if_agreed() else None
             if served is None:
                 await self._wanted.wait()
                 self._wanted.clear()
-                backoff, reason = Backoff(), "somebody wants it"
+                backoff, self._reason = Backoff(), WANTED
                 self.status.crashes = 0
                 continue
             delay = backoff.after(served)
             self.status.crashes = backoff.crashes
             self._enter_starting(delay)
-            _logger.warning("MLflow has ended unexpectedly; it starts again in %g s", delay)
+            _logger.warning("%s It starts again in %g s.", self._reason, delay)
             await asyncio.sleep(delay)
-            reason = "it has ended unexpectedly"
 
-    async def _run_once(self, reason: str) -> float | None:
+    async def _run_once(self) -> float | None:
         """Start MLflow and wait for its end; returns the seconds that it served, None for none."""
         self._enter_starting()
         await self._front.open()
@@ -127,13 +127,14 @@ class Supervisor:
         if (child := await self._start_child(*options)) is None:
             return None
         self._background = False
-        _logger.info("MLflow starts (pid %d): %s", child.pid, reason)
+        _logger.info("MLflow starts (pid %d): %s", child.pid, self._reason)
         try:
             failure = await self._wait_until_ready(child)
             if failure is None:
                 return await self._serve(child)
             if child.was_killed:
                 _logger.info("MLflow has ended (pid %d) before it was up: %s", child.pid, child.end)
+                self._reason = failure.reason
                 return 0.0
             self._enter_failed(failure)
             return None
@@ -208,10 +209,11 @@ class Supervisor:
         self._enter_starting()
         await self._front.open()
         _logger.info("MLflow has ended (pid %d): %s", child.pid, child.end)
+        self._reason = "MLflow has ended unexpectedly."
         return time.monotonic() - began
 
     def _enter_starting(self, delay: float = 0.0) -> None:
-        text = "MLflow has ended unexpectedly and is started again" if delay else ""
+        text = f"{self._reason} It is started again." if delay else ""
         self.status.progress = StartProgress(self._history, delay=delay, text=text)
         self.status.failure = None
         self.status.state = State.STARTING

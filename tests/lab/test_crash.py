@@ -75,5 +75,5 @@ def check_log(log: str) -> None:
     killed = re.findall(r"INFO \S+: MLflow has ended \(pid (\d+)\): signal 9 \(Killed\)", log)
     assert started == served == [*killed, served[-1]]
     assert len(killed) == KILLS
-    delays = re.findall(r"MLflow has ended unexpectedly; it starts again in (\S+) s", log)
+    delays = re.findall(r"MLflow has ended unexpectedly\. It starts again in (\S+) s", log)
     assert delays == ["0.5", "1", "2", "4", "8", "16", "30", "30"]

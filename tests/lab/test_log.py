@@ -13,7 +13,9 @@ def test_a_start_is_two_lines_and_no_noise(lab: Lab) -> None:
     log = lab.mlflow_log.read_text()
     pid = lab.mlflow.pid
     supervisor = f"{TIME} INFO mlflow_proxy.supervisor.supervisor"
-    assert re.search(rf"^{supervisor}: MLflow starts \(pid {pid}\): somebody wants it$", log, re.M)
+    assert re.search(
+        rf"^{supervisor}: MLflow starts \(pid {pid}\): Somebody wants it\.$", log, re.M
+    )
     assert re.search(rf"^{supervisor}: MLflow serves \(pid {pid}\) after [\d.]+ s$", log, re.M)
     assert "Deprecat" not in log
     assert "uvicorn" not in log

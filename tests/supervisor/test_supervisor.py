@@ -93,7 +93,7 @@ def test_a_child_that_is_killed_while_it_starts_is_started_again(start: Start) -
     supervisor = start("hang")
     child = supervisor.child
     child.kill()
-    wait_for(lambda: "unexpectedly" in supervisor.status()["text"])
+    wait_for(lambda: "before it was up. It is started again." in supervisor.status()["text"])
     assert supervisor.status()["state"] == "starting"
     assert wait_for(lambda: supervisor.child).pid != child.pid
     assert f"(pid {child.pid}) before it was up: signal 9 (Killed)" in supervisor.log.read_text()
