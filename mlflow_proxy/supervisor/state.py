@@ -42,7 +42,7 @@ class Failure:
         if code == -signal.SIGKILL:
             return cls(
                 "MLflow was killed before it was up, as the system does when memory runs out.",
-                "Shut down kernels that are not needed, or ask for more memory; then try again.",
+                "Shut down kernels that are not needed, or ask for more memory.",
             )
         how = f"exit code {code}" if code >= 0 else f"signal {signal.strsignal(-code) or -code}"
         return cls(

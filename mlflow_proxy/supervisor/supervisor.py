@@ -134,7 +134,7 @@ class Supervisor:
                 return await self._serve(child)
             if child.was_killed:
                 _logger.info("MLflow has ended (pid %d) before it was up: %s", child.pid, child.end)
-                self._reason = failure.reason
+                self._reason = f"{failure.reason} {failure.remedy}"
                 return 0.0
             self._enter_failed(failure)
             return None

@@ -114,5 +114,5 @@ def test_a_start_timeout_that_is_no_time_is_refused(seconds: float) -> None:
 
 def test_every_setting_says_what_it_does() -> None:
     traits = MLflowProxy.class_own_traits(config=True)
-    assert len(traits) == 8
+    assert len(traits) == 9
     assert all(len(trait.help) > 40 for trait in traits.values())

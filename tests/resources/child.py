@@ -4,7 +4,6 @@
 - failing: reports a failure, unless a file named `mended` is in its folder: then serves;
 - outdated: reports that the database is to be upgraded, and once it is serves; `--upgrade` does it,
   unless a file named `broken` is in its folder;
-- killed: ends with SIGKILL, as if memory ran out;
 - silent: ends with code 3 and says why only in its output;
 - hang: never becomes ready.
 """
@@ -34,8 +33,6 @@ def main(behaviour: str, listener: str, reports: str, *options: str) -> None:
     report(event="stage", stage="import", text="")
     if behaviour == "silent":
         sys.exit(3)
-    if behaviour == "killed":
-        os.kill(os.getpid(), signal.SIGKILL)
     if options == ("--upgrade",):
         if Path("broken").exists():
             Path("copy").touch()
