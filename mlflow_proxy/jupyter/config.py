@@ -83,6 +83,15 @@ class MLflowProxy(Configurable):
         """,
     ).tag(config=True)
 
+    idle_timeout = Float(
+        1800.0,
+        help="""
+        Seconds without use before MLflow is stopped; the next use starts it again. 0: never. Use is
+        a page opened, a click, key or scroll in the dashboard, a request of an API client; a
+        dashboard that is merely left open is not used.
+        """,
+    ).tag(config=True)
+
     python = Unicode(
         help="""
         The Python interpreter that runs MLflow, 3.10 or newer, with MLflow installed: another
@@ -167,6 +176,15 @@ class MLflowProxy(Configurable):
         if not 0 < value < float("inf"):
             raise TraitError(
                 f"MLflowProxy.start_timeout is {value:g}; it takes a number of seconds above 0"
+            )
+        return value
+
+    @validate("idle_timeout")
+    def _validate_idle_timeout(self, proposal: dict[str, Any]) -> float:
+        value = float(proposal["value"])
+        if not 0 <= value < float("inf"):
+            raise TraitError(
+                f"MLflowProxy.idle_timeout is {value:g}; it takes a number of seconds, or 0"
             )
         return value
 

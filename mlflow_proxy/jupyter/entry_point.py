@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_core.paths import jupyter_runtime_dir
+from jupyter_server_proxy.config import ServerProcess
+from traitlets import Union
 
+from .activity import counts_as_activity
 from .config import MLflowProxy, settings
 
 ICON = Path(__file__).parents[1] / "icons" / "mlflow.svg"
@@ -39,6 +42,7 @@ def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
         "timeout": SUPERVISOR_TIMEOUT,
         "new_browser_tab": config.new_browser_tab,
         "launcher_entry": {"title": "MLflow", "icon_path": str(ICON)},
+        **activity(),
     }
 
 
@@ -57,6 +61,13 @@ def unix_socket() -> bool | str:
     return not fitting or fitting[0] == paths[0] or str(fitting[0])
 
 
+def activity() -> dict[str, Any]:
+    """What counts as activity, for a jupyter-server-proxy that asks: 4.6 and newer."""
+    if not isinstance(ServerProcess.class_traits()["update_last_activity"], Union):
+        return {}
+    return {"update_last_activity": counts_as_activity}
+
+
 def log_file() -> Path:
     """Where MLflow and the supervisor of this Jupyter server write their log."""
     return Path(jupyter_runtime_dir()) / f"mlflow-proxy-{os.getpid()}.log"
@@ -73,6 +84,7 @@ def supervisor_command(config: MLflowProxy) -> list[str]:
         f"--log-file={log_file()}",
         f"--python={config.python}",
         f"--start-timeout={config.start_timeout:g}",
+        f"--idle-timeout={config.idle_timeout:g}",
     ]
 
 

@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
             upgrade.run(settings, Revisions.of(folder), mlflow_app.upgrade_database)
             reporter.upgraded()
         else:
-            start(reporter, settings, folder, listener, options.background)
+            start(reporter, settings, folder, listener, options)
     except StartError as error:
         reporter.failed(error)
     except Exception as error:  # whatever MLflow raises
@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--reports", type=int, required=True, help="socket to the supervisor")
     result.add_argument("--background", action="store_true", help="import at low priority")
     result.add_argument("--upgrade", action="store_true", help="upgrade a database, do not serve")
+    result.add_argument("--idle-timeout", type=float, default=0.0, help="seconds; 0: none")
     return result
 
 
@@ -73,7 +74,7 @@ def start(
     settings: StoreSettings,
     mlflow_folder: Path,
     listener: socket.socket,
-    background: bool,
+    options: argparse.Namespace,
 ) -> None:
     """Bring MLflow up, at low priority in the background, and serve."""
     static_folder = mlflow_folder / "server" / "js" / "build"
@@ -89,14 +90,14 @@ def start(
         from . import serve
 
         mlflow_app.configure(settings)
-        app = in_background(mlflow_app.load) if background else mlflow_app.load()
+        app = in_background(mlflow_app.load) if options.background else mlflow_app.load()
     reporter.stage("store")
     mlflow_app.open_stores(settings, revisions.latest, lambda text: reporter.stage("store", text))
     gc.freeze()
     gc.enable()
 
     reporter.stage("serve")
-    serve.run(app, static_folder, listener, reporter.ready)
+    serve.run(app, static_folder, listener, reporter, options.idle_timeout)
 
 
 def in_background(load: Callable[[], Any]) -> Any:

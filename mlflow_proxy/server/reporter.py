@@ -45,6 +45,10 @@ class Reporter:
         """MLflow accepts connections."""
         self._report(event="ready")
 
+    def idle(self, seconds: float) -> None:
+        """Nobody has used MLflow for so long: it is to be stopped."""
+        self._report(event="idle", seconds=seconds)
+
     def failed(self, error: StartError) -> None:
         """The start has failed."""
         upgrade = error.upgrade and asdict(error.upgrade)

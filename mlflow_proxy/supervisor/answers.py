@@ -12,10 +12,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from mlflow_proxy.activity import HEADER, is_use
 from mlflow_proxy.origins import is_own_origin
 
 from .http import Request, Response
-from .state import Status
+from .state import State, Status
 from .static_files import PREFIX, dashboard, static_file
 
 PAGES = Path(__file__).parent / "pages"
@@ -49,8 +50,19 @@ class Answers:
         self._want = want
         self._upgrade = upgrade
 
-    def __call__(self, request: Request) -> Response:
-        """Answer `request`."""
+    def __call__(self, request: Request) -> Response | None:
+        """Answer `request`; None for one that MLflow is to answer, at once or once it is back."""
+        if self._status.state is State.READY:  # accepted just before that
+            return None
+        if answer := self._own(request):
+            return answer
+        if request.wants_page:
+            self._want(False)
+            return self._page(request)
+        return None if self._wakes(request) else self.unavailable()
+
+    def _own(self, request: Request) -> Response | None:
+        """Answer what needs no MLflow."""
         if request.path == STATUS_PATH:
             return Response.json(HTTPStatus.OK, self._report())
         if request.path in (START_PATH, UPGRADE_PATH):
@@ -60,10 +72,14 @@ class Answers:
         if request.path.startswith(PREFIX) and self._status.static_folder:
             encodings = request.headers.get("accept-encoding", "")
             return static_file(self._status.static_folder, request.path, encodings)
-        if request.wants_page:
+        return None
+
+    def _wakes(self, request: Request) -> bool:
+        """Whether MLflow, after an idle stop, comes back for `request` or is about to."""
+        idle = request.headers.get(HEADER.lower())
+        if self._status.state is State.IDLE and is_use(request.path, idle):
             self._want(False)
-            return self._page(request)
-        return self._unavailable()
+        return self._status.after_idle and self._status.state is State.STARTING
 
     def _act(self, request: Request) -> Response:
         # A page of another site can send a form, but no JSON without being asked first.
@@ -92,11 +108,13 @@ class Answers:
             "dashboard": status.static_folder is not None,
         }
 
-    def _unavailable(self) -> Response:
+    def unavailable(self) -> Response:
+        """Tell a program to come back."""
         if failure := self._status.failure:
             message, seconds = f"{failure.reason} {failure.remedy}", RETRY_AFTER_FAILURE
         else:
-            message = "MLflow is starting."
+            is_idle = self._status.state is State.IDLE
+            message = "MLflow is stopped: nobody uses it." if is_idle else "MLflow is starting."
             seconds = RETRY_AFTER_CRASHES if self._status.crashes > 1 else self._remaining()
         error = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": message}
         retry_after = ("Retry-After", str(seconds))

@@ -114,6 +114,12 @@ class MLflowChild:
         self._lifeline.close()
         return returncode
 
+    async def finish(self) -> int:
+        """Ask the process to end once it has answered what it accepted; returns its exit code."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        return await self.wait()
+
     async def terminate(self) -> int:
         """Ask the process to end, after `TERMINATE_TIMEOUT` make it; returns its exit code."""
         with contextlib.suppress(ProcessLookupError):

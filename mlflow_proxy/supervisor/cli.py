@@ -51,7 +51,10 @@ def supervisor(
     return Supervisor(
         listener=listener,
         # `-u`: the last words of a process that is killed are in the log.
-        command=MLflowCommand((options.python, "-u", str(SERVER)), folder=options.root_dir),
+        command=MLflowCommand(
+            (options.python, "-u", str(SERVER), f"--idle-timeout={options.idle_timeout:g}"),
+            folder=options.root_dir,
+        ),
         output=output,
         history=StartHistory(options.log_file.with_name("mlflow-proxy-start.json")),
         log_file=options.log_file,
@@ -71,4 +74,5 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--python", default=sys.executable, help="interpreter that runs MLflow")
     result.add_argument("--start-timeout", type=float, default=120.0, help="seconds")
     result.add_argument("--background", action="store_true", help="nobody waits for this start")
+    result.add_argument("--idle-timeout", type=float, default=0.0, help="seconds; 0: none")
     return result

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from .http import MAX_HEAD, BadRequestError, Request, Response, linger, read_request, send
@@ -18,19 +18,29 @@ from .sockets import BACKLOG
 MAX_UNREAD = 100
 PATIENCE = 1.0  # seconds
 CHUNK = 16 << 10  # bytes to read at once; asyncio would read 256 KiB before anybody looks at them
+CLOSE_DELAY = 0.1  # seconds
 
 _logger = logging.getLogger(__name__)
+
+PassOn = Callable[[Request, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Response | None]]
 
 
 class Front:
     """Accepts connections between `open` and `close`.
 
+    `answer` answers a request, or returns None for one that is `pass_on`'s.
     The socket listens all the time: what nobody accepts waits in its queue for whoever is next.
     """
 
-    def __init__(self, listener: socket.socket, answer: Callable[[Request], Response]) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        answer: Callable[[Request], Response | None],
+        pass_on: PassOn,
+    ) -> None:
         self._listener = listener
         self._answer = answer
+        self._pass_on = pass_on
         self._server: asyncio.Server | None = None
         self._unread: dict[asyncio.StreamWriter, float] = {}  # since when; the oldest first
 
@@ -46,7 +56,12 @@ class Front:
     def close(self) -> None:
         """Accept no more; requests that were accepted are answered."""
         if self._server is not None:
-            self._server.close()
+            loop = asyncio.get_running_loop()
+            for each in self._server.sockets:
+                loop.remove_reader(each.fileno())
+            # asyncio forgets a connection that was accepted in the turn in which its server closes.
+            # https://github.com/python/cpython/issues/109564
+            loop.call_later(CLOSE_DELAY, self._server.close)
             self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,12 +77,13 @@ class Front:
         try:
             request = await self._read(reader, writer)
         except BadRequestError as error:
-            request, response = None, Response(error.status, error.status.phrase.encode())
+            await send(writer, Response(error.status, error.status.phrase.encode()))
         else:
             if request is None:
                 return
-            response = self._respond(request)
-        await send(writer, response, head_only=request is not None and request.method == "HEAD")
+            response = self._respond(request) or await self._pass_on(request, reader, writer)
+            if response:
+                await send(writer, response, head_only=request.method == "HEAD")
         await linger(reader)
 
     async def _read(
@@ -86,7 +102,7 @@ class Front:
             if time.monotonic() - since > PATIENCE:
                 writer.transport.abort()
 
-    def _respond(self, request: Request) -> Response:
+    def _respond(self, request: Request) -> Response | None:
         try:
             return self._answer(request)
         except Exception:

@@ -34,6 +34,8 @@ class Request:
     path: str
     query: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    head: bytes = b""
+    """As it came."""
 
     @property
     def wants_page(self) -> bool:
@@ -76,7 +78,7 @@ def parse_head(head: bytes) -> Request:
         if not colon:
             raise BadRequestError(HTTPStatus.BAD_REQUEST)
         headers[name.strip().lower()] = value.strip()
-    return Request(method, path, query, headers)
+    return Request(method, path, query, headers, head)
 
 
 async def read_request(reader: asyncio.StreamReader) -> Request | None:

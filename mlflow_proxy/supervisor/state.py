@@ -18,6 +18,7 @@ class State(enum.Enum):
 
     STARTING = "starting"
     READY = "ready"
+    IDLE = "idle"
     FAILED = "failed"
 
 
@@ -53,7 +54,7 @@ class Failure:
 
 @dataclass
 class Status:
-    """Only `Supervisor` changes it. `failure` is set in `State.FAILED`, and only there."""
+    """`supervisor` and `start` write it. `failure` is set in `State.FAILED`, and only there."""
 
     progress: StartProgress
     log_file: Path
@@ -62,5 +63,7 @@ class Status:
     failure: Failure | None = None
     crashes: int = 0
     """How often in a row MLflow ended by itself, at most a minute after it was up."""
+    after_idle: bool = False
+    """MLflow was stopped because nobody used it, and is not up again."""
     static_folder: Path | None = field(default=None)
     """MLflow's `static-files`, once the MLflow process has said where they are."""

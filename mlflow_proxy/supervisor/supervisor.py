@@ -5,23 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from . import ending, start
 from .answers import Answers
 from .backoff import Backoff
 from .child import MLflowChild, MLflowCommand
 from .front import Front
-from .logs import MLflowOutput, mask_passwords
+from .hold import Hold
+from .logs import MLflowOutput
 from .progress import StartHistory, StartProgress
 from .state import Failure, State, Status
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-PARENT_INTERVAL = 1.0  # seconds between looks at whether Jupyter still lives
 WANTED = "Somebody wants it."
 RETRY_INTERVAL = 3.0  # seconds after a failed start in which a page load does not start again
 
@@ -31,7 +30,7 @@ _logger = logging.getLogger(__name__)
 class Supervisor:
     """Runs MLflow on `listener` and answers there itself whenever MLflow does not.
 
-    Only this class changes `status`. The front is open in every state but `State.READY`.
+    The front is open in every state but `State.READY`.
     """
 
     def __init__(  # noqa: PLR0913 (what it needs, so that tests need no patching)
@@ -58,13 +57,17 @@ class Supervisor:
         self._failed_at = 0.0
         self._reason = WANTED  # why MLflow starts next
         self.status = Status(StartProgress(history), log_file, output.lines)
-        self._front = Front(listener, Answers(self.status, self.want, self.upgrade))
+        self._stopping: dict[MLflowChild, asyncio.Task[None]] = {}
+        answers = Answers(self.status, self.want, self.upgrade)
+        self._hold = Hold(listener, answers.unavailable)
+        self._front = Front(listener, answers, self._hold.pass_on)
 
     def want(self, at_once: bool = False) -> None:
-        """Somebody wants MLflow: after a failed start, start again, unless it failed just now."""
-        if self.status.state is not State.FAILED:
+        """Somebody wants MLflow: start it, unless it is up, is starting or failed just now."""
+        failed = self.status.state is State.FAILED
+        if failed and not at_once and time.monotonic() - self._failed_at <= RETRY_INTERVAL:
             return
-        if at_once or time.monotonic() - self._failed_at > RETRY_INTERVAL:
+        if failed or self.status.state is State.IDLE:
             self._enter_starting()
             self._wanted.set()
 
@@ -78,30 +81,18 @@ class Supervisor:
 
     async def run(self) -> int:
         """Run until Jupyter or a signal ends it; returns the exit code (see `cli`)."""
-        loop = asyncio.get_running_loop()
-        signalled: asyncio.Future[int] = loop.create_future()
-        for signum in SIGNALS:
-            loop.add_signal_handler(signum, _end, signalled, signum)
         life = asyncio.create_task(self._keep_running())
-        jupyter = asyncio.create_task(self._wait_for_end_of_jupyter())
+        end = asyncio.create_task(ending.wait(self._jupyter_pid))
         try:
-            done, _ = await asyncio.wait(
-                {signalled, life, jupyter}, return_when=asyncio.FIRST_COMPLETED
-            )
+            done, _ = await asyncio.wait({life, end}, return_when=asyncio.FIRST_COMPLETED)
             return done.pop().result()
         finally:
-            life.cancel()
-            jupyter.cancel()
-            await asyncio.gather(life, jupyter, return_exceptions=True)
+            tasks = [life, end, *self._stopping.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._front.close()
             _logger.info("The supervisor ends (pid %d)", os.getpid())
-
-    async def _wait_for_end_of_jupyter(self) -> int:
-        # No event tells of a parent's end on every platform, so this looks.
-        while os.getppid() == self._jupyter_pid:  # noqa: ASYNC110
-            await asyncio.sleep(PARENT_INTERVAL)
-        _logger.info("Jupyter has ended (pid %d)", self._jupyter_pid)
-        return 0
 
     async def _keep_running(self) -> NoReturn:
         backoff = Backoff()
@@ -129,7 +120,7 @@ class Supervisor:
         self._background = False
         _logger.info("MLflow starts (pid %d): %s", child.pid, self._reason)
         try:
-            failure = await self._wait_until_ready(child)
+            failure = await start.follow(child, self.status, self._start_timeout)
             if failure is None:
                 return await self._serve(child)
             if child.was_killed:
@@ -139,7 +130,8 @@ class Supervisor:
             self._enter_failed(failure)
             return None
         finally:
-            await child.terminate()
+            if child not in self._stopping:
+                await child.terminate()
 
     async def _start_child(self, *options: str) -> MLflowChild | None:
         try:
@@ -163,54 +155,48 @@ class Supervisor:
             return False
         _logger.info("MLflow upgrades its database (pid %d)", child.pid)
         try:  # without a time-out: a large database takes its time, and to break off is worse
-            if failure := await self._follow_start(child):
+            if failure := await start.follow(child, self.status):
                 self._enter_failed(failure.with_copy(upgrade["copy"]))
             return failure is None
         finally:
             await child.terminate()
 
-    async def _wait_until_ready(self, child: MLflowChild) -> Failure | None:
-        try:
-            return await asyncio.wait_for(self._follow_start(child), self._start_timeout)
-        except asyncio.TimeoutError:
-            return Failure(
-                f"MLflow did not come up within {self._start_timeout:g} seconds.",
-                "If the machine or the database is slow, raise c.MLflowProxy.start_timeout.",
-            )
-
-    async def _follow_start(self, child: MLflowChild) -> Failure | None:
-        """Follow what MLflow reports until it serves (None) or cannot (why)."""
-        progress = self.status.progress
-        while report := await child.next_report():
-            match report:
-                case {"event": "static", "folder": folder}:
-                    self.status.static_folder = Path(folder)
-                case {"event": "stage", "stage": stage, "text": text}:
-                    progress.enter(stage, text)
-                case {"event": "modules", "count": count}:
-                    progress.imported(count)
-                case {"event": "failed", "reason": reason, "remedy": remedy, **rest}:
-                    upgrade = rest.get("upgrade")
-                    return Failure(mask_passwords(reason), mask_passwords(remedy), upgrade)
-                case {"event": "ready"}:
-                    progress.finish()
-                    return None
-                case {"event": "upgraded"}:
-                    return None
-        return Failure.of_exit(await child.wait())
-
-    async def _serve(self, child: MLflowChild) -> float:
-        """Leave the socket to MLflow until it ends; returns the seconds that it served."""
+    async def _serve(self, child: MLflowChild) -> float | None:
+        """Leave the socket to MLflow; returns the seconds until it ended, None when it is idle."""
         began = time.monotonic()
         self.status.state = State.READY
+        self.status.after_idle = False
         self._front.close()
+        self._hold.end(is_serving=True)
         _logger.info("MLflow serves (pid %d) after %.1f s", child.pid, self.status.progress.seconds)
+        while report := await child.next_report():
+            if report.get("event") == "idle":
+                await self._enter_idle(child, report["seconds"])
+                return None
         await child.wait()
         self._enter_starting()
         await self._front.open()
         _logger.info("MLflow has ended (pid %d): %s", child.pid, child.end)
         self._reason = "MLflow has ended unexpectedly."
         return time.monotonic() - began
+
+    async def _enter_idle(self, child: MLflowChild, seconds: float) -> None:
+        """Take the socket back first, then have MLflow stop: at every moment somebody accepts."""
+        self.status.state = State.IDLE
+        self.status.after_idle = True
+        self._hold.begin()
+        await self._front.open()
+        _logger.info("MLflow is stopped after %g s without use (pid %d)", seconds, child.pid)
+        self._stopping[child] = asyncio.create_task(self._stop(child))
+
+    async def _stop(self, child: MLflowChild) -> None:
+        """Let MLflow end in its own time: meanwhile a new one may start."""
+        try:
+            await child.finish()
+            _logger.info("MLflow has ended (pid %d): %s", child.pid, child.end)
+        finally:
+            await child.terminate()
+            del self._stopping[child]
 
     def _enter_starting(self, delay: float = 0.0) -> None:
         text = f"{self._reason} It is started again." if delay else ""
@@ -222,10 +208,6 @@ class Supervisor:
         self._failed_at = time.monotonic()
         self.status.failure = failure
         self.status.state = State.FAILED
+        self.status.after_idle = False
+        self._hold.end(is_serving=False)
         _logger.error("MLflow does not start. %s %s", failure.reason, failure.remedy)
-
-
-def _end(signalled: asyncio.Future[int], signum: int) -> None:
-    if not signalled.done():
-        _logger.info("Signal %d has come (%s)", signum, signal.strsignal(signum))
-        signalled.set_result(128 + signum)

@@ -112,7 +112,13 @@ def test_a_start_timeout_that_is_no_time_is_refused(seconds: float) -> None:
         MLflowProxy(start_timeout=seconds)
 
 
+@pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
+def test_an_idle_timeout_that_is_no_time_is_refused(seconds: float) -> None:
+    with pytest.raises(TraitError, match=r"MLflowProxy\.idle_timeout .* seconds, or 0"):
+        MLflowProxy(idle_timeout=seconds)
+
+
 def test_every_setting_says_what_it_does() -> None:
     traits = MLflowProxy.class_own_traits(config=True)
-    assert len(traits) == 9
+    assert len(traits) == 10
     assert all(len(trait.help) > 40 for trait in traits.values())

@@ -18,6 +18,7 @@ c.JupyterHub.authenticator_class = "dummy"
 c.JupyterHub.spawner_class = "simple"
 c.JupyterHub.cleanup_servers = True
 c.JupyterHub.cleanup_proxy = True
+c.JupyterHub.last_activity_interval = 1
 c.JupyterHub.services = [{"name": "tests", "api_token": os.environ["TESTS_ADMIN_TOKEN"]}]
 c.JupyterHub.load_roles = [{"name": "admin", "services": ["tests"]}]
 c.DummyAuthenticator.password = os.environ["TESTS_PASSWORD"]
@@ -30,6 +31,7 @@ c.Spawner.environment = {
     "JUPYTER_CONFIG_DIR": str(homes / "config"),
     "TMPDIR": lambda spawner: str(homes / spawner.user.name / "tmp"),
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "JUPYTERHUB_ACTIVITY_INTERVAL": "1",  # seconds, as below; 300 as they come
 }
 c.Spawner.args = ["--allow-root"] if os.geteuid() == 0 else []
 

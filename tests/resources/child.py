@@ -1,6 +1,11 @@
-"""Stands where MLflow stands, in a tenth of a second: BEHAVIOUR and MLflow's options.
+"""Stands where MLflow stands, in a tenth of a second.
 
-- serve: reports every stage, then answers every request with its pid;
+BEHAVIOUR --idle-timeout=SECONDS --listener=N --reports=N [--upgrade]
+
+- serve: reports every stage, then answers every request with its pid; reports after a request for
+  /report-idle that nobody uses it;
+- uvicorn: the same by the means of the real MLflow process, with a small application;
+- serve-once: serves like that the first time, then fails like this:
 - failing: reports a failure, unless a file named `mended` is in its folder: then serves;
 - outdated: reports that the database is to be upgraded, and once it is serves; `--upgrade` does it,
   unless a file named `broken` is in its folder;
@@ -10,14 +15,20 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 
-def main(behaviour: str, listener: str, reports: str, *options: str) -> None:
+def main(behaviour: str, idle_timeout: str, listener: str, reports: str, *options: str) -> None:
+    if behaviour == "uvicorn":
+        serve_with_uvicorn(
+            *(value.partition("=")[2] for value in (idle_timeout, listener, reports))
+        )
     line = socket.socket(fileno=int(reports.partition("=")[2]))
     line.set_inheritable(False)
 
@@ -44,6 +55,9 @@ def main(behaviour: str, listener: str, reports: str, *options: str) -> None:
         upgrade = {"database": "It", "copy": str(Path("copy").absolute())}
         report(event="failed", reason="It is old.", remedy="Upgrade it.", upgrade=upgrade)
         sys.exit(1)
+    if behaviour == "serve-once" and Path("served").exists():
+        behaviour = "failing"
+    Path("served").touch()
     if behaviour == "failing" and not Path("mended").exists():
         report(event="failed", reason="It is <broken>.", remedy="Mend it.")
         sys.exit(1)
@@ -55,15 +69,45 @@ def main(behaviour: str, listener: str, reports: str, *options: str) -> None:
 
 
 def serve(listener: socket.socket, report: object) -> None:
-    listener.setblocking(True)
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
     report(event="ready")  # type: ignore[operator]
-    while True:
-        connection, _ = listener.accept()
+    while not ended.is_set():
+        select.select([listener], [], [], 0.02)
+        try:
+            connection, _ = listener.accept()
+        except BlockingIOError:  # nobody, or the supervisor was faster
+            continue
         with connection:
+            connection.setblocking(True)
             path = connection.recv(65536).split()[1].decode()
             body = '{"state": "ready"}' if path == "/_proxy/status" else str(os.getpid())
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             connection.sendall((head + body).encode())
+        if path == "/report-idle":
+            report(event="idle", seconds=7)  # type: ignore[operator]
+
+
+def serve_with_uvicorn(idle_timeout: str, listener: str, reports: str) -> None:
+    from mlflow_proxy.server import serve
+    from mlflow_proxy.server.reporter import Reporter
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        length, more = 0, True
+        while more:
+            message = await receive()
+            length, more = length + len(message["body"]), message["more_body"]
+        body = f"{os.getpid()} has read {length}".encode()
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    reporter = Reporter(int(reports))
+    inherited = socket.socket(fileno=int(listener))
+    serve.run(answer, Path("nowhere"), inherited, reporter, float(idle_timeout))
+    sys.exit()
 
 
 main(*sys.argv[1:])

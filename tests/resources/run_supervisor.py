@@ -10,8 +10,8 @@ from mlflow_proxy.supervisor.child import MLflowCommand  # noqa: E402
 
 folder, behaviour, options = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 child = Path(__file__).with_name("child.py")
-cli.MLflowCommand = lambda _program, folder: MLflowCommand(  # type: ignore[assignment, misc]
-    (sys.executable, str(child), behaviour), folder
+cli.MLflowCommand = lambda program, folder: MLflowCommand(  # type: ignore[assignment, misc]
+    (sys.executable, str(child), behaviour, program[-1]), folder
 )
 sys.exit(
     cli.main(

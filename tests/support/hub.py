@@ -58,14 +58,15 @@ class Hub:
         """Have the server of `user` run."""
         self.add_user(user)
         self.api("POST", f"/users/{user}/server")  # 400 when it runs already
-        wait_for(lambda: self._server_state(user).get("ready"), 60, f"no server of {user}")
+        wait_for(lambda: self.server_state(user).get("ready"), 60, f"no server of {user}")
 
     def stop_server(self, user: str) -> None:
         """Stop the server of `user`, as the hub's control panel or its idle culler does."""
         self.api("DELETE", f"/users/{user}/server").raise_for_status()
-        wait_for(lambda: not self._server_state(user), 30, f"the server of {user} stays")
+        wait_for(lambda: not self.server_state(user), 30, f"the server of {user} stays")
 
-    def _server_state(self, user: str) -> dict[str, Any]:
+    def server_state(self, user: str) -> dict[str, Any]:
+        """What the hub knows of the server of `user`; nothing while there is none."""
         return self.api("GET", f"/users/{user}").json()["servers"].get("", {})
 
     def add_user(self, user: str) -> None:

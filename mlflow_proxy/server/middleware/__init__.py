@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .dashboard import DashboardScript
 from .headers import JupyterHeaders
 from .origin import OwnOrigin
 from .sandbox import ArtifactSandbox
@@ -12,11 +13,12 @@ from .status import ReadyStatus
 from .types import ASGIApp
 
 
-def wrap(app: ASGIApp, static_folder: Path) -> ASGIApp:
+def wrap(app: ASGIApp, static_folder: Path, hold_after: float = 0.0) -> ASGIApp:
     """Put all of them around MLflow's `app`; the first to see a request is named last."""
     app = ArtifactSandbox(app)
     if static_folder.is_dir():  # not in an MLflow that was installed from its source
         app = CompressedStaticFiles(app, static_folder)
+    app = DashboardScript(app, hold_after)
     app = JupyterHeaders(app)
     app = OwnOrigin(app)
     return ReadyStatus(app)

@@ -11,7 +11,8 @@ let rehearsed = false;
 
 function show(report) {
   document.body.dataset.state = report.state;
-  if (report.state === "ready") {
+  if (report.state === "ready" || report.state === "idle") {
+    // Idle: the page was not looked at for long, and somebody has come back to it.
     location.reload();
     return;
   }

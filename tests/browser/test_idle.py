@@ -1,0 +1,61 @@
+"""A person comes back to a dashboard that was left open until MLflow was stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, Request, expect
+
+from support.browser import chromium, picture
+from support.lab import TOKEN, Lab
+from support.processes import family_of
+from support.waiting import wait_for
+
+pytestmark = pytest.mark.browser
+IDLE_TIMEOUT = 6  # seconds
+PATIENCE = 60_000  # milliseconds
+
+
+def test_a_stale_tab_stays_silent_and_comes_back_with_a_click(
+    start_lab: Callable[..., Lab],
+) -> None:
+    lab = start_lab(config=f"c.MLflowProxy.idle_timeout = {IDLE_TIMEOUT}")
+    lab.wait_until("ready")
+    lab.api("runs/create", {"experiment_id": "0", "run_name": "of yesterday", "start_time": 1})
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(PATIENCE)
+        page.clock.install()
+        page.goto(f"{lab.mlflow_url}/?token={TOKEN}#/experiments/0/runs")
+        row = page.get_by_text("of yesterday").first
+        expect(row).to_be_visible(timeout=PATIENCE)
+        supervisor = lab.supervisor
+        lab.wait_until("idle")
+        wait_for(lambda: len(family_of(supervisor.pid)) == 1)
+
+        sent: list[Request] = []
+        page.on("request", lambda request: sent.append(request))  # noqa: PLW0108
+        for _ in range(3):  # what refreshes itself every 30 seconds, does so now
+            page.clock.fast_forward(31_000)
+            page.wait_for_timeout(500)
+        assert lab.status()["state"] == "idle"
+        assert not [request.url for request in sent]
+        expect(row).to_be_visible()
+        picture(page, "idle-stale")
+
+        lost = watch_answers(page)
+        row.click()
+        expect(page.get_by_text("Created by", exact=False).first).to_be_visible(timeout=PATIENCE)
+        picture(page, "idle-back")
+        assert lab.status()["state"] == "ready"
+        assert not lost
+    assert lab.mlflow_log.read_text().count(f"after {IDLE_TIMEOUT} s without use") >= 1
+
+
+def watch_answers(page: Page) -> list[str]:
+    """Collect what is answered with an error or not at all."""
+    lost: list[str] = []
+    page.on("response", lambda r: r.ok or r.status < 400 or lost.append(f"{r.status} {r.url}"))
+    page.on("requestfailed", lambda r: lost.append(f"{r.failure} {r.url}"))
+    return lost

@@ -1,0 +1,81 @@
+"""jupyterhub-idle-culler stops the server behind a dashboard left open, and no other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from support.browser import chromium
+from support.hub import ADMIN_TOKEN, BASE_URL, HOST, PASSWORD, Hub
+from support.lab import PAGE
+from support.processes import environment, running
+from support.waiting import wait_for
+
+pytestmark = [pytest.mark.hub, pytest.mark.browser]
+TIMEOUT = 8  # seconds without activity
+PATIENCE = 60_000  # milliseconds
+
+
+def test_it_stops_the_server_behind_a_dashboard_left_open(hub: Hub) -> None:
+    for user in ("erin", "frank"):
+        hub.start_server(user)
+    mapping = f"--host-resolver-rules=MAP {HOST} 127.0.0.1"
+    with hub.log_in("frank") as frank, chromium(mapping) as browser:
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.clock.install()
+        open_dashboard(hub, page)
+        refreshed: list[str] = []
+        page.on("request", lambda request: refreshed.append(request.url))
+        for _ in range(5):  # two minutes and a half pass in the page
+            page.clock.fast_forward(31_000)
+            page.wait_for_timeout(200)
+        assert any(url.endswith("runs/search") for url in refreshed)
+        before = hub.server_state("frank")["last_activity"]
+
+        def frank_is_active() -> bool:
+            frank.get(hub.mlflow("frank"), headers=PAGE, timeout=30).raise_for_status()
+            return hub.server_state("frank")["last_activity"] > before
+
+        wait_for(frank_is_active)
+        with idle_culler(hub):
+
+            def erin_is_culled() -> bool:
+                assert frank_is_active()
+                page.clock.fast_forward(31_000)  # the hub's proxy counts whatever passes it
+                return not hub.server_state("erin")
+
+            wait_for(erin_is_culled, 30, "the server behind the stale dashboard stays")
+            assert hub.server_state("frank")["ready"]
+
+
+def open_dashboard(hub: Hub, page: Page) -> None:
+    """Let erin log in and open a page that refreshes itself."""
+    page.goto(f"{hub.origin}{BASE_URL}hub/login?next={BASE_URL}user/erin/mlflow/")
+    page.get_by_label("Username").fill("erin")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("Experiments").first).to_be_visible(timeout=PATIENCE)
+    page.goto(f"{hub.origin}{BASE_URL}user/erin/mlflow/#/experiments/0/runs")
+    expect(page.get_by_text("Training runs").first).to_be_visible(timeout=PATIENCE)
+
+
+@contextmanager
+def idle_culler(hub: Hub) -> Iterator[None]:
+    """Run jupyterhub-idle-culler."""
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterhub_idle_culler",
+        f"--url={hub.address}/hub/api",
+        f"--timeout={TIMEOUT}",
+        "--cull-every=1",
+    ]
+    home = hub.home / "culler"
+    env = environment(home, {"JUPYTERHUB_API_TOKEN": ADMIN_TOKEN})
+    with running(command, cwd=home, env=env, log=home / "culler.log"):
+        yield

@@ -1,0 +1,59 @@
+"""How long MLflow is idle, by the requests that it gets."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from mlflow_proxy.activity import HEADER
+from mlflow_proxy.server import serve
+from mlflow_proxy.server.middleware.activity import Activity
+
+SEARCH = "/ajax-api/2.0/mlflow/runs/search"
+
+
+class Clock:
+    """A clock that is set."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def ask(path: str, idle: str | None, seconds: float = 0.0) -> list[float]:
+    """Send a request that takes `seconds`, 100 s after the start; how idle it is then and after."""
+    clock, found = Clock(), []
+
+    async def answer(*_: Any) -> None:
+        clock.now += seconds
+        found.append(activity.idle_seconds)
+
+    activity = Activity(answer, clock)
+    clock.now += 100
+    headers = [(HEADER.lower().encode(), idle.encode())] if idle else []
+    scope = {"type": "http", "path": path, "headers": headers}
+    asyncio.run(activity(scope, None, None))  # type: ignore[arg-type]
+    return [*found, activity.idle_seconds]
+
+
+def test_a_request_is_use_until_it_is_answered() -> None:
+    assert ask(SEARCH, None, seconds=7200) == [0, 0]
+
+
+def test_a_refresh_tells_when_the_last_input_was() -> None:
+    assert ask(SEARCH, "31.0") == [31, 31]
+
+
+@pytest.mark.parametrize(("path", "idle"), [(SEARCH, "5000"), ("/_proxy/status", None)])
+def test_what_is_no_use_changes_nothing(path: str, idle: str | None) -> None:
+    assert ask(path, idle, seconds=1) == [101, 101]
+
+
+def test_a_page_falls_silent_sooner_on_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUPYTERHUB_SERVICE_PREFIX", raising=False)
+    assert [serve.hold_after(seconds) for seconds in (0, 60, 1800)] == [0, 60, 1800]
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/me/")
+    assert [serve.hold_after(seconds) for seconds in (0, 60, 1800)] == [120, 60, 120]
