@@ -124,9 +124,9 @@ class MLflowChild:
         """Ask the process to end, after `TERMINATE_TIMEOUT` make it; returns its exit code."""
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
-        try:
-            await asyncio.wait_for(asyncio.shield(self._process.wait()), TERMINATE_TIMEOUT)
-        except asyncio.TimeoutError:
+        # Not `wait_for`: until Python 3.12 it swallows a cancellation that comes with the result.
+        ended = asyncio.ensure_future(self._process.wait())
+        if not (await asyncio.wait([ended], timeout=TERMINATE_TIMEOUT))[0]:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
         return await self.wait()

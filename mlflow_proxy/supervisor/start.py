@@ -17,13 +17,17 @@ async def follow(
 
     `timeout` is in seconds.
     """
+    following = asyncio.ensure_future(_follow(child, status))
     try:
-        return await asyncio.wait_for(_follow(child, status), timeout)
-    except asyncio.TimeoutError:
-        return Failure(
-            f"MLflow did not come up within {timeout:g} seconds.",
-            "If the machine or the database is slow, raise c.MLflowProxy.start_timeout.",
-        )
+        # Not `wait_for`: until Python 3.12 it swallows a cancellation that comes with the result.
+        if (await asyncio.wait([following], timeout=timeout))[0]:
+            return following.result()
+    finally:
+        following.cancel()
+    return Failure(
+        f"MLflow did not come up within {timeout:g} seconds.",
+        "If the machine or the database is slow, raise c.MLflowProxy.start_timeout.",
+    )
 
 
 async def _follow(child: MLflowChild, status: Status) -> Failure | None:

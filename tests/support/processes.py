@@ -67,10 +67,11 @@ def running(
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         survivors = psutil.wait_procs(family, timeout=END_TIMEOUT)[1]
+        left_behind = [describe(survivor) for survivor in survivors]
         for survivor in survivors:
             survivor.kill()
         process.wait()
-    assert not survivors, f"left behind: {[describe(survivor) for survivor in survivors]}"
+    assert not left_behind, f"left behind: {left_behind}"
 
 
 def family_of(pid: int) -> list[psutil.Process]:
