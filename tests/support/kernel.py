@@ -9,7 +9,8 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import requests
 from tornado.httpclient import HTTPRequest
@@ -22,15 +23,40 @@ class KernelError(Exception):
     """The code raised; the message is its traceback."""
 
 
+class Printed(NamedTuple):
+    """What code printed."""
+
+    stdout: str
+    stderr: str
+
+
 def run_in_kernel(url: str, token: str, code: str, folder: str = "") -> str:
     """Run `code` in a kernel of the server at `url`, in `folder`; returns what it printed."""
-    with _kernel(url, token, folder) as request:
+    notebook = f"{folder}/{uuid.uuid4().hex}.ipynb".lstrip("/")
+    return run_cells(url, token, notebook, [code], TIMEOUT)[0].stdout
 
-        async def run() -> str:
+
+def run_notebook(url: str, token: str, notebook: Path, timeout: float) -> list[Printed]:
+    """Run `notebook`, a file in the root folder of the server at `url`, from top to bottom.
+
+    Returns what each of its cells of code printed.
+    """
+    cells = json.loads(notebook.read_text())["cells"]
+    codes = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    return run_cells(url, token, notebook.name, codes, timeout)
+
+
+def run_cells(
+    url: str, token: str, notebook: str, codes: list[str], timeout: float
+) -> list[Printed]:
+    """Run `codes` one after another in one kernel of the server at `url`, that of `notebook`."""
+    with _kernel(url, token, notebook) as request:
+
+        async def run() -> list[Printed]:
             async with _channels(request) as connection:
-                return await _run(connection, code)
+                return [await _run(connection, code) for code in codes]
 
-        return asyncio.run(asyncio.wait_for(run(), TIMEOUT))
+        return asyncio.run(asyncio.wait_for(run(), timeout))
 
 
 def time_kernel(
@@ -41,7 +67,7 @@ def time_kernel(
     Returns the seconds of each answer.
     """
     seconds = []
-    with _kernel(url, token, "") as request:
+    with _kernel(url, token, f"{uuid.uuid4().hex}.ipynb") as request:
 
         async def ask() -> None:
             async with _channels(request) as connection:
@@ -60,10 +86,10 @@ def time_kernel(
 
 
 @contextmanager
-def _kernel(url: str, token: str, folder: str) -> Iterator[HTTPRequest]:
-    """Start a kernel; yields the request that opens its channels."""
+def _kernel(url: str, token: str, notebook: str) -> Iterator[HTTPRequest]:
+    """Start a kernel for `notebook`; yields the request that opens its channels."""
     session = {
-        "path": f"{folder}/{uuid.uuid4().hex}.ipynb".lstrip("/"),
+        "path": notebook,
         "type": "notebook",
         "name": "",
         "kernel": {"name": "python3"},
@@ -91,19 +117,19 @@ async def _channels(request: HTTPRequest) -> AsyncIterator[WebSocketClientConnec
             pass
 
 
-async def _run(connection: WebSocketClientConnection, code: str) -> str:
+async def _run(connection: WebSocketClientConnection, code: str) -> Printed:
     sent = await _send(connection, code)
-    printed = ""
+    printed = {"stdout": "", "stderr": ""}
     while True:
         message = await _receive(connection, sent)
         content = message["content"]
         match message["msg_type"]:
-            case "stream" if content["name"] == "stdout":
-                printed += content["text"]
+            case "stream":
+                printed[content["name"]] += content["text"]
             case "error":
                 raise KernelError("\n".join(content["traceback"]))
             case "status" if content["execution_state"] == "idle":
-                return printed
+                return Printed(**printed)
 
 
 async def _send(connection: WebSocketClientConnection, code: str) -> str:

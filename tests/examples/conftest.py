@@ -1,0 +1,51 @@
+"""One Lab in which the example notebooks run."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from support.kernel import Printed, run_notebook
+from support.lab import TOKEN, Lab, lab_server
+
+NOTEBOOKS = Path(__file__).parents[2] / "examples"
+TIMEOUT = 120.0  # seconds that a notebook may take
+
+
+class Execution(NamedTuple):
+    """How a notebook ran."""
+
+    seconds: float
+    printed: list[Printed]  # by each cell of code
+
+
+Executed = Callable[[str], Execution]
+
+
+@pytest.fixture(scope="session")
+def examples_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab with no configuration at all, on a folder with the notebooks."""
+    home = tmp_path_factory.mktemp("examples")
+    shutil.copytree(NOTEBOOKS, home / "work")
+    with lab_server(home) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def executed(examples_lab: Lab) -> Executed:
+    """Run the notebook of that name, from top to bottom; each runs once, for all the tests."""
+
+    @functools.cache
+    def execute(name: str) -> Execution:
+        began = time.monotonic()
+        notebook = examples_lab.root / f"{name}.ipynb"
+        printed = run_notebook(examples_lab.url, TOKEN, notebook, TIMEOUT)
+        return Execution(time.monotonic() - began, printed)
+
+    return execute
