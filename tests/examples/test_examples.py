@@ -12,7 +12,7 @@ Executed = Callable[[str], Any]
 A_WARNING = re.compile(r"Warning: | WARNING ")
 
 
-@pytest.mark.parametrize("name", ["scikit-learn"])
+@pytest.mark.parametrize("name", ["scikit-learn", "pytorch", "traces", "tensorflow", "registry-and-deployment"])
 def test_it_runs_without_a_warning(executed: Executed, name: str) -> None:
     run = executed(name)
     print(f"{name}: {run.seconds:.1f} s")
