@@ -10,11 +10,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 environment=.venv-tests
-constraints=()
+extras=test,examples
+constraints=(-c tests/newest.txt)
 selection=(tests)
 if [ "${1:-}" = --oldest ]; then
     shift
     environment=.venv-oldest
+    extras=test
     constraints=(-c tests/oldest.txt)
     selection=(tests/glue tests/server tests/lab)
 fi
@@ -46,7 +48,7 @@ echo "Installing the wheel into $environment"
 rm -rf build dist ./*.egg-info
 "$environment/bin/python" -m pip wheel -q --no-deps -w dist .
 wheel=$(echo dist/*.whl)
-"$environment/bin/python" -m pip install -q "${constraints[@]}" "$wheel[test]"
+"$environment/bin/python" -m pip install -q "${constraints[@]}" "$wheel[$extras]"
 "$environment/bin/python" -m pip install -q --force-reinstall --no-deps "$wheel"
 rm -rf build ./*.egg-info
 
