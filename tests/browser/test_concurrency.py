@@ -22,7 +22,6 @@ from support.waiting import wait_for
 pytestmark = pytest.mark.browser
 KERNELS, TABS, CLIENTS = 8, 4, 2
 NAME = "run of a kernel"
-PATIENCE = 60_000  # milliseconds
 METRICS, BATCHES, BATCH = 60, 6, 20  # of each kernel
 
 LOG = f"""
@@ -79,7 +78,7 @@ def look(pages: list[Page], address: str) -> None:
         page.goto("about:blank")
         page.goto(address, wait_until="commit")
     for page in pages:
-        expect(page.get_by_text(NAME).first).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text(NAME).first).to_be_visible()
 
 
 def read(lab: Lab, experiment: str, is_done: threading.Event) -> int:

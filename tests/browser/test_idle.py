@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Request, expect
 
-from support.browser import chromium, picture
+from support.browser import PATIENCE, chromium, picture, watch
 from support.lab import TOKEN, Lab
 from support.processes import family_of
 from support.waiting import wait_for
 
 pytestmark = pytest.mark.browser
 IDLE_TIMEOUT = 6  # seconds
-PATIENCE = 60_000  # milliseconds
 
 
 def test_a_stale_tab_stays_silent_and_comes_back_with_a_click(
@@ -29,7 +28,7 @@ def test_a_stale_tab_stays_silent_and_comes_back_with_a_click(
         page.clock.install()
         page.goto(f"{lab.mlflow_url}/?token={TOKEN}#/experiments/0/runs")
         row = page.get_by_text("of yesterday").first
-        expect(row).to_be_visible(timeout=PATIENCE)
+        expect(row).to_be_visible()
         supervisor = lab.supervisor
         lab.wait_until("idle")
         wait_for(lambda: len(family_of(supervisor.pid)) == 1)
@@ -44,18 +43,10 @@ def test_a_stale_tab_stays_silent_and_comes_back_with_a_click(
         expect(row).to_be_visible()
         picture(page, "idle-stale")
 
-        lost = watch_answers(page)
+        troubles = watch(page)
         row.click()
-        expect(page.get_by_text("Created by", exact=False).first).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("Created by", exact=False).first).to_be_visible()
         picture(page, "idle-back")
         assert lab.status()["state"] == "ready"
-        assert not lost
+        assert not troubles
     assert lab.mlflow_log.read_text().count(f"after {IDLE_TIMEOUT} s without use") >= 1
-
-
-def watch_answers(page: Page) -> list[str]:
-    """Collect what is answered with an error or not at all."""
-    lost: list[str] = []
-    page.on("response", lambda r: r.ok or r.status < 400 or lost.append(f"{r.status} {r.url}"))
-    page.on("requestfailed", lambda r: lost.append(f"{r.failure} {r.url}"))
-    return lost

@@ -9,14 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from support.browser import chromium, picture
+from support.browser import PATIENCE, chromium, picture
 from support.databases import OLDER, make_database
 from support.lab import TOKEN, Lab
 
 pytestmark = pytest.mark.browser
 StartLab = Callable[..., Lab]
-PATIENCE = 60_000  # milliseconds
-expect.set_options(timeout=PATIENCE)
 
 TRAIN = """
 import math, mlflow
@@ -55,14 +53,6 @@ def open_lab(context: BrowserContext, lab: Lab) -> Page:
 
 def tile(page: Page) -> object:
     return page.locator(".jp-LauncherCard", has_text="MLflow")
-
-
-def close_assistant(page: Page) -> None:
-    """Close MLflow's assistant, where this release opens one; it takes a quarter of the picture."""
-    close = page.get_by_role("button", name="Close", exact=True)
-    if page.get_by_text("MLflow Assistant").count():
-        close.click()
-        expect(close).to_be_hidden()
 
 
 def expect_dashboard(page: Page) -> None:
@@ -138,20 +128,10 @@ def test_a_run_of_a_notebook_cell_is_in_the_runs_table(lab: Lab, context: Browse
     search = {"filter": "name = 'house prices'", "max_results": 1}
     experiment = lab.api("experiments/search", search)["experiments"][0]["experiment_id"]
     dashboard = context.new_page()
-    dashboard.set_viewport_size({"width": 1440, "height": 720})
     dashboard.goto(f"{lab.mlflow_url}/#/experiments/{experiment}/runs")
     for depth in (2, 3, 5, 8):
         expect(dashboard.get_by_text(f"forest depth {depth}").first).to_be_visible()
-    close_assistant(dashboard)
     picture(dashboard, "runs")
-
-    runs = lab.api("runs/search", {"experiment_ids": [experiment]})["runs"]
-    ids = ",".join(f'"{run["info"]["run_id"]}"' for run in runs)
-    dashboard.goto(f'{lab.mlflow_url}/#/compare-runs?runs=[{ids}]&experiments=["{experiment}"]')
-    expect(dashboard.get_by_text("Comparing 4 Runs").first).to_be_visible()
-    expect(dashboard.get_by_text("max_depth").first).to_be_visible()
-    expect(dashboard.locator(".js-plotly-plot").first).to_be_visible()
-    picture(dashboard, "compare")
 
 
 def test_the_dashboard_opens_inside_lab(start_lab: StartLab, context: BrowserContext) -> None:
