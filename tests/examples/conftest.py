@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
+from support.browser import chromium
+from support.dashboard import Dashboard, log_in
 from support.kernel import Printed, run_notebook
 from support.lab import TOKEN, Lab, lab_server
 
@@ -49,3 +51,25 @@ def executed(examples_lab: Lab) -> Executed:
         return Execution(time.monotonic() - began, printed)
 
     return execute
+
+
+@pytest.fixture(scope="module")
+def tab(
+    request: pytest.FixtureRequest, examples_lab: Lab, executed: Executed
+) -> Iterator[Dashboard]:
+    """The dashboard in Chromium, once the module's NOTEBOOKS have run."""
+    for name in request.module.NOTEBOOKS:
+        executed(name)  # before Chromium: Playwright leaves no room for another event loop
+    examples_lab.wait_until("ready")
+    with chromium() as browser:
+        yield Dashboard(log_in(browser, examples_lab).new_page(), examples_lab)
+
+
+@pytest.fixture
+def dashboard(tab: Dashboard) -> Iterator[Dashboard]:
+    """The dashboard, in which nothing may go wrong, and which then forgets what was done in it."""
+    yield tab
+    tab.page.evaluate("localStorage.clear()")
+    troubles = tab.troubles.copy()
+    tab.troubles.clear()
+    assert not troubles
