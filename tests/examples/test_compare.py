@@ -82,6 +82,7 @@ def test_a_scatter_plot_of_a_parameter_and_a_metric(
     assert [float(x) for x in drawn["x"]] == numbers(compared, "learning_rate")
     assert drawn["y"] == [run.metrics["test_loss"] for run in compared]
     wait_for(lambda: colours(plot), message="no points")
+    expect(plot).not_to_contain_text("WebGL")  # which it says to be without
 
 
 def test_a_contour_plot_of_two_parameters_and_a_metric(

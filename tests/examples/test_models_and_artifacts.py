@@ -16,6 +16,7 @@ from support.lab import Lab
 pytestmark = pytest.mark.browser
 NOTEBOOKS = ["scikit-learn", "registry-and-deployment", "traces"]
 MODEL = "wine-cultivar"
+BYTES = "async img => Array.from(new Uint8Array(await (await fetch(img.src)).arrayBuffer()))"
 
 
 @pytest.fixture
@@ -38,9 +39,12 @@ def test_an_image(dashboard: Dashboard, artifacts: Path) -> None:
     show(dashboard, "confusion_matrix.png")
     shown = dashboard.main.get_by_role("img", name="confusion_matrix.png")
     expect(shown).to_be_visible()
-    size = shown.evaluate("async i => (await i.decode(), [i.naturalWidth, i.naturalHeight])")
-    with Image.open(artifacts / "confusion_matrix.png") as logged:
-        assert size == list(logged.size)
+    size = shown.evaluate(
+        "async img => (await img.decode(), [img.naturalWidth, img.naturalHeight])"
+    )
+    logged = (artifacts / "confusion_matrix.png").read_bytes()
+    assert tuple(size) == Image.open(io.BytesIO(logged)).size
+    assert bytes(shown.evaluate(BYTES)) == logged
 
 
 def test_a_page_which_cannot_act_for_its_reader(dashboard: Dashboard, artifacts: Path) -> None:
