@@ -88,6 +88,7 @@ def start(
     reporter.stage("import")
     with reporter.counting_modules():
         from . import serve
+        from .middleware.artifact_uris import with_artifact_uris
 
         mlflow_app.configure(settings)
         app = in_background(mlflow_app.load) if options.background else mlflow_app.load()
@@ -97,6 +98,7 @@ def start(
     gc.enable()
 
     reporter.stage("serve")
+    app = with_artifact_uris(app, settings.default_artifact_root)
     serve.run(app, static_folder, listener, reporter, options.idle_timeout)
 
 

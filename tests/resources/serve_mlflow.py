@@ -15,17 +15,20 @@ import uvicorn
 from mlflow_proxy.server import mlflow_app
 from mlflow_proxy.server.cli import find_mlflow
 from mlflow_proxy.server.middleware import wrap
+from mlflow_proxy.server.middleware.artifact_uris import with_artifact_uris
+from mlflow_proxy.server.revisions import Revisions
 from mlflow_proxy.server.settings import StoreSettings
 
 
-async def serve(bare: str, wrapped: str) -> None:
+async def serve(artifact_root: str, bare: str, wrapped: str) -> None:
     """Serve until SIGTERM."""
     app = mlflow_app.load()
     static_folder = find_mlflow() / "server" / "js" / "build"
+    ours = wrap(with_artifact_uris(app, artifact_root), static_folder)
     await asyncio.gather(
         *(
             uvicorn.Server(uvicorn.Config(each, uds=socket, log_level="warning")).serve()
-            for each, socket in ((app, bare), (wrap(app, static_folder), wrapped))
+            for each, socket in ((app, bare), (ours, wrapped))
         )
     )
 
@@ -34,5 +37,5 @@ if __name__ == "__main__":
     store, artifacts, *sockets = sys.argv[1:]
     settings = StoreSettings(store, store, artifacts)
     mlflow_app.configure(settings)
-    mlflow_app.open_stores(settings, print)
-    asyncio.run(serve(*sockets))
+    mlflow_app.open_stores(settings, Revisions.of(find_mlflow()).latest, print)
+    asyncio.run(serve(artifacts, *sockets))
