@@ -42,9 +42,9 @@ def load(server_app: ServerApp) -> None:
     server_app.log.info(
         "MLflow is at %smlflow/, its log will be %s", server_app.base_url, log_file()
     )
+    add_route(config, server_app)  # first: MLflow gets the environment that the user gave
     if config.export_tracking_uri:
         export_tracking_uri(config, server_app)
-    add_route(config, server_app)
 
 
 def add_route(config: MLflowProxy, server_app: ServerApp) -> None:

@@ -20,6 +20,8 @@ HOP_BY_HOP = frozenset(
 )
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
+MLFLOW = "http://localhost"  # where MLflow takes itself to be
+
 Headers = list[tuple[str, str]]
 
 
@@ -32,7 +34,9 @@ def end_to_end(headers: Iterable[tuple[str, str]]) -> Headers:
 
 
 def below(prefix: str, location: str) -> str:
-    """Where a redirect to `location` leads in the browser: a path there begins with `prefix`."""
+    """Where a redirect to `location` leads in the browser: MLflow's begin with `prefix`."""
+    if location.startswith(f"{MLFLOW}/"):
+        return prefix + location[len(MLFLOW) :]
     is_path = location.startswith("/") and not location.startswith("//")
     return prefix + location if is_path else location
 

@@ -141,6 +141,14 @@ def test_a_redirect_to_a_path_stays_below(location: str, prefix: str) -> None:
         assert led == location
 
 
+@given(st.text(max_size=30), st.sampled_from(["/a/mlflow", "/mlflow"]))
+@example("/evil.example", "/mlflow")
+def test_a_redirect_to_where_mlflow_takes_itself_to_be_stays_below(path: str, prefix: str) -> None:
+    led = below(prefix, f"http://localhost/{path}")
+    assert led == f"{prefix}/{path}"
+    assert urlsplit(urljoin("http://lab", led)).netloc == "lab"
+
+
 @given(st.binary(max_size=50))
 def test_utf8_survives_tornado_and_aiohttp(value: bytes) -> None:
     sent = as_utf8(value.decode("latin-1")).encode()

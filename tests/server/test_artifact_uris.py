@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 
@@ -41,7 +42,7 @@ def answer_to(
     async def send(message: Any) -> None:
         answer.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
+    scope = {"type": "http", "path": path, "query_string": b"", "headers": headers}
     asyncio.run(app(scope, receive, send))
     start, *rest = answer
     whole = b"".join(message["body"] for message in rest)
@@ -76,6 +77,8 @@ def test_a_client_reads_what_it_wrote_and_the_store_has_a_folder(folder: str, pa
         r"mlflow-artifacts:\/a",
         r"mlflow-artifacts:/a\\..\\b",
         "mlflow-artifacts:/%2e%2e/etc",
+        "mlflow-artifacts:/a'/../../etc",
+        "mlflow-artifacts:/a%'/..",
         "mlflow-artifacts:/a%2f..",
         "mlflow-artifacts:/a?b=/../c",
         "mlflow-artifacts:/a#b",
@@ -164,6 +167,25 @@ def test_another_store_is_called_by_its_name(root: str) -> None:
     assert with_artifact_uris(echo, root) is echo
 
 
+def test_what_a_client_looks_for_is_a_folder() -> None:
+    seen = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["query_string"])
+
+    def look_for(text: str) -> str:
+        query = urlencode({"filter": text, "page_token": "a=b"})
+        scope = {"path": API, "query_string": query.encode(), "headers": []}
+        asyncio.run(ArtifactUris(app, "/ä b")(scope, app, app))
+        return parse_qs(seen.pop().decode())["filter"][0]
+
+    assert look_for("a = 'mlflow-artifacts:/ü/%'") == "a = '/ä b/ü/%'"
+    assert look_for("mlflow-artifacts:/a") == "mlflow-artifacts:/a"
+    body = json.dumps({"filter": "a LIKE 'mlflow-artifacts:/0/%' AND b = 'it's'"}).encode()
+    stored = json.loads(ArtifactUris(app, "/ä").with_folders(body))
+    assert stored == {"filter": "a LIKE '/ä/0/%' AND b = 'it's'"}
+
+
 def test_a_client_that_goes_asks_nothing() -> None:
     async def app(*_: Any) -> None:
         raise AssertionError("half a request")
@@ -171,5 +193,6 @@ def test_a_client_that_goes_asks_nothing() -> None:
     async def receive() -> Any:
         return {"type": "http.disconnect"}
 
-    scope = {"type": "http", "path": API, "headers": [(b"content-type", b"application/json")]}
+    headers = [(b"content-type", b"application/json")]
+    scope = {"path": API, "query_string": b"", "headers": headers}
     asyncio.run(ArtifactUris(app, "/root")(scope, receive, app))

@@ -11,18 +11,20 @@ from __future__ import annotations
 import json
 import re
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from .sandbox import ARTIFACT_PATH
 from .types import ASGIApp, Headers, Message, Receive, Scope, Send
 
 API_PATH = re.compile(r"/api/\d\.0/mlflow/.*", re.DOTALL)
 SCHEME = b"mlflow-artifacts:"
-# A JSON string, also one within another. What could lead out of the folder, or means one thing in a
-# URI and another in a path, MLflow shall judge: `..`, `//`, `%`, `?`, `#`, ASCII that is escaped.
+# In quotes: a JSON string, one within another, one in a filter. What could lead out of the folder,
+# or is one thing in a URI and another in a path, MLflow shall judge: `..`, `//`, `%2e`, `?`, `#`, `\`.
 URI = re.compile(
-    rb'"mlflow-artifacts:(/(?!/)(?:(?!\.\.)[^"\\?#%]|\\{1,2}u(?!00[0-7])[0-9A-Fa-f]{4})*\\*")'
+    rb"""(["'])mlflow-artifacts:(/(?!/)(?:"""
+    rb"""(?!\.\.|\1)[^"\\?#%]|%(?![0-9A-Fa-f]{2})|\\{1,2}u(?!00[0-7])[0-9A-Fa-f]{4})*\\*\1)"""
 )
+URI_IN_QUERY = re.compile(rb"(?<=%27)mlflow-artifacts%3A(?=%2F)")
 ESCAPED = re.compile(r'["\\\x00-\x1f]')  # in JSON, and twice in JSON within JSON
 
 
@@ -38,9 +40,10 @@ class ArtifactUris:
 
     def __init__(self, app: ASGIApp, folder: str) -> None:
         self._app = app
-        self._folder = b'"' + folder.encode()
-        escaped = json.dumps(folder)[:-1]  # MLflow writes ASCII
-        spellings = {escaped, '"' + escaped[1:].replace("\\", r"\\"), f'"{folder}'}
+        self._folder = folder.encode()
+        self._quoted = quote(folder, safe="").encode()
+        escaped = json.dumps(folder)[1:-1]  # MLflow writes ASCII
+        spellings = {folder, escaped, escaped.replace("\\", r"\\")}
         self._spellings = [spelling.encode() for spelling in spellings]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +51,10 @@ class ArtifactUris:
         path = scope.get("path", "")
         if not API_PATH.fullmatch(path) or ARTIFACT_PATH.fullmatch(path):
             await self._app(scope, receive, send)
-        elif is_json(scope["headers"]):
+            return
+        query = URI_IN_QUERY.sub(self._quoted, scope["query_string"])
+        scope = {**scope, "query_string": query}
+        if is_json(scope["headers"]):
             await self._map_both(scope, receive, self._mapping(send))
         else:
             await self._app(scope, receive, self._mapping(send))
@@ -101,14 +107,18 @@ class ArtifactUris:
 
     def with_folders(self, body: bytes) -> bytes:
         """The JSON `body` with folders for URIs."""
-        return URI.sub(lambda match: self._folder + match[1], body) if SCHEME in body else body
+        if SCHEME not in body:
+            return body
+        return URI.sub(lambda uri: uri[1] + self._folder + uri[2], body)
 
     def with_uris(self, body: bytes) -> bytes:
         """The JSON `body` with URIs for folders."""
         for folder in self._spellings:
-            if folder in body:
-                body = body.replace(folder + b"/", b'"mlflow-artifacts:/')
-                body = body.replace(folder + b'"', b'"mlflow-artifacts:/"')
+            if folder not in body:
+                continue
+            body = body.replace(b'"%b"' % folder, b'"mlflow-artifacts:/"')
+            for mark in (b'"', b"'"):
+                body = body.replace(b"%b%b/" % (mark, folder), mark + b"mlflow-artifacts:/")
         return body
 
 

@@ -1,0 +1,128 @@
+"""MLflow's client, with all that goes over the wire written down.
+
+    python client.py URL TOKEN TRANSCRIPT
+
+Runs every family of calls against the tracking server at URL and writes what was asked and answered
+into the file TRANSCRIPT, as JSON: for each family a list of exchanges. A family that MLflow's
+client does not know, or that ends otherwise, has that as its last entry.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+
+SEND = requests.Session.send
+
+
+class Rest:
+    """Sends requests that MLflow's client would not send."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def __call__(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Send `method` to `path` below the server's URL."""
+        return self._session.request(method, f"{self._url}{path}", timeout=60, **options)
+
+    def post(self, path: str, body: Any) -> Any:
+        """Post JSON to `path` of the API; returns the answer."""
+        return self("POST", f"/api/2.0/mlflow/{path}", json=body).json()
+
+
+class Recorder:
+    """Writes exchanges down."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self.exchanges: list[dict[str, Any]] = []
+        requests.Session.send = self._sending()  # type: ignore[method-assign]
+
+    def _sending(self) -> Any:
+        def send(session: Any, request: Any, **options: Any) -> Any:
+            answer = SEND(session, request, **options)
+            self._record(request, answer)
+            return answer
+
+        return send
+
+    def _record(self, request: Any, answer: Any) -> None:
+        asked = request.body or b""
+        if request.headers.get("Content-Type", "").startswith("application/json"):
+            asked = asked if isinstance(asked, str) else asked.decode("utf-8", "backslashreplace")
+        else:  # what is uploaded is downloaded, too
+            asked = ""
+        assert request.url.startswith(self._url), request.url
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        if "location" in headers:
+            headers["location"] = urljoin(request.url, headers["location"]).removeprefix(self._url)
+        self.exchanges.append(
+            {
+                "method": request.method,
+                "path": request.url[len(self._url) :],
+                "asked": asked,
+                "status": answer.status_code,
+                "headers": headers,
+                "length": len(answer.content),
+                "body": answer.content.decode("utf-8", "backslashreplace"),
+            }
+        )
+
+    @contextmanager
+    def in_any_order(self) -> Iterator[None]:
+        """Sort what is exchanged meanwhile: the client uses threads."""
+        first = len(self.exchanges)
+        try:
+            yield
+        finally:
+            for thread in threading.enumerate():
+                if thread.name.startswith("link_prompt"):
+                    thread.join()
+        later = sorted(self.exchanges[first:], key=lambda each: (each["path"], each["method"]))
+        self.exchanges[first:] = later
+
+
+def main(url: str, token: str, transcript: str) -> None:
+    """Run all families."""
+    os.environ.update(
+        {
+            "MLFLOW_TRACKING_URI": url,
+            "MLFLOW_TRACKING_TOKEN": token,
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+            "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false",
+        }
+    )
+    import artifacts
+    import datasets
+    import errors
+    import registry
+    import traces
+    import tracking
+    from mlflow import MlflowClient
+
+    modules = (tracking, datasets, registry, traces, artifacts, errors)
+    families = {name: each for module in modules for name, each in module.FAMILIES.items()}
+    client, rest, recorder = MlflowClient(), Rest(url, token), Recorder(url)
+    written = {}
+    for name, run in families.items():
+        recorder.exchanges = written[name] = []
+        try:
+            run(client, rest, recorder)
+        except Exception as error:
+            written[name].append({"ended": f"{type(error).__name__}: {error}"})
+    Path(transcript).write_text(json.dumps(written, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,50 @@
+"""What works with `mlflow server` works through the Lab, byte for byte.
+
+MLflow's client makes the same calls to both (`tests/conformance`). What an older MLflow does not
+know it does not know in both places.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from support.conformance import FAMILIES, transcripts
+from support.lab import Lab
+from support.transcript import Transcripts, table
+
+TABLE = Path(__file__).parents[1] / "conformance.md"
+
+
+@pytest.fixture(scope="module")
+def both(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Transcripts, Transcripts]:
+    """What went over the wire with `mlflow server`, and with the Lab."""
+    return transcripts(lab, tmp_path_factory.mktemp("conformance"))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_lab_answers_as_mlflow_server_does(
+    both: tuple[Transcripts, Transcripts], family: str
+) -> None:
+    plain, through_lab = both
+    assert plain[family]
+    for expected, exchange in zip(plain[family], through_lab[family], strict=True):
+        assert exchange == expected
+
+
+def test_the_table_is_of_what_was_run(both: tuple[Transcripts, Transcripts]) -> None:
+    plain, _ = both
+    assert tuple(plain) == FAMILIES
+    text = TABLE.read_text(encoding="utf-8")
+    (of_release,) = re.findall(r"MLflow (\d+\.\d+)", text)
+    # An older client uses other endpoints, or cannot do all of it.
+    is_older = as_numbers(version("mlflow")) < as_numbers(of_release)
+    assert is_older or table(plain) in text, "Run: python tests/conformance/table.py"
+
+
+def as_numbers(release: str) -> tuple[int, ...]:
+    """The first two numbers of a release."""
+    return tuple(int(number) for number in release.split(".")[:2])
