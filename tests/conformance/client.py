@@ -104,14 +104,14 @@ def main(url: str, token: str, transcript: str) -> None:
         }
     )
     import artifacts
-    import datasets
     import errors
+    import inputs
     import registry
     import traces
     import tracking
     from mlflow import MlflowClient
 
-    modules = (tracking, datasets, registry, traces, artifacts, errors)
+    modules = (tracking, inputs, registry, traces, artifacts, errors)
     families = {name: each for module in modules for name, each in module.FAMILIES.items()}
     client, rest, recorder = MlflowClient(), Rest(url, token), Recorder(url)
     written = {}

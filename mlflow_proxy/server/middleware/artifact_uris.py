@@ -19,7 +19,7 @@ from .types import ASGIApp, Headers, Message, Receive, Scope, Send
 API_PATH = re.compile(r"/api/\d\.0/mlflow/.*", re.DOTALL)
 SCHEME = b"mlflow-artifacts:"
 # In quotes: a JSON string, one within another, one in a filter. What could lead out of the folder,
-# or is one thing in a URI and another in a path, MLflow shall judge: `..`, `//`, `%2e`, `?`, `#`, `\`.
+# or is one thing in a URI and another in a path, MLflow shall judge: `..`, `//`, `%2e`, `?`, `#`.
 URI = re.compile(
     rb"""(["'])mlflow-artifacts:(/(?!/)(?:"""
     rb"""(?!\.\.|\1)[^"\\?#%]|%(?![0-9A-Fa-f]{2})|\\{1,2}u(?!00[0-7])[0-9A-Fa-f]{4})*\\*\1)"""
