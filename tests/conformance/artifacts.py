@@ -71,7 +71,7 @@ def folders(client: MlflowClient, rest: Any, recorder: Any) -> None:
         client.log_artifacts(run.run_id, "tree", "top level")
     for folder in (None, "top level", "top level/ä 日本", "top level/ä 日本/100%", "none"):
         client.list_artifacts(run.run_id, folder)
-    with recorder.in_any_order():
+    with recorder.in_any_order(), suppress(MlflowException):
         client.download_artifacts(run.run_id, "top level")
     client.log_text(run.run_id, ODD, "text/ä.txt")
     client.log_dict(run.run_id, {"ä": ODD}, "dict/ä.json")

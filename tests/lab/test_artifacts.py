@@ -36,7 +36,7 @@ assert (model.aliases, model.tags) == ({}, {}), model
 (version,) = client.search_model_versions("name = 'model'")
 assert str(version.version) == "2", version
 client.delete_registered_model("model")
-assert not client.search_registered_models()
+assert not client.search_registered_models("name = 'model'")
 client.set_tag(run.info.run_id, "tag", "1")
 client.delete_tag(run.info.run_id, "tag")
 assert "tag" not in client.get_run(run.info.run_id).data.tags

@@ -25,7 +25,8 @@ with mlflow.start_run(run_name="from a notebook") as run:
 
 
 def run_of(lab: Lab, run_id: str) -> dict:
-    return lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
+    """The run as the dashboard is told of it."""
+    return lab.get(f"/ajax-api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
 
 
 def artifact(lab: Lab, run_id: str) -> str:

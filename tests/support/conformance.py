@@ -50,8 +50,12 @@ def transcripts(lab: Lab, folder: Path) -> tuple[Transcripts, Transcripts]:
     with plain_server(folder / "plain") as url:
         align_experiments(lab, url)
         with ThreadPoolExecutor() as threads:
-            homes = (folder / "to-plain", folder / "to-lab")
-            plain, through_lab = threads.map(run_client, (url, lab.mlflow_url), homes)
+            plain, through_lab = threads.map(
+                run_client,
+                (url, lab.mlflow_url),
+                (folder / "to-plain", folder / "to-lab"),
+                (folder / "plain" / "artifacts", lab.root / "mlartifacts"),
+            )
             return plain, through_lab
 
 
@@ -89,13 +93,14 @@ def align_experiments(lab: Lab, url: str) -> None:
     raise AssertionError(f"no experiment {wanted}: {answer}")
 
 
-def run_client(url: str, home: Path) -> Transcripts:
-    """Run all families of calls to the server at `url`."""
+def run_client(url: str, home: Path, artifacts: Path) -> Transcripts:
+    """Run all families of calls to the server at `url`, which keeps artifacts in `artifacts`."""
     env = environment(home)
     command = [sys.executable, str(CLIENT), url, TOKEN, str(home / "transcript.json")]
     with (home / "client.log").open("wb") as log:
         subprocess.run(
             command, cwd=home, env=env, check=True, stdout=log, stderr=log, timeout=TIMEOUT
         )
-    written: Transcripts = json.loads((home / "transcript.json").read_text())
+    text = (home / "transcript.json").read_text()
+    written: Transcripts = json.loads(text.replace(str(artifacts), "<artifacts>"))
     return {family: normalised(exchanges) for family, exchanges in written.items()}
