@@ -67,7 +67,7 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> None:
 
 def export_tracking_uri(config: MLflowProxy, server_app: ServerApp) -> None:
     """Put the store into this process's environment, which kernels and terminals inherit."""
-    exported = kernel_environment(config)
+    exported = kernel_environment(config, server_app.base_url)
     tracking_uri = exported["MLFLOW_TRACKING_URI"]
     if os.environ.get("MLFLOW_TRACKING_URI", tracking_uri) != tracking_uri:
         server_app.log.warning(
@@ -93,7 +93,7 @@ def follow_migration(config: MLflowProxy) -> None:
     migration.start()
 
 
-def kernel_environment(config: MLflowProxy) -> dict[str, str]:
+def kernel_environment(config: MLflowProxy, base_url: str) -> dict[str, str]:
     """What a kernel needs to log into the dashboard's store and keep artifacts where it does.
 
     Without the artifact root, an experiment that a notebook creates keeps its artifacts in a
@@ -111,4 +111,6 @@ def kernel_environment(config: MLflowProxy) -> dict[str, str]:
     if not config.backend_store_uri.startswith(("http://", "https://")):
         exported["_MLFLOW_SERVER_ARTIFACT_ROOT"] = config.default_artifact_root
         exported["MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES"] = HOST_ADDRESSED_SCHEMES
+        # Where a browser that shows a notebook finds the dashboard: for `mlflow_proxy.notebook`.
+        exported["MLFLOW_NOTEBOOK_TRACE_RENDERER_BASE_URL"] = url_path_join(base_url, NAME)
     return exported

@@ -69,7 +69,8 @@ class Answers:
             return self._act(request)
         if request.path == DASHBOARD_PATH and self._status.static_folder:
             return dashboard(self._status.static_folder)
-        if request.path.startswith(PREFIX) and self._status.static_folder:
+        is_file = request.path.startswith(PREFIX) and not request.wants_page
+        if is_file and self._status.static_folder:
             encodings = request.headers.get("accept-encoding", "")
             return static_file(self._status.static_folder, request.path, encodings)
         return None

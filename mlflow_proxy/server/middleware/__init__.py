@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .dashboard import DashboardScript
 from .headers import JupyterHeaders
 from .origin import OwnOrigin
+from .pages import Pages
 from .sandbox import ArtifactSandbox
 from .static_files import CompressedStaticFiles
 from .status import ReadyStatus
@@ -18,7 +18,7 @@ def wrap(app: ASGIApp, static_folder: Path, hold_after: float = 0.0) -> ASGIApp:
     app = ArtifactSandbox(app)
     if static_folder.is_dir():  # not in an MLflow that was installed from its source
         app = CompressedStaticFiles(app, static_folder)
-    app = DashboardScript(app, hold_after)
+    app = Pages(app, hold_after)
     app = JupyterHeaders(app)
     app = OwnOrigin(app)
     return ReadyStatus(app)

@@ -1,0 +1,118 @@
+"""Below a cell: a link to the run that ended in it, and the trace that it made.
+
+With a tracking server MLflow's client does both by itself; with a store that it opens itself, as
+kernels do here, it knows no address to link to. The Jupyter server extension gives that address to
+kernels; MLflow loads this module as one of its plugins, so that nobody has to.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from html import escape
+from importlib.resources import files
+from urllib.parse import quote, urlencode
+
+from mlflow.tracking.context.abstract_context import RunContextProvider
+
+ADDRESS = "MLFLOW_NOTEBOOK_TRACE_RENDERER_BASE_URL"  # of the dashboard, as the browser reaches it
+TRACE_PAGE = "static-files/lib/notebook-trace-renderer/index.html"
+
+
+class NotebookDisplay(RunContextProvider):  # type: ignore[misc] # mypy does not follow MLflow
+    """Shows what a cell has logged (entry point `mlflow.run_context_provider`).
+
+    MLflow makes one when it is imported and asks it, whenever a run is created, whether it has tags
+    for it. It never has; being asked tells that there will be a run to show.
+    """
+
+    def __init__(self) -> None:
+        self._address = os.environ.get(ADDRESS, "").rstrip("/")
+        # As Jupyter has set it: `mlflow.set_tracking_uri` changes the environment as well.
+        self._store = os.environ.get("MLFLOW_TRACKING_URI")
+        self._run_is_due = False
+        self._trace_id: str | None = None
+        ipython = sys.modules.get("IPython")
+        if self._address and self._store and ipython and (shell := ipython.get_ipython()):
+            shell.events.register("post_run_cell", self._show)
+
+    def in_context(self) -> bool:
+        """Whether it has tags for the run that is being created: never."""
+        self._run_is_due = True
+        return False
+
+    def tags(self) -> dict[str, str]:
+        """No tags."""
+        return {}
+
+    def _show(self, _result: object) -> None:
+        import mlflow  # noqa: PLC0415 (this module is imported while `mlflow` is)
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+
+        if mlflow.get_tracking_uri() != self._store:  # the address is not that store's
+            return
+        try:
+            self._show_run()
+            self._show_trace()
+        except MlflowException:  # the run was deleted, say: no reason to disturb anybody
+            return
+
+    def _show_run(self) -> None:
+        import mlflow  # noqa: PLC0415
+        from mlflow.environment_variables import (  # noqa: PLC0415
+            MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT,
+        )
+
+        if not self._run_is_due or mlflow.active_run():
+            return
+        self._run_is_due = False
+        run = mlflow.last_active_run()
+        if run is None or MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.get():
+            return
+        experiment = mlflow.get_experiment(run.info.experiment_id).name
+        runs_url = f"{self._address}/#/experiments/{quote(run.info.experiment_id)}/runs"
+        run_url = f"{runs_url}/{quote(run.info.run_id)}"
+        _display(
+            "run.html",
+            f"🏃 View run {run.info.run_name} at: {run_url}\n"
+            f"🧪 View experiment {experiment} at: {runs_url}",
+            run=run.info.run_name,
+            run_url=run_url,
+            experiment=experiment,
+            experiment_url=runs_url,
+        )
+
+    def _show_trace(self) -> None:
+        import mlflow  # noqa: PLC0415
+        from mlflow.environment_variables import (  # noqa: PLC0415
+            MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK,
+        )
+        from mlflow.tracing.display import get_display_handler  # noqa: PLC0415
+
+        trace_id = mlflow.get_last_active_trace_id()
+        if trace_id == self._trace_id:
+            return
+        self._trace_id = trace_id
+        if get_display_handler().disabled or not MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK.get():
+            return
+        mlflow.flush_trace_async_logging()
+        trace = mlflow.get_trace(trace_id, silent=True)
+        if trace is None:  # not sampled, say
+            return
+        query = urlencode(
+            {
+                "trace_id": trace_id,
+                "experiment_id": trace.info.experiment_id,
+                "version": mlflow.__version__,  # of the page, for the browser's cache
+            }
+        )
+        url = f"{self._address}/{TRACE_PAGE}?{query}"
+        _display("trace.html", f"Trace {trace_id} at: {url}", url=url)
+
+
+def _display(template: str, text: str, **values: str) -> None:
+    from IPython.display import display  # noqa: PLC0415
+
+    html = files(__package__).joinpath(template).read_text("utf-8")
+    shown = html.format_map({name: escape(value) for name, value in values.items()})
+    display({"text/html": shown, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
