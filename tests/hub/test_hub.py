@@ -21,10 +21,11 @@ TIMEOUT = 60_000  # milliseconds for a page to come up
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=100"
 CREATE = "/ajax-api/2.0/mlflow/experiments/create"
 LOG_A_RUN = """
-import mlflow
+import mlflow, os
 mlflow.set_experiment("from a notebook")
 with mlflow.start_run(run_name="run of a notebook"):
     mlflow.log_metric("loss", 0.25)
+print(os.environ["MLFLOW_NOTEBOOK_TRACE_RENDERER_BASE_URL"])
 print(mlflow.get_tracking_uri())
 """
 
@@ -149,7 +150,8 @@ def test_another_user_is_refused(hub: Hub) -> None:
 
 def test_a_run_of_a_notebook_is_in_the_dashboard(hub: Hub, bob: requests.Session) -> None:
     store = hub.home / "bob" / "work" / "mlflow.db"
-    assert hub.run_in_kernel("bob", LOG_A_RUN).splitlines()[-1] == f"sqlite:///{store}"
+    printed = hub.run_in_kernel("bob", LOG_A_RUN).splitlines()
+    assert printed[-2:] == [urlsplit(hub.mlflow("bob")).path, f"sqlite:///{store}"]
     experiments = bob.get(hub.mlflow("bob", SEARCH), timeout=30).json()["experiments"]
     ids = [each["experiment_id"] for each in experiments if each["name"] == "from a notebook"]
     answer = bob.post(

@@ -24,10 +24,11 @@ class KernelError(Exception):
 
 
 class Printed(NamedTuple):
-    """What code printed."""
+    """What code printed, and what else is displayed below it, as HTML."""
 
     stdout: str
     stderr: str
+    html: str
 
 
 def run_in_kernel(url: str, token: str, code: str, folder: str = "") -> str:
@@ -119,13 +120,15 @@ async def _channels(request: HTTPRequest) -> AsyncIterator[WebSocketClientConnec
 
 async def _run(connection: WebSocketClientConnection, code: str) -> Printed:
     sent = await _send(connection, code)
-    printed = {"stdout": "", "stderr": ""}
+    printed = {"stdout": "", "stderr": "", "html": ""}
     while True:
         message = await _receive(connection, sent)
         content = message["content"]
         match message["msg_type"]:
             case "stream":
                 printed[content["name"]] += content["text"]
+            case "display_data":
+                printed["html"] += content["data"].get("text/html", "")
             case "error":
                 raise KernelError("\n".join(content["traceback"]))
             case "status" if content["execution_state"] == "idle":
