@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -151,7 +152,8 @@ def test_another_user_is_refused(hub: Hub) -> None:
 def test_a_run_of_a_notebook_is_in_the_dashboard(hub: Hub, bob: requests.Session) -> None:
     store = hub.home / "bob" / "work" / "mlflow.db"
     printed = hub.run_in_kernel("bob", LOG_A_RUN).splitlines()
-    assert printed[-2:] == [urlsplit(hub.mlflow("bob")).path, f"sqlite:///{store}"]
+    dashboard = urlsplit(hub.mlflow("bob", "")).path
+    assert printed[-2:] == [dashboard, f"sqlite:///{store}"]
     experiments = bob.get(hub.mlflow("bob", SEARCH), timeout=30).json()["experiments"]
     ids = [each["experiment_id"] for each in experiments if each["name"] == "from a notebook"]
     answer = bob.post(
