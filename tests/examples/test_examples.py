@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -121,8 +123,8 @@ def test_tensorflow(executed: Executed, client: MlflowClient) -> None:
     assert not models
 
 
-def test_registry_and_deployment(executed: Executed, client: MlflowClient) -> None:
-    printed = executed("registry-and-deployment").printed
+def test_registry(executed: Executed, client: MlflowClient) -> None:
+    executed("registry-and-deployment")
     runs = runs_of(client, "registry-and-deployment")
     versions = client.search_model_versions("name = 'wine-cultivar'")
     assert {each.version: each.status for each in versions} == {"1": "READY", "2": "READY"}
@@ -130,7 +132,23 @@ def test_registry_and_deployment(executed: Executed, client: MlflowClient) -> No
     champion = client.get_model_version_by_alias("wine-cultivar", "champion")
     accuracies = {run.info.run_id: run.data.metrics["accuracy"] for run in runs.values()}
     assert accuracies[champion.run_id] == max(accuracies.values()) > min(accuracies.values())
-    assert not any(TOKEN in "".join(each) for each in printed)
+
+
+def test_deployment(executed: Executed, examples_lab: Lab) -> None:
+    printed = "".join(each.stdout for each in executed("registry-and-deployment").printed)
+    assert re.search(rf"{examples_lab.url}/proxy/\d+/invocations answered", printed)
+    assert TOKEN not in printed
+    assert not servers_of_models(examples_lab)
+
+
+def servers_of_models(lab: Lab) -> list[str]:
+    """The command lines of the processes of `lab` that serve a model."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("HOME") == str(lab.home):
+                found.append(" ".join(process.cmdline()))
+    return [each for each in found if "models serve" in each or "scoring_server" in each]
 
 
 def test_traces(executed: Executed, client: MlflowClient) -> None:

@@ -175,7 +175,7 @@ def test_what_a_client_looks_for_is_a_folder() -> None:
 
     def look_for(text: str) -> str:
         query = urlencode({"filter": text, "page_token": "a=b"})
-        scope = {"path": API, "query_string": query.encode(), "headers": []}
+        scope = {"type": "http", "path": API, "query_string": query.encode(), "headers": []}
         asyncio.run(ArtifactUris(app, "/ä b")(scope, app, app))
         return parse_qs(seen.pop().decode())["filter"][0]
 
@@ -194,5 +194,5 @@ def test_a_client_that_goes_asks_nothing() -> None:
         return {"type": "http.disconnect"}
 
     headers = [(b"content-type", b"application/json")]
-    scope = {"path": API, "query_string": b"", "headers": headers}
+    scope = {"type": "http", "path": API, "query_string": b"", "headers": headers}
     asyncio.run(ArtifactUris(app, "/root")(scope, receive, app))

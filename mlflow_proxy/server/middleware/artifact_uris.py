@@ -48,8 +48,7 @@ class ArtifactUris:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with folders in it, and the answer with URIs."""
-        path = scope.get("path", "")
-        if not API_PATH.fullmatch(path) or ARTIFACT_PATH.fullmatch(path):
+        if not is_of_clients(scope):
             await self._app(scope, receive, send)
             return
         query = URI_IN_QUERY.sub(self._quoted, scope["query_string"])
@@ -120,6 +119,13 @@ class ArtifactUris:
             for mark in (b'"', b"'"):
                 body = body.replace(b"%b%b/" % (mark, folder), mark + b"mlflow-artifacts:/")
         return body
+
+
+def is_of_clients(scope: Scope) -> bool:
+    """Whether the request is one of the REST API, as clients other than the dashboard send it."""
+    if scope["type"] != "http" or not API_PATH.fullmatch(scope["path"]):
+        return False
+    return not ARTIFACT_PATH.fullmatch(scope["path"])
 
 
 def is_json(headers: Headers) -> bool:
