@@ -53,5 +53,3 @@ def test_a_trace_is_shown(lab: Lab) -> None:
 def test_nothing_is_shown(lab: Lab, tmp_path: Path, before: str) -> None:
     cells = run(lab, before.format(folder=tmp_path), RUN, TRACE)
     assert [each.html for each in cells] == ["", "", ""]
-
-
