@@ -5,8 +5,8 @@
   pages, MLflow's life.
 - `mlflow_proxy.server` is the MLflow process.
 
-Each layer starts the next and imports nothing of it. This module is imported by all three, so it
-imports nothing until it is asked.
+Each layer starts the next and imports nothing of it. Beside them, `mlflow_proxy.notebook` is loaded
+by MLflow in kernels. This module is imported by all four, so it imports nothing until it is asked.
 """
 
 from __future__ import annotations
