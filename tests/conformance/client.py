@@ -101,6 +101,9 @@ def main(url: str, token: str, transcript: str) -> None:
             "MLFLOW_TRACKING_TOKEN": token,
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
             "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false",
+            # Else it asks the server what it can do, again after each minute.
+            "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+            "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
         }
     )
     import artifacts

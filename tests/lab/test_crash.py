@@ -39,7 +39,9 @@ def test_a_client_that_logs_does_not_notice(start_lab: StartLab) -> None:
             "alone": 4,
             "batch": 4,
         }
-        history = lab.get(f"/api/2.0/mlflow/metrics/get-history?run_id={run_id}&metric_key=batch")
+        history = lab.get(
+            f"/api/2.0/mlflow/metrics/get-history?run_id={run_id}&metric_key=batch&max_results=9"
+        )
         assert [each["value"] for each in history.json()["metrics"]] == [0, 1, 2, 3, 4]
     check_log(lab.mlflow_log.read_text())
 
