@@ -99,7 +99,10 @@ def main(url: str, token: str, transcript: str) -> None:
         {
             "MLFLOW_TRACKING_URI": url,
             "MLFLOW_TRACKING_TOKEN": token,
-            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+            # One: an MLflow that breaks off an answer takes the connection along.
+            "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+            "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
+            "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
             "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false",
             # Else it asks the server what it can do, again after each minute.
             "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
