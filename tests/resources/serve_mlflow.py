@@ -2,12 +2,14 @@
 
     python serve_mlflow.py STORE ARTIFACTS BARE_SOCKET WRAPPED_SOCKET
 
-What differs between the two is the middlewares and nothing else.
+What differs between the two is the middlewares and nothing else. What MLflow has loaded is kept from
+the garbage collector, as in our MLflow: it would come at random and take longer than what differs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 
 import uvicorn
@@ -23,6 +25,7 @@ from mlflow_proxy.server.settings import StoreSettings
 async def serve(artifact_root: str, bare: str, wrapped: str) -> None:
     """Serve until SIGTERM."""
     app = mlflow_app.load()
+    gc.freeze()
     static_folder = find_mlflow() / "server" / "js" / "build"
     ours = wrap(with_artifact_uris(app, artifact_root), static_folder)
     await asyncio.gather(
