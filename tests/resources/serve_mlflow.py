@@ -2,8 +2,9 @@
 
     python serve_mlflow.py STORE ARTIFACTS BARE_SOCKET WRAPPED_SOCKET
 
-What differs between the two is the middlewares and nothing else. What MLflow has loaded is kept from
-the garbage collector, as in our MLflow: it would come at random and take longer than what differs.
+What differs between the two is the middlewares and nothing else. What MLflow has loaded is kept
+from the garbage collector, as in our MLflow: it would come at random and take longer than what
+differs.
 """
 
 from __future__ import annotations
