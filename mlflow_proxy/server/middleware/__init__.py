@@ -14,7 +14,10 @@ from .types import ASGIApp
 
 
 def wrap(app: ASGIApp, static_folder: Path, hold_after: float = 0.0) -> ASGIApp:
-    """Put all of them around MLflow's `app`; the first to see a request is named last."""
+    """Put them around MLflow's `app`; the first to see a request is named last.
+
+    Only `artifact_uris`, which needs the settings, is put on before: see `cli`.
+    """
     app = ArtifactSandbox(app)
     if static_folder.is_dir():  # not in an MLflow that was installed from its source
         app = CompressedStaticFiles(app, static_folder)
