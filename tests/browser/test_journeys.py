@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from support.browser import PATIENCE, chromium, picture
+from support.browser import PATIENCE, chromium, picture, run_cell
 from support.databases import OLDER, make_database
 from support.lab import TOKEN, Lab
 
@@ -116,13 +116,7 @@ def test_a_deep_link_survives_the_loading_page(
 
 
 def test_a_run_of_a_notebook_cell_is_in_the_runs_table(lab: Lab, context: BrowserContext) -> None:
-    page = open_lab(context, lab)
-    page.locator(".jp-LauncherCard[data-category=Notebook]", has_text="Python 3").first.click()
-    cell = page.locator(".jp-Notebook .jp-Cell .cm-content").first
-    cell.click()
-    expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
-    page.keyboard.insert_text(TRAIN.strip())
-    page.keyboard.press("Shift+Enter")
+    page = run_cell(context, lab, TRAIN)
     expect(page.locator(".jp-InputPrompt", has_text="[1]:").first).to_be_visible()
 
     search = {"filter": "name = 'house prices'", "max_results": 1}

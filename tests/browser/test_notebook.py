@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-import uuid
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, expect
 
-from support.browser import chromium, picture
-from support.lab import TOKEN, Lab
+from support.browser import PATIENCE, chromium, picture, run_cell
+from support.lab import Lab
 
 pytestmark = pytest.mark.browser
-PATIENCE = 60_000  # milliseconds
-expect.set_options(timeout=PATIENCE)
 
 LOG_RUN = """
 import mlflow
@@ -45,26 +41,8 @@ def context() -> Iterator[BrowserContext]:
         yield context
 
 
-def run_notebook(context: BrowserContext, lab: Lab, code: str) -> Page:
-    """Open a new notebook of one cell in JupyterLab, and run it."""
-    cell = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": []}
-    notebook = {
-        "cells": [{**cell, "source": code}],
-        "metadata": {"kernelspec": {"display_name": "Python 3", "name": "python3"}},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
-    name = f"{uuid.uuid4().hex}.ipynb"
-    (lab.root / name).write_text(json.dumps(notebook))
-    page = context.new_page()
-    page.goto(f"{lab.url}/lab/tree/{name}?token={TOKEN}&reset")
-    page.get_by_role("button", name="Restart the kernel and run all cells").click()
-    page.get_by_role("button", name="Confirm Kernel Restart").click()
-    return page
-
-
 def test_the_last_run_of_a_cell_is_a_click_away(lab: Lab, context: BrowserContext) -> None:
-    page = run_notebook(context, lab, LOG_RUN)
+    page = run_cell(context, lab, LOG_RUN)
     link = page.get_by_role("link", name="the <second>")
     expect(link).to_be_visible()
     assert page.get_by_role("link", name="the <first>").count() == 0
@@ -81,7 +59,7 @@ def test_the_last_run_of_a_cell_is_a_click_away(lab: Lab, context: BrowserContex
 
 
 def test_a_trace_is_shown_below_its_cell(lab: Lab, context: BrowserContext) -> None:
-    page = run_notebook(context, lab, TRACE)
+    page = run_cell(context, lab, TRACE)
     trace = page.frame_locator("iframe[title='MLflow trace']")
     expect(trace.get_by_text("How long?").first).to_be_visible()
     picture(page, "notebook-trace")

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
+
+from support.lab import TOKEN, Lab
 
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGS = [
@@ -42,6 +54,27 @@ def chromium(*extra_args: str) -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def run_cell(context: BrowserContext, lab: Lab, code: str) -> Page:
+    """Run `code` in a new notebook of one cell in JupyterLab; returns its page, without waiting.
+
+    The cell is not typed: JupyterLab may drop what is typed while it still draws a notebook.
+    """
+    cell = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": []}
+    notebook = {
+        "cells": [{**cell, "source": code}],
+        "metadata": {"kernelspec": {"display_name": "Python 3", "name": "python3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    name = f"{uuid.uuid4().hex}.ipynb"
+    (lab.root / name).write_text(json.dumps(notebook))
+    page = context.new_page()
+    page.goto(f"{lab.url}/lab/tree/{name}?token={TOKEN}&reset")
+    page.get_by_role("button", name="Restart the kernel and run all cells").click()
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    return page
 
 
 def picture(page: Page, name: str) -> Path:
