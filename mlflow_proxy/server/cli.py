@@ -88,7 +88,7 @@ def start(
     reporter.stage("import")
     with reporter.counting_modules():
         from . import serve
-        from .middleware.artifact_uris import with_artifact_uris
+        from .middleware import wrap
 
         mlflow_app.configure(settings)
         app = in_background(mlflow_app.load) if options.background else mlflow_app.load()
@@ -98,8 +98,9 @@ def start(
     gc.enable()
 
     reporter.stage("serve")
-    app = with_artifact_uris(app, settings.default_artifact_root)
-    serve.run(app, static_folder, listener, reporter, options.idle_timeout)
+    hold_after = serve.hold_after(options.idle_timeout)
+    app = wrap(app, static_folder, settings.default_artifact_root, hold_after)
+    serve.run(app, listener, reporter, options.idle_timeout)
 
 
 def in_background(load: Callable[[], Any]) -> Any:

@@ -46,7 +46,8 @@ FAILURES = (
     ),
     # The store's URI
     (
-        r"unsupported URI '[^\n]*' for .* Supported URI schemes are: \[(?P<schemes>[^\]]*)\]",
+        r"unsupported URI '[^\n]*' for .* Supported URI schemes are: "
+        r"\[(?:'', )?(?P<schemes>[^\]]*)\]",
         "MLflow has no store of the kind that {store} names; it knows {schemes}.",
         CORRECT,
     ),

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from pathlib import Path
 from typing import Protocol
 
 import uvicorn
 
-from .middleware import wrap
 from .middleware.activity import Activity
 from .middleware.types import ASGIApp
 
@@ -32,11 +30,9 @@ class Reports(Protocol):
         """Nobody has used MLflow for so long: stop it."""
 
 
-def run(
-    app: ASGIApp, static_folder: Path, listener: socket.socket, reports: Reports, timeout: float
-) -> None:
+def run(app: ASGIApp, listener: socket.socket, reports: Reports, timeout: float) -> None:
     """Serve `app` on `listener` until SIGTERM; after `timeout` seconds without use ask for it."""
-    activity = Activity(wrap(app, static_folder, hold_after(timeout)))
+    activity = Activity(app)
     config = uvicorn.Config(
         activity,
         log_config=None,

@@ -12,12 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlflow_proxy import file_store
+from mlflow_proxy.passwords import mask_uri
 
 from .errors import StartError
 
 SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?.*)?", re.DOTALL)
-PASSWORD_IN_QUERY = re.compile(r"([?&]password=)[^&\s]+")
-PASSWORD = re.compile(r"(?<=://)([^\s:/@]*):(.+)@")
 EXAMPLE = "sqlite:////home/me/mlflow.db or postgresql://user@host/database"
 
 
@@ -65,7 +64,7 @@ def check_store_uri(name: str, uri: str) -> None:
         StartError: it cannot.
     """
     remedy = f"Set c.MLflowProxy.{name} in the Jupyter configuration, for example to {EXAMPLE}."
-    shown = without_password(uri)
+    shown = mask_uri(uri)
     try:
         scheme, authority = urlsplit(uri)[:2]
     except ValueError as error:
@@ -129,11 +128,6 @@ def check_file_store_beside(database: Path) -> None:
             f"Or, to use the file store as it is, start Jupyter with {file_store.ALLOWED}=true "
             "in its environment.",
         )
-
-
-def without_password(uri: str) -> str:
-    """`uri` as it may be shown."""
-    return PASSWORD_IN_QUERY.sub(r"\1***", PASSWORD.sub(r"\1:***@", uri))
 
 
 def sqlite_path(uri: str) -> Path | None:

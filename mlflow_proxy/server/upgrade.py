@@ -12,10 +12,12 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from mlflow_proxy.passwords import mask_uri
+
 from . import database, failures
 from .errors import StartError, Upgrade
 from .revisions import Revisions
-from .settings import StoreSettings, sqlite_path, without_password
+from .settings import StoreSettings, sqlite_path
 
 SPARE = 16 << 20  # bytes that the disk is to have left beside the copy and the growing database
 COPY_TIMEOUT = 60.0  # seconds to wait for who writes
@@ -158,4 +160,4 @@ def free_copy_path(path: Path, revision: str) -> Path:
 
 def shown(uri: str) -> str:
     """The database of `uri` as a person may read it."""
-    return str(sqlite_path(uri) or without_password(uri))
+    return str(sqlite_path(uri) or mask_uri(uri))

@@ -11,19 +11,12 @@ from collections.abc import Iterator
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from mlflow_proxy.passwords import mask_passwords
+
 MAX_BYTES = 1 << 20  # of the log and of its one predecessor, each
 PAGE_LINES = 50  # kept for the page
 LINE_LENGTH = 2000  # bytes of one line
 OLD = 7 * 24 * 3600  # seconds without a word after which a log may be removed
-
-# Up to the last `@` of the word: a password may hold what should have been percent-encoded in it.
-# Only a port with a path behind it, and an `@` in that, is none.
-PASSWORD_IN_URI = re.compile(r"(?<=://)([^\s:/@]*):(?!\d*/)\S+@")
-
-
-def mask_passwords(text: str) -> str:
-    """Replace the password of every URI in `text`."""
-    return PASSWORD_IN_URI.sub(r"\1:***@", text)
 
 
 class MLflowOutput:

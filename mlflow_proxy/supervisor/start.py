@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from mlflow_proxy.passwords import mask_passwords
+
 from .child import MLflowChild
-from .logs import mask_passwords
 from .state import Failure, Status
 
 

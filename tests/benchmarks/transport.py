@@ -43,7 +43,6 @@ import os, mlflow
 class Model(mlflow.pyfunc.PythonModel):
     def predict(self, model_input: list[str]) -> list[str]:
         return model_input
-mlflow.create_experiment("large", artifact_location="mlflow-artifacts:/large")
 mlflow.set_experiment("large")
 with mlflow.start_run():
     mlflow.pyfunc.log_model(

@@ -90,6 +90,7 @@ def serve(listener: socket.socket, report: object) -> None:
 
 def serve_with_uvicorn(idle_timeout: str, listener: str, reports: str) -> None:
     from mlflow_proxy.server import serve
+    from mlflow_proxy.server.middleware.status import ReadyStatus
     from mlflow_proxy.server.reporter import Reporter
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:
@@ -106,7 +107,7 @@ def serve_with_uvicorn(idle_timeout: str, listener: str, reports: str) -> None:
 
     reporter = Reporter(int(reports))
     inherited = socket.socket(fileno=int(listener))
-    serve.run(answer, Path("nowhere"), inherited, reporter, float(idle_timeout))
+    serve.run(ReadyStatus(answer), inherited, reporter, float(idle_timeout))
     sys.exit()
 
 

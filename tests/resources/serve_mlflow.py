@@ -18,7 +18,6 @@ import uvicorn
 from mlflow_proxy.server import mlflow_app
 from mlflow_proxy.server.cli import find_mlflow
 from mlflow_proxy.server.middleware import wrap
-from mlflow_proxy.server.middleware.artifact_uris import with_artifact_uris
 from mlflow_proxy.server.revisions import Revisions
 from mlflow_proxy.server.settings import StoreSettings
 
@@ -28,7 +27,7 @@ async def serve(artifact_root: str, bare: str, wrapped: str) -> None:
     app = mlflow_app.load()
     gc.freeze()
     static_folder = find_mlflow() / "server" / "js" / "build"
-    ours = wrap(with_artifact_uris(app, artifact_root), static_folder)
+    ours = wrap(app, static_folder, artifact_root)
     await asyncio.gather(
         *(
             uvicorn.Server(uvicorn.Config(each, uds=socket, log_level="warning")).serve()

@@ -1,4 +1,4 @@
-"""The table of known failures, held against what SQLite, Python and SQLAlchemy really raise."""
+"""The table of known failures, held against what SQLite, Python and others really raise."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 
 from mlflow_proxy.server import failures
 
@@ -124,6 +126,17 @@ def test_what_others_say_is_known(said: str, reason: str) -> None:
     known = failures.explain(RuntimeError(said), "postgresql://host/{database}")
     assert reason in known.reason
     assert known.remedy
+
+
+def test_a_store_of_no_known_kind_is_told_which_there_are() -> None:
+    with pytest.raises(MlflowException) as caught:
+        MlflowClient("nonsense://host").search_experiments()
+    known = failures.explain(caught.value, "nonsense://host")
+    assert known.reason.startswith(
+        "MLflow has no store of the kind that nonsense://host names; it knows '"
+    )
+    assert "'postgresql'" in known.reason
+    assert "''" not in known.reason
 
 
 def test_a_file_store_that_is_refused_is_to_be_migrated() -> None:

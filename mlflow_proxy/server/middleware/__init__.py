@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .artifact_uris import with_artifact_uris
 from .headers import JupyterHeaders
 from .origin import OwnOrigin
 from .pages import Pages
@@ -13,11 +14,12 @@ from .status import ReadyStatus
 from .types import ASGIApp
 
 
-def wrap(app: ASGIApp, static_folder: Path, hold_after: float = 0.0) -> ASGIApp:
+def wrap(app: ASGIApp, static_folder: Path, artifact_root: str, hold_after: float = 0.0) -> ASGIApp:
     """Put them around MLflow's `app`; the first to see a request is named last.
 
-    Only `artifact_uris`, which needs the settings, is put on before: see `cli`.
+    `hold_after` are seconds without input, see `Pages`; 0: never.
     """
+    app = with_artifact_uris(app, artifact_root)
     app = ArtifactSandbox(app)
     if static_folder.is_dir():  # not in an MLflow that was installed from its source
         app = CompressedStaticFiles(app, static_folder)

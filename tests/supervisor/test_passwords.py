@@ -1,0 +1,50 @@
+"""What is shown and logged holds no password."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from mlflow_proxy.passwords import mask_passwords, mask_uri
+
+
+@pytest.mark.parametrize("mask", [mask_passwords, mask_uri])
+@pytest.mark.parametrize(
+    ("uri", "masked"),
+    [
+        ("postgresql://me:hunter2@host/db", "postgresql://me:***@host/db"),
+        ("http://host:8080/path", "http://host:8080/path"),
+        ("http://me@host", "http://me@host"),
+        ("redis://:hunter2@host", "redis://:***@host"),
+        ("postgresql://me:hunter2/@a:b@host/db", "postgresql://me:***@host/db"),
+        (
+            "postgresql://host/db?user=me&password=hunter2&a=b",
+            "postgresql://host/db?user=me&password=***&a=b",
+        ),
+        ("mysql://host/db?passwd=hunter2", "mysql://host/db?passwd=***"),
+        (
+            "mssql+pyodbc:///?odbc_connect=UID%3Dme%3BPWD%3Dhunter2",
+            "mssql+pyodbc:///?odbc_connect=***",
+        ),
+    ],
+)
+def test_the_password_of_a_uri_is_masked(mask: Callable[[str], str], uri: str, masked: str) -> None:
+    assert mask(uri) == masked
+
+
+def test_a_uri_may_hold_what_ends_a_word_or_looks_like_a_port() -> None:
+    assert mask_uri("postgresql://me:hunter 2@host/db") == "postgresql://me:***@host/db"
+    assert mask_uri("postgresql://me:12/hunter@host/db") == "postgresql://me:***@host/db"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("a http://u:p@h and b s3://k:s@h", "a http://u:***@h and b s3://k:***@h"),
+        ("GET http://host:8080/path@x", "GET http://host:8080/path@x"),
+        ("Engine('mysql://h/d?passwd=hunter2')", "Engine('mysql://h/d?passwd=***')"),
+    ],
+)
+def test_every_uri_of_a_text_is_masked(text: str, masked: str) -> None:
+    assert mask_passwords(text) == masked
