@@ -59,7 +59,7 @@ def chromium(*extra_args: str) -> Iterator[Browser]:
 def run_cell(context: BrowserContext, lab: Lab, code: str) -> Page:
     """Run `code` in a new notebook of one cell in JupyterLab; returns its page, without waiting.
 
-    The cell is not typed: JupyterLab may drop what is typed while it still draws a notebook.
+    The cell is not typed: JupyterLab drops what is typed, or clicked, before a kernel is there.
     """
     cell = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": []}
     notebook = {
@@ -72,6 +72,7 @@ def run_cell(context: BrowserContext, lab: Lab, code: str) -> Page:
     (lab.root / name).write_text(json.dumps(notebook))
     page = context.new_page()
     page.goto(f"{lab.url}/lab/tree/{name}?token={TOKEN}&reset")
+    expect(page.get_by_text(re.compile(r"Python 3.*\| Idle"))).to_be_visible()  # the status bar
     page.get_by_role("button", name="Restart the kernel and run all cells").click()
     page.get_by_role("button", name="Confirm Kernel Restart").click()
     return page
