@@ -34,6 +34,9 @@ RETRY_AFTER_FAILURE = 10
 # For a client that comes back each time that MLflow is just up, crashes in a row would use up its
 # eight times: better it misses some of them.
 RETRY_AFTER_CRASHES = 30
+# From 3.18 MLflow's client does not repeat after a 503 what might then be created twice. After this
+# it does, as all its releases do: it takes it to say that nothing was done.
+MLFLOWS_CLIENT, NOTHING_DONE = "mlflow-python-client/", HTTPStatus.TOO_MANY_REQUESTS
 
 
 class Answers:
@@ -59,7 +62,7 @@ class Answers:
         if request.wants_page:
             self._want(False)
             return self._page(request)
-        return None if self._wakes(request) else self.unavailable()
+        return None if self._wakes(request) else self.unavailable(request)
 
     def _own(self, request: Request) -> Response | None:
         """Answer what needs no MLflow."""
@@ -109,17 +112,22 @@ class Answers:
             "dashboard": status.static_folder is not None,
         }
 
-    def unavailable(self) -> Response:
+    def unavailable(self, request: Request) -> Response:
         """Tell a program to come back."""
+        http_status, seconds = HTTPStatus.SERVICE_UNAVAILABLE, self._remaining()
         if failure := self._status.failure:
             message, seconds = f"{failure.reason} {failure.remedy}", RETRY_AFTER_FAILURE
+        elif self._status.state is State.IDLE:
+            message = "MLflow is stopped: nobody uses it."
         else:
-            is_idle = self._status.state is State.IDLE
-            message = "MLflow is stopped: nobody uses it." if is_idle else "MLflow is starting."
-            seconds = RETRY_AFTER_CRASHES if self._status.crashes > 1 else self._remaining()
+            message = "MLflow is starting."
+            if self._status.crashes > 1:
+                seconds = RETRY_AFTER_CRASHES
+            if request.method == "POST" and MLFLOWS_CLIENT in request.headers.get("user-agent", ""):
+                http_status = NOTHING_DONE
         error = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": message}
         retry_after = ("Retry-After", str(seconds))
-        return Response.json(HTTPStatus.SERVICE_UNAVAILABLE, error, retry_after)
+        return Response.json(http_status, error, retry_after)
 
     def _remaining(self) -> int:
         remaining = math.ceil(self._status.progress.remaining)

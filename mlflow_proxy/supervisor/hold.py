@@ -18,7 +18,7 @@ class Hold:
     `refuse` makes the answer to those that MLflow cannot answer.
     """
 
-    def __init__(self, listener: socket.socket, refuse: Callable[[], Response]) -> None:
+    def __init__(self, listener: socket.socket, refuse: Callable[[Request], Response]) -> None:
         self._address = listener.getsockname()
         self._refuse = refuse
         self._ended = asyncio.Event()
@@ -42,20 +42,20 @@ class Hold:
         `reader` and `writer` are those of the connection, its `request` read from it.
         """
         if self._held >= MAX_HELD:
-            return self._refuse()
+            return self._refuse(request)
         self._held += 1
         try:
             await self._ended.wait()
         finally:
             self._held -= 1
         if not self._is_serving:
-            return self._refuse()
+            return self._refuse(request)
         with socket.socket(socket.AF_UNIX) as mlflow:
             mlflow.setblocking(False)
             try:
                 await asyncio.get_running_loop().sock_connect(mlflow, self._address)
             except OSError:
-                return self._refuse()
+                return self._refuse(request)
             await _relay(request.head, reader, writer, mlflow)
         return None
 

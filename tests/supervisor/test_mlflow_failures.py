@@ -126,6 +126,24 @@ def test_a_file_that_is_no_database_is_replaced_and_tried_again(tmp_path: Path) 
         supervisor.wait_until("ready")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a disk of one's own: mount namespaces")
+def test_a_full_disk_is_named_and_tried_again(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = 'mount -t tmpfs -o size=8m none "$0"; head -c 7900k /dev/zero >"$0/large"; exec "$@"'
+    launcher = ("unshare", "--map-root-user", "--mount", "sh", "-c", script, str(disk))
+    path = disk / "mlflow.db"
+    store = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{path}"}
+    with mlflow_of(tmp_path, *launcher, **store) as supervisor:
+        assert failure(supervisor)["reason"] == f"The disk of {path} is full."
+        seen = Path(f"/proc/{supervisor.process.pid}/root")
+        assert [each.name for each in seen.joinpath(*disk.parts[1:]).iterdir()] == ["large"]
+        seen.joinpath(*disk.parts[1:], "large").unlink()
+        supervisor.try_again()
+        supervisor.wait_until("ready")
+        assert seen.joinpath(*path.parts[1:]).stat().st_size > 0
+
+
 def test_a_file_store_is_not_hidden_by_a_new_database(tmp_path: Path) -> None:
     folder = tmp_path / "my runs"
     folder.mkdir()

@@ -49,6 +49,16 @@ def test_a_program_is_told_to_come_back(start: Start) -> None:
         assert json.loads(body)["message"]
 
 
+def test_mlflows_client_is_told_that_nothing_was_done(start: Start) -> None:
+    supervisor = start("hang")
+    client = {"User-Agent": "mlflow-python-client/3.18.0"}
+    for method, code in [("GET", 503), ("POST", 429)]:
+        status, headers, body = supervisor.request("/api/x", method, client, "{}")
+        assert status == code
+        assert 1 <= int(headers["Retry-After"]) <= 30
+        assert json.loads(body)["message"] == "MLflow is starting."
+
+
 def test_a_large_upload_gets_its_answer(start: Start) -> None:
     status, _, _ = start("hang").request("/api/x", "POST", body="x" * 5_000_000)
     assert status == 503

@@ -93,8 +93,11 @@ def supervisor_of(behaviour: str, folder: Path, *options: str) -> Iterator[Super
 
 
 @contextmanager
-def mlflow_of(folder: Path, **variables: str) -> Iterator[Supervisor]:
-    """Run a supervisor of MLflow itself on `folder`, with `mlflow.db` in it or another store."""
+def mlflow_of(folder: Path, *launcher: str, **variables: str) -> Iterator[Supervisor]:
+    """Run a supervisor of MLflow itself on `folder`, with `mlflow.db` in it or another store.
+
+    `launcher` is a command that replaces itself by the one that it is given.
+    """
     store = variables.get("MLFLOW_BACKEND_STORE_URI", f"sqlite:///{folder}/mlflow.db")
     stores = {
         "MLFLOW_BACKEND_STORE_URI": store,
@@ -104,7 +107,7 @@ def mlflow_of(folder: Path, **variables: str) -> Iterator[Supervisor]:
     home = folder / "home"
     home.mkdir(exist_ok=True)
     command = [
-        *(sys.executable, "-m", "mlflow_proxy"),
+        *(*launcher, sys.executable, "-m", "mlflow_proxy"),
         f"--unix-socket={home}/jupyter-server-proxy-x/socket",
         f"--log-file={home}/mlflow-proxy-0.log",
         f"--root-dir={folder}",
