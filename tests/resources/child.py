@@ -4,7 +4,8 @@ BEHAVIOUR --idle-timeout=SECONDS --listener=N --reports=N [--upgrade]
 
 - serve: reports every stage, then answers every request with its pid; reports after a request for
   /report-idle that nobody uses it;
-- uvicorn: the same by the means of the real MLflow process, with a small application;
+- uvicorn: the same by the means of the real MLflow process, with a small application, once there is
+  no file named `closed` in its folder;
 - serve-once: serves like that the first time, then fails like this:
 - failing: reports a failure, unless a file named `mended` is in its folder: then serves;
 - outdated: reports that the database is to be upgraded, and once it is serves; `--upgrade` does it,
@@ -20,6 +21,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,8 @@ def serve_with_uvicorn(idle_timeout: str, listener: str, reports: str) -> None:
 
     reporter = Reporter(int(reports))
     inherited = socket.socket(fileno=int(listener))
+    while Path("closed").exists():
+        time.sleep(0.02)
     serve.run(ReadyStatus(answer), inherited, reporter, float(idle_timeout))
     sys.exit()
 
