@@ -86,7 +86,9 @@ def test_held_requests_are_answered_when_it_does_not_come_back(tmp_path: Path) -
 
 
 def test_it_holds_so_many_and_no_more(tmp_path: Path) -> None:
-    with supervisor_of("uvicorn", tmp_path, "--idle-timeout=0.3", "--start-timeout=30") as supervisor:
+    with supervisor_of(
+        "uvicorn", tmp_path, "--idle-timeout=0.3", "--start-timeout=30"
+    ) as supervisor:
         supervisor.wait_until("ready")
         first = supervisor.child
         supervisor.wait_until("idle")
