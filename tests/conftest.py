@@ -11,6 +11,17 @@ import pytest
 
 from support.lab import Lab, lab_server
 
+SHARED = ("examples", "hub")  # folders whose tests share one server
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one process, where several run (pytest-xdist)."""
+    for item in items:
+        folder = item.path.parent
+        group = folder if folder.name in SHARED else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group)))
+
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:

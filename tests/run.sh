@@ -21,9 +21,6 @@ if [ "${1:-}" = --oldest ]; then
     selection=(tests/glue tests/server tests/lab)
 fi
 
-exec 9<tests/run.sh
-flock 9 # another run may install meanwhile; it builds in the same folder
-
 packages=()
 [ -x /usr/bin/chromium ] || packages+=(chromium)
 compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
@@ -54,7 +51,6 @@ wheel=$(echo dist/*.whl)
 "$environment/bin/python" -m pip install -q "${constraints[@]}" "$wheel[$extras]"
 "$environment/bin/python" -m pip install -q --force-reinstall --no-deps "$wheel"
 rm -rf build ./*.egg-info
-exec 9<&-
 
 export PATH="$PWD/$environment/bin:$PWD/.venv-tests/node/node_modules/.bin:$PATH"
 if [ $# -gt 0 ]; then
@@ -65,4 +61,5 @@ if [ "$environment" = .venv-tests ]; then # the types are those of the newest re
     ruff format --check .
     mypy
 fi
-exec pytest "${selection[@]}"
+# Two at a time: tests wait for what they start about as long as they compute.
+exec pytest -n 2 --dist loadgroup --no-loadscope-reorder "${selection[@]}"

@@ -9,12 +9,12 @@ The plain entry has no figures here: it ends at 100 MB. Nothing here fails for b
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +75,10 @@ class Server:
 @contextmanager
 def measured(server: Server, what: str, size: int) -> Iterator[None]:
     """Print what the block cost."""
-    started, done = threading.Event(), threading.Event()
-    with ThreadPoolExecutor(1) as pool:
+    # Who asks the kernel has a process: in this one it would wait for whoever sends and receives.
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Manager() as manager, ProcessPoolExecutor(1, spawn) as pool:
+        started, done = manager.Event(), manager.Event()
         answers = pool.submit(time_kernel, server.url, server.token, started, done, INTERVAL)
         try:
             wait_for(lambda: started.is_set() or answers.done(), 60)

@@ -1,4 +1,4 @@
-"""Run the supervisor by its command line, with another child: FOLDER BEHAVIOUR [OPTION ...]."""
+"""Run the supervisor by its command line, with another child: FOLDER BEHAVIOUR OPTION ...."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,6 @@ cli.MLflowCommand = lambda program, folder: MLflowCommand(  # type: ignore[assig
 sys.exit(
     cli.main(
         [
-            f"--unix-socket={folder}/jupyter-server-proxy-x/socket",
             f"--log-file={folder}/mlflow-proxy-0.log",
             f"--root-dir={folder}",
             "--start-timeout=2",

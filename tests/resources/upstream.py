@@ -194,8 +194,8 @@ async def serve(reader: StreamReader, writer: StreamWriter) -> None:
 async def main(listener: int, reports: int) -> None:
     """Serve until the supervisor goes."""
     lifeline, line = await asyncio.open_connection(sock=socket.socket(fileno=reports))
-    server = await asyncio.start_unix_server(
-        serve, sock=socket.socket(fileno=listener), limit=1 << 20
+    server = await asyncio.start_unix_server(  # with uvicorn's backlog
+        serve, sock=socket.socket(fileno=listener), limit=1 << 20, backlog=2048
     )
     async with server:
         line.write(b'{"event": "ready"}\n')

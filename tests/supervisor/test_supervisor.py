@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -18,7 +19,7 @@ import psutil
 import pytest
 
 from mlflow_proxy.supervisor.sockets import listen
-from support.supervisor import PAGE, SCRIPT, Supervisor, supervisor_of
+from support.supervisor import PAGE, SCRIPT, Supervisor, new_socket, supervisor_of
 from support.waiting import wait_for
 
 Start = Callable[[str], Supervisor]
@@ -251,32 +252,35 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         "import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); print(p.pid, flush=True);"
         "p.wait()"
     )
+    listener = new_socket()
     command = [sys.executable, "-c", code, sys.executable, str(SCRIPT), str(tmp_path), "serve"]
+    command.append(f"--unix-socket={listener}")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         supervisor = psutil.Process(int(parent.stdout.readline()))
         (child,) = wait_for(supervisor.children)
         parent.kill()
     wait_for(lambda: not supervisor.is_running() and not child.is_running())
-    assert not (tmp_path / "jupyter-server-proxy-x").exists()
+    assert not listener.parent.exists()
 
 
 def test_a_leftover_socket_is_replaced_but_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "jupyter-server-proxy-x" / "socket"
+    path = new_socket()
     path.parent.mkdir()
     with socket.socket(socket.AF_UNIX) as leftover:
         leftover.bind(str(path))
-    with supervisor_of("serve", tmp_path) as supervisor:
+    with supervisor_of("serve", tmp_path, listener=path) as supervisor:
         wait_for(lambda: path.stat().st_mode & 0o777 == 0o600)
         supervisor.wait_until("ready")
 
     path.parent.mkdir()
     path.write_text("not a socket")
-    with supervisor_of("serve", tmp_path) as supervisor:
+    with supervisor_of("serve", tmp_path, listener=path) as supervisor:
         message = f"{path} is in the way and is not a socket; remove it"
         wait_for(lambda: message in supervisor.log.read_text())
         assert supervisor.process.wait(20) == 1
     assert path.read_text() == "not a socket"
+    shutil.rmtree(path.parent)
 
 
 def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:

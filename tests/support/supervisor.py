@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,9 +42,9 @@ class Connection(http.client.HTTPConnection):
 class Supervisor:
     """A running supervisor."""
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, listener: Path) -> None:
         self.process = process
-        self.socket = folder / "jupyter-server-proxy-x" / "socket"
+        self.socket = listener
         self.log = folder / "mlflow-proxy-0.log"
         wait_for(self.socket.exists, message="no socket")
 
@@ -84,12 +88,19 @@ class Supervisor:
         return child
 
 
+def new_socket() -> Path:
+    """Where to listen: a path below a test's folder may be too long for a socket."""
+    return Path(tempfile.gettempdir()) / f"jupyter-server-proxy-{uuid.uuid4().hex[:8]}" / "socket"
+
+
 @contextmanager
-def supervisor_of(behaviour: str, folder: Path, *options: str) -> Iterator[Supervisor]:
+def supervisor_of(
+    behaviour: str, folder: Path, *options: str, listener: Path | None = None
+) -> Iterator[Supervisor]:
     """Run a supervisor whose child behaves like `behaviour` (see resources/child.py)."""
     command = [sys.executable, str(SCRIPT), str(folder), behaviour, *options]
-    with running(command, cwd=folder, env=environment(folder), log=folder / "stderr") as process:
-        yield Supervisor(process, folder)
+    with _running_on(listener or new_socket(), command, folder, environment(folder)) as supervisor:
+        yield supervisor
 
 
 @contextmanager
@@ -108,10 +119,22 @@ def mlflow_of(folder: Path, *launcher: str, **variables: str) -> Iterator[Superv
     home.mkdir(exist_ok=True)
     command = [
         *(*launcher, sys.executable, "-m", "mlflow_proxy"),
-        f"--unix-socket={home}/jupyter-server-proxy-x/socket",
         f"--log-file={home}/mlflow-proxy-0.log",
         f"--root-dir={folder}",
     ]
     env = environment(home, {**stores, **variables})
+    with _running_on(new_socket(), command, home, env) as supervisor:
+        yield supervisor
+
+
+@contextmanager
+def _running_on(
+    listener: Path, command: list[str], home: Path, env: dict[str, str]
+) -> Iterator[Supervisor]:
+    """Run the supervisor of `command` on `listener`; leave nothing behind."""
+    command = [*command, f"--unix-socket={listener}"]
     with running(command, cwd=home, env=env, log=home / "stderr") as process:
-        yield Supervisor(process, home)
+        yield Supervisor(process, home, listener)
+    if process.returncode == -signal.SIGKILL:  # it had no time to
+        shutil.rmtree(listener.parent)
+    assert not listener.is_socket()
