@@ -8,19 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from support.lab import Lab, lab_server
 
-SHARED = ("examples", "hub")  # folders whose tests share one server
+SHARED = ("tests/examples", "tests/hub")  # whose tests share one server
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, where several run (pytest-xdist)."""
-    for item in items:
-        folder = item.path.parent
-        group = folder if folder.name in SHARED else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group)))
+class ByServer(LoadFileScheduling):
+    """Keeps a file's tests in one process, where several run, and those of `SHARED` folders."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = file.rpartition("/")[0]
+        return folder if folder in SHARED else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer:
+    """Which process runs which tests."""
+    return ByServer(config, log)
 
 
 @pytest.fixture(scope="session")

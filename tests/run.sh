@@ -62,4 +62,4 @@ if [ "$environment" = .venv-tests ]; then # the types are those of the newest re
     mypy
 fi
 # Two at a time: tests wait for what they start about as long as they compute.
-exec pytest -n 2 --dist loadgroup --no-loadscope-reorder "${selection[@]}"
+exec pytest -n 2 --dist loadfile --no-loadscope-reorder "${selection[@]}"
