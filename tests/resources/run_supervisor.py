@@ -1,4 +1,4 @@
-"""Run the supervisor by its command line, with another child: FOLDER BEHAVIOUR OPTION ...."""
+"""Run the supervisor by its command line, with another child: FOLDER BEHAVIOUR OPTIONS."""
 
 import sys
 from pathlib import Path

@@ -39,8 +39,9 @@ expect.set_options(timeout=PATIENCE)
 MLFLOWS_OWN = re.compile(
     "/users/current$"  # 404 where there are no accounts
     "|/presigned-download-url$"  # 501 for artifacts in a folder; it then downloads them itself
-    "|[?&]presigned=true$"  # the same, from 3.18
-    "|/assistant/(config|providers)$"  # 500, from 3.18, while the first GraphQL request is answered
+    r"|^501 \S+[?&]presigned=true$"  # the same, from 3.18
+    # From 3.18, while its first GraphQL request imports what these ask for:
+    r"|^500 \S+/assistant/(config|providers)$"
     "|ResizeObserver loop"  # layouts that take Chromium more than one frame
 )
 
