@@ -43,9 +43,9 @@ def test_two_servers_on_one_folder_both_work(tmp_path: Path) -> None:
             }
             assert names == {"Default", "of 0", "of 1"}
         # The end of one is nothing to the other.
+        family = family_of(labs[0].process.pid)
         os.kill(labs[0].process.pid, signal.SIGKILL)
-        gone = family_of(labs[0].process.pid)
-        assert not psutil.wait_procs(gone, timeout=15)[1]
+        assert not psutil.wait_procs(family, timeout=15)[1]
         assert labs[1].api(EXPERIMENTS, {"max_results": 9})["experiments"]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 
 from support.lab import PAGE, Lab
-from support.processes import family_of
+from support.processes import command_of, family_of
 from support.waiting import wait_for
 
 StartLab = Callable[..., Lab]
@@ -30,10 +31,15 @@ def test_the_first_click_finds_mlflow_up(start_lab: StartLab) -> None:
 
 def mlflow_of(lab: Lab) -> psutil.Process | None:
     for process in family_of(lab.process.pid):
-        if "--background" in process.cmdline() and "-m" not in process.cmdline():
+        command = command_of(process)
+        if "--background" in command and "-m" not in command:
             return process
     return None
 
 
 def niceness_of_threads(process: psutil.Process) -> set[int]:
-    return {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in process.threads()}
+    found = set()
+    for thread in process.threads():
+        with suppress(ProcessLookupError):  # it has just ended
+            found.add(os.getpriority(os.PRIO_PROCESS, thread.id))
+    return found

@@ -13,7 +13,7 @@ import psutil
 import requests
 
 from .kernel import run_in_kernel
-from .processes import BIN, environment, family_of, free_ports, running
+from .processes import BIN, command_of, environment, family_of, free_ports, running
 from .waiting import wait_for
 
 TOKEN = "the-token-of-the-tests"
@@ -93,7 +93,7 @@ class Lab:
         return next(
             process
             for process in family_of(self.process.pid)
-            if process.cmdline()[1:3] == ["-m", "mlflow_proxy"]
+            if command_of(process)[1:3] == ["-m", "mlflow_proxy"]
         )
 
     @property

@@ -83,12 +83,17 @@ def family_of(pid: int) -> list[psutil.Process]:
         return []
 
 
+def command_of(process: psutil.Process) -> list[str]:
+    """The command line of `process`; none once it has ended, which it may do at any moment."""
+    try:
+        return process.cmdline()
+    except psutil.Error:  # a zombie is one, too
+        return []
+
+
 def describe(process: psutil.Process) -> str:
     """The command line of `process`, for a message."""
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return str(process)
+    return " ".join(command_of(process)) or str(process)
 
 
 def free_ports(count: int) -> list[int]:
