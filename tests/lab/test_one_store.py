@@ -91,7 +91,7 @@ def test_a_terminal_has_the_store(lab: Lab) -> None:
     written = lab.root / "terminal.txt"
     line = f'echo "$MLFLOW_TRACKING_URI" > {written}'
     subprocess.run([sys.executable, str(TERMINAL), lab.url, TOKEN, line], check=True, env=lab.env)
-    wait_for(written.exists)
+    wait_for(lambda: written.exists() and written.read_text())
     assert written.read_text().strip() == f"sqlite:///{lab.root}/mlflow.db"
 
 

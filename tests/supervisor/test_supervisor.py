@@ -270,8 +270,8 @@ def test_a_leftover_socket_is_replaced_but_nothing_else(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as leftover:
         leftover.bind(str(path))
     with supervisor_of("serve", tmp_path, listener=path) as supervisor:
-        wait_for(lambda: path.stat().st_mode & 0o777 == 0o600)
         supervisor.wait_until("ready")
+        assert path.stat().st_mode & 0o777 == 0o600
 
     path.parent.mkdir()
     path.write_text("not a socket")

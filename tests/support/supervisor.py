@@ -46,7 +46,18 @@ class Supervisor:
         self.process = process
         self.socket = listener
         self.log = folder / "mlflow-proxy-0.log"
-        wait_for(self.socket.exists, message="no socket")
+        wait_for(lambda: process.poll() is not None or self.accepts(), message="nobody listens")
+
+    def accepts(self) -> bool:
+        """Whether it listens; the socket may be there before, or be somebody else's."""
+        connection = Connection(self.socket)
+        try:
+            connection.connect()
+        except OSError:
+            return False
+        finally:
+            connection.close()
+        return True
 
     def request(
         self, path: str, method: str = "GET", headers: dict[str, str] | None = None, body: str = ""
