@@ -82,7 +82,9 @@ def serve(listener: socket.socket, report: object) -> None:
             continue
         with connection:
             connection.setblocking(True)
-            path = connection.recv(65536).split()[1].decode()
+            if not (request := connection.recv(65536)):  # somebody looked whether it accepts
+                continue
+            path = request.split()[1].decode()
             body = '{"state": "ready"}' if path == "/_proxy/status" else str(os.getpid())
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             connection.sendall((head + body).encode())
