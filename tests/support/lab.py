@@ -14,6 +14,7 @@ import requests
 
 from .kernel import run_in_kernel
 from .processes import BIN, command_of, environment, family_of, free_ports, running
+from .supervisor import has_the_socket
 from .waiting import wait_for
 
 TOKEN = "the-token-of-the-tests"
@@ -70,11 +71,14 @@ class Lab:
 
     def wait_until(self, state: str, timeout: float = 90.0) -> dict[str, Any]:
         """Wait until MLflow is in `state`, which starts it where it was not."""
-        return wait_for(
+        status = wait_for(
             lambda: (status := self.status())["state"] == state and status,
             timeout,
             f"MLflow is not {state}, see {self.log} and {self.mlflow_log}",
         )
+        if state == "ready":
+            wait_for(lambda: has_the_socket(self.mlflow_log))
+        return status
 
     @property
     def mlflow_script(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import shutil
 import signal
 import socket
@@ -77,7 +78,10 @@ class Supervisor:
 
     def wait_until(self, state: str) -> dict[str, Any]:
         """Wait until the child is in `state`."""
-        return wait_for(lambda: (status := self.status())["state"] == state and status)
+        status = wait_for(lambda: (status := self.status())["state"] == state and status)
+        if state == "ready":
+            wait_for(lambda: has_the_socket(self.log))
+        return status
 
     def try_again(self) -> int:
         """Press the button."""
@@ -97,6 +101,13 @@ class Supervisor:
         """The child's process."""
         (child,) = wait_for(psutil.Process(self.process.pid).children)
         return child
+
+
+def has_the_socket(log: Path) -> bool:
+    """Whether MLflow has the socket for itself: for a moment both accept, and either may answer."""
+    lines = log.read_text()
+    pid = re.findall(r"MLflow starts \(pid (\d+)\)", lines)[-1]
+    return f"MLflow serves (pid {pid})" in lines
 
 
 def new_socket() -> Path:
