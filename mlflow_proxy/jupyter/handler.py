@@ -91,6 +91,17 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
         if self._exchange is not None:
             self._exchange.cancel()
 
+    def _log(self) -> None:
+        """Log the request as Jupyter does, but «not yet» is no error.
+
+        Jupyter would write seven lines of one for each request that comes while MLflow starts, and
+        MLflow's dashboard sends nine of them.
+        """
+        if self.get_status() == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.log.debug("MLflow is not up: %s %s", self.request.method, self.request.path)
+        else:
+            super()._log()
+
     async def _run_exchange(self) -> None:
         try:
             await self._request()
