@@ -28,10 +28,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import run_python, tell, versions
 
 from support.browser import chromium
-from support.hub import hub_server, processes_of
+from support.hub import hub_server
 from support.kernel import time_kernel
 from support.lab import TOKEN, lab_server
-from support.processes import describe
+from support.processes import describe, processes_of
 from support.waiting import wait_for
 from support.watch import Watch
 

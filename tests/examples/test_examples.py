@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from support.lab import TOKEN, Lab
+from support.processes import describe, processes_of
 
 Executed = Callable[[str], Any]
 NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "examples").glob("*.ipynb"))
@@ -143,11 +142,7 @@ def test_deployment(executed: Executed, examples_lab: Lab) -> None:
 
 def servers_of_models(lab: Lab) -> list[str]:
     """The command lines of the processes of `lab` that serve a model."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.environ().get("HOME") == str(lab.home):
-                found.append(" ".join(process.cmdline()))
+    found = [describe(process) for process in processes_of(lab.home)]
     return [each for each in found if "models serve" in each or "scoring_server" in each]
 
 

@@ -11,9 +11,9 @@ import requests
 from playwright.sync_api import Browser, Page, Response, expect
 
 from support.browser import chromium, picture
-from support.hub import BASE_URL, HOST, PASSWORD, Hub, processes_of
+from support.hub import BASE_URL, HOST, PASSWORD, Hub
 from support.lab import PAGE, leftovers
-from support.processes import describe
+from support.processes import describe, processes_of
 from support.waiting import wait_for
 
 pytestmark = pytest.mark.hub

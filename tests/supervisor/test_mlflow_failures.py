@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -54,7 +55,9 @@ def revision_of(path: Path) -> str:
 
 def failure(supervisor: Supervisor) -> dict:
     """What the page, programs and the log are told of the failure; MLflow alone takes 105 s."""
+    began = time.monotonic()
     status = supervisor.wait_until("failed")
+    assert time.monotonic() - began < 10
     answer = json.loads(supervisor.request("/api/2.0/mlflow/experiments/search")[2])
     assert answer["message"] == f"{status['reason']} {status['remedy']}"
     assert status["reason"] in supervisor.log.read_text()

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import requests
 
 from .kernel import run_in_kernel
 from .lab import leftovers, set_up_lab_for_pictures
-from .processes import BIN, describe, environment, free_ports, running
+from .processes import BIN, describe, environment, free_ports, processes_of, running
 from .waiting import wait_for
 
 TESTS = Path(__file__).parents[1]
@@ -123,16 +122,3 @@ def hub_server(home: Path) -> Iterator[Hub]:
     assert not processes, f"left behind: {[describe(process) for process in processes]}"
     sockets = [path for folder in (home, *home.iterdir()) for path in leftovers(folder)]
     assert not sockets, f"left behind: {sockets}"
-
-
-def processes_of(home: Path) -> list[psutil.Process]:
-    """All processes whose home is `home` or below it, whoever started them."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            own_home = process.environ().get("HOME", "")
-        except psutil.Error:  # it is another user's, or has just ended
-            continue
-        if Path(own_home).is_relative_to(home):
-            found.append(process)
-    return found

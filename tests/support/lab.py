@@ -14,7 +14,7 @@ import requests
 
 from .kernel import run_in_kernel
 from .processes import BIN, command_of, environment, family_of, free_ports, running
-from .supervisor import has_the_socket
+from .supervisor import is_in
 from .waiting import wait_for
 
 TOKEN = "the-token-of-the-tests"
@@ -71,14 +71,11 @@ class Lab:
 
     def wait_until(self, state: str, timeout: float = 90.0) -> dict[str, Any]:
         """Wait until MLflow is in `state`, which starts it where it was not."""
-        status = wait_for(
-            lambda: (status := self.status())["state"] == state and status,
+        return wait_for(
+            lambda: is_in(state, status := self.status(), self.mlflow_log) and status,
             timeout,
             f"MLflow is not {state}, see {self.log} and {self.mlflow_log}",
         )
-        if state == "ready":
-            wait_for(lambda: has_the_socket(self.mlflow_log))
-        return status
 
     @property
     def mlflow_script(self) -> str:

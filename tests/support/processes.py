@@ -83,6 +83,19 @@ def family_of(pid: int) -> list[psutil.Process]:
         return []
 
 
+def processes_of(home: Path) -> list[psutil.Process]:
+    """All processes whose home is `home` or below it, whoever started them."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            own_home = process.environ().get("HOME", "")
+        except psutil.Error:  # it is another user's, or has just ended
+            continue
+        if Path(own_home).is_relative_to(home):
+            found.append(process)
+    return found
+
+
 def command_of(process: psutil.Process) -> list[str]:
     """The command line of `process`; none once it has ended, which it may do at any moment."""
     try:

@@ -78,10 +78,7 @@ class Supervisor:
 
     def wait_until(self, state: str) -> dict[str, Any]:
         """Wait until the child is in `state`."""
-        status = wait_for(lambda: (status := self.status())["state"] == state and status)
-        if state == "ready":
-            wait_for(lambda: has_the_socket(self.log))
-        return status
+        return wait_for(lambda: is_in(state, status := self.status(), self.log) and status)
 
     def try_again(self) -> int:
         """Press the button."""
@@ -103,8 +100,15 @@ class Supervisor:
         return child
 
 
-def has_the_socket(log: Path) -> bool:
-    """Whether MLflow has the socket for itself: for a moment both accept, and either may answer."""
+def is_in(state: str, status: dict[str, Any], log: Path) -> bool:
+    """Whether MLflow is in `state`, by its `status`; if ready, it has the socket for itself.
+
+    For a moment before that, both it and the supervisor accept, and either may answer.
+    """
+    if status["state"] != state:
+        return False
+    if state != "ready":
+        return True
     lines = log.read_text()
     pid = re.findall(r"MLflow starts \(pid (\d+)\)", lines)[-1]
     return f"MLflow serves (pid {pid})" in lines
