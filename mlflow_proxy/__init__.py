@@ -1,15 +1,14 @@
 """MLflow in Jupyter: a tile, a supervisor and MLflow itself, in three layers.
 
-- `mlflow_proxy.jupyter` runs in the Jupyter server: settings, tile, what kernels are told.
-- `mlflow_proxy.supervisor` is started by jupyter-server-proxy: the socket, the
-  pages, MLflow's life.
+- `mlflow_proxy.jupyter` runs in the Jupyter server: settings, tile, route, kernels' environment.
+- `mlflow_proxy.supervisor` is a process of jupyter-server-proxy: the socket, the pages, MLflow's
+  life.
 - `mlflow_proxy.server` is the MLflow process.
 
-Each layer starts the next and imports nothing of it. Beside them, `mlflow_proxy.notebook` is loaded
-by MLflow in kernels. This module is imported by all four, so it imports nothing until it is asked.
+Each layer starts the next and imports nothing of it; all may import `mlflow_proxy.shared`. MLflow
+loads `mlflow_proxy.notebook` in kernels. All of them import this module, so it defers its own
+imports.
 """
-
-from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +31,7 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": "mlflow_proxy"}]
 
 
-def _load_jupyter_server_extension(server_app: ServerApp) -> None:
+def _load_jupyter_server_extension(server_app: "ServerApp") -> None:
     from .jupyter.extension import load  # noqa: PLC0415
 
     load(server_app)

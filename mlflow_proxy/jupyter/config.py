@@ -1,7 +1,5 @@
 """Every setting, as `c.MLflowProxy.<name>` in a Jupyter configuration file."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys
@@ -12,13 +10,12 @@ from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Dict, Float, TraitError, Unicode, default, validate
 from traitlets.config import Configurable
 
-from mlflow_proxy import file_store
+from mlflow_proxy.shared import file_store, stores
 
-RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/:])(.+)", re.DOTALL)
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
-def settings() -> MLflowProxy:
+def settings() -> "MLflowProxy":
     """Read the settings of the Jupyter server that runs in this process.
 
     Raises:
@@ -93,6 +90,7 @@ class MLflowProxy(Configurable):
     ).tag(config=True)
 
     python = Unicode(
+        sys.executable,
         help="""
         The Python interpreter that runs MLflow, 3.10 or newer, with MLflow installed: another
         environment's, say. Default: the interpreter that runs Jupyter.
@@ -124,26 +122,26 @@ class MLflowProxy(Configurable):
     def _default_backend_store_uri(self) -> str:
         uri = os.environ.get("MLFLOW_BACKEND_STORE_URI") or os.environ.get("MLFLOW_TRACKING_URI")
         if uri:
-            return self._anchor_store(uri)
+            return stores.anchored(uri, self.root_dir)
         folder = file_store.unmigrated(self._database)
         if folder and file_store.is_allowed({**os.environ, **self.environment}):
             return folder.as_uri()
-        return f"sqlite:///{self._database}"
+        return stores.sqlite_uri(self._database)
 
     @property
     def _database(self) -> Path:
-        return self.root_dir / "mlflow.db"
+        return stores.default_database(self.root_dir)
 
     @property
     def unmigrated_file_store(self) -> Path | None:
-        """The file store that has to be migrated before the store, the default one, can be used."""
-        is_default = self.backend_store_uri == f"sqlite:///{self._database}"
+        """The file store that must be migrated before the default store can be used."""
+        is_default = stores.is_default(self.backend_store_uri, self.root_dir)
         return file_store.unmigrated(self._database) if is_default else None
 
     @default("registry_store_uri")
     def _default_registry_store_uri(self) -> str:
         uri = os.environ.get("MLFLOW_REGISTRY_STORE_URI")
-        return self._anchor_store(uri) if uri else self.backend_store_uri
+        return stores.anchored(uri, self.root_dir) if uri else self.backend_store_uri
 
     @default("default_artifact_root")
     def _default_default_artifact_root(self) -> str:
@@ -151,41 +149,24 @@ class MLflowProxy(Configurable):
 
     @validate("backend_store_uri", "registry_store_uri")
     def _validate_store_uri(self, proposal: dict[str, Any]) -> str:
-        # No other check here: a wrong URI must reach the page, where the user reads what is wrong.
-        return self._anchor_store(proposal["value"])
+        # Paths are made absolute, because kernels run in other folders than MLflow. Nothing is
+        # refused here: a wrong URI must reach the page, where the user reads what is wrong.
+        return stores.anchored(proposal["value"], self.root_dir)
 
     @validate("default_artifact_root")
     def _validate_default_artifact_root(self, proposal: dict[str, Any]) -> str:
         return self._anchor_folder(proposal["value"])
 
-    def _anchor_store(self, uri: str) -> str:
-        """Make a relative SQLite path absolute: kernels run in other folders than MLflow."""
-        match = RELATIVE_SQLITE.fullmatch(uri)
-        return f"{match[1]}{self.root_dir / match[2]}" if match else uri
-
     def _anchor_folder(self, uri: str) -> str:
         return uri if URI.match(uri) else str(self.root_dir / os.path.expanduser(uri))
 
-    @default("python")
-    def _default_python(self) -> str:
-        return sys.executable
-
-    @validate("start_timeout")
-    def _validate_start_timeout(self, proposal: dict[str, Any]) -> float:
-        value = float(proposal["value"])
-        if not 0 < value < float("inf"):
-            raise TraitError(
-                f"MLflowProxy.start_timeout is {value:g}; it takes a number of seconds above 0"
-            )
-        return value
-
-    @validate("idle_timeout")
-    def _validate_idle_timeout(self, proposal: dict[str, Any]) -> float:
-        value = float(proposal["value"])
-        if not 0 <= value < float("inf"):
-            raise TraitError(
-                f"MLflowProxy.idle_timeout is {value:g}; it takes a number of seconds, or 0"
-            )
+    @validate("start_timeout", "idle_timeout")
+    def _validate_seconds(self, proposal: dict[str, Any]) -> float:
+        name, value = proposal["trait"].name, float(proposal["value"])
+        is_timeout = 0 < value < float("inf")
+        if not is_timeout and not (name == "idle_timeout" and value == 0):
+            expected = "above 0" if name == "start_timeout" else "above 0, or 0 for never"
+            raise TraitError(f"MLflowProxy.{name} is {value:g}; it takes seconds {expected}")
         return value
 
     @validate("python")

@@ -1,6 +1,4 @@
-"""What jupyter-server-proxy is told about MLflow."""
-
-from __future__ import annotations
+"""The description of MLflow for jupyter-server-proxy."""
 
 import functools
 import os
@@ -14,14 +12,15 @@ from jupyter_core.paths import jupyter_runtime_dir
 from jupyter_server_proxy.config import ServerProcess
 from traitlets import Union
 
-from .activity import counts_as_activity
+from mlflow_proxy.shared.addresses import log_name
+from mlflow_proxy.shared.icon import icon
+
 from .config import MLflowProxy, settings
+from .last_activity import counts_as_activity
 
-ICON = Path(__file__).parents[1] / "icons" / "mlflow.svg"
-
-# The supervisor answers its first request within a fraction of a second; this much is for a
-# machine that is on its knees. MLflow's own start does not count (see `start_timeout`).
-SUPERVISOR_TIMEOUT = 60
+# The supervisor answers its first request within a fraction of a second, more on an overloaded
+# machine. MLflow's own start does not count (see `start_timeout`).
+SUPERVISOR_TIMEOUT = 60  # seconds
 MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes, see unix(7)
 
 
@@ -41,16 +40,16 @@ def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
         "unix_socket": unix_socket(),
         "timeout": SUPERVISOR_TIMEOUT,
         "new_browser_tab": config.new_browser_tab,
-        "launcher_entry": {"title": "MLflow", "icon_path": str(ICON)},
+        "launcher_entry": {"title": "MLflow", "icon_path": str(icon())},
         **activity(),
     }
 
 
 @functools.cache
 def unix_socket() -> bool | str:
-    """Where the supervisor listens; True: where jupyter-server-proxy has it.
+    """Path on which the supervisor listens; True: jupyter-server-proxy's default.
 
-    That is a new folder among the temporary files, whose path may be too long for a socket.
+    The default is a new folder in the temporary folder, whose path may be too long for a socket.
     """
     paths = [
         Path(folder) / f"jupyter-server-proxy-{uuid.uuid4().hex[:8]}" / "socket"
@@ -62,19 +61,19 @@ def unix_socket() -> bool | str:
 
 
 def activity() -> dict[str, Any]:
-    """What counts as activity, for a jupyter-server-proxy that asks: 4.6 and newer."""
+    """What counts as activity, for a jupyter-server-proxy that takes a callable: 4.6 and newer."""
     if not isinstance(ServerProcess.class_traits()["update_last_activity"], Union):
         return {}
     return {"update_last_activity": counts_as_activity}
 
 
 def log_file() -> Path:
-    """Where MLflow and the supervisor of this Jupyter server write their log."""
-    return Path(jupyter_runtime_dir()) / f"mlflow-proxy-{os.getpid()}.log"
+    """The log of MLflow and the supervisor of this Jupyter server."""
+    return Path(jupyter_runtime_dir()) / log_name(os.getpid())
 
 
 def supervisor_command(config: MLflowProxy) -> list[str]:
-    """The supervisor's command line, which anyone on the machine can read: no secrets here."""
+    """The supervisor's command line. Other users can read it, so it holds no secrets."""
     return [
         sys.executable,
         "-m",
@@ -84,17 +83,17 @@ def supervisor_command(config: MLflowProxy) -> list[str]:
         f"--log-file={log_file()}",
         f"--python={config.python}",
         f"--start-timeout={config.start_timeout:g}",
-        f"--idle-timeout={config.idle_timeout:g}",
+        f"--mlflow-option=--idle-timeout={config.idle_timeout:g}",
     ]
 
 
 def environment(config: MLflowProxy) -> dict[str, str]:
-    """What the supervisor and MLflow find in their environment: URIs may hold passwords.
+    """Environment of the supervisor and MLflow, for settings that may hold passwords.
 
     The names are those that `mlflow server` itself reads.
     """
     return {
-        # The extension widens this one for kernels; MLflow's own process keeps what the user chose.
+        # The extension widens this for kernels; the MLflow process keeps the user's value.
         "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES": os.environ.get(
             "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES", ""
         ),
@@ -106,5 +105,5 @@ def environment(config: MLflowProxy) -> dict[str, str]:
 
 
 def _literal(value: str) -> str:
-    """Escape `value` for the `str.format` that jupyter-server-proxy runs over every string."""
+    """Escape `value` for the `str.format` that jupyter-server-proxy applies to every string."""
     return value.replace("{", "{{").replace("}", "}}")

@@ -1,11 +1,9 @@
 """The `/mlflow/` route: jupyter-server-proxy's own, with a transport that streams both ways.
 
-Login, start of the supervisor, record of activity and WebSockets are jupyter-server-proxy's. Its
-transport holds a whole request and a whole answer in Jupyter's memory, stops at 100 MiB and sends
-no `DELETE` with a body; this one passes on what comes, as it comes, and waits for whoever is slow.
+Login, start of the supervisor, activity tracking and WebSockets are jupyter-server-proxy's. Its
+transport buffers a whole request and a whole response in Jupyter's memory, stops at 100 MiB and
+cannot send a `DELETE` with a body. This one streams with back-pressure.
 """
-
-from __future__ import annotations
 
 import asyncio
 import contextlib
@@ -21,100 +19,103 @@ from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 from yarl import URL
 
-from .activity import counts_as_activity
-from .body import RequestBody
-from .headers import REDIRECTS, Headers, as_utf8, below, end_to_end
+from mlflow_proxy.shared.headers import REDIRECTS, Headers, as_utf8, below, end_to_end
+
+from .last_activity import counts_as_activity
+from .request_body import RequestBody
 
 ANY_SIZE = 1 << 62  # bytes
-MAX_HEADER = 64 << 10  # bytes of one header of an answer; aiohttp would take 8 KiB
-MAX_WHOLE = 1 << 20  # bytes of an answer that is passed on only once all of it is here
-MAX_FORGOTTEN = 16 << 20  # bytes that a client may go on to send after a failure
+MAX_HEADER = 64 << 10  # bytes of one header of a response; aiohttp's default is 8 KiB
+MAX_BUFFERED = 1 << 20  # bytes of a response that is sent only once it is complete
+MAX_DISCARDED = 16 << 20  # bytes that a client may still send after a failure
 RETRY_AFTER = 1  # seconds
 ASCII = bytes(range(0x21, 0x7F))
 
 
 def streaming_handler(name: str, process: dict[str, Any]) -> tuple[type[Any], dict[str, Any]]:
-    """Make the handler, and its arguments, for what jupyter-server-proxy is told in `process`."""
+    """Build the handler and its arguments for jupyter-server-proxy's description `process`."""
     handler, arguments = ServerProcess(name=name, **process).make_proxy_handler()
     return type("MLflowHandler", (StreamingHandler, handler), {}), arguments
 
 
 @web.stream_request_body
 class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
-    """One request and its answer.
+    """One request and its response.
 
-    tornado calls `prepare`, then `data_received` with each piece of the body and last, by way of
-    `get`, `post` and so on, `proxy`. The exchange with MLflow begins with the first piece and may
-    end before the last.
+    tornado calls `prepare`, then `data_received` with each chunk of the body, then `get`, `post`
+    and so on, which call `proxy`. The exchange with MLflow begins with the first chunk and may end
+    before the last.
     """
 
     _exchange: asyncio.Task[None] | None = None
     _body: RequestBody | None = None
-    _is_broken = _is_answered = False
+    _has_failed = _is_answered = False
 
     async def prepare(self, *args: Any, **kwargs: Any) -> None:
-        """Let in who is logged in, have the supervisor run, then take a body of any size."""
+        """Check the login, start the supervisor if necessary, then accept a body of any size."""
         await super().prepare(*args, **kwargs)
-        if self._finished:  # on the way to the login page
+        if self._finished:  # redirected to the login page
             return
-        # tornado's `compress_response` would change MLflow's bytes.
+        # tornado's `compress_response` would re-encode MLflow's response.
         self._transforms: list[Any] = []
         await self.ensure_process()
-        # ServerApp.max_body_size guards Jupyter's memory, which nothing here fills.
+        # ServerApp.max_body_size protects Jupyter's memory, which a streamed body does not fill.
         self.request.connection.set_max_body_size(ANY_SIZE)
         self._record_activity()
 
     async def data_received(self, chunk: bytes) -> None:
-        """Pass a piece of the body on; tornado reads no more until this returns."""
+        """Send a chunk of the body on; tornado reads no more until this returns."""
         self._record_activity()
         body = self._body
         if body is None:
             body = self._body = RequestBody()
             self._exchange = asyncio.create_task(self._run_exchange())
         await body.put(chunk)
-        # A client that sends all before it reads should find our answer, within reason.
-        if self._is_broken and body.forgotten > MAX_FORGOTTEN:
+        # A client that sends everything before it reads should get our response, up to a limit.
+        if self._has_failed and body.discarded > MAX_DISCARDED:
             self.request.connection.close()
 
     async def proxy(self, port: int, path: str) -> None:
-        """The request is complete: wait until its answer is."""
+        """Wait for the response; the request is complete."""
         if self._body is not None:
             await self._body.put(RequestBody.END)
         exchange = self._exchange = self._exchange or asyncio.create_task(self._run_exchange())
         await asyncio.wait([exchange])
 
     def on_connection_close(self) -> None:
-        """The client has gone: so does the connection to MLflow."""
+        """Close the connection to MLflow when the client has disconnected."""
         super().on_connection_close()
-        # WebSocketHandler's, above, does not tell who waits for the rest of the body.
+        # WebSocketHandler's method, above, does not call RequestHandler's, which ends the body.
         web.RequestHandler.on_connection_close(self)
         if self._exchange is not None:
             self._exchange.cancel()
 
     def _log(self) -> None:
-        """Log the request as Jupyter does, but «not yet» is no error.
+        """Log the request as Jupyter does, but a 503 during a start at DEBUG.
 
-        Jupyter would write seven lines of one for each request that comes while MLflow starts, and
-        MLflow's dashboard sends nine of them.
+        Jupyter would log seven lines of error for each such request, and MLflow's dashboard sends
+        nine of them.
         """
         if self.get_status() == HTTPStatus.SERVICE_UNAVAILABLE:
-            self.log.debug("MLflow is not up: %s %s", self.request.method, self.request.path)
+            self.log.debug("MLflow is not ready: %s %s", self.request.method, self.request.path)
         else:
             super()._log()
 
     async def _run_exchange(self) -> None:
         try:
             await self._request()
-        except StreamClosedError:  # the client has gone
+        except StreamClosedError:  # the client has disconnected
             pass
         except aiohttp.ClientConnectorError as error:
-            await self._give_up(HTTPStatus.SERVICE_UNAVAILABLE, "MLflow cannot be reached", error)
-        except Exception as error:  # whatever it was, the client must not wait or take a half
-            await self._give_up(HTTPStatus.BAD_GATEWAY, "MLflow broke off", error)
+            await self._send_error(
+                HTTPStatus.SERVICE_UNAVAILABLE, "MLflow cannot be reached", error
+            )
+        except Exception as error:  # whatever the error, the client must not wait or take a part
+            await self._send_error(HTTPStatus.BAD_GATEWAY, "MLflow closed the connection", error)
         finally:
             if self._body is not None:
                 self._body.close()
-            if not self._is_answered:  # tornado would end the answer as if it were whole
+            if not self._is_answered:  # tornado would end the response as if it were complete
                 self.request.connection.close()
 
     async def _request(self) -> None:
@@ -135,14 +136,14 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
                 allow_redirects=False,
             )
             try:
-                await self._pass_on(answer)
+                await self._send_answer(answer)
             finally:
-                answer.close()  # also when MLflow has answered before it has read everything
+                answer.close()  # also if MLflow has responded before it has read everything
 
-    async def _pass_on(self, answer: aiohttp.ClientResponse) -> None:
-        # MLflow's client comes back after a 502, but not after half an answer.
+    async def _send_answer(self, answer: aiohttp.ClientResponse) -> None:
+        # MLflow's client retries after a 502, but not after an incomplete response.
         length = answer.content_length
-        whole = await answer.read() if length is not None and length <= MAX_WHOLE else b""
+        whole = await answer.read() if length is not None and length <= MAX_BUFFERED else b""
         self.set_status(answer.status, answer.reason)
         self._headers = self._answer_headers(answer)
         self.write(whole)
@@ -155,20 +156,20 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
         self._record_activity()
 
     def _record_activity(self) -> None:
-        # jupyter-server-proxy 4.5 asks nobody what counts.
+        # jupyter-server-proxy 4.5 has no setting for what counts.
         if counts_as_activity(self):
             super()._record_activity()
 
     async def _flush(self) -> None:
-        # jupyter-server-proxy replaces `flush` on the instance with one that returns at once.
+        # jupyter-server-proxy replaces `flush` on the instance by a wrapper that returns at once.
         await web.RequestHandler.flush(self)
 
-    async def _give_up(self, status: HTTPStatus, reason: str, error: Exception) -> None:
-        """Say what happened, unless a part of the answer is out."""
-        # Only the name of the error: aiohttp's texts hold the headers, Jupyter's token among them.
+    async def _send_error(self, status: HTTPStatus, reason: str, error: Exception) -> None:
+        """Send an error response, unless a part of the response has been sent."""
+        # Only the type of the error: aiohttp's messages hold the headers, with Jupyter's token.
         what = (self.request.method, self.request.path, type(error).__name__)
         self.log.warning(f"{reason}: %s %s: %s", *what)
-        self._is_broken = True
+        self._has_failed = True
         if self._headers_written:
             return
         self.clear()
@@ -187,7 +188,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
         return str(url_path_join(self.base_url, self.name))
 
     def _url(self) -> URL:
-        """The address as it came: to decode and quote it again would change a `%2F`."""
+        """The address as received: decoding and quoting it again would change a `%2F`."""
         raw = quote(self.request.uri[len(self._prefix) :].encode("latin-1"), safe=ASCII)
         path, _, query = raw.partition("?")
         return URL.build(
@@ -199,8 +200,8 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
         for name in ("X-Forwarded-Context", "X-ProxyContextPath", "X-Forwarded-Prefix"):
             headers[name] = self._prefix
         kept = [(n, as_utf8(v)) for n, v in end_to_end(headers.get_all()) if n != "Expect"]
-        # The connection is used once. But a server that is told so closes it on a body that it does
-        # not want, and its answer is lost with it.
+        # The connection is used once. But a server that knows closes it on a body that it does not
+        # read, which discards its response.
         return [*kept, ("Connection", "keep-alive")]
 
     def _answer_headers(self, answer: aiohttp.ClientResponse) -> httputil.HTTPHeaders:

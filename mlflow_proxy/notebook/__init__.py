@@ -1,1 +1,1 @@
-"""In a kernel's process: what MLflow shows below a cell. Imports nothing of the other layers."""
+"""What is shown below a cell. MLflow loads it in kernels; of ours it imports `shared` only."""

@@ -1,11 +1,9 @@
-"""Below a cell: a link to the run that ended in it, and the trace that it made.
+"""Shows a link to the run that ended in a cell, and the trace that the cell made, below it.
 
-With a tracking server MLflow's client does both by itself; with a store that it opens itself, as
-kernels do here, it knows no address to link to. The Jupyter server extension gives that address to
-kernels; MLflow loads this module as one of its plugins, so that nobody has to.
+MLflow's client does both itself with a tracking server. With a store that it opens directly, as
+kernels do here, it has no address to link to. The Jupyter server extension gives kernels that
+address, and MLflow loads this module as a plugin, so that notebooks need not import it.
 """
-
-from __future__ import annotations
 
 import os
 import sys
@@ -15,20 +13,21 @@ from urllib.parse import quote, urlencode
 
 from mlflow.tracking.context.abstract_context import RunContextProvider
 
-ADDRESS = "MLFLOW_NOTEBOOK_TRACE_RENDERER_BASE_URL"  # of the dashboard, as the browser reaches it
-TRACE_PAGE = "static-files/lib/notebook-trace-renderer/index.html"
+from mlflow_proxy.shared.addresses import TRACE_PAGE
+
+ADDRESS = "MLFLOW_NOTEBOOK_TRACE_RENDERER_BASE_URL"  # of the dashboard, in the browser
 
 
 class NotebookDisplay(RunContextProvider):  # type: ignore[misc] # mypy does not follow MLflow
     """Shows what a cell has logged (entry point `mlflow.run_context_provider`).
 
-    MLflow makes one when it is imported and asks it, whenever a run is created, whether it has tags
-    for it. It never has; being asked tells that there will be a run to show.
+    MLflow creates one when it is imported and asks it for tags whenever a run is created. It has no
+    tags; the question shows that there will be a run to display.
     """
 
     def __init__(self) -> None:
         self._address = os.environ.get(ADDRESS, "").rstrip("/")
-        # As Jupyter has set it: `mlflow.set_tracking_uri` changes the environment as well.
+        # Jupyter's value; `mlflow.set_tracking_uri` changes the environment as well.
         self._store = os.environ.get("MLFLOW_TRACKING_URI")
         self._run_is_due = False
         self._trace_id: str | None = None
@@ -37,7 +36,7 @@ class NotebookDisplay(RunContextProvider):  # type: ignore[misc] # mypy does not
             shell.events.register("post_run_cell", self._show)
 
     def in_context(self) -> bool:
-        """Whether it has tags for the run that is being created: never."""
+        """Return False: it has no tags for the run that is being created."""
         self._run_is_due = True
         return False
 
@@ -49,12 +48,12 @@ class NotebookDisplay(RunContextProvider):  # type: ignore[misc] # mypy does not
         import mlflow  # noqa: PLC0415 (this module is imported while `mlflow` is)
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
-        if mlflow.get_tracking_uri() != self._store:  # the address is not that store's
+        if mlflow.get_tracking_uri() != self._store:  # the address belongs to another store
             return
         try:
             self._show_run()
             self._show_trace()
-        except MlflowException:  # the run was deleted, say: no reason to disturb anybody
+        except MlflowException:  # e.g. the run was deleted
             return
 
     def _show_run(self) -> None:
@@ -97,16 +96,16 @@ class NotebookDisplay(RunContextProvider):  # type: ignore[misc] # mypy does not
             return
         mlflow.flush_trace_async_logging()
         trace = mlflow.get_trace(trace_id, silent=True)
-        if trace is None:  # not sampled, say
+        if trace is None:  # e.g. not sampled
             return
         query = urlencode(
             {
                 "trace_id": trace_id,
                 "experiment_id": trace.info.experiment_id,
-                "version": mlflow.__version__,  # of the page, for the browser's cache
+                "version": mlflow.__version__,  # so that the browser caches each release's page
             }
         )
-        url = f"{self._address}/{TRACE_PAGE}?{query}"
+        url = f"{self._address}{TRACE_PAGE}?{query}"
         _display("trace.html", f"Trace {trace_id} at: {url}", url=url)
 
 

@@ -1,5 +1,5 @@
 """The MLflow process: MLflow's own application in one uvicorn worker, on the inherited socket.
 
 It runs under any interpreter that has MLflow, with this package's folder but without its
-dependencies, so it imports nothing of the other layers.
+dependencies. It therefore imports `mlflow_proxy.shared` and MLflow's dependencies only.
 """

@@ -1,4 +1,4 @@
-"""The MLflow process's start. It is run by its path, so that any interpreter can run it."""
+"""Entry of the MLflow process. It is run by its path, so that any interpreter can run it."""
 
 import importlib.util
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def make_importable() -> None:
-    """Make `mlflow_proxy` importable, and of the folders that hold it nothing else."""
+    """Make `mlflow_proxy` importable, but nothing else of the folder that holds it."""
     here = Path(__file__).resolve().parent
     sys.path.remove(str(here))
     package = here.parent

@@ -1,6 +1,4 @@
-"""The known failures: what MLflow, SQLAlchemy, a driver or the system says, and what helps."""
-
-from __future__ import annotations
+"""Known failures: messages of MLflow, SQLAlchemy, a driver or the system, and their remedies."""
 
 import re
 import shlex
@@ -9,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from mlflow_proxy.shared.file_store import ALLOWED, migration_command
+from mlflow_proxy.shared.stores import default_database
+
 from .errors import StartError
 
-# What provides a database driver's module, where the names differ.
+# Packages of database drivers whose module has another name.
 PACKAGES = {
     "MySQLdb": "mysqlclient",
     "mysql": "mysql-connector-python",
@@ -25,8 +26,8 @@ CORRECT = f"Correct {THE_URI}"
 FREE = "Free some space, then try again."
 PERMIT = "Let this user write there, or choose another place with c.MLflowProxy.{setting}."
 
-# A pattern, the reason, the remedy. The first pattern that is found counts. The sentences may name
-# the pattern's groups and the values of `_values`.
+# Pattern, reason, remedy. The first pattern that matches counts. The sentences may use the
+# pattern's groups and the values of `_values`.
 FAILURES = (
     # MLflow's installation
     (
@@ -133,9 +134,8 @@ FAILURES = (
     (
         r"MLFLOW_ALLOW_FILE_STORE|filesystem tracking backend",
         "This release of MLflow refuses file stores such as {store}.",
-        "Run: {python} -m mlflow migrate-filestore --source={folder} --target={database} "
-        "and make that database the store with c.MLflowProxy.{setting}; "
-        "or set MLFLOW_ALLOW_FILE_STORE=true in Jupyter's environment.",
+        "Run: {migration} and make that database the store with c.MLflowProxy.{setting}; "
+        f"or set {ALLOWED}=true in Jupyter's environment.",
     ),
     # The machine
     (
@@ -147,9 +147,9 @@ FAILURES = (
 
 
 def explain(error: BaseException, store: str, setting: str = "backend_store_uri") -> StartError:
-    """Say what `error`, met with `store`, means; what is not known is said in its own words.
+    """Explain `error`, which occurred with `store`; an unknown error keeps its own message.
 
-    `store` is shown as it is: it must hold no password.
+    `store` is shown as it is and must not hold a password.
     """
     for each in chain(error):
         said = f"{type(each).__name__}: {each}"
@@ -161,7 +161,7 @@ def explain(error: BaseException, store: str, setting: str = "backend_store_uri"
                 }
                 values["setting"] = setting
                 return StartError(reason.format(**values), remedy.format(**values))
-    # Whatever else: its message was written for people, the rest of it is in the log.
+    # Unknown: its message was written for people, and the log has the rest.
     first_line = str(error).strip().partition("\n")[0] or type(error).__name__
     return StartError(first_line, "The last lines of the log, below, say more.")
 
@@ -175,13 +175,12 @@ def _values(store: str, module: str) -> dict[str, str]:
         "quoted_package": shlex.quote(package),
         "store": store,
         "quoted_store": shlex.quote(store),
-        "folder": shlex.quote(str(folder)),
-        "database": shlex.quote(f"sqlite:///{folder.parent}/mlflow.db"),
+        "migration": migration_command(sys.executable, folder, default_database(folder.parent)),
     }
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """`error`, then what it was raised from, and so on."""
+    """Iterate over `error` and its causes."""
     following: BaseException | None = error
     while following is not None:
         yield following

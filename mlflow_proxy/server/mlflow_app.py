@@ -1,14 +1,17 @@
-"""All that is private to MLflow: how its server is configured, loaded and given its stores.
+"""How MLflow's server is configured, loaded and given its stores, which has private names.
 
-`mlflow server` starts itself a second time as a uvicorn worker and hands over its options in
-environment variables of private names. This does what both do, in one process. The public ways,
-the command line and `--app-name`, cost a second process of 250 MB and cannot take over a listening
-socket. `tests/server/test_mlflow_app.py` holds every name here against the installed MLflow.
+`mlflow server` starts itself a second time as a uvicorn worker and passes its options on in private
+environment variables. This does the work of both in one process. The public ways, the command line
+and `--app-name`, cost a second process of 250 MB and cannot take over a listening socket.
 
 Sources: `server` in mlflow/cli/__init__.py, `_run_server` in mlflow/server/__init__.py.
-"""
 
-from __future__ import annotations
+What else of MLflow is not public stands where it is used: the names of its tables and migrations
+(store/database.py, store/revisions.py), the paths of its artifacts and pages
+(middleware/sandbox.py, shared/addresses.py), its variable for a client's artifact root
+(jupyter/kernel_environment.py), its setting of the trace display (notebook/display.py).
+tests/server/test_mlflow_app.py checks all of them against the installed MLflow.
+"""
 
 import logging
 import os
@@ -18,8 +21,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import sqlite_store
-from .settings import StoreSettings, sqlite_path
+from mlflow_proxy.shared.reports import Step
+from mlflow_proxy.shared.stores import sqlite_path
+
+from .store import creation
+from .store.settings import StoreSettings
 
 BACKEND_STORE = "_MLFLOW_SERVER_FILE_STORE"
 REGISTRY_STORE = "_MLFLOW_SERVER_REGISTRY_STORE"
@@ -29,14 +35,14 @@ SERVE_ARTIFACTS = "_MLFLOW_SERVER_SERVE_ARTIFACTS"
 
 
 def configure(settings: StoreSettings) -> None:
-    """Put the settings where MLflow's server looks for them; must come before `load`."""
+    """Put the settings where MLflow's server reads them; call this before `load`."""
     os.environ.update(
         {
             BACKEND_STORE: settings.backend_store_uri,
             REGISTRY_STORE: settings.registry_store_uri,
-            # Root and destination are one place. An experiment gets a location that a kernel on the
-            # same store can use by itself; one that has a `mlflow-artifacts:` location from an
-            # earlier `mlflow server` is served from there, too.
+            # Root and destination are the same. A new experiment gets a location that a kernel can
+            # use without a server; one with a `mlflow-artifacts:` location from an earlier
+            # `mlflow server` is served from there as well.
             ARTIFACT_ROOT: settings.default_artifact_root,
             ARTIFACT_DESTINATION: settings.default_artifact_root,
             SERVE_ARTIFACTS: "true",
@@ -45,8 +51,8 @@ def configure(settings: StoreSettings) -> None:
             "_MLFLOW_IN_JOB_EXECUTOR": "false",
             # Jobs (judges, scorers) are processes of their own, eight of them as MLflow ships.
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            # These come with the user's environment and are for a server that the world sees. Here
-            # Jupyter is the guard, and `middleware.origin` needs MLflow's own defaults behind it.
+            # In the user's environment these are meant for a server with a port. Here Jupyter
+            # checks the user, and `middleware.origin` relies on MLflow's defaults.
             "MLFLOW_SERVER_ALLOWED_HOSTS": "",
             "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "",
             "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
@@ -56,17 +62,19 @@ def configure(settings: StoreSettings) -> None:
 
 def load() -> Any:
     """Import MLflow's ASGI application: most of the time that a start takes."""
-    # It is MLflow's to heed, and nobody who reads the log can do anything about it.
+    # A reader of the log cannot do anything about it.
     warnings.filterwarnings("ignore", message="starlette.middleware.wsgi is deprecated")
     from mlflow.server.fastapi_app import app
 
     return app
 
 
-def open_stores(settings: StoreSettings, latest_revision: str, tell: Callable[[str], None]) -> None:
-    """Open the stores as `mlflow server` does, new SQLite databases in one step.
+def open_stores(
+    settings: StoreSettings, latest_revision: str, report: Callable[[Step], None]
+) -> None:
+    """Open the stores as `mlflow server` does, but create SQLite databases atomically.
 
-    `tell` is told what takes time: "create" or "wait".
+    `report` gets each step that takes time.
 
     Raises:
         mlflow.exceptions.MlflowException: MLflow cannot use the store.
@@ -75,11 +83,11 @@ def open_stores(settings: StoreSettings, latest_revision: str, tell: Callable[[s
 
     for _, uri in settings.stores():
         if path := sqlite_path(uri):
-            sqlite_store.ensure(
+            creation.ensure(
                 path,
                 create=lambda aside: _create(aside, settings.default_artifact_root),
                 latest_revision=latest_revision,
-                tell=tell,
+                report=report,
             )
     initialize_backend_stores(
         settings.backend_store_uri, settings.registry_store_uri, settings.default_artifact_root
@@ -94,7 +102,7 @@ def _create(path: Path, artifact_root: str) -> None:
 
 
 def upgrade_database(uri: str) -> None:
-    """Do what `mlflow db upgrade` does; the URI would be an argument there, for all to read."""
+    """Do what `mlflow db upgrade` does, where the URI would be an argument that others can read."""
     from mlflow.store.db import utils
 
     logging.getLogger("alembic").setLevel(logging.INFO)  # each step; MLflow hides them

@@ -1,92 +1,83 @@
-"""uvicorn on a socket that somebody else listens on."""
-
-from __future__ import annotations
+"""uvicorn on an inherited listening socket."""
 
 import asyncio
-import os
 import socket
-from typing import Protocol
+from collections.abc import Callable
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from .middleware.activity import Activity
-from .middleware.types import ASGIApp
+from mlflow_proxy.shared.reports import Idle, Ready, Report
+
+from .middleware.use_tracker import LastUse
 
 GRACEFUL_SHUTDOWN = 4  # seconds for requests in flight; the supervisor waits for 5
 HEAD_TIMEOUT = 10.0  # seconds for the first request of a connection to arrive
-INTERVAL = 0.05  # seconds between looks
-# A hub's proxy takes whatever passes it for activity, so a page that nobody touches must fall
-# silent long before a culler looks. That ends its refresh, so it is done on a hub only.
-HOLD_AFTER_ON_HUB = 120.0  # seconds
+INTERVAL = 0.05  # seconds between checks
 
 
-class Reports(Protocol):
-    """What the supervisor is told."""
+def run(
+    app: ASGIApp,
+    listener: socket.socket,
+    report: Callable[[Report], None],
+    last_use: LastUse,
+    idle_timeout: float,
+) -> None:
+    """Serve `app` on `listener` until SIGTERM; report when it is ready and when it is idle.
 
-    def ready(self) -> None:
-        """MLflow accepts connections."""
-
-    def idle(self, seconds: float) -> None:
-        """Nobody has used MLflow for so long: stop it."""
-
-
-def run(app: ASGIApp, listener: socket.socket, reports: Reports, timeout: float) -> None:
-    """Serve `app` on `listener` until SIGTERM; after `timeout` seconds without use ask for it."""
-    activity = Activity(app)
+    It is idle `idle_timeout` seconds after its last use; 0: never.
+    """
     config = uvicorn.Config(
-        activity,
+        app,
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # Jupyter has looked at them
+        proxy_headers=False,  # Jupyter has evaluated them
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN,
     )
-    ReportingServer(config, reports, activity, timeout).run(sockets=[listener])
-
-
-def hold_after(timeout: float) -> float:
-    """Seconds without input after which a page of the dashboard keeps its requests; 0: never."""
-    if "JUPYTERHUB_SERVICE_PREFIX" not in os.environ:
-        return timeout  # then MLflow is stopped
-    return min(HOLD_AFTER_ON_HUB, timeout or HOLD_AFTER_ON_HUB)
+    ReportingServer(config, report, last_use, idle_timeout).run(sockets=[listener])
 
 
 class ReportingServer(uvicorn.Server):
-    """Tells when it is ready and when it is idle, and loses no request when it is stopped then."""
+    """Reports when it is ready and when it is idle; a stop after that loses no request."""
 
     def __init__(
-        self, config: uvicorn.Config, reports: Reports, activity: Activity, timeout: float
+        self,
+        config: uvicorn.Config,
+        report: Callable[[Report], None],
+        last_use: LastUse,
+        idle_timeout: float,
     ) -> None:
         super().__init__(config)
-        self._reports = reports
-        self._activity = activity
-        self._timeout = timeout
+        self._report = report
+        self._last_use = last_use
+        self._idle_timeout = idle_timeout
         self._is_idle = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to serve, then tell."""
+        """Start to serve, then report it."""
         await super().startup(sockets)
         if self.started:
-            self._reports.ready()
-            if self._timeout:
+            self._report(Ready())
+            if self._idle_timeout:
                 self._watch = asyncio.create_task(self._report_when_idle())
 
     async def _report_when_idle(self) -> None:
-        while (left := self._timeout - self._activity.idle_seconds) > 0:  # noqa: ASYNC110
+        while (left := self._idle_timeout - self._last_use.seconds) > 0:  # noqa: ASYNC110
             await asyncio.sleep(max(left, INTERVAL))
-        # Who comes at this very moment may bring an upload of hours, and new requests do not wait
-        # for its end: the supervisor has others take them.
+        # A request that arrives now may be an upload of hours. It gets the time that it needs,
+        # because the supervisor accepts new requests meanwhile.
         self.config.timeout_graceful_shutdown = None
         self._is_idle = True
-        self._reports.idle(self._timeout)
+        self._report(Idle(self._idle_timeout))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more, answer what was accepted, end."""
+        """Stop accepting, answer the accepted requests, then end."""
         if self._is_idle:
             for listener in sockets or ():
                 asyncio.get_running_loop().remove_reader(listener)
-            # asyncio forgets a connection that was accepted in the turn in which its server closes.
-            # https://github.com/python/cpython/issues/109564
+            # asyncio drops a connection that is accepted in the iteration in which its server
+            # closes. https://github.com/python/cpython/issues/109564
             await asyncio.sleep(INTERVAL)
             for server in self.servers:
                 server.close()
@@ -94,13 +85,13 @@ class ReportingServer(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _wait_for_requests(self) -> None:
-        """Wait until every connection has brought a request: uvicorn would close the others."""
+        """Wait until each connection has sent a request, because uvicorn closes the others."""
         for _ in range(int(HEAD_TIMEOUT / INTERVAL)):
-            await asyncio.sleep(INTERVAL)  # what was just accepted becomes a connection
+            await asyncio.sleep(INTERVAL)  # an accepted socket becomes a connection
             if not any(is_new(each) for each in self.server_state.connections):
                 return
 
 
 def is_new(connection: object) -> bool:
-    """Whether no request has come on `connection` yet."""
+    """Whether `connection`, a protocol of uvicorn's, has received no request yet."""
     return getattr(connection, "cycle", connection) is None

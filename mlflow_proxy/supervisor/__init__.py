@@ -1,4 +1,4 @@
 """The supervisor: owns the listening socket, decides when MLflow runs, answers while it does not.
 
-Standard library only: one of these runs for every user of a hub.
+Standard library only, because one supervisor runs for every user of a hub.
 """

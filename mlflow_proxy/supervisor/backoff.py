@@ -1,21 +1,19 @@
-"""How long to wait before MLflow is started again after a crash."""
-
-from __future__ import annotations
+"""How long to wait before MLflow is restarted after a crash."""
 
 FIRST_DELAY = 0.5  # seconds; doubles with each crash in a row
-LAST_DELAY = 30.0
+LAST_DELAY = 30.0  # seconds
 HEALTHY = 60.0  # seconds of service after which a crash counts as the first again
 
 
 class Backoff:
-    """Counts crashes in a row, and the seconds to wait after each."""
+    """Counts crashes in a row and gives the delay after each."""
 
     def __init__(self) -> None:
         self.crashes = 0
         self._next = FIRST_DELAY
 
     def after(self, served: float) -> float:
-        """MLflow crashed after so many seconds of service: returns the seconds to wait."""
+        """Count a crash after `served` seconds of service; returns the seconds to wait."""
         if served > HEALTHY:
             self.crashes, self._next = 0, FIRST_DELAY
         self.crashes += 1

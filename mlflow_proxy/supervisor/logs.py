@@ -1,26 +1,24 @@
-"""The log file: what MLflow prints and what the supervisor does, bounded in size."""
-
-from __future__ import annotations
+"""The log file: MLflow's output and the supervisor's messages, bounded in size."""
 
 import logging
 import os
-import re
 import time
 from collections import deque
 from collections.abc import Iterator
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
-from mlflow_proxy.passwords import mask_passwords
+from mlflow_proxy.shared.addresses import LOG_NAME
+from mlflow_proxy.shared.passwords import mask_passwords
 
-MAX_BYTES = 1 << 20  # of the log and of its one predecessor, each
+MAX_BYTES = 1 << 20  # of the log; its one predecessor has as many
 PAGE_LINES = 50  # kept for the page
 LINE_LENGTH = 2000  # bytes of one line
-OLD = 7 * 24 * 3600  # seconds without a word after which a log may be removed
+OLD = 7 * 24 * 3600  # seconds without a message after which a log may be removed
 
 
 class MLflowOutput:
-    """What MLflow printed: goes to the log line by line, the last lines are kept for the page."""
+    """Writes MLflow's output to the log, line by line, and keeps the last lines for the page."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self.lines: deque[str] = deque(maxlen=PAGE_LINES)
@@ -28,7 +26,7 @@ class MLflowOutput:
         self._rest = b""
 
     def write(self, data: bytes) -> None:
-        """Take what MLflow printed, in pieces of any size; `b""` ends the last line."""
+        """Add output, in chunks of any size; `b""` ends the last line."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if self._rest and (not data or len(self._rest) > LINE_LENGTH):
             lines, self._rest = [*lines, self._rest], b""
@@ -51,8 +49,8 @@ def set_up_logging(path: Path) -> MLflowOutput:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_old_logs(path)
         file = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
-    except OSError as error:  # a home that cannot be written to is no reason not to show MLflow
-        logging.getLogger(__name__).warning("MLflow's log cannot be kept: %s", error)
+    except OSError as error:  # MLflow can be shown without a writable home
+        logging.getLogger(__name__).warning("Cannot write MLflow's log: %s", error)
     else:
         file.setFormatter(stderr.formatter)
         logging.getLogger().addHandler(file)
@@ -62,8 +60,8 @@ def set_up_logging(path: Path) -> MLflowOutput:
 def remove_old_logs(path: Path) -> None:
     """Remove the old logs of Jupyter servers that no longer run.
 
-    Machines may share the folder: a server of another one looks dead from here, so its log must be
-    old, too.
+    Machines may share the folder. A server of another machine looks dead from here, so only old
+    logs are removed.
     """
     for log, pid in _logs_beside(path):
         if log != path and not _is_running(pid) and time.time() - log.stat().st_mtime > OLD:
@@ -71,9 +69,9 @@ def remove_old_logs(path: Path) -> None:
 
 
 def _logs_beside(path: Path) -> Iterator[tuple[Path, int]]:
-    for candidate in path.parent.glob("mlflow-proxy-*.log*"):
-        if match := re.fullmatch(r"mlflow-proxy-(\d+)\.log(\.1)?", candidate.name):
-            yield candidate, int(match[1])
+    for candidate in path.parent.iterdir():
+        if match := LOG_NAME.fullmatch(candidate.name):
+            yield candidate, int(match["pid"])
 
 
 def _is_running(pid: int) -> bool:

@@ -1,19 +1,18 @@
-"""What the supervisor knows of MLflow: `Supervisor` writes it, the answers read it."""
+"""What the supervisor knows of MLflow: `Supervisor` and `startup` write it, the answers read it."""
 
-from __future__ import annotations
-
-import enum
-import os
 import signal
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
+from mlflow_proxy.shared.reports import Failure, Idle
+
+from .backoff import Backoff
 from .progress import StartProgress
 
 
-class State(enum.Enum):
+class State(Enum):
     """Where MLflow is in its life."""
 
     STARTING = "starting"
@@ -23,47 +22,46 @@ class State(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Failure:
-    """Why a start failed: what happened and what to do, a sentence each, for a person."""
+class Crashed:
+    """The MLflow process ended unexpectedly, `served` seconds after it was ready, 0 if never."""
 
     reason: str
-    remedy: str
-    upgrade: Mapping[str, str] | None = None
-    """What may be upgraded: the `database`, and where its `copy` would be kept, if anywhere."""
+    served: float = 0.0
 
-    def with_copy(self, copy: str) -> Failure:
-        """Say in addition where the `copy` of the database is, if it was made and is not named."""
-        if copy in self.remedy or not os.path.exists(copy):
-            return self
-        return replace(self, remedy=f"{self.remedy} The database as it was is kept at {copy}.")
 
-    @classmethod
-    def of_exit(cls, code: int) -> Failure:
-        """Of a process that ended with `code`, minus a signal's number, without a word."""
-        if code == -signal.SIGKILL:
-            return cls(
-                "MLflow was killed before it was up, as the system does when memory runs out.",
-                "Shut down kernels that are not needed, or ask for more memory.",
-            )
-        how = f"exit code {code}" if code >= 0 else f"signal {signal.strsignal(-code) or -code}"
-        return cls(
-            f"MLflow ended with {how} before it was up.",
-            "The last lines of its log, below, say why.",
-        )
+# How the life of one MLflow process ends.
+End = Crashed | Idle | Failure
 
 
 @dataclass
 class Status:
-    """`supervisor` and `start` write it. `failure` is set in `State.FAILED`, and only there."""
+    """`failure` is set in `State.FAILED`, and only there."""
 
     progress: StartProgress
     log_file: Path
     log_lines: deque[str]
     state: State = State.STARTING
     failure: Failure | None = None
-    crashes: int = 0
-    """How often in a row MLflow ended by itself, at most a minute after it was up."""
-    after_idle: bool = False
-    """MLflow was stopped because nobody used it, and is not up again."""
-    static_folder: Path | None = field(default=None)
-    """MLflow's `static-files`, once the MLflow process has said where they are."""
+    backoff: Backoff = field(default_factory=Backoff)
+    static_folder: Path | None = None
+    """Folder of MLflow's static files, once the MLflow process has reported it."""
+
+
+def failure_of_exit(returncode: int) -> Failure:
+    """Failure of a process that reported none; `returncode` is negative for a signal."""
+    if returncode == -signal.SIGKILL:
+        return Failure(
+            "MLflow was killed before it was ready, as the system does when memory runs out.",
+            "Shut down kernels that are not needed, or ask for more memory.",
+        )
+    return Failure(
+        f"MLflow ended with {describe_exit(returncode)} before it was ready.",
+        "The last lines of its log, below, say why.",
+    )
+
+
+def describe_exit(returncode: int) -> str:
+    """How a process ended, for a person; `returncode` is negative for a signal."""
+    if returncode >= 0:
+        return f"exit code {returncode}"
+    return f"signal {-returncode} ({signal.strsignal(-returncode)})"

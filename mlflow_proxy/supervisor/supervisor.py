@@ -1,88 +1,84 @@
-"""MLflow's life: started, watched, started again, ended with Jupyter."""
-
-from __future__ import annotations
+"""MLflow's life: started, watched, restarted after a crash, ended with Jupyter."""
 
 import asyncio
 import logging
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import NoReturn
 
-from . import ending, start
-from .answers import Answers
-from .backoff import Backoff
-from .child import MLflowChild, MLflowCommand
-from .front import Front
-from .hold import Hold
-from .logs import MLflowOutput
-from .progress import StartHistory, StartProgress
-from .state import Failure, State, Status
+from mlflow_proxy.shared import reports
+from mlflow_proxy.shared.reports import Failure
 
-WANTED = "Somebody wants it."
-RETRY_INTERVAL = 3.0  # seconds after a failed start in which a page load does not start again
+from . import shutdown, startup
+from .backoff import Backoff
+from .front import answers
+from .front.decisions import Decision, decide
+from .front.held_requests import HeldRequests
+from .front.http import Request, Response
+from .front.server import FrontServer
+from .logs import MLflowOutput
+from .mlflow_process import MLflowCommand, MLflowProcess
+from .progress import StartHistory, StartProgress
+from .state import Crashed, End, State, Status, describe_exit
+
+RETRY_INTERVAL = 3.0  # seconds after a failure in which a page load does not start MLflow again
 
 _logger = logging.getLogger(__name__)
 
+Life = Callable[[MLflowProcess], Awaitable[End | None]]
 
+
+@dataclass(kw_only=True)
 class Supervisor:
-    """Runs MLflow on `listener` and answers there itself whenever MLflow does not.
+    """Runs MLflow on `listener`, and answers there itself while MLflow is not ready.
 
-    The front is open in every state but `State.READY`.
+    The front server accepts in every state but `State.READY`. Only the `_enter…` methods change the
+    state.
     """
 
-    def __init__(  # noqa: PLR0913 (what it needs, so that tests need no patching)
-        self,
-        *,
-        listener: socket.socket,
-        command: MLflowCommand,
-        output: MLflowOutput,
-        history: StartHistory,
-        log_file: Path,
-        start_timeout: float,
-        jupyter_pid: int,
-        background: bool = False,
-    ) -> None:
-        self._listener = listener
-        self._command = command
-        self._output = output
-        self._history = history
-        self._start_timeout = start_timeout
-        self._jupyter_pid = jupyter_pid
-        self._background = background  # the first start only: the next is somebody's wish
-        self._wanted = asyncio.Event()
-        self._agreed_upgrade: Mapping[str, str] | None = None
+    listener: socket.socket
+    command: MLflowCommand
+    output: MLflowOutput
+    history: StartHistory
+    log_file: Path
+    start_timeout: float
+    """Seconds."""
+    jupyter_pid: int
+    background: bool = False
+    """Whether the first start has low priority; users request the later ones."""
+
+    def __post_init__(self) -> None:
+        self.status = Status(StartProgress(self.history), self.log_file, self.output.lines)
+        self._start_requested = asyncio.Event()
+        self._agreed_upgrade: reports.Upgrade | None = None
         self._failed_at = 0.0
-        self._reason = WANTED  # why MLflow starts next
-        self.status = Status(StartProgress(history), log_file, output.lines)
-        self._stopping: dict[MLflowChild, asyncio.Task[None]] = {}
-        answers = Answers(self.status, self.want, self.upgrade)
-        self._hold = Hold(listener, answers.unavailable)
-        self._front = Front(listener, answers, self._hold.pass_on)
+        self._stopping: dict[MLflowProcess, asyncio.Task[None]] = {}
+        self._held = HeldRequests(self.listener)
+        self._front = FrontServer(self.listener, self._respond, self._relay)
 
-    def want(self, at_once: bool = False) -> None:
-        """Somebody wants MLflow: start it, unless it is up, is starting or failed just now."""
-        failed = self.status.state is State.FAILED
-        if failed and not at_once and time.monotonic() - self._failed_at <= RETRY_INTERVAL:
-            return
-        if failed or self.status.state is State.IDLE:
+    def start(self) -> None:
+        """Start MLflow if it is stopped or has failed."""
+        if self.status.state in (State.IDLE, State.FAILED):
+            self.status.backoff = Backoff()
             self._enter_starting()
-            self._wanted.set()
+            self._start_requested.set()
 
-    def upgrade(self) -> bool:
-        """Somebody agrees to the upgrade that the failure offers; returns whether it offers any."""
-        if self.status.failure is None or self.status.failure.upgrade is None:
-            return False
-        self._agreed_upgrade = self.status.failure.upgrade
-        self.want(at_once=True)
-        return True
+    def start_unless_just_failed(self) -> None:
+        """Start MLflow, but not within `RETRY_INTERVAL` of a failure, so that users can read it."""
+        failed = self.status.state is State.FAILED
+        if not failed or time.monotonic() - self._failed_at > RETRY_INTERVAL:
+            self.start()
 
     async def run(self) -> int:
-        """Run until Jupyter or a signal ends it; returns the exit code (see `cli`)."""
+        """Run until Jupyter or a signal ends it; returns the exit code (see `main`)."""
         life = asyncio.create_task(self._keep_running())
-        end = asyncio.create_task(ending.wait(self._jupyter_pid))
+        end = asyncio.create_task(shutdown.wait(self.jupyter_pid))
         try:
             done, _ = await asyncio.wait({life, end}, return_when=asyncio.FIRST_COMPLETED)
             return done.pop().result()
@@ -92,122 +88,149 @@ class Supervisor:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._front.close()
-            _logger.info("The supervisor ends (pid %d)", os.getpid())
+            _logger.info("Supervisor exits (pid %d)", os.getpid())
+
+    def _respond(self, request: Request) -> Response | None:
+        """Act on `request` and answer it; None for one that MLflow is to answer."""
+        decision = decide(request, self.status, self._held.is_holding)
+        if isinstance(decision, Response):
+            return decision
+        match decision:
+            case Decision.PAGE:
+                self.start_unless_just_failed()
+                return answers.page(request, self.status)
+            case Decision.START | Decision.UPGRADE:
+                if decision is Decision.UPGRADE and self.status.failure:
+                    self._agreed_upgrade = self.status.failure.upgrade
+                self.start()
+                return answers.report(self.status, HTTPStatus.ACCEPTED)
+            case Decision.WAKE:
+                self.start()
+            case Decision.UNAVAILABLE:
+                return answers.unavailable(request, self.status)
+        return None
+
+    async def _relay(
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Response | None:
+        """Have MLflow answer `request` once it is ready; returns the answer if it cannot."""
+        if await self._held.relay(request, reader, writer):
+            return None
+        return answers.unavailable(request, self.status)
 
     async def _keep_running(self) -> NoReturn:
-        backoff = Backoff()
+        await self._front.open()
         while True:
-            served = await self._run_once() if await self._upgrade_if_agreed() else None
-            if served is None:
-                await self._wanted.wait()
-                self._wanted.clear()
-                backoff, self._reason = Backoff(), WANTED
-                self.status.crashes = 0
-                continue
-            delay = backoff.after(served)
-            self.status.crashes = backoff.crashes
-            self._enter_starting(delay)
-            _logger.warning("%s It starts again in %g s.", self._reason, delay)
-            await asyncio.sleep(delay)
+            if isinstance(await self._upgrade_and_serve(), Crashed):
+                await asyncio.sleep(self.status.progress.delay)
+            else:
+                await self._start_requested.wait()
+                self._start_requested.clear()
 
-    async def _run_once(self) -> float | None:
-        """Start MLflow and wait for its end; returns the seconds that it served, None for none."""
-        self._enter_starting()
-        await self._front.open()
-        options = ("--background",) if self._background else ()
-        if (child := await self._start_child(*options)) is None:
-            return None
-        self._background = False
-        _logger.info("MLflow starts (pid %d): %s", child.pid, self._reason)
-        try:
-            failure = await start.follow(child, self.status, self._start_timeout)
-            if failure is None:
-                return await self._serve(child)
-            if child.was_killed:
-                _logger.info("MLflow has ended (pid %d) before it was up: %s", child.pid, child.end)
-                self._reason = f"{failure.reason} {failure.remedy}"
-                return 0.0
-            self._enter_failed(failure)
-            return None
-        finally:
-            if child not in self._stopping:
-                await child.terminate()
-
-    async def _start_child(self, *options: str) -> MLflowChild | None:
-        try:
-            return await MLflowChild.start(self._command, self._listener, self._output, *options)
-        except OSError as error:
-            self._enter_failed(
-                Failure(
-                    f"MLflow's interpreter cannot be run: {error}.",
-                    "Correct c.MLflowProxy.python in the Jupyter configuration.",
-                )
-            )
-            return None
-
-    async def _upgrade_if_agreed(self) -> bool:
-        """Upgrade the database if somebody has agreed; returns whether MLflow is to be started."""
+    async def _upgrade_and_serve(self) -> End | None:
         upgrade, self._agreed_upgrade = self._agreed_upgrade, None
-        if upgrade is None:
-            return True
-        child = await self._start_child("--upgrade")
-        if child is None:
-            return False
-        _logger.info("MLflow upgrades its database (pid %d)", child.pid)
-        try:  # without a time-out: a large database takes its time, and to break off is worse
-            if failure := await start.follow(child, self.status):
-                self._enter_failed(failure.with_copy(upgrade["copy"]))
-            return failure is None
-        finally:
-            await child.terminate()
+        if upgrade:
+            if failure := await self._run(partial(self._upgrade, upgrade), "--upgrade"):
+                return failure
+            self._enter_starting()
+        options = ("--background",) if self.background else ()
+        self.background = False
+        return await self._run(self._serve, *options)
 
-    async def _serve(self, child: MLflowChild) -> float | None:
-        """Leave the socket to MLflow; returns the seconds until it ended, None when it is idle."""
-        began = time.monotonic()
-        self.status.state = State.READY
-        self.status.after_idle = False
-        self._front.close()
-        self._hold.end(is_serving=True)
-        _logger.info("MLflow serves (pid %d) after %.1f s", child.pid, self.status.progress.seconds)
-        while report := await child.next_report():
-            if report.get("event") == "idle":
-                await self._enter_idle(child, report["seconds"])
-                return None
-        await child.wait()
-        self._enter_starting()
-        await self._front.open()
-        _logger.info("MLflow has ended (pid %d): %s", child.pid, child.end)
-        self._reason = "MLflow has ended unexpectedly."
-        return time.monotonic() - began
-
-    async def _enter_idle(self, child: MLflowChild, seconds: float) -> None:
-        """Take the socket back first, then have MLflow stop: at every moment somebody accepts."""
-        self.status.state = State.IDLE
-        self.status.after_idle = True
-        self._hold.begin()
-        await self._front.open()
-        _logger.info("MLflow is stopped after %g s without use (pid %d)", seconds, child.pid)
-        self._stopping[child] = asyncio.create_task(self._stop(child))
-
-    async def _stop(self, child: MLflowChild) -> None:
-        """Let MLflow end in its own time: meanwhile a new one may start."""
+    async def _run(self, life: Life, *options: str) -> End | None:
+        """Run a process to the end of its `life`, then enter the state that follows."""
         try:
-            await child.finish()
-            _logger.info("MLflow has ended (pid %d): %s", child.pid, child.end)
-        finally:
-            await child.terminate()
-            del self._stopping[child]
+            process = await MLflowProcess.start(self.command, self.listener, self.output, *options)
+        except OSError as error:
+            end: End | None = Failure(
+                f"MLflow's interpreter cannot be run: {error}.",
+                "Correct c.MLflowProxy.python in the Jupyter configuration.",
+            )
+            await self._enter(end)
+            return end
+        try:
+            end = await life(process)
+            await self._enter(end)
+        except BaseException:
+            await process.terminate()
+            raise
+        # In the background: a new process may start while this one completes its requests.
+        stopping = asyncio.create_task(self._stop(process, complete=isinstance(end, reports.Idle)))
+        self._stopping[process] = stopping
+        if end is None:
+            await stopping
+        return end
 
-    def _enter_starting(self, delay: float = 0.0) -> None:
-        text = f"{self._reason} It is started again." if delay else ""
-        self.status.progress = StartProgress(self._history, delay=delay, text=text)
+    async def _stop(self, process: MLflowProcess, complete: bool) -> None:
+        """Stop `process`; `complete`: without a time limit, once it has answered its requests."""
+        try:
+            if complete:
+                await process.terminate(timeout=None)
+        finally:
+            how = describe_exit(await process.terminate())
+            _logger.info("MLflow ended (pid %d): %s", process.pid, how)
+            del self._stopping[process]
+
+    async def _upgrade(self, upgrade: reports.Upgrade, process: MLflowProcess) -> Failure | None:
+        """Follow an upgrade, without a time limit: to interrupt it would be worse."""
+        _logger.info("Upgrading the database (pid %d)", process.pid)
+        failure = await startup.follow(process, self.status)
+        return failure and naming_copy(failure, upgrade.copy)
+
+    async def _serve(self, process: MLflowProcess) -> End:
+        """Follow a start, then leave the socket to MLflow until it ends or is not used."""
+        why = "restart after a crash" if self.status.backoff.crashes else "requested"
+        _logger.info("Started MLflow (pid %d): %s", process.pid, why)
+        if failure := await startup.follow(process, self.status, self.start_timeout):
+            if process.was_killed:
+                return Crashed(f"{failure.reason} {failure.remedy}")
+            return failure
+        seconds, began = self.status.progress.seconds, time.monotonic()
+        self._enter_ready()
+        _logger.info("MLflow is ready (pid %d) after %.1f s", process.pid, seconds)
+        while report := await process.next_report():
+            if isinstance(report, reports.Idle):
+                what = "Stopping MLflow (pid %d) after %g s without use"
+                _logger.info(what, process.pid, report.seconds)
+                return report
+        await process.wait()
+        return Crashed("MLflow ended unexpectedly.", served=time.monotonic() - began)
+
+    async def _enter(self, end: End | None) -> None:
+        """Enter the state that follows `end`, and accept again before MLflow stops to."""
+        match end:
+            case Crashed(reason, served):
+                delay = self.status.backoff.after(served)
+                self._enter_starting(delay, f"{reason} It is restarted.")
+                _logger.warning("%s Restarting in %g s.", reason, delay)
+            case reports.Idle():
+                self.status.state = State.IDLE
+                self._held.hold()
+            case Failure():
+                self._enter_failed(end)
+        await self._front.open()
+
+    def _enter_starting(self, delay: float = 0.0, text: str = "") -> None:
+        self.status.progress = StartProgress(self.history, delay=delay, text=text)
         self.status.failure = None
         self.status.state = State.STARTING
+
+    def _enter_ready(self) -> None:
+        self.status.state = State.READY
+        self._front.close()
+        self._held.release(is_ready=True)
 
     def _enter_failed(self, failure: Failure) -> None:
         self._failed_at = time.monotonic()
         self.status.failure = failure
         self.status.state = State.FAILED
-        self.status.after_idle = False
-        self._hold.end(is_serving=False)
-        _logger.error("MLflow does not start. %s %s", failure.reason, failure.remedy)
+        self._held.release(is_ready=False)
+        _logger.error("MLflow cannot start. %s %s", failure.reason, failure.remedy)
+
+
+def naming_copy(failure: Failure, copy: str) -> Failure:
+    """Add to the remedy where the copy of the database is, if there is one."""
+    if copy in failure.remedy or not os.path.exists(copy):
+        return failure
+    kept = f"The database as it was is kept at {copy}."
+    return replace(failure, remedy=f"{failure.remedy} {kept}")

@@ -10,8 +10,8 @@ from urllib.parse import urljoin, urlsplit
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlflow_proxy.jupyter.headers import HOP_BY_HOP, as_utf8, below, end_to_end
-from mlflow_proxy.passwords import mask_passwords
+from mlflow_proxy.shared.headers import HOP_BY_HOP, as_utf8, below, end_to_end
+from mlflow_proxy.shared.passwords import mask_passwords
 from mlflow_proxy.server.middleware.origin import (
     LOCAL_HOST,
     LOCAL_ORIGIN,
@@ -19,7 +19,7 @@ from mlflow_proxy.server.middleware.origin import (
     is_own_origin,
     local_headers,
 )
-from mlflow_proxy.supervisor.http import (
+from mlflow_proxy.supervisor.front.http import (
     MAX_HEAD,
     BadRequestError,
     Request,

@@ -86,7 +86,7 @@ def test_no_secret_is_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
         "mlflow_proxy",
         "mlflow_proxy.jupyter.entry_point",
         "mlflow_proxy.jupyter.extension",
-        "mlflow_proxy.supervisor.cli",
+        "mlflow_proxy.supervisor.main",
         "mlflow_proxy.server.cli",
     ],
 )
@@ -112,5 +112,5 @@ for name, module in sys.modules.items():
         return set(subprocess.check_output(command, text=True).split())
 
     # Some environments put modules into every interpreter (`.pth` files); those are not ours.
-    ours = foreign_modules("import mlflow_proxy.supervisor.cli") - foreign_modules("")
+    ours = foreign_modules("import mlflow_proxy.supervisor.main") - foreign_modules("")
     assert ours == {"mlflow_proxy"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlflow_proxy.activity import HEADER
+from mlflow_proxy.shared.addresses import IDLE_HEADER
 from support.lab import PAGE, Lab
 
 SEARCH = "/ajax-api/2.0/mlflow/experiments/search?max_results=10"
@@ -17,7 +17,7 @@ def last_activity(lab: Lab) -> str:
 
 @pytest.mark.parametrize(
     ("path", "headers"),
-    [("/", PAGE), (SEARCH, {}), (SEARCH, {HEADER: "0.1"}), ("/_proxy/activity", {HEADER: "9"})],
+    [("/", PAGE), (SEARCH, {}), (SEARCH, {IDLE_HEADER: "0.1"}), ("/_proxy/activity", {IDLE_HEADER: "9"})],
     ids=["page", "client", "click", "scroll"],
 )
 def test_use_of_mlflow_is_activity(lab: Lab, path: str, headers: dict[str, str]) -> None:
@@ -28,7 +28,7 @@ def test_use_of_mlflow_is_activity(lab: Lab, path: str, headers: dict[str, str])
 
 @pytest.mark.parametrize(
     ("path", "headers"),
-    [(SEARCH, {HEADER: "31.0"}), ("/_proxy/status", {}), ("/static-files/manifest.json", {})],
+    [(SEARCH, {IDLE_HEADER: "31.0"}), ("/_proxy/status", {}), ("/static-files/manifest.json", {})],
     ids=["refresh", "status", "file"],
 )
 def test_a_dashboard_left_open_is_not(lab: Lab, path: str, headers: dict[str, str]) -> None:

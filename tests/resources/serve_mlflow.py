@@ -16,10 +16,10 @@ import sys
 import uvicorn
 
 from mlflow_proxy.server import mlflow_app
-from mlflow_proxy.server.cli import find_mlflow
+from mlflow_proxy.server.local import find_mlflow
 from mlflow_proxy.server.middleware import wrap
-from mlflow_proxy.server.revisions import Revisions
-from mlflow_proxy.server.settings import StoreSettings
+from mlflow_proxy.server.store.revisions import Revisions
+from mlflow_proxy.server.store.settings import StoreSettings
 
 
 async def serve(artifact_root: str, bare: str, wrapped: str) -> None:

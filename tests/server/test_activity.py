@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from mlflow_proxy.activity import HEADER
+from mlflow_proxy.shared.addresses import IDLE_HEADER
 from mlflow_proxy.server import serve
-from mlflow_proxy.server.middleware.activity import Activity
+from mlflow_proxy.server.middleware.use_tracker import LastUse, UseTracker
 
 SEARCH = "/ajax-api/2.0/mlflow/runs/search"
 
@@ -33,7 +33,7 @@ def ask(path: str, idle: str | None, seconds: float = 0.0) -> list[float]:
 
     activity = Activity(answer, clock)
     clock.now += 100
-    headers = [(HEADER.lower().encode(), idle.encode())] if idle else []
+    headers = [(IDLE_HEADER.lower().encode(), idle.encode())] if idle else []
     scope = {"type": "http", "path": path, "headers": headers}
     asyncio.run(activity(scope, None, None))  # type: ignore[arg-type]
     return [*found, activity.idle_seconds]

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlencode
 
 import pytest
 
-from mlflow_proxy.server.middleware.artifact_uris import ArtifactUris, with_artifact_uris
+from mlflow_proxy.server.middleware.artifact_uris import ArtifactUris, local_folder
 
 FOLDERS = ["/home/ä b/mlartifacts", "file:///home/a/mlartifacts", "/日本"]
 API = "/api/2.0/mlflow/runs/get"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlflow_proxy.server.middleware.headers import without_token
+from mlflow_proxy.server.middleware.jupyter_credentials import without_token
 
 
 @pytest.mark.parametrize(

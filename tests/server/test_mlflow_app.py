@@ -46,8 +46,8 @@ def test_the_revisions_are_those_that_alembic_finds() -> None:
     check("""
 from alembic.script import ScriptDirectory
 from mlflow.store.db.utils import _get_alembic_config
-from mlflow_proxy.server.cli import find_mlflow
-from mlflow_proxy.server.revisions import Revisions
+from mlflow_proxy.server.local import find_mlflow
+from mlflow_proxy.server.store.revisions import Revisions
 script = ScriptDirectory.from_config(_get_alembic_config(""))
 revisions = Revisions.of(find_mlflow())
 assert revisions.latest == script.get_current_head()

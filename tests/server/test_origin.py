@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlflow_proxy.origins import is_own_origin
+from mlflow_proxy.shared.origins import is_own_origin
 from mlflow_proxy.server.middleware.origin import local_headers
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mlflow_proxy.server.errors import StartError
-from mlflow_proxy.server.settings import check_store_uri, sqlite_path
+from mlflow_proxy.server.store.settings import check_store_uri
+from mlflow_proxy.shared.stores import sqlite_path
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.server import sqlite_store
+from mlflow_proxy.server.store import creation
 
 CREATE_TOGETHER = Path(__file__).parents[1] / "resources" / "create_together.py"
 
@@ -58,7 +58,7 @@ def test_an_existing_store_is_not_touched(tmp_path: Path) -> None:
         )
     before = path.read_bytes()
     said: list[str] = []
-    sqlite_store.ensure(path, create=Path.touch, latest_revision="latest", tell=said.append)
+    creation.ensure(path, create=Path.touch, latest_revision="latest", tell=said.append)
     assert said == []
     assert path.read_bytes() == before
 
@@ -70,7 +70,7 @@ def test_a_store_that_nobody_finishes_is_left_to_mlflow(
     path = tmp_path / "mlflow.db"
     path.touch()
     said: list[str] = []
-    sqlite_store.ensure(path, create=Path.touch, latest_revision="latest", tell=said.append)
+    creation.ensure(path, create=Path.touch, latest_revision="latest", tell=said.append)
     assert said == ["wait"]
 
 
@@ -80,5 +80,5 @@ def test_nothing_is_left_when_creation_fails(tmp_path: Path) -> None:
         raise RuntimeError("disk full")
 
     with pytest.raises(RuntimeError, match="disk full"):
-        sqlite_store.create_aside(tmp_path / "mlflow.db", fail)
+        creation.create_aside(tmp_path / "mlflow.db", fail)
     assert list(tmp_path.iterdir()) == []

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.server import database, upgrade
+from mlflow_proxy.server.store import database, upgrade
 from mlflow_proxy.server.errors import StartError
-from mlflow_proxy.server.revisions import Revisions
-from mlflow_proxy.server.settings import StoreSettings
+from mlflow_proxy.server.store.revisions import Revisions
+from mlflow_proxy.server.store.settings import StoreSettings
 
 REVISIONS = Revisions("latest", frozenset({"older", "latest"}))
 SCHEMA = "CREATE TABLE alembic_version (version_num); CREATE TABLE experiments (id);"

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlflow_proxy.supervisor import http
-from mlflow_proxy.supervisor.front import MAX_UNREAD
+from mlflow_proxy.supervisor.front import http
+from mlflow_proxy.supervisor.front.server import MAX_UNREAD
 from support.supervisor import PAGE, Supervisor, supervisor_of
 from support.waiting import wait_for
 

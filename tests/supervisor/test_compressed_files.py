@@ -11,8 +11,8 @@ from pathlib import Path
 import brotli
 import pytest
 
-from mlflow_proxy import compressed_files
-from mlflow_proxy.compressed_files import accepted_codings, compressed
+from mlflow_proxy.shared import compressed_files
+from mlflow_proxy.shared.compressed_files import accepted_codings, compressed
 
 DECOMPRESS = {"br": brotli.decompress, "gzip": gzip.decompress}
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 import pytest
 
-from mlflow_proxy.supervisor.http import MAX_HEAD, BadRequestError, parse_head, read_request
+from mlflow_proxy.supervisor.front.http import MAX_HEAD, BadRequestError, parse_head, read_request
 
 
 def test_a_request_is_parsed() -> None:

@@ -16,12 +16,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlflow_proxy.activity import HEADER
+from mlflow_proxy.shared.addresses import IDLE_HEADER
 from support.supervisor import PAGE, Connection, Supervisor, supervisor_of
 from support.waiting import wait_for
 
-POLL = {HEADER: "1000"}
-CLICK = {HEADER: "0.2"}
+POLL = {IDLE_HEADER: "1000"}
+CLICK = {IDLE_HEADER: "0.2"}
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_a_long_request_ends_in_peace(tmp_path: Path) -> None:
         supervisor.wait_until("ready")
         with socket.socket(socket.AF_UNIX) as upload:
             upload.connect(str(supervisor.socket))
-            head = f"POST /api/x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n{HEADER}: 99\r\n\r\n"
+            head = f"POST /api/x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n{IDLE_HEADER}: 99\r\n\r\n"
             upload.sendall(head.encode() + b"12")
             supervisor.wait_until("idle")
             first = supervisor.child.pid

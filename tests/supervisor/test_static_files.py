@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.supervisor.static_files import dashboard, static_file
+from mlflow_proxy.supervisor.front.static_files import dashboard, static_file
 
 
 @pytest.fixture

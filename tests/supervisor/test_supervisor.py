@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlflow_proxy.supervisor.sockets import listen
+from mlflow_proxy.supervisor.front.sockets import listen
 from support.supervisor import PAGE, SCRIPT, Supervisor, new_socket, supervisor_of
 from support.waiting import wait_for
 

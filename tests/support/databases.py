@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 
-from mlflow_proxy.server.cli import find_mlflow
-from mlflow_proxy.server.revisions import Revisions
+from mlflow_proxy.server.local import find_mlflow
+from mlflow_proxy.server.store.revisions import Revisions
 
 LATEST = Revisions.of(find_mlflow()).latest
 OLDER = "cbc13b556ace"  # of MLflow 3.0: every release that is supported knows it

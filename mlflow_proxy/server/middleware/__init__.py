@@ -1,29 +1,54 @@
-"""What stands between the socket and MLflow: one small ASGI middleware a file."""
+"""What a request passes between the socket and the application: an ASGI middleware a file."""
 
-from __future__ import annotations
-
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from .artifact_uris import with_artifact_uris
-from .headers import JupyterHeaders
+from starlette.middleware import Middleware
+
+from .artifact_uris import ArtifactUris, local_folder
+from .compressed_static_files import CompressedStaticFiles
+from .jupyter_credentials import JupyterCredentials
 from .origin import OwnOrigin
 from .pages import Pages
 from .sandbox import ArtifactSandbox
-from .static_files import CompressedStaticFiles
 from .status import ReadyStatus
-from .types import ASGIApp
+from .use_tracker import LastUse, UseTracker
 
 
-def wrap(app: ASGIApp, static_folder: Path, artifact_root: str, hold_after: float = 0.0) -> ASGIApp:
-    """Put them around MLflow's `app`; the first to see a request is named last.
+@dataclass(frozen=True)
+class Application:
+    """An ASGI application, and what the middlewares need to know of it."""
 
-    `hold_after` are seconds without input, see `Pages`; 0: never.
-    """
-    app = with_artifact_uris(app, artifact_root)
-    app = ArtifactSandbox(app)
-    if static_folder.is_dir():  # not in an MLflow that was installed from its source
-        app = CompressedStaticFiles(app, static_folder)
-    app = Pages(app, hold_after)
-    app = JupyterHeaders(app)
-    app = OwnOrigin(app)
-    return ReadyStatus(app)
+    app: Any
+    static_folder: Path | None = None
+    """Folder of its static files, if it has any here."""
+    artifact_root: str = ""
+    """URI or folder of its artifacts, if clients elsewhere cannot use that."""
+
+
+def wrap(application: Application, last_use: LastUse, idle_timeout: float) -> Any:
+    """Put the middlewares around `application`; returns an ASGI application."""
+    app = application.app
+    for cls, args, kwargs in reversed(middlewares(application, last_use, idle_timeout)):
+        app = cls(app, *args, **kwargs)
+    return app
+
+
+def middlewares(
+    application: Application, last_use: LastUse, idle_timeout: float
+) -> list[Middleware]:
+    """The middlewares, in the order in which a request meets them."""
+    result = [
+        Middleware(UseTracker, last_use=last_use),
+        Middleware(ReadyStatus),
+        Middleware(OwnOrigin),
+        Middleware(JupyterCredentials),
+        Middleware(Pages, idle_timeout=idle_timeout),
+    ]
+    if application.static_folder:
+        result.append(Middleware(CompressedStaticFiles, folder=application.static_folder))
+    result.append(Middleware(ArtifactSandbox))
+    if folder := local_folder(application.artifact_root):
+        result.append(Middleware(ArtifactUris, folder=folder))
+    return result

@@ -1,67 +1,64 @@
-"""Lets MLflow be served under any host name, and only to pages of that name.
+"""Lets MLflow be served under any host name, and accept writes only from pages of that name.
 
 MLflow refuses host names that are not local (DNS rebinding) and writes from pages of another
-origin. Jupyter has checked the Host header, so MLflow is told that it is local. The page's origin
-is judged here, where the Host is still the browser's: a page of the same host is local, too; any
-other is nobody, and may not write. Jupyter compares the same two headers and, as here, trusts no
-`X-Forwarded-Host` (jupyter_server/base/handlers.py, `check_origin`).
+origin. Jupyter has checked the Host header, so it is replaced by a local one. The page's origin is
+compared here, where the Host is still the browser's. A page of the same host becomes local; any
+other gets the origin `null` and cannot write. Jupyter compares the same two headers and, like this,
+ignores `X-Forwarded-Host` (jupyter_server/base/handlers.py, `check_origin`).
 """
 
-from __future__ import annotations
+from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlflow_proxy.origins import is_own_origin
+from mlflow_proxy.shared.origins import is_own_origin
 
-from .types import ASGIApp, Headers, Message, Receive, Scope, Send
-
-LOCAL_HOST = b"localhost"
-LOCAL_ORIGIN = b"http://localhost"
-NOBODY = b"null"  # what browsers send for a page without an origin of its own (RFC 6454, 7.3)
+LOCAL_HOST = "localhost"
+LOCAL_ORIGIN = "http://localhost"
+NO_ORIGIN = "null"  # what browsers send for a page without an origin of its own (RFC 6454, 7.3)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
-MAX_REFUSED = 16 << 20  # bytes
-REFUSAL = b"Cross-origin request blocked"  # as MLflow words it
+MAX_DISCARDED = 16 << 20  # bytes
 
 
 class OwnOrigin:
-    """Maps Host and Origin to what MLflow takes for local."""
+    """Replaces Host and Origin by what MLflow accepts as local, or refuses the request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with the mapped headers, or refuse it."""
+        """Pass the request on with the replaced headers, or refuse it."""
         if scope["type"] != "http":  # MLflow has no WebSocket and refuses them all
             await self._app(scope, receive, send)
             return
-        headers = local_headers(scope["headers"])
-        if (b"origin", NOBODY) in headers and scope.get("method") not in READING:
-            await _refuse(receive, send)
+        headers = MutableHeaders(raw=list(scope["headers"]))
+        make_local(headers)
+        if headers.get("origin") == NO_ORIGIN and scope["method"] not in READING:
+            await _discard_body(receive)
+            # MLflow's words, which it uses for some of its paths; `/graphql` is not among them.
+            refusal = PlainTextResponse("Cross-origin request blocked", 403)
+            await refusal(scope, receive, send)
             return
-        await self._app({**scope, "headers": headers}, receive, send)
+        await self._app({**scope, "headers": headers.raw}, receive, send)
 
 
-def local_headers(headers: Headers) -> Headers:
-    """Map `headers`; a request without an Origin keeps having none."""
-    hosts = [value for name, value in headers if name == b"host"]
-    origins = [value for name, value in headers if name == b"origin"]
-    mapped = [header for header in headers if header[0] not in (b"host", b"origin")]
-    mapped.append((b"host", LOCAL_HOST))
+def make_local(headers: MutableHeaders) -> None:
+    """Replace Host, and Origin if there is one."""
+    hosts, origins = headers.getlist("host"), headers.getlist("origin")
+    headers["host"] = LOCAL_HOST
     if origins:
-        own = len(origins) == len(hosts) == 1 and is_own_origin(origins[0], hosts[0])
-        mapped.append((b"origin", LOCAL_ORIGIN if own else NOBODY))
-    return mapped
+        is_own = len(origins) == len(hosts) == 1 and is_own_origin(origins[0], hosts[0])
+        headers["origin"] = LOCAL_ORIGIN if is_own else NO_ORIGIN
 
 
-async def _refuse(receive: Receive, send: Send) -> None:
-    """Refuse as MLflow does for a part of its paths, `/graphql` not among them.
+async def _discard_body(receive: Receive) -> None:
+    """Read the body, up to a limit.
 
-    MLflow answers before the request's body has come, and tornado, which sends it, then often finds
-    a closed connection in place of the answer. So the body is read first, up to a limit.
+    A response before the body has arrived closes the connection, which tornado, still sending,
+    often notices before it reads the response.
     """
     message: Message = {"more_body": True}
     received = 0
-    while message.get("more_body") and received < MAX_REFUSED:
+    while message.get("more_body") and received < MAX_DISCARDED:
         message = await receive()
         received += len(message.get("body", b""))
-    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(REFUSAL))]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
-    await send({"type": "http.response.body", "body": REFUSAL})

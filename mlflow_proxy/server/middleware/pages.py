@@ -1,47 +1,60 @@
 """Changes MLflow's two pages: the dashboard gets our script, the trace page relative links.
 
-The script tells a person's requests from the page's own. The trace page is the one that notebooks
-show below a cell; as it comes, it looks for everything at the root of the host.
+The script tells a user's requests from the page's refresh. Notebooks show the trace page below a
+cell; as MLflow ships it, its links start at the root of the host.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
+import html
+import os
 from pathlib import Path
 
-from .types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-SCRIPT = (Path(__file__).parents[1] / "dashboard" / "activity.js").read_text(encoding="utf-8")
+from mlflow_proxy.shared import addresses
+
+from .rewriting import rewriting
+
+SCRIPT = (Path(__file__).parents[1] / "dashboard" / "input_reporter.js").read_text(encoding="utf-8")
 HEAD = b"<head>"
-TRACE_PAGE = "/static-files/lib/notebook-trace-renderer/index.html"
-PING_PATH = "/_proxy/activity"  # what the script sends after an input that causes no request
-# What a browser has kept may hold another version's script: the page is sent anew each time. It has
+# A browser may have cached a page with another version's script. The page is sent each time; it has
 # a kilobyte or two.
-CONDITIONS = frozenset({b"if-none-match", b"if-modified-since", b"accept-encoding"})
-VALIDATORS = frozenset({b"etag", b"last-modified", b"content-length", b"cache-control"})
+CONDITIONS = ("if-none-match", "if-modified-since", "accept-encoding")
+VALIDATORS = ("etag", "last-modified")
+# A hub's proxy counts every request as activity, so a page without input must pause its refresh
+# long before a culler checks. The user then sees no refresh, so elsewhere the pause is later.
+PAUSE_AFTER_ON_HUB = 120.0  # seconds
 
 
 class Pages:
-    """Puts the script before all others of the page at `/`, and answers its pings.
+    """Inserts the script before all others of the page at `/`, and answers its requests."""
 
-    `hold_after` are the seconds without input after which the page keeps its requests; 0: never.
-    """
-
-    def __init__(self, app: ASGIApp, hold_after: float) -> None:
+    def __init__(self, app: ASGIApp, idle_timeout: float) -> None:
         self._app = app
-        self._tag = f'<script data-hold-after="{hold_after:g}">{SCRIPT}</script>'.encode()
-        self._pages = {"/": self._add_script, TRACE_PAGE: _make_relative}
+        data = {
+            "pause-after": f"{pause_after(idle_timeout):g}",
+            "idle-header": addresses.IDLE_HEADER,
+            "input": addresses.below(addresses.INPUT),
+        }
+        attributes = "".join(f' data-{name}="{html.escape(data[name])}"' for name in data)
+        self._tag = f"<script{attributes}>{SCRIPT}</script>".encode()
+        self._changes = {"/": self._add_script, addresses.TRACE_PAGE: _make_relative}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on."""
-        if scope["type"] == "http" and scope["path"] == PING_PATH:
-            headers = [(b"cache-control", b"no-store")]
-            await send({"type": "http.response.start", "status": 204, "headers": headers})
-            await send({"type": "http.response.body"})
-        elif scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in self._pages:
-            change = self._pages[scope["path"]]
-            headers = [header for header in scope["headers"] if header[0] not in CONDITIONS]
-            await self._app({**scope, "headers": headers}, receive, _changing(send, change))
+        if scope["type"] == "http" and scope["path"] == addresses.INPUT:
+            no_content = Response(status_code=204, headers={"Cache-Control": "no-store"})
+            await no_content(scope, receive, send)
+        elif (
+            scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in self._changes
+        ):
+            headers = MutableHeaders(raw=list(scope["headers"]))
+            for name in CONDITIONS:
+                del headers[name]
+            change = self._changes[scope["path"]]
+            changing = rewriting(send, _forbid_caching, change)
+            await self._app({**scope, "headers": headers.raw}, receive, changing)
         else:
             await self._app(scope, receive, send)
 
@@ -49,28 +62,22 @@ class Pages:
         return page.replace(HEAD, HEAD + self._tag, 1)
 
 
+def pause_after(idle_timeout: float) -> float:
+    """Seconds without input after which a dashboard pauses its requests; 0: never."""
+    if "JUPYTERHUB_SERVICE_PREFIX" not in os.environ:
+        return idle_timeout
+    return min(PAUSE_AFTER_ON_HUB, idle_timeout or PAUSE_AFTER_ON_HUB)
+
+
+def _forbid_caching(headers: MutableHeaders) -> bool:
+    for name in VALIDATORS:
+        del headers[name]
+    headers["cache-control"] = "no-cache"
+    return True
+
+
 def _make_relative(page: bytes) -> bytes:
-    base = "../" * (TRACE_PAGE.count("/") - 1)
+    base = "../" * (addresses.TRACE_PAGE.count("/") - 1)
     page = page.replace(b'<base href="/">', f'<base href="{base}">'.encode(), 1)
-    return page.replace(b'src="/static-files/', b'src="static-files/')
-
-
-def _changing(send: Send, change: Callable[[bytes], bytes]) -> Send:
-    start: Message = {}
-    page = b""
-
-    async def send_changed(message: Message) -> None:
-        nonlocal page
-        if message["type"] == "http.response.start":
-            start.update(message)
-            return
-        page += message.get("body", b"")
-        if message.get("more_body"):
-            return
-        page = change(page)
-        headers = [each for each in start.get("headers", ()) if each[0] not in VALIDATORS]
-        headers += [(b"content-length", b"%d" % len(page)), (b"cache-control", b"no-cache")]
-        await send({**start, "headers": headers})
-        await send({"type": "http.response.body", "body": page})
-
-    return send_changed
+    absolute, relative = addresses.STATIC_FILES, addresses.below(addresses.STATIC_FILES)
+    return page.replace(f'src="{absolute}/'.encode(), f'src="{relative}/'.encode())

@@ -1,0 +1,15 @@
+"""What Jupyter, and with it a hub's idle culler, counts as activity: only use of MLflow."""
+
+from typing import Any
+
+from jupyter_server.utils import url_path_join
+
+from mlflow_proxy.shared.activity import is_use
+from mlflow_proxy.shared.addresses import IDLE_HEADER
+
+
+def counts_as_activity(handler: Any) -> bool:
+    """Whether the request of jupyter-server-proxy's `handler` is use of MLflow."""
+    prefix = url_path_join(handler.base_url, handler.name)
+    path = handler.request.path.removeprefix(prefix)
+    return is_use(path, handler.request.headers.get(IDLE_HEADER))

@@ -1,0 +1,124 @@
+"""Which stores MLflow opens, and which of their errors show before MLflow is imported."""
+
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.shared import file_store, stores
+from mlflow_proxy.shared.passwords import mask_uri
+
+EXAMPLE = "sqlite:////home/me/mlflow.db or postgresql://user@host/database"
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """The stores, as `mlflow server` takes them."""
+
+    backend_store_uri: str
+    registry_store_uri: str
+    default_artifact_root: str
+
+    @classmethod
+    def from_environment(cls) -> "StoreSettings":
+        """Read them from the variables that `mlflow server` reads as well."""
+        return cls(
+            os.environ["MLFLOW_BACKEND_STORE_URI"],
+            os.environ["MLFLOW_REGISTRY_STORE_URI"],
+            os.environ["MLFLOW_DEFAULT_ARTIFACT_ROOT"],
+        )
+
+    def stores(self) -> list[tuple[str, str]]:
+        """Name of the setting and URI of each store."""
+        result = [("backend_store_uri", self.backend_store_uri)]
+        if self.registry_store_uri != self.backend_store_uri:
+            result.append(("registry_store_uri", self.registry_store_uri))
+        return result
+
+    def check(self) -> None:
+        """Find errors that MLflow would find after seconds of imports, and explain less clearly.
+
+        Raises:
+            StartError: a store cannot be opened, or would hide a file store.
+        """
+        for name, uri in self.stores():
+            check_store_uri(name, uri)
+        # Only the default store: any other was chosen by the user.
+        if stores.is_default(self.backend_store_uri, Path.cwd()):
+            check_file_store_beside(stores.default_database(Path.cwd()))
+
+
+def check_store_uri(name: str, uri: str) -> None:
+    """Check that `uri`, the setting `name`, can be a store.
+
+    Raises:
+        StartError: it cannot.
+    """
+    remedy = f"Set c.MLflowProxy.{name} in the Jupyter configuration, for example to {EXAMPLE}."
+    shown = mask_uri(uri)
+    try:
+        scheme, authority = urlsplit(uri)[:2]
+    except ValueError as error:
+        raise StartError(f"The store URI {shown} cannot be read: {error}.", remedy) from None
+    if stores.has_server(uri):
+        kind = "tracking server" if stores.is_tracking_server(uri) else "managed service"
+        raise StartError(
+            f"The store, {shown}, is a {kind} with a dashboard of its own, "
+            "which cannot be shown here yet.",
+            "Open that dashboard in the browser. Notebooks log to it all the same.",
+        )
+    if scheme.startswith("sqlite"):
+        match = stores.SQLITE.fullmatch(uri)
+        if not match:
+            raise StartError(f"The store URI {shown} names no database file.", remedy)
+        check_folder_of(Path(match["path"]))
+    elif "://" in uri and not scheme:
+        raise StartError(f"The store URI {shown} has no scheme.", remedy)
+    elif authority.count("@") > 1:  # the part after the first would be shown, as the host
+        raise StartError(f"The store URI {shown} cannot be read.", "Write %40 for @ in a password.")
+
+
+def check_folder_of(database: Path) -> None:
+    """Check that SQLite can write `database` and the journal beside it.
+
+    Raises:
+        StartError: it cannot.
+    """
+    folder = database.absolute().parent
+    remedy = (
+        "Make the folder writable, or choose another place with c.MLflowProxy.backend_store_uri "
+        "(and c.MLflowProxy.default_artifact_root)."
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        if database.exists():
+            with database.open("r+b"):
+                pass
+    except OSError as error:
+        raise StartError(
+            f"MLflow cannot keep its database {database}: {error.strerror}.", remedy
+        ) from None
+
+
+def check_file_store_beside(database: Path) -> None:
+    """Check that a new `database` would not hide the runs of a file store beside it.
+
+    Raises:
+        StartError: it would.
+    """
+    folder = file_store.unmigrated(database)
+    if folder and not file_store.is_allowed():
+        command = file_store.migration_command(sys.executable, folder.parent, database)
+        raise StartError(
+            f"The runs of this folder are in MLflow's former file store, {folder}, "
+            f"which a new database would hide.",
+            f"Migrate them, which leaves {folder.name} as it is, and try again: "
+            f"{command}\n"
+            f"Or, to use the file store as it is, start Jupyter with {file_store.ALLOWED}=true "
+            "in its environment.",
+        )

@@ -1,0 +1,40 @@
+"""Paths, headers and file names that two of our processes, pages or scripts agree on.
+
+Paths are those below the dashboard's address. Pages receive theirs as data: no script spells one.
+"""
+
+import re
+
+NAME = "mlflow"
+"""Of the entry point, and so of the route below Jupyter's base URL."""
+
+# The supervisor's endpoints. The MLflow process answers `STATUS` too, once it is ready.
+STATUS = "/_proxy/status"
+START = "/_proxy/start"
+UPGRADE = "/_proxy/upgrade"
+# The dashboard's page, for the loading page to load in a hidden frame. It stands beside the
+# dashboard itself, because its links are relative.
+DASHBOARD_FRAME = "/_proxy_dashboard"
+
+# The MLflow process's endpoint for an input in the dashboard that causes no request.
+INPUT = "/_proxy/input"
+# Header of the dashboard's requests: seconds since the user's last input.
+IDLE_HEADER = "X-MLflow-Proxy-Idle"
+
+# MLflow's own paths.
+STATIC_FILES = "/static-files"
+TRACE_PAGE = f"{STATIC_FILES}/lib/notebook-trace-renderer/index.html"
+TELEMETRY = "/ajax-api/3.0/mlflow/ui-telemetry"
+
+LOG_NAME = re.compile(r"mlflow-proxy-(?P<pid>\d+)\.log(\.1)?")
+"""Name of a log or of its predecessor, in Jupyter's runtime folder."""
+
+
+def log_name(jupyter_pid: int) -> str:
+    """Name of the log of the Jupyter server with this process id."""
+    return f"mlflow-proxy-{jupyter_pid}.log"
+
+
+def below(path: str) -> str:
+    """`path` relative to the dashboard's address, for a link in a page."""
+    return path.removeprefix("/")

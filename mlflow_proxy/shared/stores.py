@@ -1,0 +1,53 @@
+"""What a store URI is: a SQLite file, the default one, a tracking server, a managed service."""
+
+import re
+from pathlib import Path
+
+SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?.*)?", re.DOTALL)
+RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/:])(.+)", re.DOTALL)
+# https://mlflow.org/docs/latest/api_reference/python_api/mlflow.html#mlflow.set_tracking_uri
+MANAGED = re.compile(r"(databricks(-uc)?|uc)(:.*)?|azureml://.*|arn:aws:sagemaker:.*", re.DOTALL)
+
+
+def default_database(root_dir: Path) -> Path:
+    """The default store's file: `mlflow.db` in Jupyter's root folder."""
+    return root_dir / "mlflow.db"
+
+
+def sqlite_uri(database: Path) -> str:
+    """The URI of the SQLite file `database`."""
+    return f"sqlite:///{database}"
+
+
+def sqlite_path(uri: str) -> Path | None:
+    """The database file of a `sqlite` URI; None for any other store, in memory included."""
+    match = SQLITE.fullmatch(uri)
+    if not match or match["path"] == ":memory:" or uri.startswith("sqlite:///file:"):
+        return None
+    return Path(match["path"]).absolute()
+
+
+def is_default(uri: str, root_dir: Path) -> bool:
+    """Whether `uri` is the default store of this root folder."""
+    return sqlite_path(uri) == default_database(root_dir)
+
+
+def is_tracking_server(uri: str) -> bool:
+    """Whether `uri` is the address of a tracking server, with a dashboard of its own."""
+    return uri.startswith(("http://", "https://"))
+
+
+def is_managed_service(uri: str) -> bool:
+    """Whether `uri` names a hosted MLflow, which only its own client can reach."""
+    return MANAGED.fullmatch(uri) is not None
+
+
+def anchored(uri: str, root_dir: Path) -> str:
+    """`uri` with a relative SQLite path made absolute, starting at `root_dir`."""
+    match = RELATIVE_SQLITE.fullmatch(uri)
+    return f"{match[1]}{root_dir / match[2]}" if match else uri
+
+
+def has_server(uri: str) -> bool:
+    """Whether the store of `uri` has a server of its own, which also decides about artifacts."""
+    return is_tracking_server(uri) or is_managed_service(uri)

@@ -1,0 +1,79 @@
+"""The supervisor's command line.
+
+Exit codes, for jupyter-server-proxy, which restarts a process that exits non-zero and never again
+starts one that exits with 0. The supervisor does not exit with 0 while Jupyter is alive.
+
+- 0: Jupyter has exited.
+- 1: failure (e.g. the socket cannot be created); delayed, because jupyter-server-proxy restarts
+  immediately and forever.
+- 128 + N: ended by signal N.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import time
+from pathlib import Path
+
+from .front.sockets import listen
+from .logs import MLflowOutput, set_up_logging
+from .mlflow_process import MLflowCommand
+from .progress import StartHistory
+from .supervisor import Supervisor
+
+RESTART_DELAY = 5.0  # seconds
+SERVER = Path(__file__).parents[1] / "server"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the supervisor until Jupyter or a signal ends it; returns the exit code."""
+    options = parser().parse_args(arguments)
+    os.umask(0o077)  # the socket, the log and the history are private
+    output = set_up_logging(options.log_file)
+    try:
+        with listen(options.unix_socket) as listener:
+            return asyncio.run(run(options, listener, output))
+    except Exception:
+        logging.getLogger(__name__).exception("The supervisor of MLflow failed")
+        time.sleep(RESTART_DELAY)
+        return 1
+
+
+async def run(options: argparse.Namespace, listener: socket.socket, output: MLflowOutput) -> int:
+    """Run the supervisor that `options` describe; returns the exit code."""
+    supervisor = Supervisor(
+        listener=listener,
+        # `-u`: the last output of a process that is killed reaches the log.
+        command=MLflowCommand(
+            (options.python, "-u", str(SERVER), *options.mlflow_options), options.root_dir
+        ),
+        output=output,
+        history=StartHistory(options.log_file.with_name("mlflow-proxy-start.json")),
+        log_file=options.log_file,
+        start_timeout=options.start_timeout,
+        jupyter_pid=options.jupyter_pid,
+        background=options.background,
+    )
+    return await supervisor.run()
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of the supervisor's options."""
+    result = argparse.ArgumentParser(prog="mlflow_proxy", description=__doc__, allow_abbrev=False)
+    result.add_argument("--unix-socket", type=Path, required=True, help="path to listen on")
+    result.add_argument("--log-file", type=Path, required=True, help="path of the log")
+    result.add_argument("--root-dir", type=Path, required=True, help="MLflow's working folder")
+    result.add_argument("--jupyter-pid", type=int, required=True, help="process to exit with")
+    result.add_argument("--python", required=True, help="interpreter that runs MLflow")
+    result.add_argument("--start-timeout", type=float, required=True, help="seconds")
+    result.add_argument("--background", action="store_true", help="first start at low priority")
+    result.add_argument(
+        "--mlflow-option",
+        action="append",
+        default=[],
+        dest="mlflow_options",
+        help="option of the MLflow process, passed on unread",
+    )
+    return result

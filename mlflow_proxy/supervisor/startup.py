@@ -1,0 +1,52 @@
+"""Follows a start of MLflow, or an upgrade of its database, by what the process reports."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from mlflow_proxy.shared import reports
+from mlflow_proxy.shared.passwords import mask_passwords
+from mlflow_proxy.shared.reports import Failure
+
+from .mlflow_process import MLflowProcess
+from .state import Status, failure_of_exit
+
+
+async def follow(
+    process: MLflowProcess, status: Status, timeout: float | None = None
+) -> Failure | None:
+    """Record in `status` what `process` reports; None once it is ready or has upgraded.
+
+    `timeout` is in seconds.
+    """
+    following = asyncio.ensure_future(_follow(process, status))
+    try:
+        # Not `wait_for`: before Python 3.12 it swallows a cancellation that comes with the result.
+        if (await asyncio.wait([following], timeout=timeout))[0]:
+            return following.result()
+    finally:
+        following.cancel()
+    return Failure(
+        f"MLflow was not ready within {timeout:g} seconds.",
+        "If the machine or the database is slow, raise c.MLflowProxy.start_timeout.",
+    )
+
+
+async def _follow(process: MLflowProcess, status: Status) -> Failure | None:
+    while report := await process.next_report():
+        match report:
+            case reports.StaticFolder(folder):
+                status.static_folder = Path(folder)
+            case reports.StageEntered(stage, step):
+                status.progress.enter(stage, step)
+            case reports.ModulesImported(count):
+                status.progress.imported(count)
+            case reports.Failure(reason, remedy):
+                reason, remedy = mask_passwords(reason), mask_passwords(remedy)
+                return replace(report, reason=reason, remedy=remedy)
+            case reports.Ready():
+                status.progress.finish()
+                return None
+            case reports.Upgraded():
+                return None
+    return failure_of_exit(await process.wait())
