@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--unix-socket", type=Path, required=True, help="path to listen on")
     result.add_argument("--log-file", type=Path, required=True, help="path of the log")
     result.add_argument("--root-dir", type=Path, required=True, help="MLflow's working folder")
-    result.add_argument("--jupyter-pid", type=int, required=True, help="process to exit with")
+    result.add_argument("--jupyter-pid", type=int, default=os.getppid(), help="parent to exit with")
     result.add_argument("--python", required=True, help="interpreter that runs MLflow")
     result.add_argument("--start-timeout", type=float, required=True, help="seconds")
     result.add_argument("--background", action="store_true", help="first start at low priority")

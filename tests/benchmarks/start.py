@@ -124,7 +124,7 @@ def click(path: str, home: Path, store: Path | None, prestart: bool = False) -> 
 
 def has_started(lab: Lab) -> bool:
     """Whether MLflow has come up without anybody's asking."""
-    return lab.mlflow_log.exists() and "MLflow serves" in lab.mlflow_log.read_text()
+    return lab.mlflow_log.exists() and "MLflow is ready" in lab.mlflow_log.read_text()
 
 
 def seconds_until_up(lab: Lab, path: str, accept: str, began: float) -> float:

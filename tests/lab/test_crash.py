@@ -72,10 +72,10 @@ def client_that_logs(
 
 def check_log(log: str) -> None:
     """Each transition is one line, with the process it is about."""
-    started = re.findall(r"INFO \S+: MLflow starts \(pid (\d+)\): \w", log)
-    served = re.findall(r"INFO \S+: MLflow serves \(pid (\d+)\) after", log)
-    killed = re.findall(r"INFO \S+: MLflow has ended \(pid (\d+)\): signal 9 \(Killed\)", log)
+    started = re.findall(r"INFO \S+: Started MLflow \(pid (\d+)\): \w", log)
+    served = re.findall(r"INFO \S+: MLflow is ready \(pid (\d+)\) after", log)
+    killed = re.findall(r"INFO \S+: MLflow ended \(pid (\d+)\): signal 9 \(Killed\)", log)
     assert started == served == [*killed, served[-1]]
     assert len(killed) == KILLS
-    delays = re.findall(r"MLflow has ended unexpectedly\. It starts again in (\S+) s", log)
+    delays = re.findall(r"MLflow ended unexpectedly\. Restarting in (\S+) s", log)
     assert delays == ["0.5", "1", "2", "4", "8", "16", "30", "30"]

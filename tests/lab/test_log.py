@@ -13,12 +13,10 @@ def test_a_start_is_two_lines_and_no_noise(lab: Lab) -> None:
     log = lab.mlflow_log.read_text()
     pid = lab.mlflow.pid
     supervisor = f"{TIME} INFO mlflow_proxy.supervisor.supervisor"
-    assert re.search(
-        rf"^{supervisor}: MLflow starts \(pid {pid}\): Somebody wants it\.$", log, re.M
-    )
-    served = re.search(rf"^{supervisor}: MLflow serves \(pid {pid}\) after [\d.]+ s$", log, re.M)
-    assert served
-    start = log[: served.end()]  # later there may be what MLflow says of other tests' requests
+    assert re.search(rf"^{supervisor}: Started MLflow \(pid {pid}\): requested$", log, re.M)
+    ready = re.search(rf"^{supervisor}: MLflow is ready \(pid {pid}\) after [\d.]+ s$", log, re.M)
+    assert ready
+    start = log[: ready.end()]  # later there may be what MLflow says of other tests' requests
     assert "Deprecat" not in start
     assert "uvicorn" not in start
 

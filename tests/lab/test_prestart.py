@@ -22,7 +22,7 @@ def test_the_first_click_finds_mlflow_up(start_lab: StartLab) -> None:
     # It is imported at low priority, by another thread than the one that will serve.
     if sys.platform == "linux":
         wait_for(lambda: 10 in niceness_of_threads(mlflow))
-    wait_for(lambda: "MLflow serves" in lab.mlflow_log.read_text(), 90)
+    wait_for(lambda: "MLflow is ready" in lab.mlflow_log.read_text(), 90)
     assert os.getpriority(os.PRIO_PROCESS, mlflow.pid) == os.getpriority(os.PRIO_PROCESS, 0)
     assert "<title>MLflow</title>" in lab.get("/", headers=PAGE).text
     assert lab.status() == {"state": "ready"}

@@ -17,6 +17,8 @@ from asyncio import StreamReader, StreamWriter
 from collections import defaultdict
 from collections.abc import AsyncIterator
 
+from mlflow_proxy.shared.reports import Ready, encode
+
 PIECE = b"x" * 65536
 PART = 10_000_000  # bytes
 
@@ -198,7 +200,7 @@ async def main(listener: int, reports: int) -> None:
         serve, sock=socket.socket(fileno=listener), limit=1 << 20, backlog=2048
     )
     async with server:
-        line.write(b'{"event": "ready"}\n')
+        line.write(encode(Ready()))
         await lifeline.read()
     os._exit(0)
 

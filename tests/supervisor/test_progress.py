@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.supervisor.progress import MODULES, STAGES, StartHistory, StartProgress
+from mlflow_proxy.shared.reports import Stage
+from mlflow_proxy.supervisor.progress import MODULES, SECONDS, StartHistory, StartProgress
 
 
 class Clock:
@@ -29,19 +30,19 @@ def history(tmp_path: Path) -> StartHistory:
 
 def test_imports_are_followed_by_the_modules(history: StartHistory, clock: Clock) -> None:
     progress = StartProgress(history, clock)
-    progress.enter("import")
+    progress.enter(Stage.IMPORT)
     at_first = progress.fraction
     progress.imported(MODULES // 2)
     half = progress.fraction
     progress.imported(MODULES)
     assert at_first < half < progress.fraction < 1
-    assert half - at_first == pytest.approx(STAGES["import"] / sum(STAGES.values()) / 2)
+    assert half - at_first == pytest.approx(SECONDS[Stage.IMPORT] / sum(SECONDS.values()) / 2)
 
 
 def test_it_never_goes_back_and_never_ends_early(history: StartHistory, clock: Clock) -> None:
     progress = StartProgress(history, clock)
     fractions = []
-    for stage in STAGES:
+    for stage in Stage:
         progress.enter(stage)
         progress.imported(10 * MODULES)
         clock.now += 100
@@ -52,7 +53,7 @@ def test_it_never_goes_back_and_never_ends_early(history: StartHistory, clock: C
 
 def test_the_last_start_gives_the_proportions(history: StartHistory, clock: Clock) -> None:
     first = StartProgress(history, clock)
-    for stage, seconds in {"import": 1.0, "store": 7.0, "serve": 1.0}.items():
+    for stage, seconds in {Stage.IMPORT: 1.0, Stage.STORE: 7.0, Stage.SERVE: 1.0}.items():
         clock.now += 1.0
         first.enter(stage)
         clock.now += seconds - 1.0
@@ -60,11 +61,14 @@ def test_the_last_start_gives_the_proportions(history: StartHistory, clock: Cloc
     first.imported(1234)
     first.finish()
     assert first.seconds == pytest.approx(10.0)
-    assert history.read() == ({"prepare": 1.0, "import": 1.0, "store": 7.0, "serve": 1.0}, 1234)
+    assert history.read() == (
+        {Stage.PREPARE: 1.0, Stage.IMPORT: 1.0, Stage.STORE: 7.0, Stage.SERVE: 1.0},
+        1234,
+    )
 
     second = StartProgress(history, clock)
-    second.enter("import")
-    second.enter("store")
+    second.enter(Stage.IMPORT)
+    second.enter(Stage.STORE)
     assert second.fraction == pytest.approx(0.2)
 
 
@@ -72,8 +76,8 @@ def test_what_remains_is_the_last_start_or_the_pace_of_this_one(
     history: StartHistory, clock: Clock
 ) -> None:
     progress = StartProgress(history, clock)
-    assert progress.remaining == pytest.approx(sum(STAGES.values()))
-    progress.enter("import")
+    assert progress.remaining == pytest.approx(sum(SECONDS.values()))
+    progress.enter(Stage.IMPORT)
     progress.imported(MODULES // 2)
     clock.now += 20
     assert progress.remaining == pytest.approx(20, rel=0.2)
@@ -81,7 +85,7 @@ def test_what_remains_is_the_last_start_or_the_pace_of_this_one(
 
 def test_a_start_that_is_put_off_begins_later(history: StartHistory, clock: Clock) -> None:
     progress = StartProgress(history, clock, delay=20, text="Later")
-    start = sum(STAGES.values())
+    start = sum(SECONDS.values())
     for now, remaining in [(0, 20 + start), (15, 5 + start), (20, start)]:
         clock.now = 100.0 + now
         assert progress.text == "Later"
@@ -93,4 +97,4 @@ def test_a_start_that_is_put_off_begins_later(history: StartHistory, clock: Cloc
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"seconds": {"import": "x"}, "modules": 1}'])
 def test_a_spoilt_history_is_forgotten(tmp_path: Path, text: str) -> None:
     (tmp_path / "start.json").write_text(text)
-    assert StartHistory(tmp_path / "start.json").read() == (STAGES, MODULES)
+    assert StartHistory(tmp_path / "start.json").read() == (SECONDS, MODULES)

@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from mlflow_proxy.supervisor.front.sockets import listen
-from support.supervisor import PAGE, SCRIPT, Supervisor, new_socket, supervisor_of
+from support.supervisor import PAGE, Supervisor, command_of, new_socket, supervisor_of
 from support.waiting import wait_for
 
 Start = Callable[[str], Supervisor]
@@ -104,11 +104,11 @@ def test_a_child_that_is_killed_while_it_starts_is_started_again(start: Start) -
     supervisor = start("hang")
     child = supervisor.child
     child.kill()
-    told = "ask for more memory. It is started again."
+    told = "ask for more memory. It is restarted."
     wait_for(lambda: supervisor.status()["text"].endswith(told))
     assert supervisor.status()["state"] == "starting"
     assert wait_for(lambda: supervisor.child).pid != child.pid
-    assert f"(pid {child.pid}) before it was up: signal 9 (Killed)" in supervisor.log.read_text()
+    assert f"MLflow ended (pid {child.pid}): signal 9 (Killed)" in supervisor.log.read_text()
 
 
 def test_after_crashes_in_a_row_programs_are_told_to_stay_away(start: Start) -> None:
@@ -214,7 +214,7 @@ def test_nothing_is_upgraded_unless_it_was_offered(start: Start) -> None:
 def test_a_child_that_ends_without_a_word_has_its_log_shown(start: Start) -> None:
     supervisor = start("silent")
     status = supervisor.wait_until("failed")
-    assert status["reason"] == "MLflow ended with exit code 3 before it was up."
+    assert status["reason"] == "MLflow ended with exit code 3 before it was ready."
     assert status["log"] == ["I am silent, of postgresql://me:***@host/db <script>"]
     page = supervisor.request("/", headers=PAGE)[2]
     assert "I am silent" in page
@@ -253,7 +253,7 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         "p.wait()"
     )
     listener = new_socket()
-    command = [sys.executable, "-c", code, sys.executable, str(SCRIPT), str(tmp_path), "serve"]
+    command = [sys.executable, "-c", code, *command_of("serve", tmp_path)]
     command.append(f"--unix-socket={listener}")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
@@ -289,7 +289,7 @@ def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:
         folder = tmp_path / "folder"
         folder.mkdir()
         os.chown(folder, 12345, -1)
-    with pytest.raises(PermissionError, match="belongs to somebody else"):
+    with pytest.raises(PermissionError, match="belongs to another user"):
         listen(folder / "socket").__enter__()
     assert not (folder / "socket").exists()
 
@@ -310,3 +310,30 @@ def test_a_users_file_does_not_stand_in_for_pythons(tmp_path: Path) -> None:
     )
     assert result.returncode == 0, result.stderr
     assert "--unix-socket" in result.stdout
+
+
+def test_a_report_of_another_version_is_logged_and_ignored(start: Start) -> None:
+    supervisor = start("misspelt")
+    supervisor.wait_until("ready")
+    assert supervisor.log.read_text().count("Ignored a report of MLflow") == 3
+
+
+@pytest.mark.parametrize("path", ["/_proxy/start", "/_proxy/upgrade"])
+@pytest.mark.parametrize("own_first", [True, False])
+def test_two_origins_are_foreign(start: Start, path: str, own_first: bool) -> None:
+    supervisor = start("outdated")
+    supervisor.wait_until("failed")
+    own, foreign = "Origin: http://localhost", "Origin: https://evil.example"
+    origins = [own, foreign] if own_first else [foreign, own]
+
+    def post(*headers: str) -> bytes:
+        lines = [f"POST {path} HTTP/1.1", "Content-Type: application/json", *headers]
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(supervisor.socket))
+            connection.sendall("\r\n".join([*lines, "Content-Length: 2", "", "{}"]).encode())
+            return connection.recv(100)
+
+    assert post("Host: localhost", *origins).startswith(b"HTTP/1.1 403 ")
+    assert post("Host: localhost", "Host: evil.example", own).startswith(b"HTTP/1.1 403 ")
+    assert supervisor.status()["state"] == "failed"
+    assert post("Host: localhost", own).startswith(b"HTTP/1.1 202 ")

@@ -1,4 +1,4 @@
-"""A supervisor with a small child in MLflow's place."""
+"""A supervisor of a small program in MLflow's place, or of MLflow itself."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import psutil
 from .processes import environment, running
 from .waiting import wait_for
 
-SCRIPT = Path(__file__).parents[1] / "resources" / "run_supervisor.py"
+STAND_INS = Path(__file__).parents[1] / "resources" / "mlflow_processes"
 PAGE = {"Accept": "text/html"}
 
 
@@ -47,10 +47,10 @@ class Supervisor:
         self.process = process
         self.socket = listener
         self.log = folder / "mlflow-proxy-0.log"
-        wait_for(lambda: process.poll() is not None or self.accepts(), message="nobody listens")
+        wait_for(lambda: process.poll() is not None or self.accepts(), message="no program listens")
 
     def accepts(self) -> bool:
-        """Whether it listens; the socket may be there before, or be somebody else's."""
+        """Whether it listens; the socket may exist before, or be another program's."""
         connection = Connection(self.socket)
         try:
             connection.connect()
@@ -110,8 +110,8 @@ def is_in(state: str, status: dict[str, Any], log: Path) -> bool:
     if state != "ready":
         return True
     lines = log.read_text()
-    pid = re.findall(r"MLflow starts \(pid (\d+)\)", lines)[-1]
-    return f"MLflow serves (pid {pid})" in lines
+    pid = re.findall(r"Started MLflow \(pid (\d+)\)", lines)[-1]
+    return f"MLflow is ready (pid {pid})" in lines
 
 
 def new_socket() -> Path:
@@ -123,10 +123,25 @@ def new_socket() -> Path:
 def supervisor_of(
     behaviour: str, folder: Path, *options: str, listener: Path | None = None
 ) -> Iterator[Supervisor]:
-    """Run a supervisor whose child behaves like `behaviour` (see resources/child.py)."""
-    command = [sys.executable, str(SCRIPT), str(folder), behaviour, *options]
+    """Run a supervisor whose MLflow is a program of resources/mlflow_processes."""
+    command = [*command_of(behaviour, folder), *options]
     with _running_on(listener or new_socket(), command, folder, environment(folder)) as supervisor:
         yield supervisor
+
+
+def command_of(behaviour: str, folder: Path) -> list[str]:
+    """The command of a supervisor whose interpreter runs the program `behaviour` instead."""
+    python = folder / behaviour
+    program = STAND_INS / f"{behaviour}.py"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} {program} "$@"\n')
+    python.chmod(0o700)
+    return [
+        *(sys.executable, "-m", "mlflow_proxy"),
+        f"--log-file={folder}/mlflow-proxy-0.log",
+        f"--root-dir={folder}",
+        f"--python={python}",
+        "--start-timeout=2",
+    ]
 
 
 @contextmanager
@@ -147,6 +162,8 @@ def mlflow_of(folder: Path, *launcher: str, **variables: str) -> Iterator[Superv
         *(*launcher, sys.executable, "-m", "mlflow_proxy"),
         f"--log-file={home}/mlflow-proxy-0.log",
         f"--root-dir={folder}",
+        f"--python={sys.executable}",
+        "--start-timeout=120",
     ]
     env = environment(home, {**stores, **variables})
     with _running_on(new_socket(), command, home, env) as supervisor:
@@ -161,6 +178,6 @@ def _running_on(
     command = [*command, f"--unix-socket={listener}"]
     with running(command, cwd=home, env=env, log=home / "stderr") as process:
         yield Supervisor(process, home, listener)
-    if process.returncode == -signal.SIGKILL:  # it had no time to
+    if process.returncode == -signal.SIGKILL:  # it could not remove the folder
         shutil.rmtree(listener.parent)
     assert not listener.is_socket()

@@ -15,6 +15,7 @@ class HeldRequests:
     def __init__(self, listener: socket.socket) -> None:
         self._address = listener.getsockname()
         self._released = asyncio.Event()
+        self._released.set()
         self._is_ready = False
         self._count = 0
 

@@ -1,0 +1,45 @@
+"""What the stand-ins for MLflow share: reports by the means of the real MLflow process."""
+
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+
+from mlflow_proxy.server.cli import parser
+from mlflow_proxy.server.reporter import Reporter
+from mlflow_proxy.shared.reports import Idle, ModulesImported, Ready, Stage, StageEntered
+
+options = parser().parse_args(sys.argv[3:])  # after `-u` and the real server's path
+reporter = Reporter(options.reports)
+listener = socket.socket(fileno=options.listener)
+
+name = os.path.basename(sys.argv[0]).removesuffix(".py")
+print(f"I am {name}, of postgresql://me:hunter2@host/db <script>", flush=True)
+reporter.send(StageEntered(Stage.IMPORT))
+
+
+def serve() -> None:
+    """Answer every request with the process id; report an idle process when asked to."""
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    reporter.send(ModulesImported(1000))
+    reporter.send(StageEntered(Stage.SERVE))
+    reporter.send(Ready())
+    while not ended.is_set():
+        select.select([listener], [], [], 0.02)
+        try:
+            connection, _ = listener.accept()
+        except BlockingIOError:  # no connection, or the supervisor was faster
+            continue
+        with connection:
+            connection.setblocking(True)
+            if not (request := connection.recv(65536)):  # a check of whether it accepts
+                continue
+            path = request.split()[1].decode()
+            body = '{"state": "ready"}' if path == "/_proxy/status" else str(os.getpid())
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            connection.sendall((head + body).encode())
+        if path == "/report-idle":
+            reporter.send(Idle(7))

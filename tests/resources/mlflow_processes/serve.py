@@ -1,0 +1,5 @@
+"""Starts and serves."""
+
+import common
+
+common.serve()
