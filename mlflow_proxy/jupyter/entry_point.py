@@ -1,20 +1,24 @@
 """The description of MLflow for jupyter-server-proxy."""
 
+import atexit
 import functools
 import os
+import shutil
 import sys
 import tempfile
-import uuid
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jupyter_core.paths import jupyter_runtime_dir
+from jupyter_server.serverapp import ServerApp
 from jupyter_server_proxy.config import ServerProcess
 from traitlets import Union
 
-from mlflow_proxy.shared.addresses import log_name
+from mlflow_proxy.shared.addresses import SOCKET_FOLDER, log_name
 from mlflow_proxy.shared.icon import icon
 
+from . import framing
 from .config import MLflowProxy, settings
 from .last_activity import counts_as_activity
 
@@ -39,25 +43,32 @@ def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
         "environment": {_literal(k): _literal(v) for k, v in environment(config).items()},
         "unix_socket": unix_socket(),
         "timeout": SUPERVISOR_TIMEOUT,
-        "new_browser_tab": config.new_browser_tab,
+        # A dashboard inside JupyterLab is a frame.
+        "new_browser_tab": config.new_browser_tab or not framing.may_frame_itself(_headers()),
         "launcher_entry": {"title": "MLflow", "icon_path": str(icon())},
         **activity(),
     }
 
 
 @functools.cache
-def unix_socket() -> bool | str:
-    """Path on which the supervisor listens; True: jupyter-server-proxy's default.
+def unix_socket() -> str:
+    """Path on which the supervisor listens, in a private folder that exists as long as Jupyter.
 
-    The default is a new folder in the temporary folder, whose path may be too long for a socket.
+    jupyter-server-proxy would choose a path that may be too long for a socket, and create its
+    folder late, when the supervisor's arguments show the path to other users.
     """
-    paths = [
-        Path(folder) / f"jupyter-server-proxy-{uuid.uuid4().hex[:8]}" / "socket"
-        for folder in (tempfile.gettempdir(), "/tmp", jupyter_runtime_dir())  # noqa: S108
-        if os.access(folder, os.W_OK)
-    ]
-    fitting = [path for path in paths if len(os.fsencode(path)) <= MAX_SOCKET_PATH]
-    return not fitting or fitting[0] == paths[0] or str(fitting[0])
+    for parent in (tempfile.gettempdir(), "/tmp", jupyter_runtime_dir()):  # noqa: S108
+        is_short = len(os.fsencode(parent)) <= MAX_SOCKET_PATH - len(f"/{SOCKET_FOLDER}12345678/s")
+        if is_short and os.access(parent, os.W_OK):
+            break
+    folder = tempfile.mkdtemp(prefix=SOCKET_FOLDER, dir=parent)
+    atexit.register(_remove, folder, os.getpid())
+    return f"{folder}/s"
+
+
+def _remove(folder: str, owner: int) -> None:
+    if os.getpid() == owner:  # not in a process that was forked from it
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def activity() -> dict[str, Any]:
@@ -102,6 +113,13 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         "MLFLOW_REGISTRY_STORE_URI": config.registry_store_uri,
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": config.default_artifact_root,
     }
+
+
+def _headers() -> Mapping[str, str]:
+    """The headers of Jupyter's settings."""
+    if not ServerApp.initialized():
+        return {}
+    return cast("Mapping[str, str]", ServerApp.instance().web_app.settings.get("headers", {}))
 
 
 def _literal(value: str) -> str:

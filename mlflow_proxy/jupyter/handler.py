@@ -8,19 +8,20 @@ cannot send a `DELETE` with a body. This one streams with back-pressure.
 import asyncio
 import contextlib
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
-from jupyter_server.utils import url_path_join
 from jupyter_server_proxy.config import ServerProcess
 from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
-from tornado import httputil, web
+from tornado import web
 from tornado.iostream import StreamClosedError
-from yarl import URL
 
-from mlflow_proxy.shared.headers import REDIRECTS, Headers, as_utf8, below, end_to_end
+from mlflow_proxy.shared.private_files import is_private_folder
 
+from .access import AccessChecks
+from .forwarding import answer_headers, request_headers, request_url
+from .framing import frame_ancestors
 from .last_activity import counts_as_activity
 from .request_body import RequestBody
 
@@ -29,7 +30,6 @@ MAX_HEADER = 64 << 10  # bytes of one header of a response; aiohttp's default is
 MAX_BUFFERED = 1 << 20  # bytes of a response that is sent only once it is complete
 MAX_DISCARDED = 16 << 20  # bytes that a client may still send after a failure
 RETRY_AFTER = 1  # seconds
-ASCII = bytes(range(0x21, 0x7F))
 
 
 def streaming_handler(name: str, process: dict[str, Any]) -> tuple[type[Any], dict[str, Any]]:
@@ -39,7 +39,7 @@ def streaming_handler(name: str, process: dict[str, Any]) -> tuple[type[Any], di
 
 
 @web.stream_request_body
-class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
+class StreamingHandler(AccessChecks, SuperviseAndProxyHandler):  # type: ignore[misc]
     """One request and its response.
 
     tornado calls `prepare`, then `data_received` with each chunk of the body, then `get`, `post`
@@ -52,15 +52,23 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
     _has_failed = _is_answered = False
 
     async def prepare(self, *args: Any, **kwargs: Any) -> None:
-        """Check the login, start the supervisor if necessary, then accept a body of any size."""
+        """Check who asks, start the supervisor if necessary, then accept a body of any size."""
+        if self.is_from_foreign_page():
+            self.set_status(HTTPStatus.FORBIDDEN)
+            self.set_header("Content-Type", "text/plain")
+            self.finish("Cross-origin request blocked")  # MLflow's words
+            return
         await super().prepare(*args, **kwargs)
         if self._finished:  # redirected to the login page
             return
+        self.set_xsrf_cookie()
         # tornado's `compress_response` would re-encode MLflow's response.
         self._transforms: list[Any] = []
         await self.ensure_process()
+        if not is_private_folder(Path(self.unix_socket).parent):
+            raise web.HTTPError(HTTPStatus.BAD_GATEWAY, "MLflow's socket is not private")
         # ServerApp.max_body_size protects Jupyter's memory, which a streamed body does not fill.
-        self.request.connection.set_max_body_size(ANY_SIZE)
+        self._connection.set_max_body_size(ANY_SIZE)
         self._record_activity()
 
     async def data_received(self, chunk: bytes) -> None:
@@ -73,7 +81,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
         await body.put(chunk)
         # A client that sends everything before it reads should get our response, up to a limit.
         if self._has_failed and body.discarded > MAX_DISCARDED:
-            self.request.connection.close()
+            self._connection.close()
 
     async def proxy(self, port: int, path: str) -> None:
         """Wait for the response; the request is complete."""
@@ -116,7 +124,7 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
             if self._body is not None:
                 self._body.close()
             if not self._is_answered:  # tornado would end the response as if it were complete
-                self.request.connection.close()
+                self._connection.close()
 
     async def _request(self) -> None:
         async with aiohttp.ClientSession(
@@ -130,8 +138,8 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
         ) as session:
             answer = await session.request(
                 self.request.method,
-                self._url(),
-                headers=self._request_headers(),
+                request_url(self.request.uri[len(self.prefix) :]),
+                headers=request_headers(self.proxy_request_headers(), self.prefix),
                 data=self._body,
                 allow_redirects=False,
             )
@@ -145,7 +153,8 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
         length = answer.content_length
         whole = await answer.read() if length is not None and length <= MAX_BUFFERED else b""
         self.set_status(answer.status, answer.reason)
-        self._headers = self._answer_headers(answer)
+        ancestors = frame_ancestors(self.settings.get("headers", {}))
+        self._headers = answer_headers(answer, self.prefix, ancestors)
         self.write(whole)
         await self._flush()
         async for chunk in answer.content.iter_any():
@@ -184,30 +193,5 @@ class StreamingHandler(SuperviseAndProxyHandler):  # type: ignore[misc]
         self._is_answered = True
 
     @property
-    def _prefix(self) -> str:
-        return str(url_path_join(self.base_url, self.name))
-
-    def _url(self) -> URL:
-        """The address as received: decoding and quoting it again would change a `%2F`."""
-        raw = quote(self.request.uri[len(self._prefix) :].encode("latin-1"), safe=ASCII)
-        path, _, query = raw.partition("?")
-        return URL.build(
-            scheme="http", host="localhost", path=path, query_string=query, encoded=True
-        )
-
-    def _request_headers(self) -> Headers:
-        headers = self.proxy_request_headers()
-        for name in ("X-Forwarded-Context", "X-ProxyContextPath", "X-Forwarded-Prefix"):
-            headers[name] = self._prefix
-        kept = [(n, as_utf8(v)) for n, v in end_to_end(headers.get_all()) if n != "Expect"]
-        # The connection is used once. But a server that knows closes it on a body that it does not
-        # read, which discards its response.
-        return [*kept, ("Connection", "keep-alive")]
-
-    def _answer_headers(self, answer: aiohttp.ClientResponse) -> httputil.HTTPHeaders:
-        headers = httputil.HTTPHeaders()
-        raw = [(name.decode("latin-1"), v.decode("latin-1")) for name, v in answer.raw_headers]
-        for name, value in end_to_end(raw):
-            is_redirect = name.lower() == "location" and answer.status in REDIRECTS
-            headers.add(name, below(self._prefix, value) if is_redirect else value)
-        return headers
+    def _connection(self) -> Any:
+        return self.request.connection  # tornado's type lacks what its HTTP/1 connection has

@@ -7,8 +7,9 @@ from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
 
 from mlflow_proxy.shared import stores
-from mlflow_proxy.shared.addresses import NAME
+from mlflow_proxy.shared.addresses import DASHBOARD_URL, FRAMES, NAME
 
+from . import framing
 from .config import MLflowProxy
 
 MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store has been migrated
@@ -22,6 +23,8 @@ HOST_ADDRESSED_SCHEMES = "ftp,sftp,hdfs,viewfs,http,https,mlflow-artifacts,r2,b2
 def export(config: MLflowProxy, server_app: ServerApp) -> None:
     """Put the store into this process's environment, which kernels and terminals inherit."""
     exported = kernel_environment(config, server_app.base_url)
+    headers = server_app.web_app.settings.get("headers", {})
+    exported[FRAMES] = "true" if framing.may_frame_itself(headers) else "false"
     tracking_uri = exported["MLFLOW_TRACKING_URI"]
     if os.environ.get("MLFLOW_TRACKING_URI", tracking_uri) != tracking_uri:
         server_app.log.warning(
@@ -65,6 +68,5 @@ def kernel_environment(config: MLflowProxy, base_url: str) -> dict[str, str]:
     if not stores.has_server(config.backend_store_uri):
         exported["_MLFLOW_SERVER_ARTIFACT_ROOT"] = config.default_artifact_root
         exported["MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES"] = HOST_ADDRESSED_SCHEMES
-        # The dashboard's address in the browser, for `mlflow_proxy.notebook`.
-        exported["MLFLOW_NOTEBOOK_TRACE_RENDERER_BASE_URL"] = url_path_join(base_url, NAME)
+        exported[DASHBOARD_URL] = url_path_join(base_url, NAME)
     return exported

@@ -13,9 +13,7 @@ from urllib.parse import quote, urlencode
 
 from mlflow.tracking.context.abstract_context import RunContextProvider
 
-from mlflow_proxy.shared.addresses import TRACE_PAGE
-
-ADDRESS = "MLFLOW_NOTEBOOK_TRACE_RENDERER_BASE_URL"  # of the dashboard, in the browser
+from mlflow_proxy.shared.addresses import DASHBOARD_URL, FRAMES, TRACE_PAGE
 
 
 class NotebookDisplay(RunContextProvider):  # type: ignore[misc] # mypy does not follow MLflow
@@ -26,7 +24,7 @@ class NotebookDisplay(RunContextProvider):  # type: ignore[misc] # mypy does not
     """
 
     def __init__(self) -> None:
-        self._address = os.environ.get(ADDRESS, "").rstrip("/")
+        self._address = os.environ.get(DASHBOARD_URL, "").rstrip("/")
         # Jupyter's value; `mlflow.set_tracking_uri` changes the environment as well.
         self._store = os.environ.get("MLFLOW_TRACKING_URI")
         self._run_is_due = False
@@ -106,7 +104,9 @@ class NotebookDisplay(RunContextProvider):  # type: ignore[misc] # mypy does not
             }
         )
         url = f"{self._address}{TRACE_PAGE}?{query}"
-        _display("trace.html", f"Trace {trace_id} at: {url}", url=url)
+        # Where frames are forbidden, the browser would show an error in its place.
+        template = "trace.html" if os.environ.get(FRAMES) == "true" else "trace_link.html"
+        _display(template, f"Trace {trace_id} at: {url}", url=url, trace_id=trace_id)
 
 
 def _display(template: str, text: str, **values: str) -> None:

@@ -8,6 +8,11 @@ import re
 NAME = "mlflow"
 """Of the entry point, and so of the route below Jupyter's base URL."""
 
+# Environment variables of kernels: the dashboard's address in the browser, and whether a notebook
+# may show its pages in a frame.
+DASHBOARD_URL = "MLFLOW_PROXY_DASHBOARD_URL"
+FRAMES = "MLFLOW_PROXY_FRAMES"
+
 # The supervisor's endpoints. The MLflow process answers `STATUS` too, once it is ready.
 STATUS = "/_proxy/status"
 START = "/_proxy/start"
@@ -25,6 +30,9 @@ IDLE_HEADER = "X-MLflow-Proxy-Idle"
 STATIC_FILES = "/static-files"
 TRACE_PAGE = f"{STATIC_FILES}/lib/notebook-trace-renderer/index.html"
 TELEMETRY = "/ajax-api/3.0/mlflow/ui-telemetry"
+
+SOCKET_FOLDER = "jupyter-server-proxy-"
+"""Prefix of the name of the socket's folder, which jupyter-server-proxy uses as well."""
 
 LOG_NAME = re.compile(r"mlflow-proxy-(?P<pid>\d+)\.log(\.1)?")
 """Name of a log or of its predecessor, in Jupyter's runtime folder."""

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from .private_files import is_private_file, is_private_folder
+
 # Files that shrink. Pictures and fonts are compressed already.
 SUFFIXES = frozenset({".css", ".html", ".js", ".json", ".map", ".svg", ".txt"})
 MIN_SIZE = 1024  # bytes; less does not fill a packet
@@ -19,9 +21,14 @@ BROTLI_QUALITY = 5
 CHUNK = 64 << 10  # bytes
 MAX_CACHE = 32 << 20  # bytes; all files of an MLflow release take 13 MB in both codings
 
-# MLflow's own value: file names hold a hash of the content.
-CACHE_CONTROL = ("Cache-Control", "public, max-age=2419200")
-VARY = ("Vary", "Accept-Encoding")
+HEADERS = (
+    # MLflow's own value: file names hold a hash of the content.
+    ("Cache-Control", "public, max-age=2419200"),
+    ("Vary", "Accept-Encoding"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "SAMEORIGIN"),  # as FRAME_OPTIONS of the supervisor's pages
+)
+"""Of every static file, compressed or not."""
 
 
 class Twin(NamedTuple):
@@ -51,7 +58,8 @@ def accepted_codings(accept_encoding: str) -> list[str]:
 def compressed(file: Path, accept_encoding: str) -> Twin | None:
     """The compressed twin of `file`, made on first use; None if compression would not help.
 
-    Making it takes about 50 ms a megabyte. Without a writable cache there is no twin.
+    Making it takes about 50 ms a megabyte. There is no twin without a cache folder, or if other
+    users can write to the folder: what they put there would run as Jupyter's page.
     """
     if file.suffix not in SUFFIXES:
         return None
@@ -65,7 +73,8 @@ def compressed(file: Path, accept_encoding: str) -> Twin | None:
             with contextlib.suppress(ImportError):  # no Brotli: the next one
                 if not twin.path.exists():
                     _make(twin, file)
-                return twin
+                is_safe = is_private_folder(twin.path.parent) and is_private_file(twin.path)
+                return twin if is_safe else None
     return None
 
 
@@ -73,14 +82,20 @@ def _make(twin: Twin, file: Path) -> None:
     """Make `twin` from `file` atomically: readers see a complete file or none."""
     folder = twin.path.parent
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not is_private_folder(folder):
+        raise PermissionError(f"{folder} is not private")
     _make_room(folder)
     aside = twin.path.with_name(f"{twin.path.name}.{os.getpid()}")
     try:
-        with file.open("rb") as plain, aside.open("wb") as output:
+        with file.open("rb") as plain, open(aside, "wb", opener=_open_private) as output:
             _compress(plain, output, twin.coding)
         aside.replace(twin.path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _compress(plain: BinaryIO, output: BinaryIO, coding: str) -> None:

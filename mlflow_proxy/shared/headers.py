@@ -1,5 +1,6 @@
 """Header handling that every HTTP proxy needs."""
 
+import re
 from collections.abc import Iterable
 
 # RFC 9110, 7.6.1, and the older hop-by-hop headers of RFC 2616, 13.5.1.
@@ -16,6 +17,8 @@ HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+# Without them a request would pass as one that no browser's page has sent.
+ALWAYS_KEPT = re.compile(r"host|origin|referer|sec-fetch-\w+|content-\w+")
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 MLFLOW = "http://localhost"  # the origin that MLflow sees, see server/middleware/origin.py
@@ -27,7 +30,8 @@ def end_to_end(headers: Iterable[tuple[str, str]]) -> Headers:
     """Remove the headers that concern one connection only."""
     headers = list(headers)
     connection = ",".join(value for name, value in headers if name.lower() == "connection")
-    left_out = HOP_BY_HOP | {name.strip().lower() for name in connection.split(",")}
+    named = {name.strip().lower() for name in connection.split(",")}
+    left_out = HOP_BY_HOP | {name for name in named if not ALWAYS_KEPT.fullmatch(name)}
     return [(name, value) for name, value in headers if name.lower() not in left_out]
 
 

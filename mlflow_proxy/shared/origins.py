@@ -3,6 +3,8 @@
 import re
 
 ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[-.\w\[\]:%]+)", re.ASCII)
+LOCAL_HOST = "localhost"  # what MLflow accepts, without a configuration
+LOCAL_ORIGIN = f"http://{LOCAL_HOST}"
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 

@@ -17,9 +17,9 @@ import socket
 import time
 from pathlib import Path
 
-from .front.sockets import listen
+from .front.sockets import listen, remove_folder
 from .logs import MLflowOutput, set_up_logging
-from .mlflow_process import MLflowCommand
+from .mlflow_process import MLflowCommand, without_jupyters_secrets
 from .progress import StartHistory
 from .supervisor import Supervisor
 
@@ -30,24 +30,32 @@ SERVER = Path(__file__).parents[1] / "server"
 def main(arguments: list[str] | None = None) -> int:
     """Run the supervisor until Jupyter or a signal ends it; returns the exit code."""
     options = parser().parse_args(arguments)
-    os.umask(0o077)  # the socket, the log and the history are private
+    umask = os.umask(0o077)  # the socket, the log and the history are private
     output = set_up_logging(options.log_file)
     try:
         with listen(options.unix_socket) as listener:
-            return asyncio.run(run(options, listener, output))
+            code = asyncio.run(run(options, listener, output, umask))
+        if code == 0:
+            remove_folder(options.unix_socket)
+        return code
     except Exception:
         logging.getLogger(__name__).exception("The supervisor of MLflow failed")
         time.sleep(RESTART_DELAY)
         return 1
 
 
-async def run(options: argparse.Namespace, listener: socket.socket, output: MLflowOutput) -> int:
+async def run(
+    options: argparse.Namespace, listener: socket.socket, output: MLflowOutput, umask: int
+) -> int:
     """Run the supervisor that `options` describe; returns the exit code."""
     supervisor = Supervisor(
         listener=listener,
         # `-u`: the last output of a process that is killed reaches the log.
         command=MLflowCommand(
-            (options.python, "-u", str(SERVER), *options.mlflow_options), options.root_dir
+            (options.python, "-u", str(SERVER), *options.mlflow_options),
+            options.root_dir,
+            without_jupyters_secrets(os.environ),
+            umask,
         ),
         output=output,
         history=StartHistory(options.log_file.with_name("mlflow-proxy-start.json")),

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +20,21 @@ OUTPUT_TIMEOUT = 1.0  # seconds to read the output of a process that has ended
 _logger = logging.getLogger(__name__)
 
 
+# Of the Jupyter server, a hub's single-user server and a hub's proxy.
+JUPYTERS_SECRET = re.compile(
+    r"(?:JUPYTER|JPY|CONFIGPROXY).*(?:TOKEN|SECRET|PASSWORD|PASSPHRASE|KEY|COOKIE)"
+)
+
+
 @dataclass(frozen=True)
 class MLflowCommand:
-    """How to start MLflow: the program, to which two descriptors are added, and its folder."""
+    """How to start MLflow; two descriptors are added to the program's arguments."""
 
     program: tuple[str, ...]
     folder: Path
+    environment: Mapping[str, str]
+    umask: int
+    """The user's own: what MLflow writes has the same mode as what kernels write."""
 
 
 class MLflowProcess:
@@ -66,6 +77,8 @@ class MLflowProcess:
                     f"--reports={theirs.fileno()}",
                     *options,
                     cwd=command.folder,
+                    env=command.environment,
+                    umask=command.umask,
                     stdin=DEVNULL,
                     stdout=PIPE,
                     stderr=STDOUT,
@@ -130,3 +143,8 @@ class MLflowProcess:
         while data := await self._process.stdout.read(4096):
             output.write(data)
         output.write(b"")
+
+
+def without_jupyters_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` without what opens Jupyter or JupyterHub, for MLflow and what it starts."""
+    return {name: value for name, value in environment.items() if not JUPYTERS_SECRET.match(name)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -114,11 +115,13 @@ def test_a_start_timeout_that_is_no_time_is_refused(seconds: float) -> None:
 
 @pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
 def test_an_idle_timeout_that_is_no_time_is_refused(seconds: float) -> None:
-    with pytest.raises(TraitError, match=r"MLflowProxy\.idle_timeout .* seconds, or 0"):
+    with pytest.raises(TraitError, match=r"MLflowProxy\.idle_timeout .* or 0 for never"):
         MLflowProxy(idle_timeout=seconds)
 
 
-def test_every_setting_says_what_it_does() -> None:
+def test_every_setting_is_in_the_readme_and_says_what_it_does() -> None:
     traits = MLflowProxy.class_own_traits(config=True)
-    assert len(traits) == 10
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("## Settings")[2].partition("\n\n## ")[0]
+    assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.M)) == sorted(traits)
     assert all(len(trait.help) > 40 for trait in traits.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -53,23 +54,32 @@ def test_braces_in_settings_survive_the_template(monkeypatch: pytest.MonkeyPatch
     assert environment["MLFLOW_BACKEND_STORE_URI"] == "postgresql://me:{secret}@host/db"
 
 
-def test_a_socket_is_where_its_path_is_short_enough(
+def test_the_socket_is_in_a_private_folder_whose_path_is_short_enough(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     long = tmp_path / ("x" * 100)
     long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
     entry_point.unix_socket.cache_clear()
-    assert entry_point.unix_socket() is True
     try:
-        monkeypatch.setattr(tempfile, "tempdir", str(long))
-        entry_point.unix_socket.cache_clear()
-        path = entry_point.unix_socket()
-        assert isinstance(path, str)
-        assert path.startswith("/tmp/jupyter-server-proxy-")
-        assert entry_point.unix_socket() == path
-        assert not Path(path).parent.exists()
+        path = Path(entry_point.unix_socket())
+        assert path.parent.parent == Path("/tmp")
+        assert path.parent.name.startswith("jupyter-server-proxy-")
+        assert path.parent.stat().st_mode & 0o777 == 0o700
+        assert entry_point.unix_socket() == str(path)
     finally:
         entry_point.unix_socket.cache_clear()
+
+
+def test_the_sockets_folder_ends_with_the_process(tmp_path: Path) -> None:
+    code = "import mlflow_proxy; print(mlflow_proxy.setup_mlflow()['unix_socket'])"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    printed = subprocess.check_output(
+        command, cwd=tmp_path.parent, env=environment, text=True
+    ).strip()
+    assert Path(printed).parent.parent == tmp_path
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_secret_is_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,9 +105,9 @@ def test_importing_imports_no_mlflow(module: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_entry_imports_no_mlflow() -> None:
+def test_the_entry_imports_no_mlflow(tmp_path: Path) -> None:
     code = "import mlflow_proxy as m, sys; m.setup_mlflow(); assert 'mlflow' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
 def test_the_supervisor_imports_only_the_standard_library() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlflow_proxy.shared.addresses import IDLE_HEADER
+from mlflow_proxy.shared.addresses import IDLE_HEADER, INPUT
 from support.lab import PAGE, Lab
 
 SEARCH = "/ajax-api/2.0/mlflow/experiments/search?max_results=10"
@@ -17,7 +17,12 @@ def last_activity(lab: Lab) -> str:
 
 @pytest.mark.parametrize(
     ("path", "headers"),
-    [("/", PAGE), (SEARCH, {}), (SEARCH, {IDLE_HEADER: "0.1"}), ("/_proxy/activity", {IDLE_HEADER: "9"})],
+    [
+        ("/", PAGE),
+        (SEARCH, {}),
+        (SEARCH, {IDLE_HEADER: "0.1"}),
+        (INPUT, {IDLE_HEADER: "9"}),
+    ],
     ids=["page", "client", "click", "scroll"],
 )
 def test_use_of_mlflow_is_activity(lab: Lab, path: str, headers: dict[str, str]) -> None:

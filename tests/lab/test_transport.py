@@ -342,7 +342,7 @@ def test_no_answer_and_a_part_of_a_small_one_are_a_bad_gateway(lab: Lab, answer:
     assert came.status_code == 502
     assert came.json() == {
         "error_code": "TEMPORARILY_UNAVAILABLE",
-        "message": "MLflow broke off.",
+        "message": "MLflow closed the connection.",
     }
 
 
@@ -383,7 +383,7 @@ def test_mlflow_that_cannot_be_reached_is_unavailable(lab: Lab) -> None:
 
 def test_the_log_holds_neither_secrets_nor_surprises(lab: Lab) -> None:
     log = lab.log.read_text()
-    assert "MLflow broke off: POST" in log
+    assert "MLflow closed the connection: POST" in log
     assert "] 503 " not in log  # what is not up yet is no error
     for word in ("Authorization", f"token {TOKEN}", "Traceback", "never ", "ResourceWarning"):
         assert word not in log

@@ -17,7 +17,8 @@ import uvicorn
 
 from mlflow_proxy.server import mlflow_app
 from mlflow_proxy.server.local import find_mlflow
-from mlflow_proxy.server.middleware import wrap
+from mlflow_proxy.server.middleware import Application, wrap
+from mlflow_proxy.server.middleware.use_tracker import LastUse
 from mlflow_proxy.server.store.revisions import Revisions
 from mlflow_proxy.server.store.settings import StoreSettings
 
@@ -27,7 +28,7 @@ async def serve(artifact_root: str, bare: str, wrapped: str) -> None:
     app = mlflow_app.load()
     gc.freeze()
     static_folder = find_mlflow() / "server" / "js" / "build"
-    ours = wrap(app, static_folder, artifact_root)
+    ours = wrap(Application(app, static_folder, artifact_root), LastUse(), 0.0)
     await asyncio.gather(
         *(
             uvicorn.Server(uvicorn.Config(each, uds=socket, log_level="warning")).serve()

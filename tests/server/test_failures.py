@@ -99,7 +99,7 @@ def test_a_failure_is_known(
 ) -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011 (which one, is for the table to say)
         fail(tmp_path)
-    known = failures.explain(caught.value, STORE, "setting")
+    known = failures.explain(caught.value, STORE, "setting").failure
     assert known.reason == reason
     assert remedy in known.remedy
 
@@ -123,7 +123,7 @@ def test_a_failure_is_known(
     ],
 )
 def test_what_others_say_is_known(said: str, reason: str) -> None:
-    known = failures.explain(RuntimeError(said), "postgresql://host/{database}")
+    known = failures.explain(RuntimeError(said), "postgresql://host/{database}").failure
     assert reason in known.reason
     assert known.remedy
 
@@ -131,7 +131,7 @@ def test_what_others_say_is_known(said: str, reason: str) -> None:
 def test_a_store_of_no_known_kind_is_told_which_there_are() -> None:
     with pytest.raises(MlflowException) as caught:
         MlflowClient("nonsense://host").search_experiments()
-    known = failures.explain(caught.value, "nonsense://host")
+    known = failures.explain(caught.value, "nonsense://host").failure
     assert known.reason.startswith(
         "MLflow has no store of the kind that nonsense://host names; it knows '"
     )
@@ -141,7 +141,7 @@ def test_a_store_of_no_known_kind_is_told_which_there_are() -> None:
 
 def test_a_file_store_that_is_refused_is_to_be_migrated() -> None:
     said = RuntimeError("set `MLFLOW_ALLOW_FILE_STORE=true` to opt out of this exception.")
-    known = failures.explain(said, "file:///my%20work/runs")
+    known = failures.explain(said, "file:///my%20work/runs").failure
     command = "mlflow migrate-filestore --source='/my work/runs'"
     assert f"{command} --target='sqlite:////my work/mlflow.db' and" in known.remedy
 
@@ -153,6 +153,6 @@ def test_the_cause_of_an_error_is_looked_at() -> None:
 
 
 def test_what_is_not_known_is_said_in_its_own_words() -> None:
-    known = failures.explain(ValueError("It is {odd}.\nVery."), STORE)
+    known = failures.explain(ValueError("It is {odd}.\nVery."), STORE).failure
     assert known.reason == "It is {odd}."
     assert failures.explain(KeyError(), STORE).reason == "KeyError"

@@ -25,8 +25,8 @@ from mlflow_proxy.shared.stores import sqlite_path
 def test_a_store_that_cannot_work_is_named_with_a_remedy(uri: str, reason: str) -> None:
     with pytest.raises(StartError) as caught:
         check_store_uri("backend_store_uri", uri)
-    assert reason in caught.value.reason
-    assert caught.value.remedy
+    assert reason in caught.value.failure.reason
+    assert caught.value.failure.remedy
 
 
 def test_a_password_is_not_shown() -> None:

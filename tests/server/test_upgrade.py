@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.server.store import database, upgrade
 from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.server.store import database, upgrade
 from mlflow_proxy.server.store.revisions import Revisions
 from mlflow_proxy.server.store.settings import StoreSettings
 
@@ -54,9 +54,9 @@ def settings(path: Path) -> StoreSettings:
 def test_an_older_database_is_offered_to_be_upgraded(path: Path) -> None:
     with pytest.raises(StartError, match="older MLflow") as caught:
         upgrade.check(settings(path), REVISIONS)
-    assert caught.value.upgrade
-    assert caught.value.upgrade.database == str(path)
-    assert caught.value.upgrade.copy == f"{path}.older.bak"
+    assert caught.value.failure.upgrade
+    assert caught.value.failure.upgrade.database == str(path)
+    assert caught.value.failure.upgrade.copy == f"{path}.older.bak"
 
 
 def test_a_database_without_a_revision_is_older_if_it_is_used(path: Path) -> None:
@@ -71,8 +71,8 @@ def test_a_newer_database_is_not_offered_to_be_upgraded(path: Path) -> None:
     write(path, "UPDATE alembic_version SET version_num = 'newer'")
     with pytest.raises(StartError, match="newer MLflow") as caught:
         upgrade.check(settings(path), REVISIONS)
-    assert caught.value.upgrade is None
-    assert "-m pip install --upgrade mlflow" in caught.value.remedy
+    assert caught.value.failure.upgrade is None
+    assert "-m pip install --upgrade mlflow" in caught.value.failure.remedy
 
 
 def test_a_registry_of_its_own_is_checked_too(path: Path) -> None:
@@ -132,7 +132,7 @@ def test_a_failed_upgrade_names_the_copy(path: Path) -> None:
 
     with pytest.raises(StartError, match="has failed: The migration is wrong") as caught:
         upgrade.run(settings(path), REVISIONS, fail)
-    assert f"cp {path}.older.bak {path}" in caught.value.remedy
+    assert f"cp {path}.older.bak {path}" in caught.value.failure.remedy
     assert Path(f"{path}.older.bak").exists()
 
 

@@ -1,15 +1,16 @@
 // Part of every dashboard page, before MLflow's own scripts. A user's requests look like those of the
 // page's own refresh, so each request gets a header with the seconds since the user's last input. A
 // page without input for a long time holds its requests until there is one, because a hub's proxy
-// counts every request as activity. The element's data has the addresses (see middleware/pages.py).
+// counts every request as activity. Each request also gets Jupyter's XSRF token, which a page of
+// another user cannot read. The element's data has the addresses (see middleware/pages.py).
 "use strict";
 
 (() => {
   const REPORT_INTERVAL = 60e3; // milliseconds; an input without a request is reported this late
   const INPUTS = ["pointerdown", "keydown", "wheel", "touchmove"]; // `scroll` may be a script's
 
-  const { idleHeader, input, pauseAfter } = document.currentScript.dataset;
-  const base = new URL(".", location.href).href;
+  const { base: root, idleHeader, input, pauseAfter } = document.currentScript.dataset;
+  const base = new URL(root, location.href).href;
   const pauseAfterMs = 1e3 * Number(pauseAfter) || Infinity;
   const plainFetch = window.fetch;
   let lastInput = Date.now(); // a user has just opened the page
@@ -30,6 +31,8 @@
   function mark(set) {
     lastSent = Date.now();
     set(idleHeader, (idle() / 1e3).toFixed(1));
+    const token = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1];
+    if (token) set("X-XSRFToken", token);
   }
 
   window.fetch = function (target, options) {

@@ -11,7 +11,7 @@ from .compressed_static_files import CompressedStaticFiles
 from .jupyter_credentials import JupyterCredentials
 from .origin import OwnOrigin
 from .pages import Pages
-from .sandbox import ArtifactSandbox
+from .sandbox import Sandbox
 from .status import ReadyStatus
 from .use_tracker import LastUse, UseTracker
 
@@ -48,7 +48,7 @@ def middlewares(
     ]
     if application.static_folder:
         result.append(Middleware(CompressedStaticFiles, folder=application.static_folder))
-    result.append(Middleware(ArtifactSandbox))
+    result.append(Middleware(Sandbox))
     if folder := local_folder(application.artifact_root):
         result.append(Middleware(ArtifactUris, folder=folder))
     return result

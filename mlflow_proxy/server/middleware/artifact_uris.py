@@ -20,10 +20,11 @@ from .sandbox import ARTIFACT_PATH
 API_PATH = re.compile(r"/api/\d\.0/mlflow/.*", re.DOTALL)
 SCHEME = b"mlflow-artifacts:"
 # In quotes: a JSON string, one within another, one in a filter. A URI that could lead out of the
-# folder, or that means something else as a path, is left to MLflow: `..`, `//`, `%2e`, `?`, `#`.
+# folder, or that means something else as a path, is left to MLflow: `..`, `//`, `%2e`, `?`, `#`. So
+# is one that is longer than a path can be, because the time and memory of a match grow with it.
 URI = re.compile(
     rb"""(["'])mlflow-artifacts:(/(?!/)(?:"""
-    rb"""(?!\.\.|\1)[^"\\?#%]|%(?![0-9A-Fa-f]{2})|\\{1,2}u(?!00[0-7])[0-9A-Fa-f]{4})*\\*\1)"""
+    rb"""(?!\.\.|\1)[^"\\?#%]|%(?![0-9A-Fa-f]{2})|\\{1,2}u(?!00[0-7])[0-9A-Fa-f]{4}){0,4096}\\{0,9}\1)"""
 )
 URI_IN_QUERY = re.compile(rb"(?<=%27)mlflow-artifacts%3A(?=%2F)")
 ESCAPED = re.compile(r'["\\\x00-\x1f]')  # in JSON, and twice in JSON within JSON
@@ -54,7 +55,7 @@ class ArtifactUris:
             return
         query = URI_IN_QUERY.sub(self._quoted, scope["query_string"])
         scope = {**scope, "query_string": query}
-        send = rewriting(send, is_json, self.with_uris)
+        send = rewriting(send, is_api_response, self.with_uris)
         if is_json(Headers(scope=scope)):
             await self._map_both(scope, receive, send)
         else:
@@ -111,6 +112,11 @@ def is_json(headers: Headers) -> bool:
     """Whether `headers` are those of plain JSON."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     return media_type == "application/json" and "content-encoding" not in headers
+
+
+def is_api_response(headers: Headers) -> bool:
+    """Whether `headers` are those of the API's JSON, not of an artifact that is JSON."""
+    return is_json(headers) and "content-disposition" not in headers
 
 
 async def whole_body(receive: Receive) -> bytes | None:

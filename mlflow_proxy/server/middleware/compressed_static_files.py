@@ -10,7 +10,7 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_proxy.shared.addresses import STATIC_FILES
-from mlflow_proxy.shared.compressed_files import CACHE_CONTROL, VARY, compressed
+from mlflow_proxy.shared.compressed_files import HEADERS, compressed
 
 
 class CompressedStaticFiles:
@@ -36,7 +36,7 @@ class _StaticFiles(StaticFiles):
         except HTTPException as error:
             return PlainTextResponse(error.detail, error.status_code)
         if isinstance(response, (FileResponse, NotModifiedResponse)):
-            response.headers.update(dict([CACHE_CONTROL, VARY]))
+            response.headers.update(dict(HEADERS))
         if not isinstance(response, FileResponse):
             return response
         headers = Headers(scope=scope)
@@ -46,7 +46,7 @@ class _StaticFiles(StaticFiles):
             return response
         result = FileResponse(
             twin.path,
-            headers=dict([CACHE_CONTROL, VARY, ("Content-Encoding", twin.coding)]),
+            headers=dict([*HEADERS, ("Content-Encoding", twin.coding)]),
             media_type=response.media_type,
             stat_result=twin.path.stat(),
         )

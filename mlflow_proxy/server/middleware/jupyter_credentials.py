@@ -1,11 +1,21 @@
 """Keeps Jupyter's cookies and tokens from MLflow."""
 
+from urllib.parse import unquote_plus
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-# Jupyter has checked them. MLflow without an authentication app of its own reads none.
-CREDENTIALS = ("authorization", "cookie", "proxy-authorization", "x-xsrftoken")
-TOKEN = b"token="  # in the query of an address that Jupyter prints at its start
+# Jupyter has checked them. MLflow without an authentication app of its own reads none. `Referer`
+# may be an address with Jupyter's token.
+CREDENTIALS = (
+    "authorization",
+    "cookie",
+    "proxy-authorization",
+    "referer",
+    "x-csrftoken",
+    "x-xsrftoken",
+)
+FIELDS = frozenset({"token", "_xsrf"})  # of a query, as Jupyter's handlers read them
 
 
 class JupyterCredentials:
@@ -21,11 +31,15 @@ class JupyterCredentials:
             for name in CREDENTIALS:
                 del headers[name]
             scope = {**scope, "headers": headers.raw}
-            if TOKEN in scope["query_string"]:
-                scope["query_string"] = without_token(scope["query_string"])
+            scope["query_string"] = without_credentials(scope["query_string"])
         await self._app(scope, receive, send)
 
 
-def without_token(query: bytes) -> bytes:
-    """Remove every `token` field from `query`."""
-    return b"&".join(field for field in query.split(b"&") if not field.startswith(TOKEN))
+def without_credentials(query: bytes) -> bytes:
+    """Remove every field of `FIELDS` from `query`, and leave the others as they are."""
+    fields = query.split(b"&")
+    return b"&".join(field for field in fields if _name(field) not in FIELDS)
+
+
+def _name(field: bytes) -> str:
+    return unquote_plus(field.partition(b"=")[0].decode("latin-1")).strip()

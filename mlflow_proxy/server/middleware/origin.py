@@ -11,10 +11,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlflow_proxy.shared.origins import is_own_origin
+from mlflow_proxy.shared.origins import LOCAL_HOST, LOCAL_ORIGIN, is_own_origin
 
-LOCAL_HOST = "localhost"
-LOCAL_ORIGIN = "http://localhost"
 NO_ORIGIN = "null"  # what browsers send for a page without an origin of its own (RFC 6454, 7.3)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_DISCARDED = 16 << 20  # bytes

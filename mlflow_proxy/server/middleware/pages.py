@@ -38,8 +38,8 @@ class Pages:
             "input": addresses.below(addresses.INPUT),
         }
         attributes = "".join(f' data-{name}="{html.escape(data[name])}"' for name in data)
-        self._tag = f"<script{attributes}>{SCRIPT}</script>".encode()
-        self._changes = {"/": self._add_script, addresses.TRACE_PAGE: _make_relative}
+        self._attributes = attributes
+        self._changes = {"/": self._add_script, addresses.TRACE_PAGE: self._change_trace_page}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on."""
@@ -58,8 +58,17 @@ class Pages:
         else:
             await self._app(scope, receive, send)
 
-    def _add_script(self, page: bytes) -> bytes:
-        return page.replace(HEAD, HEAD + self._tag, 1)
+    def _add_script(self, page: bytes, base: str = "./") -> bytes:
+        tag = f'<script{self._attributes} data-base="{base}">{SCRIPT}</script>'
+        return page.replace(HEAD, HEAD + tag.encode(), 1)
+
+    def _change_trace_page(self, page: bytes) -> bytes:
+        """Insert the script, and make links relative, which start at the root of the host."""
+        base = "../" * (addresses.TRACE_PAGE.count("/") - 1)
+        page = page.replace(b'<base href="/">', f'<base href="{base}">'.encode(), 1)
+        absolute, relative = addresses.STATIC_FILES, addresses.below(addresses.STATIC_FILES)
+        page = page.replace(f'src="{absolute}/'.encode(), f'src="{relative}/'.encode())
+        return self._add_script(page, base)
 
 
 def pause_after(idle_timeout: float) -> float:
@@ -74,10 +83,3 @@ def _forbid_caching(headers: MutableHeaders) -> bool:
         del headers[name]
     headers["cache-control"] = "no-cache"
     return True
-
-
-def _make_relative(page: bytes) -> bytes:
-    base = "../" * (addresses.TRACE_PAGE.count("/") - 1)
-    page = page.replace(b'<base href="/">', f'<base href="{base}">'.encode(), 1)
-    absolute, relative = addresses.STATIC_FILES, addresses.below(addresses.STATIC_FILES)
-    return page.replace(f'src="{absolute}/'.encode(), f'src="{relative}/'.encode())

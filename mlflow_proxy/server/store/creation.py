@@ -48,6 +48,7 @@ def create_aside(path: Path, create: Callable[[Path], None]) -> bool:
     """Create a database aside and link it to `path`; False if another program was faster."""
     with tempfile.TemporaryDirectory(prefix=".mlflow-", dir=path.parent) as folder:
         aside = Path(folder) / path.name
+        aside.touch()  # SQLite would ignore a umask that lets a group write
         with unsafe_but_fast():
             create(aside)
         with aside.open("rb") as file:

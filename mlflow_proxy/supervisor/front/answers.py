@@ -15,7 +15,7 @@ from mlflow_proxy.shared.icon import icon
 from mlflow_proxy.supervisor.state import State, Status
 
 from .http import Request, Response
-from .static_files import dashboard, static_file
+from .static_files import FRAME_OPTIONS, dashboard, static_file
 
 PAGES = Path(__file__).parent / "pages"
 PAGE_ADDRESSES = {
@@ -111,7 +111,7 @@ def page(request: Request, status: Status) -> Response:
     headers = (
         ("Cache-Control", "no-store"),
         ("Content-Security-Policy", _content_security_policy(nonce)),
-        ("X-Frame-Options", "SAMEORIGIN"),
+        FRAME_OPTIONS,
     )
     return Response(HTTPStatus.OK, text.encode(), "text/html; charset=utf-8", headers)
 
@@ -132,7 +132,7 @@ def _content_security_policy(nonce: str) -> str:
     return (
         f"default-src 'none'; script-src {source}; style-src {source}; connect-src 'self'; "
         "img-src data:; frame-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+        "base-uri 'none'; form-action 'none'"
     )
 
 

@@ -8,22 +8,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mlflow_proxy.shared.addresses import SOCKET_FOLDER
+from mlflow_proxy.shared.private_files import is_private_folder
+
 BACKLOG = 2048
-# jupyter-server-proxy creates a folder with this prefix for the socket and leaves it behind.
-FOLDER_OF_JUPYTER_SERVER_PROXY = "jupyter-server-proxy-"
 
 
 @contextmanager
 def listen(path: Path) -> Iterator[socket.socket]:
     """Listen on `path` (mode 0600; a new folder gets 0700) and remove it at the end.
 
+    The folder remains while Jupyter is alive, because another user could create it anew and read
+    what Jupyter sends there.
+
     Raises:
-        OSError: `path` exists and is not a socket, or no socket can be created there, or its
-            folder belongs to another user, who could replace the socket.
+        OSError: `path` exists and is not a socket, or no socket can be created there, or another
+            user could replace the socket in its folder.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.parent.stat().st_uid != os.geteuid():
-        raise PermissionError(f"{path.parent} belongs to another user")
+    if not is_private_folder(path.parent):
+        raise PermissionError(f"{path.parent} belongs to another user, or others can write to it")
     _remove_socket(path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(os.fspath(path))
@@ -34,9 +38,13 @@ def listen(path: Path) -> Iterator[socket.socket]:
             yield listener
         finally:
             _remove_socket(path)
-            if path.parent.name.startswith(FOLDER_OF_JUPYTER_SERVER_PROXY):
-                with contextlib.suppress(OSError):  # it is not empty
-                    path.parent.rmdir()
+
+
+def remove_folder(path: Path) -> None:
+    """Remove the folder of the socket `path`, once Jupyter has exited."""
+    if path.parent.name.startswith(SOCKET_FOLDER):
+        with contextlib.suppress(OSError):  # it is gone or not empty
+            path.parent.rmdir()
 
 
 def _remove_socket(path: Path) -> None:

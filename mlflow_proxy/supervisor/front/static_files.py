@@ -6,9 +6,12 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mlflow_proxy.shared.addresses import STATIC_FILES
-from mlflow_proxy.shared.compressed_files import CACHE_CONTROL, VARY, compressed
+from mlflow_proxy.shared.compressed_files import HEADERS, compressed
 
 from .http import Response
+
+# Jupyter's extension replaces it by the policy of Jupyter's configuration.
+FRAME_OPTIONS = ("X-Frame-Options", "SAMEORIGIN")
 
 
 def static_file(folder: Path, path: str, accept_encoding: str = "") -> Response:
@@ -27,7 +30,7 @@ def static_file(folder: Path, path: str, accept_encoding: str = "") -> Response:
     if content_type.startswith("text/"):
         content_type += "; charset=utf-8"
     twin = compressed(file, accept_encoding)
-    headers = [CACHE_CONTROL, VARY]
+    headers = [*HEADERS]
     if twin is not None:
         headers.append(("Content-Encoding", twin.coding))
     return Response(HTTPStatus.OK, b"", content_type, tuple(headers), twin.path if twin else file)
@@ -35,7 +38,7 @@ def static_file(folder: Path, path: str, accept_encoding: str = "") -> Response:
 
 def dashboard(folder: Path) -> Response:
     """Answer with the dashboard's page, which only loads its scripts while MLflow is not ready."""
-    headers = (("Cache-Control", "no-store"), ("Content-Security-Policy", "frame-ancestors 'self'"))
+    headers = (("Cache-Control", "no-store"), FRAME_OPTIONS)
     page = folder / "index.html"
     if not page.is_file():  # MLflow was installed from its source
         return Response(HTTPStatus.NOT_FOUND, b"Not found")

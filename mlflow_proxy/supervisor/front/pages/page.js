@@ -9,6 +9,12 @@ const element = (id) => document.getElementById(id);
 const addresses = JSON.parse(element("addresses").textContent);
 let preloaded = false;
 
+// Jupyter's XSRF token, which a page of another user cannot read.
+function headers() {
+  const token = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1];
+  return token ? { "X-XSRFToken": token } : {};
+}
+
 function show(report) {
   document.body.dataset.state = report.state;
   if (report.state === "ready" || report.state === "idle") {
@@ -27,7 +33,6 @@ function show(report) {
   setText("remedy", report.remedy);
   showOffer(report.upgrade);
   showLog(report.log);
-  if (report.dashboard) preload();
 }
 
 function setText(id, text) {
@@ -65,13 +70,17 @@ function preload() {
 async function follow() {
   let wait = INTERVAL;
   try {
-    const answer = await fetch(addresses.status, { cache: "no-store" });
+    const answer = await fetch(addresses.status, { cache: "no-store", headers: headers() });
     if (answer.redirected || answer.status === 401 || answer.status === 403) {
-      location.reload(); // logged out: Jupyter shows its login page
+      // Logged out: Jupyter shows its login page. Or the token is out of date, and comes anew.
+      setTimeout(() => location.reload(), RETRY_INTERVAL);
       return;
     }
     if (!answer.ok) throw new Error(answer.statusText);
-    show(await answer.json());
+    const report = await answer.json();
+    show(report);
+    const policy = answer.headers.get("Content-Security-Policy") ?? "";
+    if (report.dashboard && !policy.includes("frame-ancestors 'none'")) preload();
   } catch {
     wait = RETRY_INTERVAL;
   }
@@ -85,7 +94,7 @@ async function act(address) {
   try {
     const answer = await fetch(address, {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { ...headers(), "Content-Type": "application/json" },
       body: "{}",
     });
     if (answer.status === 404) location.reload(); // MLflow is ready already

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mlflow_proxy.server.store import creation
+from mlflow_proxy.shared.reports import Step
 
 CREATE_TOGETHER = Path(__file__).parents[1] / "resources" / "create_together.py"
 
@@ -57,21 +58,21 @@ def test_an_existing_store_is_not_touched(tmp_path: Path) -> None:
             "INSERT INTO alembic_version VALUES ('latest'); INSERT INTO experiments VALUES (0);"
         )
     before = path.read_bytes()
-    said: list[str] = []
-    creation.ensure(path, create=Path.touch, latest_revision="latest", tell=said.append)
-    assert said == []
+    steps: list[Step] = []
+    creation.ensure(path, create=Path.touch, latest_revision="latest", report=steps.append)
+    assert steps == []
     assert path.read_bytes() == before
 
 
 def test_a_store_that_nobody_finishes_is_left_to_mlflow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_store, "QUIET", 0.2)
+    monkeypatch.setattr(creation, "QUIET", 0.2)
     path = tmp_path / "mlflow.db"
     path.touch()
-    said: list[str] = []
-    creation.ensure(path, create=Path.touch, latest_revision="latest", tell=said.append)
-    assert said == ["wait"]
+    steps: list[Step] = []
+    creation.ensure(path, create=Path.touch, latest_revision="latest", report=steps.append)
+    assert steps == [Step.WAIT]
 
 
 def test_nothing_is_left_when_creation_fails(tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""Which requests may pass, as Jupyter's own handlers decide.
+
+jupyter-server-proxy switches Jupyter's XSRF check off for its routes and compares no origin. It
+leaves both to the program behind it. But MLflow knows neither Jupyter's cookies nor the origins
+that Jupyter's configuration admits.
+"""
+
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.utils import url_path_join
+
+from mlflow_proxy.shared.addresses import STATIC_FILES, TELEMETRY
+from mlflow_proxy.shared.origins import is_own_origin
+
+
+class AccessChecks(JupyterHandler):
+    """Checks the origin and the XSRF token of a request for `name` below the base URL."""
+
+    name: str
+
+    @property
+    def prefix(self) -> str:
+        """The route's path, without a slash at its end."""
+        return str(url_path_join(self.base_url, self.name))
+
+    def check_xsrf_cookie(self) -> None:
+        """Check the token as Jupyter's handlers do; JupyterHub calls this for reads as well.
+
+        Only a browser's page that uses the cookie needs a token. Static files are not the user's,
+        and MLflow's worker sends its telemetry without our script.
+
+        Raises:
+            tornado.web.HTTPError: 403, the token is missing or wrong.
+        """
+        path = self.request.path.removeprefix(self.prefix)
+        is_static = path.startswith(f"{STATIC_FILES}/") and self.request.method in ("GET", "HEAD")
+        if "Cookie" in self.request.headers and not is_static and path != TELEMETRY:
+            JupyterHandler.check_xsrf_cookie(self)
+
+    def skip_check_origin(self) -> bool:
+        """Return False: MLflow's own server refuses foreign pages that have a token as well."""
+        return False
+
+    def is_from_foreign_page(self) -> bool:
+        """Whether a page of an origin that Jupyter does not admit has sent the request."""
+        headers = self.request.headers
+        if "Origin" in headers:
+            is_own = is_own_origin(headers["Origin"], headers.get("Host", ""))
+            return not (is_own or self.check_origin())
+        # An image, say, of a sibling site: it cannot be read there, but would start MLflow.
+        is_elsewhere = headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+        is_link = headers.get("Sec-Fetch-Mode") == "navigate"
+        return is_elsewhere and not is_link and not self.check_referer()
+
+    def set_xsrf_cookie(self) -> None:
+        """Set the cookie whose value the page's script sends back, unless the browser has it."""
+        if "text/html" in self.request.headers.get("Accept", ""):
+            self.xsrf_token  # noqa: B018 (its getter sets the cookie)

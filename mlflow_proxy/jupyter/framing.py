@@ -1,0 +1,32 @@
+"""Who may show our pages in a frame: whoever Jupyter's configuration allows.
+
+On a hub whose users share one domain, a page of another user is of the same origin. It could read a
+page that it shows in a frame, the XSRF cookie included, so JupyterHub forbids all frames.
+"""
+
+import os
+from collections.abc import Mapping
+
+FORBIDDEN = "frame-ancestors 'none'"  # JupyterHub's default
+OWN = "frame-ancestors 'self'"  # Jupyter Server's default
+POLICY = "Content-Security-Policy"
+
+
+def is_on_hub() -> bool:
+    """Whether this Jupyter server was started by JupyterHub."""
+    return "JUPYTERHUB_SERVICE_PREFIX" in os.environ
+
+
+def frame_ancestors(headers: Mapping[str, str]) -> str:
+    """The directive for our pages, by the `headers` of Jupyter's settings; empty: no limit."""
+    policy = headers.get(POLICY, FORBIDDEN if is_on_hub() else OWN)
+    directives = (directive.strip() for directive in policy.split(";"))
+    found = next((each for each in directives if each.startswith("frame-ancestors")), "")
+    # With a domain for each user, JupyterHub names its own host.
+    has_own_domain = is_on_hub() and os.environ.get("JUPYTERHUB_HOST")
+    return OWN if found == FORBIDDEN and has_own_domain else found
+
+
+def may_frame_itself(headers: Mapping[str, str]) -> bool:
+    """Whether JupyterLab may show our pages in a frame, by the `headers` of Jupyter's settings."""
+    return frame_ancestors(headers) != FORBIDDEN

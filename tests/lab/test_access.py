@@ -1,0 +1,148 @@
+"""Who may read and write through Jupyter: a browser's pages, by cookie, origin and XSRF token."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import requests
+
+from support.lab import PAGE, TOKEN, Lab
+from support.upstream import upstream_config
+
+StartLab = Callable[..., Lab]
+CREATE = "/ajax-api/2.0/mlflow/experiments/create"
+FRAMES = "Content-Security-Policy"
+
+
+@pytest.fixture
+def browser(lab: Lab) -> Iterator[requests.Session]:
+    """The cookies of a browser that has opened the dashboard by the address that Jupyter prints."""
+    with requests.Session() as session:
+        page = session.get(f"{lab.mlflow_url}/?token={TOKEN}", headers=PAGE, timeout=30)
+        assert "<title>MLflow</title>" in page.text
+        yield session
+
+
+def create(lab: Lab, session: requests.Session, **headers: str) -> requests.Response:
+    body = {"name": f"{time.time_ns()}"}
+    return session.post(f"{lab.mlflow_url}{CREATE}", json=body, headers=headers, timeout=30)
+
+
+def test_a_page_with_the_cookie_writes_only_with_the_xsrf_token(
+    lab: Lab, browser: requests.Session
+) -> None:
+    own = {"Origin": lab.url}
+    assert create(lab, browser, **own).status_code == 403
+    assert create(lab, browser, **own, **{"X-XSRFToken": "guessed"}).status_code == 403
+    token = {"X-XSRFToken": browser.cookies["_xsrf"]}
+    assert create(lab, browser, **own, **token).status_code == 200
+    assert create(lab, browser, Origin="https://evil.example", **token).status_code == 403
+
+
+def test_a_client_with_a_token_needs_no_xsrf_token(lab: Lab, browser: requests.Session) -> None:
+    authorization = {"Authorization": f"token {TOKEN}"}
+    assert create(lab, browser, **authorization).status_code == 200
+    with requests.Session() as client:
+        assert create(lab, client, **authorization).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+        ({"Origin": "https://evil.example", "Sec-Fetch-Mode": "cors"}, 403),
+        ({"Connection": "origin", "Origin": "https://evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),
+        ({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors"}, 200),
+        ({"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, 200),
+        ({}, 200),
+    ],
+)
+def test_no_other_site_starts_mlflow(
+    start_lab: StartLab, headers: dict[str, str], status: int
+) -> None:
+    lab = start_lab()
+    with requests.Session() as session:
+        session.get(f"{lab.url}/lab?token={TOKEN}", timeout=30).raise_for_status()
+        answer = session.get(f"{lab.mlflow_url}/", headers={**PAGE, **headers}, timeout=30)
+        assert answer.status_code == status
+    assert lab.mlflow_log.exists() is (status == 200)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        'c.ServerApp.allow_origin = "https://lab.example.org"',
+        r'c.ServerApp.allow_origin_pat = r"https://.*\.example\.org"',
+        'c.ServerApp.allow_origin = "*"',
+    ],
+)
+def test_an_origin_that_jupyter_admits_is_admitted(start_lab: StartLab, config: str) -> None:
+    lab = start_lab(config=config)
+    lab.wait_until("ready")
+    with requests.Session() as session:
+        session.get(f"{lab.mlflow_url}/?token={TOKEN}", headers=PAGE, timeout=30)
+        token = {"X-XSRFToken": session.cookies["_xsrf"]}
+        answer = create(lab, session, Origin="https://lab.example.org", **token)
+        assert answer.status_code == 200, answer.text
+        foreign = create(lab, session, Origin="https://evil.example", **token).status_code
+        assert foreign == (200 if '"*"' in config else 403)
+        # The button of the loading page is answered by the supervisor, which is not asked now.
+        lab.mlflow.kill()
+        lab.wait_until("starting")
+        button = {"Origin": "https://lab.example.org", "Sec-Fetch-Site": "cross-site", **token}
+        url = f"{lab.mlflow_url}/_proxy/start"
+        assert session.post(url, json={}, headers=button, timeout=30).status_code == 202
+
+
+@pytest.mark.parametrize("path", ["/", "/static-files/index.html", "/_proxy/status", "/version"])
+def test_jupyter_decides_who_may_frame_the_dashboard(lab: Lab, path: str) -> None:
+    answer = lab.get(path, headers=PAGE)
+    assert "frame-ancestors 'self'" in answer.headers[FRAMES]
+    assert "X-Frame-Options" not in answer.headers
+
+
+def test_a_page_that_the_admin_allows_may_frame_it(start_lab: StartLab) -> None:
+    policy = "frame-ancestors 'self' https://lms.example.org"
+    lab = start_lab(
+        config=f'c.ServerApp.tornado_settings = {{"headers": {{"{FRAMES}": "{policy}"}}}}'
+    )
+    loading = lab.get("/", headers=PAGE)
+    lab.wait_until("ready")
+    for page in (loading, lab.get("/", headers=PAGE), lab.get("/static-files/index.html")):
+        directives = [each.strip() for each in page.headers[FRAMES].replace(",", ";").split(";")]
+        assert [each for each in directives if each.startswith("frame-")] == [policy]
+        assert "X-Frame-Options" not in page.headers
+
+
+def test_what_jupyter_keeps_is_not_in_mlflows_environment(start_lab: StartLab) -> None:
+    secrets = {
+        "JUPYTERHUB_API_TOKEN": "hunter2",
+        "JPY_API_TOKEN": "hunter2",
+        "JUPYTER_TOKEN": TOKEN,
+        "CONFIGPROXY_AUTH_TOKEN": "hunter2",
+        "AWS_SECRET_ACCESS_KEY": "needed",
+    }
+    lab = start_lab(env=secrets)
+    lab.wait_until("ready")
+    environment = lab.mlflow.environ()
+    assert "hunter2" not in environment.values()
+    assert TOKEN not in environment.values()
+    assert environment["AWS_SECRET_ACCESS_KEY"] == "needed"
+    assert environment["JUPYTER_RUNTIME_DIR"] == str(lab.runtime)
+
+
+def test_a_socket_that_others_can_replace_gets_no_request(start_lab: StartLab, tmp_path) -> None:
+    lab = start_lab(config=upstream_config(tmp_path))
+    lab.wait_until("ready")
+    (option,) = (o for o in lab.supervisor.cmdline() if o.startswith("--unix-socket="))
+    folder = __import__("pathlib").Path(option.partition("=")[2]).parent
+    before = lab.get("/tell").json()["requests"]
+    folder.chmod(0o777)
+    assert lab.get("/secret").status_code == 502
+    folder.chmod(0o700)
+    after = lab.get("/tell").json()["requests"]
+    assert [path for path in after if path not in before] == ["/tell"] or "/secret" not in after
