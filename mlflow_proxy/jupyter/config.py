@@ -166,7 +166,9 @@ class MLflowProxy(Configurable):
         is_timeout = 0 < value < float("inf")
         if not is_timeout and not (name == "idle_timeout" and value == 0):
             expected = "above 0" if name == "start_timeout" else "above 0, or 0 for never"
-            raise TraitError(f"MLflowProxy.{name} is {value:g}; it takes a number of seconds {expected}")
+            raise TraitError(
+                f"MLflowProxy.{name} is {value:g}; it takes a number of seconds {expected}"
+            )
         return value
 
     @validate("python")

@@ -47,17 +47,26 @@ class StreamingHandler(AccessChecks, SuperviseAndProxyHandler):  # type: ignore[
     before the last.
     """
 
+    _refusal: web.HTTPError | None = None
     _exchange: asyncio.Task[None] | None = None
     _body: RequestBody | None = None
     _has_failed = _is_answered = False
 
     async def prepare(self, *args: Any, **kwargs: Any) -> None:
         """Check who asks, start the supervisor if necessary, then accept a body of any size."""
+        try:
+            await self._admit(*args, **kwargs)
+        except web.HTTPError as error:
+            if "Upgrade" in self.request.headers:
+                raise
+            # Until the body has arrived, an answer would close the connection, which a client that
+            # is still sending often notices before it reads the answer.
+            self._refusal = error
+
+    async def _admit(self, *args: Any, **kwargs: Any) -> None:
         if self.is_from_foreign_page():
-            self.set_status(HTTPStatus.FORBIDDEN)
-            self.set_header("Content-Type", "text/plain")
-            self.finish("Cross-origin request blocked")  # MLflow's words
-            return
+            # MLflow's words.
+            raise web.HTTPError(HTTPStatus.FORBIDDEN, "Cross-origin request blocked")
         await super().prepare(*args, **kwargs)
         if self._finished:  # redirected to the login page
             return
@@ -73,6 +82,8 @@ class StreamingHandler(AccessChecks, SuperviseAndProxyHandler):  # type: ignore[
 
     async def data_received(self, chunk: bytes) -> None:
         """Send a chunk of the body on; tornado reads no more until this returns."""
+        if self._refusal is not None:
+            return
         self._record_activity()
         body = self._body
         if body is None:
@@ -85,6 +96,11 @@ class StreamingHandler(AccessChecks, SuperviseAndProxyHandler):  # type: ignore[
 
     async def proxy(self, port: int, path: str) -> None:
         """Wait for the response; the request is complete."""
+        if self._refusal is not None:
+            self.set_status(self._refusal.status_code)
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.write(self._refusal.log_message or self._refusal.reason or "")
+            return
         if self._body is not None:
             await self._body.put(RequestBody.END)
         exchange = self._exchange = self._exchange or asyncio.create_task(self._run_exchange())

@@ -36,10 +36,14 @@ c.Spawner.environment = {
 c.Spawner.args = ["--allow-root"] if os.geteuid() == 0 else []
 
 
-def make_folders(spawner: Spawner) -> None:
-    """Make the folders that a home has on a real hub."""
+def prepare_home(spawner: Spawner) -> None:
+    """Make the folders that a home has on a real hub; use the user's own configuration, if any."""
+    home = homes / spawner.user.name
     for name in ("work", "tmp"):
-        (homes / spawner.user.name / name).mkdir(parents=True, exist_ok=True)
+        (home / name).mkdir(parents=True, exist_ok=True)
+    if (home / "config").exists():
+        own = {"JUPYTER_CONFIG_DIR": str(home / "config")}
+        spawner.environment = {**spawner.environment, **own}
 
 
-c.Spawner.pre_spawn_hook = make_folders
+c.Spawner.pre_spawn_hook = prepare_home

@@ -26,7 +26,7 @@ import mlflow, os
 mlflow.set_experiment("from a notebook")
 with mlflow.start_run(run_name="run of a notebook"):
     mlflow.log_metric("loss", 0.25)
-print(os.environ["MLFLOW_NOTEBOOK_TRACE_RENDERER_BASE_URL"])
+print(os.environ["MLFLOW_PROXY_DASHBOARD_URL"])
 print(mlflow.get_tracking_uri())
 """
 
@@ -72,8 +72,8 @@ def test_a_user_goes_from_the_login_to_a_new_experiment(hub: Hub) -> None:
 def browser_of(hub: Hub) -> AbstractContextManager[Browser]:
     return chromium(
         f"--host-resolver-rules=MAP {HOST} 127.0.0.1",
-        # With HTTPS, as on a real hub, the browser sends `Sec-Fetch-Mode`; then Jupyter asks for
-        # XSRF tokens, which MLflow's pages know nothing of.
+        # With HTTPS, as on a real hub, the browser sends `Sec-Fetch-Mode`; then JupyterHub asks for
+        # XSRF tokens.
         f"--unsafely-treat-insecure-origin-as-secure={hub.origin}",
     )
 
@@ -117,6 +117,7 @@ def test_a_page_of_another_origin_is_refused(hub: Hub, bob: requests.Session, or
 def post(hub: Hub, session: requests.Session, name: str, **headers: str) -> requests.Response:
     url = hub.mlflow("bob", CREATE)
     headers["Sec-Fetch-Mode"] = "cors"  # as browsers send it over HTTPS
+    headers["X-XSRFToken"] = hub.xsrf_token(session, "bob")
     return session.post(url, json={"name": name}, headers=headers, timeout=30)
 
 
@@ -159,7 +160,7 @@ def test_a_run_of_a_notebook_is_in_the_dashboard(hub: Hub, bob: requests.Session
     answer = bob.post(
         hub.mlflow("bob", "/ajax-api/2.0/mlflow/runs/search"),
         json={"experiment_ids": ids},
-        headers={"Origin": hub.origin},
+        headers={"Origin": hub.origin, "X-XSRFToken": hub.xsrf_token(bob, "bob")},
         timeout=30,
     )
     (run,) = answer.json()["runs"]

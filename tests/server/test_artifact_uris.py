@@ -1,4 +1,4 @@
-"""What becomes of artifact URIs and folders in the REST API's JSON."""
+"""Artifact URIs and folders in the REST API's JSON are mapped to each other."""
 
 from __future__ import annotations
 
@@ -10,61 +10,76 @@ from urllib.parse import parse_qs, urlencode
 
 import pytest
 
+from mlflow_proxy.server.middleware import Application, middlewares
 from mlflow_proxy.server.middleware.artifact_uris import ArtifactUris, local_folder
+from mlflow_proxy.server.middleware.use_tracker import LastUse
+from support.asgi import Answer, Recorder, ask, read_body, respond
 
 FOLDERS = ["/home/ä b/mlartifacts", "file:///home/a/mlartifacts", "/日本"]
 API = "/api/2.0/mlflow/runs/get"
+JSON = (b"content-type", b"application/json")
+OCTETS = (b"content-type", b"application/octet-stream")
 
 
-async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the request's body, or 400 where that is no path of the folder."""
-    body = (await receive())["body"]
-    headers = dict(scope["headers"])
-    assert int(headers.get(b"content-length", len(body))) == len(body)
+def post(
+    app: Any, folder: str, body: bytes, path: str = API, media_type: tuple[bytes, bytes] = JSON
+) -> Answer:
+    """Send `body` to `app` through the middleware."""
+    headers = [media_type, (b"content-length", b"%d" % len(body))]
+    return ask(ArtifactUris(app, folder), path, method="POST", headers=headers, body=body)
+
+
+def received(folder: str, body: bytes, path: str = API) -> bytes:
+    """The body that MLflow receives for a client's `body`."""
+    app = Recorder(JSON, body=b"{}")
+    assert post(app, folder, body, path).status == 200
+    (result,) = app.bodies
+    return result
+
+
+def shown(folder: str, body: bytes, path: str = API) -> bytes:
+    """The body that a client receives for MLflow's `body`."""
+    return ask(ArtifactUris(Recorder(JSON, body=body), folder), path).body
+
+
+async def refusing(scope: Any, receive: Any, send: Any) -> None:
+    """Respond with the request's body: 400 if it refuses the folder, 200 otherwise."""
+    body = await read_body(scope, receive)
     status = 400 if b"refused" in body and b"mlflow-artifacts" not in body else 200
-    middle = len(body) // 2
-    headers = [(b"content-type", headers[b"content-type"]), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body[:middle], "more_body": True})
-    await send({"type": "http.response.body", "body": body[middle:]})
-
-
-def answer_to(
-    app: Any, body: bytes, path: str = API, media_type: bytes = b"application/json"
-) -> tuple[int, bytes]:
-    """The answer of `app`; its length is that of its body."""
-    headers = [(b"content-type", media_type), (b"content-length", b"%d" % len(body))]
-    pieces = [body[:7], body[7:]]
-    answer: list[Any] = []
-
-    async def receive() -> Any:
-        return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
-
-    async def send(message: Any) -> None:
-        answer.append(message)
-
-    scope = {"type": "http", "path": path, "query_string": b"", "headers": headers}
-    asyncio.run(app(scope, receive, send))
-    start, *rest = answer
-    whole = b"".join(message["body"] for message in rest)
-    assert int(dict(start["headers"])[b"content-length"]) == len(whole)
-    return start["status"], whole
+    await respond(send, status, (JSON,), body)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 @pytest.mark.parametrize("path", ["/", "/0", "/0/a b/ä/日本/𝄞.txt", "/it's"])
-def test_a_client_reads_what_it_wrote_and_the_store_has_a_folder(folder: str, path: str) -> None:
-    uris = ArtifactUris(echo, folder)
+def test_a_client_reads_the_uri_that_it_wrote_and_the_store_has_a_folder(
+    folder: str, path: str
+) -> None:
     inner = json.dumps({"uri": f"mlflow-artifacts:{path}"})
     sent = {"a": f"mlflow-artifacts:{path}", "b": [{"source": inner}], "c": "…"}
     for is_ascii in (True, False):
         body = json.dumps(sent, ensure_ascii=is_ascii).encode()
-        stored = json.loads(uris.with_folders(body))
+        stored = json.loads(received(folder, body))
         assert stored["a"] == f"{folder}{path}"
         assert json.loads(stored["b"][0]["source"]) == {"uri": f"{folder}{path}"}
         for answer_is_ascii in (True, False):
             answer = json.dumps(stored, ensure_ascii=answer_is_ascii).encode()
-            assert json.loads(uris.with_uris(answer)) == sent
+            assert json.loads(shown(folder, answer)) == sent
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        API,
+        "/api/3.0/mlflow/traces/search",
+        "/api/2.0/mlflow/artifacts/list",
+        "/api/2.0/mlflow/artifacts/presigned-download-url",
+        "/api/2.0/mlflow/logged-models/m-1/artifacts/directories",
+        "/api/2.0/mlflow/experiments/a\nb",
+    ],
+)
+def test_a_request_of_the_rest_api_is_mapped(path: str) -> None:
+    assert received("/root", b'["mlflow-artifacts:/a"]', path) == b'["/root/a"]'
+    assert shown("/root", b'["/root/a"]', path) == b'["mlflow-artifacts:/a"]'
 
 
 @pytest.mark.parametrize(
@@ -91,105 +106,93 @@ def test_a_client_reads_what_it_wrote_and_the_store_has_a_folder(folder: str, pa
         "see mlflow-artifacts:/a",
     ],
 )
-def test_what_may_be_no_path_of_the_folder_is_left_to_mlflow(uri: str) -> None:
+def test_a_uri_that_may_lead_out_of_the_folder_reaches_mlflow_unchanged(uri: str) -> None:
     body = b'{"source": "%s"}' % uri.encode()
-    assert ArtifactUris(echo, "/root").with_folders(body) == body
+    assert received("/root", body) == body
 
 
 @pytest.mark.parametrize("text", ["/rootless/a", "see /root/a", "/other/root/a", "a=/root/a"])
-def test_only_what_is_in_the_folder_becomes_a_uri(text: str) -> None:
+def test_a_text_that_is_no_path_of_the_folder_reaches_the_client_unchanged(text: str) -> None:
     body = json.dumps({"value": text}).encode()
-    assert ArtifactUris(echo, "/root").with_uris(body) == body
+    assert shown("/root", body) == body
 
 
 def test_the_folder_itself_becomes_a_uri() -> None:
-    assert ArtifactUris(echo, "/root").with_uris(b'["/root"]') == b'["mlflow-artifacts:/"]'
+    assert shown("/root", b'["/root"]') == b'["mlflow-artifacts:/"]'
 
 
-def test_both_ways() -> None:
-    seen = []
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        message = await receive()
-        seen.append(message["body"])
-
-        async def again() -> Any:
-            return message
-
-        await echo(scope, again, send)
-
+def test_a_request_and_its_response_are_mapped_in_one_exchange() -> None:
+    app = Recorder(JSON)
     body = b'{"artifact_location": "mlflow-artifacts:/a"}'
-    assert answer_to(ArtifactUris(app, "/root"), body) == (200, body)
-    assert seen == [b'{"artifact_location": "/root/a"}']
+    answer = post(app, "/root", body)
+    assert (answer.status, answer.body) == (200, body)
+    assert app.bodies == [b'{"artifact_location": "/root/a"}']
 
 
-def test_what_mlflow_refuses_for_the_folder_it_is_asked_for_the_uri() -> None:
+def test_a_request_that_mlflow_refuses_with_the_folder_is_repeated_with_the_uri() -> None:
     body = b'{"artifact_location": "mlflow-artifacts:/refused"}'
-    assert answer_to(ArtifactUris(echo, "/root"), body) == (200, body)
+    answer = post(refusing, "/root", body)
+    assert (answer.status, answer.body) == (200, body)
 
 
-def test_a_refusal_is_mlflows() -> None:
+def test_a_refusal_of_mlflow_reaches_the_client() -> None:
     body = b'{"artifact_location": "/root2/refused"}'
-    assert answer_to(ArtifactUris(echo, "/root"), body) == (400, body)
+    answer = post(refusing, "/root", body)
+    assert (answer.status, answer.body) == (400, body)
 
 
 @pytest.mark.parametrize(
     ("path", "media_type"),
     [
-        (API, b"application/octet-stream"),
-        ("/ajax-api/2.0/mlflow/runs/get", b"application/json"),
-        ("/graphql", b"application/json"),
-        ("/v1/traces", b"application/json"),
-        ("/api/2.0/mlflow-artifacts/artifacts/0/a.json", b"application/json"),
-        ("/api/2.0/mlflow/logged-models/m-1/artifacts/files", b"application/json"),
-        ("/api/3.0/mlflow/get-trace-artifact", b"application/json"),
+        (API, OCTETS),
+        ("/ajax-api/2.0/mlflow/runs/get", JSON),
+        ("/graphql", JSON),
+        ("/v1/traces", JSON),
+        ("/api/2.0/mlflow-artifacts/artifacts/0/a.json", JSON),
+        ("/api/2.0/mlflow/logged-models/m-1/artifacts/files", JSON),
+        ("/api/3.0/mlflow/get-trace-artifact", JSON),
     ],
 )
-def test_artifacts_and_the_dashboard_are_passed_on_as_they_are(
-    path: str, media_type: bytes
+def test_artifacts_and_the_dashboards_requests_are_passed_on_unchanged(
+    path: str, media_type: tuple[bytes, bytes]
 ) -> None:
-    seen = []
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append((await receive())["body"] + (await receive())["body"])
-
-        async def again() -> Any:
-            return {"body": seen[0]}
-
-        await echo(scope, again, send)
-
+    app = Recorder(media_type)
     body = b'["/root/a", "mlflow-artifacts:/a"]'
-    assert answer_to(ArtifactUris(app, "/root"), body, path, media_type) == (200, body)
-    assert seen == [body]
+    answer = post(app, "/root", body, path, media_type)
+    assert (answer.status, answer.body) == (200, body)
+    assert app.bodies == [body]
 
 
-@pytest.mark.parametrize("root", ["s3://bucket/a", "mlflow-artifacts:/", "/", 'a"b', '/a"b'])
-def test_another_store_is_called_by_its_name(root: str) -> None:
+@pytest.mark.parametrize("root", ["s3://bucket/a", "mlflow-artifacts:/", "/", 'a"b', '/a"b', ""])
+def test_an_artifact_root_that_is_no_local_folder_is_not_mapped(root: str) -> None:
     assert local_folder(root) == ""
+    application = Application(Recorder(), artifact_root=root)
+    assert ArtifactUris not in [each.cls for each in middlewares(application, LastUse(), 0.0)]
 
 
-def test_what_a_client_looks_for_is_a_folder() -> None:
-    seen = []
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_an_artifact_root_that_is_a_local_folder_is_mapped(folder: str) -> None:
+    assert local_folder(f"{folder}/") == folder
+    application = Application(Recorder(), artifact_root=folder)
+    assert ArtifactUris in [each.cls for each in middlewares(application, LastUse(), 0.0)]
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        seen.append(scope["query_string"])
 
-    def look_for(text: str) -> str:
+def test_a_uri_in_a_search_filter_becomes_a_folder() -> None:
+    def searched(text: str) -> str:
+        app = Recorder(JSON, body=b"{}")
         query = urlencode({"filter": text, "page_token": "a=b"})
-        scope = {"type": "http", "path": API, "query_string": query.encode(), "headers": []}
-        asyncio.run(ArtifactUris(app, "/ä b")(scope, app, app))
-        return parse_qs(seen.pop().decode())["filter"][0]
+        ask(ArtifactUris(app, "/ä b"), API, query=query.encode())
+        return parse_qs(app.scopes[0]["query_string"].decode())["filter"][0]
 
-    assert look_for("a = 'mlflow-artifacts:/ü/%'") == "a = '/ä b/ü/%'"
-    assert look_for("mlflow-artifacts:/a") == "mlflow-artifacts:/a"
+    assert searched("a = 'mlflow-artifacts:/ü/%'") == "a = '/ä b/ü/%'"
+    assert searched("mlflow-artifacts:/a") == "mlflow-artifacts:/a"
     body = json.dumps({"filter": "a LIKE 'mlflow-artifacts:/0/%' AND b = 'it's'"}).encode()
-    stored = json.loads(ArtifactUris(app, "/ä").with_folders(body))
-    assert stored == {"filter": "a LIKE '/ä/0/%' AND b = 'it's'"}
+    assert json.loads(received("/ä", body)) == {"filter": "a LIKE '/ä/0/%' AND b = 'it's'"}
 
 
-def test_a_uri_of_megabytes_costs_time_in_proportion() -> None:
-    """The memory of a match grew with it: 9 GB for 50 MB."""
-    uris = ArtifactUris(echo, "/root")
+def test_a_uri_of_megabytes_takes_little_memory() -> None:
+    """The memory of a match was proportional to its length: 9 GB for 50 MB."""
+    uris = ArtifactUris(Recorder(), "/root")
     body = b'{"source": "mlflow-artifacts:/%s"}' % (b"a" * 20_000_000)
     tracemalloc.start()
     try:
@@ -201,13 +204,12 @@ def test_a_uri_of_megabytes_costs_time_in_proportion() -> None:
     assert uris.with_folders(short) == short.replace(b"mlflow-artifacts:", b"/root")
 
 
-def test_a_client_that_goes_asks_nothing() -> None:
+def test_a_request_whose_client_disconnects_never_reaches_mlflow() -> None:
     async def app(*_: Any) -> None:
         raise AssertionError("half a request")
 
     async def receive() -> Any:
         return {"type": "http.disconnect"}
 
-    headers = [(b"content-type", b"application/json")]
-    scope = {"type": "http", "path": API, "query_string": b"", "headers": headers}
+    scope = {"type": "http", "path": API, "query_string": b"", "headers": [JSON]}
     asyncio.run(ArtifactUris(app, "/root")(scope, receive, app))

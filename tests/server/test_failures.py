@@ -142,17 +142,17 @@ def test_a_store_of_no_known_kind_is_told_which_there_are() -> None:
 def test_a_file_store_that_is_refused_is_to_be_migrated() -> None:
     said = RuntimeError("set `MLFLOW_ALLOW_FILE_STORE=true` to opt out of this exception.")
     known = failures.explain(said, "file:///my%20work/runs").failure
-    command = "mlflow migrate-filestore --source='/my work/runs'"
-    assert f"{command} --target='sqlite:////my work/mlflow.db' and" in known.remedy
+    command = "mlflow migrate-filestore '--source=/my work/runs'"
+    assert f"{command} '--target=sqlite:////my work/mlflow.db' and" in known.remedy
 
 
 def test_the_cause_of_an_error_is_looked_at() -> None:
     error = RuntimeError("It does not work.")
     error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert failures.explain(error, STORE).reason == f"The disk of {STORE} is full."
+    assert failures.explain(error, STORE).failure.reason == f"The disk of {STORE} is full."
 
 
 def test_what_is_not_known_is_said_in_its_own_words() -> None:
     known = failures.explain(ValueError("It is {odd}.\nVery."), STORE).failure
     assert known.reason == "It is {odd}."
-    assert failures.explain(KeyError(), STORE).reason == "KeyError"
+    assert failures.explain(KeyError(), STORE).failure.reason == "KeyError"

@@ -1,4 +1,4 @@
-"""What identifies a user to Jupyter never reaches MLflow."""
+"""Jupyter's cookies and tokens never reach MLflow."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_only_credentials_are_removed_from_a_query(query: bytes, left: bytes) ->
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_no_credential_passes_the_middlewares(tmp_path: Path, method: str) -> None:
+def test_jupyters_cookies_and_tokens_never_reach_mlflow(tmp_path: Path, method: str) -> None:
     app = Recorder()
     stack = wrap(Application(app, tmp_path, str(tmp_path)), LastUse(), 60.0)
     headers = [(name.lower().encode(), value.encode()) for name, value in SECRETS.items()]

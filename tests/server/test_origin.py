@@ -1,4 +1,4 @@
-"""Host and Origin: a page of the own host is local to MLflow, any other has no origin."""
+"""A page of the own host is local to MLflow; a page of any other host cannot write."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_two_origins_or_hosts_are_foreign() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_a_foreign_page_may_ask_but_not_read(method: str) -> None:
+def test_a_read_of_a_foreign_page_has_no_origin(method: str) -> None:
     app = Recorder()
     headers = encoded([("host", "hub.example.org"), ("origin", "https://evil.example")])
     assert ask(OwnOrigin(app), method=method, headers=headers).status == 200

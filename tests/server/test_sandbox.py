@@ -1,4 +1,4 @@
-"""Every response but the dashboard's page is kept from running."""
+"""Every response has a sandbox policy but the dashboard's page."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def test_a_response_has_the_policy(path: str) -> None:
     assert answer.body == b"<script>"
 
 
-def test_the_dashboards_page_has_not() -> None:
+def test_the_dashboards_page_has_no_policy() -> None:
     assert POLICY not in ask(Sandbox(Recorder()), "/").headers

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from starlette.datastructures import Headers
 
 Fields = list[tuple[bytes, bytes]]
+START = 7  # bytes of a body that are sent first
 
 
 class Answer(NamedTuple):
@@ -19,23 +20,44 @@ class Answer(NamedTuple):
 
 
 class Recorder:
-    """An application that keeps the scopes of its requests and answers them with their bodies."""
+    """An application that keeps its requests and responds with `body`, or with the request's."""
 
-    def __init__(self, *headers: tuple[bytes, bytes], status: int = 200) -> None:
+    def __init__(
+        self, *headers: tuple[bytes, bytes], status: int = 200, body: bytes | None = None
+    ) -> None:
         self.scopes: list[Any] = []
-        self._headers = list(headers)
+        self.bodies: list[bytes] = []
+        self._headers = headers
         self._status = status
+        self._body = body
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer."""
+        """Respond."""
         self.scopes.append(scope)
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body, more = body + message.get("body", b""), message.get("more_body", False)
-        start = {"type": "http.response.start", "status": self._status, "headers": self._headers}
-        await send(start)
-        await send({"type": "http.response.body", "body": body})
+        self.bodies.append(await read_body(scope, receive))
+        body = self.bodies[-1] if self._body is None else self._body
+        await respond(send, self._status, self._headers, body)
+
+
+async def read_body(scope: Any, receive: Any) -> bytes:
+    """Read the body of a request; its length is the one that the headers give, if they do."""
+    body, has_more = b"", True
+    while has_more:
+        message = await receive()
+        body, has_more = body + message.get("body", b""), message.get("more_body", False)
+    assert int(Headers(scope=scope).get("content-length", len(body))) == len(body)
+    return body
+
+
+async def respond(
+    send: Any, status: int, headers: tuple[tuple[bytes, bytes], ...], body: bytes
+) -> None:
+    """Send a response, its body in two pieces."""
+    length = (b"content-length", b"%d" % len(body))
+    start = {"type": "http.response.start", "status": status, "headers": [*headers, length]}
+    await send(start)
+    await send({"type": "http.response.body", "body": body[:START], "more_body": True})
+    await send({"type": "http.response.body", "body": body[START:]})
 
 
 def ask(
@@ -47,13 +69,13 @@ def ask(
     query: bytes = b"",
     body: bytes = b"",
 ) -> Answer:
-    """Send one request to `app`, its body in two pieces."""
-    pieces = [body[:7], body[7:]]
+    """Send one request to `app`, its body in two pieces; check the length of the response."""
+    pieces = [body[:START], body[START:]]
     messages: list[Any] = []
 
     async def receive() -> Any:
         if not pieces:
-            return {"type": "http.disconnect"}
+            await asyncio.Event().wait()  # the client waits for the response
         return {"type": "http.request", "body": pieces.pop(0), "more_body": bool(pieces)}
 
     async def send(message: Any) -> None:
@@ -71,4 +93,7 @@ def ask(
     asyncio.run(app(scope, receive, send))
     start, *rest = messages
     whole = b"".join(message.get("body", b"") for message in rest)
-    return Answer(start["status"], Headers(raw=list(start.get("headers", []))), whole)
+    answer = Answer(start["status"], Headers(raw=list(start.get("headers", []))), whole)
+    if method != "HEAD":
+        assert int(answer.headers.get("content-length", len(whole))) == len(whole)
+    return answer

@@ -11,7 +11,7 @@ from typing import Any
 import requests
 
 from .kernel import run_in_kernel
-from .lab import leftovers, set_up_lab_for_pictures
+from .lab import PAGE, leftovers, set_up_lab_for_pictures
 from .processes import BIN, describe, environment, free_ports, processes_of, running
 from .waiting import wait_for
 
@@ -87,6 +87,12 @@ class Hub:
         answer = session.post(login, data=form, timeout=30, allow_redirects=False)
         assert answer.status_code == 302, answer.text
         return session
+
+    def xsrf_token(self, session: requests.Session, user: str) -> str:
+        """The token that the server of `user` has given to the browser of `session`, if any."""
+        session.get(self.mlflow(user), headers=PAGE, timeout=30)
+        cookies = [each for each in session.cookies if each.name == "_xsrf"]
+        return next((c.value or "" for c in cookies if c.path.endswith(f"/user/{user}/")), "")
 
     def run_in_kernel(self, user: str, code: str) -> str:
         """Run `code` in a kernel of the server of `user`; returns what it printed."""
