@@ -5,8 +5,11 @@ leaves both to the program behind it. But MLflow knows neither Jupyter's cookies
 that Jupyter's configuration admits.
 """
 
+from http import HTTPStatus
+
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import url_path_join
+from tornado import web
 
 from mlflow_proxy.shared.addresses import STATIC_FILES, TELEMETRY
 from mlflow_proxy.shared.origins import is_own_origin
@@ -51,7 +54,21 @@ class AccessChecks(JupyterHandler):
         is_link = headers.get("Sec-Fetch-Mode") == "navigate"
         return is_elsewhere and not is_link and not self.check_referer()
 
+    def get_login_url(self) -> str:
+        """The login page, for a browser that shows it.
+
+        Raises:
+            tornado.web.HTTPError: 403, the request is a script's or a program's.
+        """
+        if not self.wants_page():
+            raise web.HTTPError(HTTPStatus.FORBIDDEN, "Log in to Jupyter, or send its token")
+        return str(super().get_login_url())
+
+    def wants_page(self) -> bool:
+        """Whether a person waits for a page; otherwise a program waits for data."""
+        return "text/html" in self.request.headers.get("Accept", "")
+
     def set_xsrf_cookie(self) -> None:
         """Set the cookie whose value the page's script sends back, unless the browser has it."""
-        if "text/html" in self.request.headers.get("Accept", ""):
+        if self.wants_page():
             self.xsrf_token  # noqa: B018 (its getter sets the cookie)

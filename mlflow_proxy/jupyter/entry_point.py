@@ -58,12 +58,14 @@ def unix_socket() -> str:
     folder late, when the supervisor's arguments show the path to other users.
     """
     for parent in (tempfile.gettempdir(), "/tmp", jupyter_runtime_dir()):  # noqa: S108
-        is_short = len(os.fsencode(parent)) <= MAX_SOCKET_PATH - len(f"/{SOCKET_FOLDER}12345678/s")
+        is_short = len(os.fsencode(parent)) <= MAX_SOCKET_PATH - len(
+            f"/{SOCKET_FOLDER}12345678/socket"
+        )
         if is_short and os.access(parent, os.W_OK):
             break
     folder = tempfile.mkdtemp(prefix=SOCKET_FOLDER, dir=parent)
     atexit.register(_remove, folder, os.getpid())
-    return f"{folder}/s"
+    return f"{folder}/socket"
 
 
 def _remove(folder: str, owner: int) -> None:

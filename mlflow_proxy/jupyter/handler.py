@@ -28,6 +28,7 @@ from .request_body import RequestBody
 ANY_SIZE = 1 << 62  # bytes
 MAX_HEADER = 64 << 10  # bytes of one header of a response; aiohttp's default is 8 KiB
 MAX_BUFFERED = 1 << 20  # bytes of a response that is sent only once it is complete
+MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is refused
 MAX_DISCARDED = 16 << 20  # bytes that a client may still send after a failure
 RETRY_AFTER = 1  # seconds
 
@@ -57,11 +58,16 @@ class StreamingHandler(AccessChecks, SuperviseAndProxyHandler):  # type: ignore[
         try:
             await self._admit(*args, **kwargs)
         except web.HTTPError as error:
-            if "Upgrade" in self.request.headers:
+            if "Upgrade" in self.request.headers or not self._has_small_body():
                 raise
             # Until the body has arrived, an answer would close the connection, which a client that
             # is still sending often notices before it reads the answer.
             self._refusal = error
+
+    def _has_small_body(self) -> bool:
+        length = self.request.headers.get("Content-Length", "0")
+        is_chunked = "Transfer-Encoding" in self.request.headers
+        return not is_chunked and length.isdecimal() and int(length) <= MAX_REFUSED
 
     async def _admit(self, *args: Any, **kwargs: Any) -> None:
         if self.is_from_foreign_page():

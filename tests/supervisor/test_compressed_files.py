@@ -98,6 +98,48 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     assert compressed(script, "br, gzip") is None
 
 
+def test_a_cache_that_others_can_write_to_is_done_without(script: Path, cache: Path) -> None:
+    assert compressed(script, "gzip")
+    for mode in (0o770, 0o707, 0o777):
+        cache.chmod(mode)
+        assert compressed(script, "gzip") is None
+    cache.chmod(0o700)
+    assert compressed(script, "gzip")
+
+
+def test_a_link_in_place_of_the_cache_is_done_without(script: Path, cache: Path) -> None:
+    """As whoever can write to its parent could put there: a folder of the user's own."""
+    cache.parent.mkdir()
+    (script.parent / "elsewhere").mkdir(mode=0o700)
+    cache.symlink_to(script.parent / "elsewhere")
+    assert compressed(script, "gzip") is None
+
+
+def test_a_planted_file_is_not_served(script: Path) -> None:
+    twin = compressed(script, "gzip")
+    assert twin
+    twin.path.chmod(0o666)
+    assert compressed(script, "gzip") is None
+    twin.path.unlink()
+    twin.path.symlink_to(script)
+    assert compressed(script, "gzip") is None
+    if os.geteuid() == 0:
+        twin.path.unlink()
+        twin.path.write_bytes(gzip.compress(b"alert(1)"))
+        os.chown(twin.path, 12345, -1)
+        assert compressed(script, "gzip") is None
+
+
+def test_the_cache_is_private_whatever_the_umask(script: Path, cache: Path) -> None:
+    umask = os.umask(0)
+    try:
+        twin = compressed(script, "gzip")
+    finally:
+        os.umask(umask)
+    assert twin
+    assert (cache.stat().st_mode & 0o777, twin.path.stat().st_mode & 0o777) == (0o700, 0o600)
+
+
 def test_the_cache_is_bounded(script: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compressed_files, "MAX_CACHE", 1000)
     cache.mkdir(parents=True)

@@ -236,7 +236,9 @@ def test_a_signal_ends_it_with_all_it_has(start: Start) -> None:
     supervisor.process.send_signal(signal.SIGTERM)
     assert supervisor.process.wait(20) == 128 + signal.SIGTERM
     assert not child.is_running()
-    assert not supervisor.socket.parent.exists()
+    assert not supervisor.socket.exists()
+    # Jupyter is alive: another user could create the folder anew, and get Jupyter's next request.
+    assert stat.S_IMODE(supervisor.socket.parent.stat().st_mode) == 0o700
 
 
 def test_the_child_ends_when_the_supervisor_is_killed(start: Start) -> None:
@@ -266,29 +268,32 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
 
 def test_a_leftover_socket_is_replaced_but_nothing_else(tmp_path: Path) -> None:
     path = new_socket()
-    path.parent.mkdir()
+    path.parent.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as leftover:
         leftover.bind(str(path))
     with supervisor_of("serve", tmp_path, listener=path) as supervisor:
         supervisor.wait_until("ready")
         assert path.stat().st_mode & 0o777 == 0o600
 
-    path.parent.mkdir()
+    path.parent.mkdir(mode=0o700)
     path.write_text("not a socket")
     with supervisor_of("serve", tmp_path, listener=path) as supervisor:
         message = f"{path} is in the way and is not a socket; remove it"
         wait_for(lambda: message in supervisor.log.read_text())
         assert supervisor.process.wait(20) == 1
-    assert path.read_text() == "not a socket"
-    shutil.rmtree(path.parent)
+        assert path.read_text() == "not a socket"
+        path.unlink()
 
 
-def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:
-    folder = Path("/")
-    if os.geteuid() == 0:
-        folder = tmp_path / "folder"
-        folder.mkdir()
-        os.chown(folder, 12345, -1)
+@pytest.mark.parametrize("mode", [0o700, 0o770, 0o777])
+def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    folder.chmod(mode)
+    if mode == 0o700:  # another user's; without the right to give one away, the root folder
+        folder = folder if os.geteuid() == 0 else Path("/")
+        if os.geteuid() == 0:
+            os.chown(folder, 12345, -1)
     with pytest.raises(PermissionError, match="belongs to another user"):
         listen(folder / "socket").__enter__()
     assert not (folder / "socket").exists()
