@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the whole test suite on the wheel, in a virtual environment of its own, and installs what it
-# needs: Chromium and PostgreSQL by apt-get where it may, configurable-http-proxy by npm, the rest by
-# pip.
+# needs: Chromium, nginx and PostgreSQL by apt-get where it may, configurable-http-proxy by npm, the
+# rest by pip.
 #
 #   tests/run.sh                       everything
 #   tests/run.sh --oldest              the core, on the oldest supported releases (tests/oldest.txt)
@@ -18,12 +18,15 @@ if [ "${1:-}" = --oldest ]; then
     environment=.venv-oldest
     extras=test
     constraints=(-c tests/oldest.txt)
-    selection=(tests/glue tests/server tests/lab)
+    selection=(tests/glue tests/shared tests/server tests/lab)
 fi
 
 packages=()
-[ -x /usr/bin/chromium ] || packages+=(chromium)
-compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
+if [ "$(uname)" = Linux ]; then # elsewhere, tests that need these are not selected
+    [ -x /usr/bin/chromium ] || packages+=(chromium)
+    [ -x /usr/sbin/nginx ] || packages+=(nginx-light)
+    compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
+fi
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ]; then
         echo "Needed, on Debian: sudo apt-get install ${packages[*]}" >&2
@@ -31,7 +34,8 @@ if [ ${#packages[@]} -gt 0 ]; then
     fi
     echo "Installing ${packages[*]}"
     apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "${packages[@]}" >/dev/null
+    # The tests start what they need themselves: without a runlevel, no service is started.
+    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "${packages[@]}" >/dev/null
 fi
 
 if [ ! -x .venv-tests/node/node_modules/.bin/configurable-http-proxy ]; then
@@ -60,6 +64,9 @@ if [ "$environment" = .venv-tests ]; then # the types are those of the newest re
     ruff check .
     ruff format --check .
     mypy
+    check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+    # Reported only: an advisory of today does not make yesterday's commit wrong.
+    pip-audit --progress-spinner off --timeout 10 || echo "pip-audit found something, or could not ask"
 fi
 # Two at a time: tests wait for what they start about as long as they compute.
 exec pytest -n 2 --dist loadfile --no-loadscope-reorder "${selection[@]}"

@@ -49,6 +49,7 @@ def test_data_follow_the_umask(
         lab = start_lab(root=root)
     lab.wait_until("ready")
     lab.session.put(f"{lab.mlflow_url}{ARTIFACTS}/b.txt", data=b"b", timeout=30).raise_for_status()
+    lab.get(lab.mlflow_script, headers={"Accept-Encoding": "br"}).raise_for_status()
     lab.run_in_kernel(LOG)
     assert modes(root / "mlartifacts", Path.is_file) == {file}
     assert modes(root / "mlartifacts", Path.is_dir) == {directory}

@@ -1,22 +1,74 @@
-"""The private names of MLflow that the package uses are those of the installed MLflow.
+"""The private and unversioned names of MLflow that the package uses are those of the installed one.
 
 In processes of their own: what MLflow imports warns, and warnings are errors here.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from mlflow_proxy.server.local import find_mlflow
+from mlflow_proxy.server.middleware.artifact_uris import API_PATH
+from mlflow_proxy.server.middleware.pages import SCRIPT, Pages
+from mlflow_proxy.server.middleware.sandbox import ARTIFACT_PATH
+from mlflow_proxy.shared import addresses
+from support.asgi import Recorder, ask
+
+RELEASE = tuple(int(part) for part in version("mlflow").split(".")[:2])
+BUILD = find_mlflow() / "server" / "js" / "build"
+
+# Paths that send artifacts, below `/api/2.0` and the like or without it.
+ARTIFACTS = {
+    "/get-artifact",
+    "/model-versions/get-artifact",
+    "/mlflow-artifacts/artifacts/x",
+    "/mlflow/logged-models/x/artifacts/files",
+    "/mlflow/get-trace-artifact",
+}
+# Paths with a similar name that send JSON.
+JSON_PATHS = {
+    "/mlflow/artifacts/list",
+    "/mlflow/logged-models/x/artifacts/directories",
+    "/mlflow-artifacts/artifacts",
+    "/mlflow-artifacts/presigned/x",
+}
+# Variables that MLflow 3.10 does not have yet, and 3.17 has.
+NEW_VARIABLES = {"_MLFLOW_SERVER_BOOT_ID", "_MLFLOW_IN_JOB_EXECUTOR"}
 
 
-def check(code: str) -> None:
-    subprocess.run(
-        [sys.executable, "-c", f"from mlflow_proxy.server import mlflow_app\n{code}"], check=True
-    )
+def run(code: str, *arguments: str) -> str:
+    """Run `code` in another interpreter; returns what it prints."""
+    code = f"import sys; from mlflow_proxy.server import mlflow_app\n{code}"
+    command = [sys.executable, "-c", code, *arguments]
+    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def paths() -> dict[str, set[str]]:
+    """Methods of each path of MLflow's server, with `x` for each variable part."""
+    printed = run("""
+import json, re
+app = mlflow_app.load()
+from mlflow.server import app as flask_app
+found = [(path, [method.upper() for method in item]) for path, item in app.openapi()["paths"].items()]
+found += [(rule.rule, list(rule.methods)) for rule in flask_app.url_map.iter_rules()]
+print(json.dumps([(re.sub("<[^>]+>|{[^}]+}", "x", path), methods) for path, methods in found]))
+""")
+    result: dict[str, set[str]] = {}
+    for path, methods in json.loads(printed.splitlines()[-1]):
+        result.setdefault(path, set()).update(methods)
+    return result
 
 
 def test_the_variables_are_mlflows() -> None:
-    check("""
+    run("""
 from mlflow.server import constants
 assert constants.BACKEND_STORE_URI_ENV_VAR == mlflow_app.BACKEND_STORE
 assert constants.REGISTRY_STORE_URI_ENV_VAR == mlflow_app.REGISTRY_STORE
@@ -26,15 +78,43 @@ assert constants.SERVE_ARTIFACTS_ENV_VAR == mlflow_app.SERVE_ARTIFACTS
 """)
 
 
-def test_the_artifact_root_of_kernels_is_mlflows() -> None:
-    check("""
+def test_every_variable_that_is_set_is_read_by_mlflow() -> None:
+    printed = run("""
+import json, os
+from mlflow import environment_variables
+from mlflow.server import constants
+from mlflow_proxy.server.store.settings import StoreSettings
+known = {getattr(each, "name", None) for each in vars(environment_variables).values()}
+known |= {each for each in vars(constants).values() if isinstance(each, str)}
+os.environ.clear()
+mlflow_app.configure(StoreSettings("a", "b", "c"))
+print(json.dumps(sorted(set(os.environ) - known)))
+""")
+    assert set(json.loads(printed)) <= (NEW_VARIABLES if RELEASE < (3, 17) else set())
+
+
+def test_the_variables_of_kernels_are_mlflows() -> None:
+    run(
+        """
+from mlflow import environment_variables
 from mlflow.tracking._tracking_service import utils
 assert utils._SERVER_ARTIFACT_ROOT_ENV_VAR == mlflow_app.ARTIFACT_ROOT
-""")
+assert utils.MLFLOW_TRACKING_URI.name == "MLFLOW_TRACKING_URI"
+names = {
+    "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES": (3, 17),
+    "MLFLOW_ALLOW_FILE_STORE": (3, 13),
+    "MLFLOW_REGISTRY_URI": (0, 0),
+}
+release = tuple(map(int, sys.argv[1:]))
+for name, since in names.items():
+    assert release < since or getattr(environment_variables, name).name == name
+""",
+        *map(str, RELEASE),
+    )
 
 
 def test_the_stores_are_opened_as_mlflow_server_does() -> None:
-    check("""
+    run("""
 from inspect import signature
 from mlflow.server.handlers import initialize_backend_stores
 names = list(signature(initialize_backend_stores).parameters)[:3]
@@ -43,7 +123,7 @@ assert names == ["backend_store_uri", "registry_store_uri", "default_artifact_ro
 
 
 def test_the_revisions_are_those_that_alembic_finds() -> None:
-    check("""
+    run("""
 from alembic.script import ScriptDirectory
 from mlflow.store.db.utils import _get_alembic_config
 from mlflow_proxy.server.local import find_mlflow
@@ -55,10 +135,174 @@ assert revisions.known == {each.revision for each in script.walk_revisions()}
 """)
 
 
+def test_a_new_database_has_the_tables_that_are_read(tmp_path: Path) -> None:
+    run(
+        """
+import sqlite3
+from pathlib import Path
+from mlflow_proxy.server.local import find_mlflow
+from mlflow_proxy.server.store import creation, database
+from mlflow_proxy.server.store.revisions import Revisions
+path, latest = Path(sys.argv[1]), Revisions.of(find_mlflow()).latest
+mlflow_app._create(path, sys.argv[1])
+connection = sqlite3.connect(path)
+assert connection.execute(database.REVISION).fetchall() == [(latest,)]
+assert connection.execute(database.IS_USED).fetchall() == [(1,)]
+connection.close()
+assert creation._is_complete(path, latest)
+assert database.revision_of(f"sqlite:///{path}", latest) == latest
+""",
+        str(tmp_path / "mlflow.db"),
+    )
+
+
 def test_a_database_is_upgraded_as_mlflow_db_upgrade_does() -> None:
-    check("""
+    run("""
 from mlflow.store.db import utils
 assert callable(utils.create_sqlalchemy_engine)
 assert callable(utils._upgrade_db)
 assert callable(utils._verify_schema)
+""")
+
+
+def test_mlflow_accepts_the_local_host_and_origin_and_no_others() -> None:
+    run(
+        """
+import os
+sys.path.insert(0, sys.argv[1])
+from mlflow_proxy.server.store.settings import StoreSettings
+from mlflow_proxy.shared.origins import LOCAL_HOST, LOCAL_ORIGIN
+from support.asgi import ask
+mlflow_app.configure(StoreSettings("sqlite://", "sqlite://", "/"))
+app = mlflow_app.load()
+
+def status(host, origin):
+    headers = [(b"host", host.encode()), (b"origin", origin.encode())]
+    answer = ask(app, "/api/2.0/mlflow/none", method="POST", headers=headers)
+    return answer.status, answer.body
+
+assert status(LOCAL_HOST, LOCAL_ORIGIN)[0] == 404
+assert status("hub.example.org", LOCAL_ORIGIN)[0] == 403
+assert status(LOCAL_HOST, "https://evil.example") == (403, b"Cross-origin request blocked")
+assert status(LOCAL_HOST, "null")[0] == 403
+""",
+        str(Path(__file__).parents[1]),
+    )
+
+
+def without_version(path: str) -> str:
+    """`path` without `/api/2.0` and the like."""
+    parts = path.split("/")
+    return "/" + "/".join(parts[3:]) if parts[1] in ("api", "ajax-api") else path
+
+
+def test_the_paths_of_artifacts_are_mlflows(paths: dict[str, set[str]]) -> None:
+    sending = {path for path, methods in paths.items() if "GET" in methods and "artifact" in path}
+    in_sandbox = {path for path in sending if ARTIFACT_PATH.fullmatch(path)}
+    assert {without_version(path) for path in in_sandbox} == ARTIFACTS
+    assert {without_version(path) for path in sending - in_sandbox} <= JSON_PATHS
+
+
+def test_the_paths_of_the_rest_api_are_mlflows(paths: dict[str, set[str]]) -> None:
+    api = {path for path in paths if path.startswith("/api/") and "mlflow-artifacts" not in path}
+    assert len(api) > 100
+    assert all(API_PATH.fullmatch(path) for path in api)
+
+
+def test_the_other_paths_are_mlflows_and_ours_are_not(paths: dict[str, set[str]]) -> None:
+    assert "POST" in paths[addresses.TELEMETRY]
+    assert {"GET", "HEAD"} <= paths["/"]
+    assert {"GET", "HEAD"} <= paths[f"{addresses.STATIC_FILES}/x"]
+    assert not [path for path in paths if path.startswith("/_proxy")]
+
+
+def test_the_dashboards_page_can_be_changed() -> None:
+    page = (BUILD / "index.html").read_bytes()
+    assert page.count(b"<head>") == 1
+    links = f'src="{addresses.below(addresses.STATIC_FILES)}/'.encode()
+    assert links in page  # relative: the page is at `/` below any base URL
+    changed = ask(Pages(Recorder(body=page), 60.0), "/").body
+    assert changed.index(SCRIPT.encode()) < changed.index(links)
+
+
+def test_the_trace_page_can_be_changed() -> None:
+    page = (BUILD / addresses.TRACE_PAGE.removeprefix(f"{addresses.STATIC_FILES}/")).read_bytes()
+    assert b'<base href="/">' in page
+    assert b'src="/static-files/' in page
+    changed = ask(Pages(Recorder(body=page), 60.0), addresses.TRACE_PAGE).body
+    assert SCRIPT.encode() in changed
+    assert b'<base href="../../../">' in changed
+    assert b'src="static-files/' in changed
+    assert b'="/' not in changed.replace(SCRIPT.encode(), b"")
+
+
+def test_the_notebook_display_is_loaded_and_finds_mlflows_settings() -> None:
+    run("""
+import inspect
+import mlflow
+from mlflow.environment_variables import (
+    MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK,
+    MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT,
+)
+from mlflow.tracing.display import get_display_handler
+from mlflow.tracking.context import registry
+from mlflow_proxy.notebook.display import NotebookDisplay
+providers = list(registry._run_context_provider_registry)
+assert any(isinstance(each, NotebookDisplay) for each in providers)
+assert get_display_handler().disabled is False
+mlflow.tracing.disable_notebook_display()
+assert get_display_handler().disabled is True
+assert MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.get() is False
+assert MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK.get() > 0
+assert mlflow.get_last_active_trace_id() is None
+assert mlflow.last_active_run() is None
+assert callable(mlflow.flush_trace_async_logging)
+assert "silent" in inspect.signature(mlflow.get_trace).parameters
+""")
+
+
+def test_a_new_database_has_the_tables_that_we_read() -> None:
+    check("""
+import pathlib, sqlite3, tempfile
+from mlflow_proxy.server.store import database
+with tempfile.TemporaryDirectory() as folder:
+    path = pathlib.Path(folder) / "mlflow.db"
+    mlflow_app._create(path, folder)
+    connection = sqlite3.connect(path)
+    assert connection.execute(database.REVISION).fetchall()
+    assert connection.execute(database.IS_USED).fetchall()
+    connection.close()
+""")
+
+
+def test_the_display_of_traces_can_be_switched_off() -> None:
+    check("""
+from mlflow.tracing.display import get_display_handler
+assert get_display_handler().disabled is False
+""")
+
+
+def test_artifacts_are_served_where_the_sandbox_expects_them() -> None:
+    check("""
+from mlflow.server import app
+from mlflow_proxy.server.middleware.sandbox import ARTIFACT_PATH
+rules = [rule.rule for rule in app.url_map.iter_rules()]
+assert "/" in rules
+paths = [rule.replace("<path:artifact_path>", "a/b").replace("<model_id>", "m") for rule in rules]
+found = {path for path in paths if ARTIFACT_PATH.fullmatch(path)}
+assert {"/get-artifact", "/model-versions/get-artifact"} <= found
+assert "/api/2.0/mlflow-artifacts/artifacts/a/b" in found
+assert "/ajax-api/2.0/mlflow-artifacts/artifacts/a/b" in found
+""")
+
+
+def test_the_pages_are_among_the_static_files() -> None:
+    check("""
+from mlflow_proxy.server.local import find_mlflow
+from mlflow_proxy.shared.addresses import STATIC_FILES, TRACE_PAGE
+build = find_mlflow() / "server" / "js" / "build"
+page = (build / "index.html").read_text()
+assert "<head>" in page and f'="{STATIC_FILES[1:]}/' in page, page[:500]
+trace = (build / TRACE_PAGE.removeprefix(f"{STATIC_FILES}/")).read_text()
+assert "<head>" in trace and '<base href="/">' in trace, trace[:500]
 """)

@@ -83,6 +83,9 @@ def ask(
 
     scope = {
         "type": "http",
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("localhost", 80),
         "method": method,
         "path": path,
         "raw_path": path.encode(),
