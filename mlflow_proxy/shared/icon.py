@@ -8,6 +8,6 @@ def icon() -> Path:
     """Path of the icon, wherever the installation keeps it.
 
     An editable install maps the package `mlflow_proxy.icons` to a folder elsewhere. The package's
-    own path says where; `importlib.resources` would cost the supervisor 2 MB of memory.
+    path says where; `importlib.resources` would cost the supervisor 2 MB of memory.
     """
     return Path(import_module("mlflow_proxy.icons").__path__[0]) / "mlflow.svg"

@@ -1,4 +1,4 @@
-"""What parses is given what nobody would send; the examples are the same every time."""
+"""Parsers get input that no client sends; the examples are the same in every run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VISIBLE = [chr(code) for code in range(0x21, 0x100) if code != 0x7F]
 TARGET = st.text(VISIBLE, max_size=50).map("/".__add__)
 VALUE = st.text([*VISIBLE, " ", "\t"], max_size=50).map(str.strip)
 HEADERS = st.dictionaries(TOKEN.map(str.lower), VALUE, max_size=8)
-# Bytes that mean something to a parser, and any others.
+# Bytes with a meaning in HTTP, and any others.
 PIECE = st.sampled_from(
     [
         b"GET ",
@@ -55,7 +55,7 @@ WILD = st.lists(st.one_of(PIECE, st.binary(max_size=10)), max_size=20).map(b"".j
 
 
 def read(pieces: list[bytes]) -> Request | int | None:
-    """The request that comes in these pieces; the status of the refusal in its place."""
+    """The request that these pieces form, or the status of its refusal."""
 
     async def run() -> Request | None:
         reader = asyncio.StreamReader(limit=MAX_HEAD)
@@ -86,7 +86,7 @@ def test_a_request_is_read_as_it_was_written(
 @settings(max_examples=100)
 @given(WILD, WILD, st.lists(st.integers(0, 200), max_size=5))
 @example(b"GET / HTTP/1.1", b"", [1, 15])
-def test_any_bytes_are_a_request_or_are_refused_whatever_their_pieces(
+def test_any_bytes_are_a_request_or_are_refused_however_they_are_split(
     start: bytes, rest: bytes, cuts: list[int]
 ) -> None:
     data = start + b"\r\n\r\n" + rest
@@ -102,7 +102,7 @@ def test_any_bytes_are_a_request_or_are_refused_whatever_their_pieces(
 
 @settings(max_examples=20)
 @given(st.integers(MAX_HEAD + 10, 3 * MAX_HEAD), st.integers(1000, 2 * MAX_HEAD))
-def test_a_head_too_long_is_refused_whatever_its_pieces(size: int, piece: int) -> None:
+def test_a_head_that_is_too_long_is_refused_however_it_is_split(size: int, piece: int) -> None:
     data = (b"GET / HTTP/1.1\r\nX: " + b"x" * size)[:size]
     assert read([data[at : at + piece] for at in range(0, size, piece)]) == 431
 
@@ -115,7 +115,7 @@ LISTS = st.lists(
 
 
 @given(LISTS, st.lists(TOKEN, max_size=3), st.sampled_from(["Connection", "connection"]))
-def test_only_what_concerns_one_connection_is_left_out(
+def test_only_headers_of_one_connection_are_removed(
     headers: list[tuple[str, str]], named: list[str], connection: str
 ) -> None:
     headers = [(n, v) for n, v in headers if n.lower() != "connection"]
@@ -139,7 +139,7 @@ def test_a_redirect_to_a_path_stays_below(location: str, prefix: str) -> None:
 
 @given(st.text(max_size=30), st.sampled_from(["/a/mlflow", "/mlflow"]))
 @example("/evil.example", "/mlflow")
-def test_a_redirect_to_where_mlflow_takes_itself_to_be_stays_below(path: str, prefix: str) -> None:
+def test_a_redirect_to_the_origin_that_mlflow_sees_stays_below(path: str, prefix: str) -> None:
     led = below(prefix, f"http://localhost/{path}")
     assert led == f"{prefix}/{path}"
     assert urlsplit(urljoin("http://lab", led)).netloc == "lab"
@@ -165,7 +165,7 @@ DEFAULT = {"http": ":80", "https": ":443"}
 
 
 @given(SCHEME, NAME, PORT, NAME, PORT)
-def test_an_origin_is_own_only_if_host_and_port_are(
+def test_an_origin_is_own_only_with_the_same_host_and_port(
     scheme: str, page: str, page_port: str, host: str, host_port: str
 ) -> None:
     origin = f"{scheme}://{page}{page_port}"
@@ -186,7 +186,7 @@ ORIGIN = st.one_of(
 @example(b"https://lab.example@evil.example", b"lab.example")
 @example(b"https://lab.example/", b"lab.example")
 @example(b"https://lab.example\n", b"lab.example")
-def test_no_other_origin_passes_for_the_own(origin: bytes, host: bytes) -> None:
+def test_no_other_origin_is_taken_for_the_own(origin: bytes, host: bytes) -> None:
     if is_own_origin(origin.decode("latin-1"), host.decode("latin-1")):
         parts = urlsplit(origin.decode("latin-1").lower())
         assert parts.scheme in DEFAULT
@@ -236,17 +236,17 @@ def test_no_password_of_a_uri_is_logged(
 
 
 @given(st.text(max_size=50))
-def test_masking_twice_is_masking_once(text: str) -> None:
+def test_masking_is_idempotent(text: str) -> None:
     assert mask_passwords(mask_passwords(text)) == mask_passwords(text)
 
 
 @given(st.text(st.characters(exclude_characters="@="), max_size=50))
-def test_where_nothing_is_given_there_is_no_password(text: str) -> None:
+def test_a_text_without_uri_and_parameter_is_not_masked(text: str) -> None:
     assert mask_passwords(text) == text
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
-def test_output_is_the_same_whatever_its_pieces(data: bytes, cuts: list[int]) -> None:
+def test_output_has_the_same_lines_however_it_is_split(data: bytes, cuts: list[int]) -> None:
     def lines(pieces: list[bytes]) -> list[str]:
         output = MLflowOutput(logging.getLogger("fuzz"))
         for piece in pieces:

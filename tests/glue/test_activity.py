@@ -1,4 +1,4 @@
-"""What is use, and what is a page's own refresh."""
+"""Requests that a user or a client causes count as use; a page's own refresh does not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEARCH = "/ajax-api/2.0/mlflow/runs/search"
     ("path", "idle"),
     [("/", None), ("/api/2.0/mlflow/runs/search", None), (SEARCH, "0.0"), (SEARCH, "14.9")],
 )
-def test_pages_clients_and_a_persons_actions_are_use(path: str, idle: str | None) -> None:
+def test_a_request_of_a_page_a_client_or_a_user_is_use(path: str, idle: str | None) -> None:
     assert is_use(path, idle)
 
 
@@ -31,17 +31,17 @@ def test_pages_clients_and_a_persons_actions_are_use(path: str, idle: str | None
         ("/ajax-api/3.0/mlflow/ui-telemetry", None),
     ],
 )
-def test_a_pages_own_requests_are_not(path: str, idle: str | None) -> None:
+def test_a_request_of_the_page_itself_is_not_use(path: str, idle: str | None) -> None:
     assert not is_use(path, idle)
 
 
 @pytest.mark.parametrize("idle", ["", "-5", "nan", "nonsense", "1,2"])
-def test_what_cannot_be_read_is_use(idle: str) -> None:
+def test_a_request_with_an_unreadable_header_is_use(idle: str) -> None:
     assert is_use(SEARCH, idle)
 
 
-def test_jupyter_server_proxy_asks_where_it_can() -> None:
-    can = isinstance(ServerProcess.class_traits()["update_last_activity"], Union)
+def test_jupyter_server_proxy_gets_the_function_if_it_takes_one() -> None:
+    takes_function = isinstance(ServerProcess.class_traits()["update_last_activity"], Union)
     entry = mlflow_proxy.setup_mlflow()
-    assert ("update_last_activity" in entry) is can
+    assert ("update_last_activity" in entry) is takes_function
     ServerProcess(name="mlflow", **entry)

@@ -1,9 +1,11 @@
-"""Settings: their defaults, where they come from, and what they refuse."""
+"""Settings have defaults, read the environment, and refuse values that cannot work."""
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -34,7 +36,7 @@ def test_the_default_store_is_in_the_root_folder() -> None:
     assert config.python == sys.executable
 
 
-def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://tracking")
     assert MLflowProxy().backend_store_uri == "postgresql://tracking"
     monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "postgresql://backend")
@@ -45,14 +47,14 @@ def test_the_environment_names_the_store(monkeypatch: pytest.MonkeyPatch) -> Non
     assert MLflowProxy().default_artifact_root == "s3://bucket/path"
 
 
-def test_a_setting_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", "postgresql://backend")
     config = MLflowProxy(backend_store_uri="mysql://configured")
     assert config.backend_store_uri == "mysql://configured"
     assert config.registry_store_uri == "mysql://configured"
 
 
-def test_a_file_store_is_the_default_where_it_is_allowed_and_alone(
+def test_a_file_store_is_the_default_if_it_is_allowed_and_there_is_no_database(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     experiment = tmp_path / "mlruns" / "0"
@@ -84,7 +86,7 @@ def test_a_file_store_is_the_default_where_it_is_allowed_and_alone(
         ("what is this", "what is this"),
     ],
 )
-def test_a_relative_database_is_in_the_root_folder(
+def test_a_relative_database_path_starts_at_the_root_folder(
     uri: str, anchored: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert MLflowProxy(root_dir="/work", backend_store_uri=uri).backend_store_uri == anchored
@@ -102,26 +104,36 @@ def test_a_relative_database_is_in_the_root_folder(
         ("file:/mnt/artifacts", "file:/mnt/artifacts"),
     ],
 )
-def test_a_relative_artifact_folder_is_in_the_root_folder(uri: str, anchored: str) -> None:
+def test_a_relative_artifact_folder_starts_at_the_root_folder(uri: str, anchored: str) -> None:
     config = MLflowProxy(root_dir="/work", default_artifact_root=uri)
     assert config.default_artifact_root == anchored
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
-def test_a_start_timeout_that_is_no_time_is_refused(seconds: float) -> None:
+def test_a_start_timeout_that_is_not_positive_and_finite_is_refused(seconds: float) -> None:
     with pytest.raises(TraitError, match=r"MLflowProxy\.start_timeout .* seconds above 0"):
         MLflowProxy(start_timeout=seconds)
 
 
 @pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
-def test_an_idle_timeout_that_is_no_time_is_refused(seconds: float) -> None:
+def test_an_idle_timeout_that_is_negative_or_not_finite_is_refused(seconds: float) -> None:
     with pytest.raises(TraitError, match=r"MLflowProxy\.idle_timeout .* or 0 for never"):
         MLflowProxy(idle_timeout=seconds)
 
 
-def test_every_setting_is_in_the_readme_and_says_what_it_does() -> None:
+def test_the_readme_lists_every_setting_with_its_default() -> None:
     traits = MLflowProxy.class_own_traits(config=True)
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     table = readme.partition("## Settings")[2].partition("\n\n## ")[0]
+    defaults = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", table, re.M))
     assert sorted(re.findall(r"^\| `(\w+)` \|", table, re.M)) == sorted(traits)
+    assert sorted(defaults) == sorted(traits)
+    assert all(text.strip() for text in defaults.values())
+    for name in traits:
+        with suppress(ValueError, SyntaxError):  # not a value but a description of one
+            assert ast.literal_eval(defaults[name].strip("`")) == getattr(MLflowProxy(), name)
+
+
+def test_every_setting_says_what_it_does() -> None:
+    traits = MLflowProxy.class_own_traits(config=True)
     assert all(len(trait.help) > 40 for trait in traits.values())

@@ -1,4 +1,4 @@
-"""What jupyter-server-proxy is told, and what it makes of it."""
+"""The entry point describes MLflow in terms that jupyter-server-proxy knows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mlflow_proxy.jupyter.config import MLflowProxy
 ENTRY = mlflow_proxy.setup_mlflow()
 
 
-def test_what_is_tested_is_installed() -> None:
+def test_the_tested_package_is_the_installed_one() -> None:
     assert "site-packages" in Path(mlflow_proxy.__file__).parts
 
 
@@ -71,7 +71,7 @@ def test_the_socket_is_in_a_private_folder_whose_path_is_short_enough(
         entry_point.unix_socket.cache_clear()
 
 
-def test_the_sockets_folder_ends_with_the_process(tmp_path: Path) -> None:
+def test_the_sockets_folder_is_removed_when_the_process_ends(tmp_path: Path) -> None:
     code = "import mlflow_proxy; print(mlflow_proxy.setup_mlflow()['unix_socket'])"
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", code]
@@ -121,6 +121,6 @@ for name, module in sys.modules.items():
         command = [sys.executable, "-c", code + report]
         return set(subprocess.check_output(command, text=True).split())
 
-    # Some environments put modules into every interpreter (`.pth` files); those are not ours.
+    # Some environments load modules into every interpreter (`.pth` files).
     ours = foreign_modules("import mlflow_proxy.supervisor.main") - foreign_modules("")
     assert ours == {"mlflow_proxy"}

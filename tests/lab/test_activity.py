@@ -1,4 +1,4 @@
-"""What Jupyter counts as activity, and so a hub's idle culler."""
+"""Jupyter, and with it a hub's idle culler, counts use of MLflow as activity."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def test_use_of_mlflow_is_activity(lab: Lab, path: str, headers: dict[str, str])
     [(SEARCH, {IDLE_HEADER: "31.0"}), ("/_proxy/status", {}), ("/static-files/manifest.json", {})],
     ids=["refresh", "status", "file"],
 )
-def test_a_dashboard_left_open_is_not(lab: Lab, path: str, headers: dict[str, str]) -> None:
+def test_a_dashboard_that_is_left_open_is_no_activity(
+    lab: Lab, path: str, headers: dict[str, str]
+) -> None:
     before = last_activity(lab)
     assert lab.get(path, headers=headers).ok
     assert last_activity(lab) == before
@@ -47,6 +49,6 @@ def test_the_dashboards_page_comes_with_its_script(lab: Lab) -> None:
     script, mlflows = page.text.index("X-MLflow-Proxy-Idle"), page.text.index(lab.mlflow_script[1:])
     assert script < mlflows
     assert len(page.content) == int(page.headers["Content-Length"])
-    # A browser would go on with the script of another version.
+    # A browser would keep a page with the script of another version.
     assert not {"ETag", "Last-Modified"} & set(page.headers)
     assert lab.get("/", headers={**PAGE, "If-None-Match": "*"}).status_code == 200

@@ -37,8 +37,11 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (packages,) = (folder / "venv" / "lib").glob("python*/site-packages")
     install = [*python(folder), "-m", "pip", "install", "-q", "--no-deps", "-e", str(folder)]
     subprocess.run(install, check=True)
-    # After the package's own entry, so that it comes first.
-    (packages / "zz-packages.pth").write_text("\n".join(site.getsitepackages()))
+    for installed in site.getsitepackages():
+        for path in Path(installed).iterdir():
+            is_ours = path.name.startswith(("mlflow_proxy", "jupyter_mlflow_proxy"))
+            if not is_ours and not (packages / path.name).exists():
+                (packages / path.name).symlink_to(path)
     return folder
 
 

@@ -1,10 +1,10 @@
-"""Serves MLflow twice from one process: as it is, and through our middlewares.
+"""Serves MLflow twice from one process: unchanged, and through our middlewares.
 
     python serve_mlflow.py STORE ARTIFACTS BARE_SOCKET WRAPPED_SOCKET
 
-What differs between the two is the middlewares and nothing else. What MLflow has loaded is kept
-from the garbage collector, as in our MLflow: it would come at random and take longer than what
-differs.
+The two differ only in the middlewares. The objects that MLflow's import creates are kept from the
+garbage collector, as in the package: a collection at a random moment would take longer than the
+difference that is measured.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A new SQLite store: whole or not at all, whoever creates it."""
+"""A new SQLite store is complete or absent, however many programs create it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def check_store(folder: Path, runs: int) -> None:
     assert not [path for path in folder.iterdir() if path.name.startswith(".mlflow")]
 
 
-def test_four_that_create_it_at_once_all_work(tmp_path: Path) -> None:
+def test_four_dashboards_that_create_a_store_at_once_all_work(tmp_path: Path) -> None:
     create_together(tmp_path, "dashboard", "dashboard", "dashboard", "dashboard")
     check_store(tmp_path, runs=0)
 
 
-# The dashboards need a second or two: the kernel comes first, in the middle, at the end and after.
+# The dashboards need a second or two: the kernel starts before, during, at the end and after that.
 @pytest.mark.parametrize("delay", ["0", "0.5", "1.5", "3"])
-def test_a_kernel_and_dashboards_that_create_it_at_once_all_work(
+def test_a_kernel_and_dashboards_that_create_a_store_at_once_all_work(
     tmp_path: Path, delay: str
 ) -> None:
     create_together(tmp_path, "dashboard", "dashboard", "dashboard", delay)
@@ -64,7 +64,7 @@ def test_an_existing_store_is_not_touched(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_store_that_nobody_finishes_is_left_to_mlflow(
+def test_a_store_that_stays_incomplete_is_left_to_mlflow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(creation, "QUIET", 0.2)
@@ -75,7 +75,7 @@ def test_a_store_that_nobody_finishes_is_left_to_mlflow(
     assert steps == [Step.WAIT]
 
 
-def test_nothing_is_left_when_creation_fails(tmp_path: Path) -> None:
+def test_a_creation_that_fails_leaves_no_file(tmp_path: Path) -> None:
     def fail(aside: Path) -> None:
         aside.touch()
         raise RuntimeError("disk full")

@@ -1,4 +1,4 @@
-"""The table of known failures, held against what SQLite, Python and others really raise."""
+"""Failures that SQLite, Python and others raise have a reason and a remedy."""
 
 from __future__ import annotations
 
@@ -94,10 +94,10 @@ def missing_folder(folder: Path) -> None:
         ),
     ],
 )
-def test_a_failure_is_known(
+def test_a_failure_has_a_reason_and_a_remedy(
     fail: Callable[[Path], None], reason: str, remedy: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(Exception) as caught:  # noqa: PT011 (which one, is for the table to say)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 (each failure has its own type)
         fail(tmp_path)
     known = failures.explain(caught.value, STORE, "setting").failure
     assert known.reason == reason
@@ -122,13 +122,13 @@ def test_a_failure_is_known(
         ("[Errno 12] Cannot allocate memory", "not enough memory"),
     ],
 )
-def test_what_others_say_is_known(said: str, reason: str) -> None:
+def test_a_message_of_another_program_has_a_reason_and_a_remedy(said: str, reason: str) -> None:
     known = failures.explain(RuntimeError(said), "postgresql://host/{database}").failure
     assert reason in known.reason
     assert known.remedy
 
 
-def test_a_store_of_no_known_kind_is_told_which_there_are() -> None:
+def test_a_store_of_an_unknown_kind_has_the_known_kinds_in_its_reason() -> None:
     with pytest.raises(MlflowException) as caught:
         MlflowClient("nonsense://host").search_experiments()
     known = failures.explain(caught.value, "nonsense://host").failure
@@ -139,20 +139,20 @@ def test_a_store_of_no_known_kind_is_told_which_there_are() -> None:
     assert "''" not in known.reason
 
 
-def test_a_file_store_that_is_refused_is_to_be_migrated() -> None:
+def test_a_refused_file_store_has_its_migration_as_remedy() -> None:
     said = RuntimeError("set `MLFLOW_ALLOW_FILE_STORE=true` to opt out of this exception.")
     known = failures.explain(said, "file:///my%20work/runs").failure
     command = "mlflow migrate-filestore '--source=/my work/runs'"
     assert f"{command} '--target=sqlite:////my work/mlflow.db' and" in known.remedy
 
 
-def test_the_cause_of_an_error_is_looked_at() -> None:
+def test_the_cause_of_an_error_is_explained() -> None:
     error = RuntimeError("It does not work.")
     error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert failures.explain(error, STORE).failure.reason == f"The disk of {STORE} is full."
 
 
-def test_what_is_not_known_is_said_in_its_own_words() -> None:
+def test_an_unknown_error_keeps_its_own_message() -> None:
     known = failures.explain(ValueError("It is {odd}.\nVery."), STORE).failure
     assert known.reason == "It is {odd}."
     assert failures.explain(KeyError(), STORE).failure.reason == "KeyError"

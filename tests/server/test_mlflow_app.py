@@ -1,6 +1,6 @@
-"""The private and unversioned names of MLflow that the package uses are those of the installed one.
+"""The private and unversioned names that the package uses are those of the installed MLflow.
 
-In processes of their own: what MLflow imports warns, and warnings are errors here.
+Each check runs in a process of its own, because MLflow's imports warn and warnings are errors here.
 """
 
 from __future__ import annotations
@@ -57,8 +57,9 @@ def paths() -> dict[str, set[str]]:
 import json, re
 app = mlflow_app.load()
 from mlflow.server import app as flask_app
-found = [(path, [method.upper() for method in item]) for path, item in app.openapi()["paths"].items()]
-found += [(rule.rule, list(rule.methods)) for rule in flask_app.url_map.iter_rules()]
+found = [(rule.rule, list(rule.methods)) for rule in flask_app.url_map.iter_rules()]
+for path, methods in app.openapi()["paths"].items():
+    found.append((path, [method.upper() for method in methods]))
 print(json.dumps([(re.sub("<[^>]+>|{[^}]+}", "x", path), methods) for path, methods in found]))
 """)
     result: dict[str, set[str]] = {}
@@ -206,7 +207,9 @@ def test_the_paths_of_artifacts_are_mlflows(paths: dict[str, set[str]]) -> None:
 def test_the_paths_of_the_rest_api_are_mlflows(paths: dict[str, set[str]]) -> None:
     api = {path for path in paths if path.startswith("/api/") and "mlflow-artifacts" not in path}
     assert len(api) > 100
-    assert all(API_PATH.fullmatch(path) for path in api)
+    # MLflow's misspelt path; its requests and responses have no artifact URI.
+    others = {"/api/2.0mlflow/experiments/search-datasets"}
+    assert {path for path in api if not API_PATH.fullmatch(path)} <= others
 
 
 def test_the_other_paths_are_mlflows_and_ours_are_not(paths: dict[str, set[str]]) -> None:
@@ -258,51 +261,4 @@ assert mlflow.get_last_active_trace_id() is None
 assert mlflow.last_active_run() is None
 assert callable(mlflow.flush_trace_async_logging)
 assert "silent" in inspect.signature(mlflow.get_trace).parameters
-""")
-
-
-def test_a_new_database_has_the_tables_that_we_read() -> None:
-    check("""
-import pathlib, sqlite3, tempfile
-from mlflow_proxy.server.store import database
-with tempfile.TemporaryDirectory() as folder:
-    path = pathlib.Path(folder) / "mlflow.db"
-    mlflow_app._create(path, folder)
-    connection = sqlite3.connect(path)
-    assert connection.execute(database.REVISION).fetchall()
-    assert connection.execute(database.IS_USED).fetchall()
-    connection.close()
-""")
-
-
-def test_the_display_of_traces_can_be_switched_off() -> None:
-    check("""
-from mlflow.tracing.display import get_display_handler
-assert get_display_handler().disabled is False
-""")
-
-
-def test_artifacts_are_served_where_the_sandbox_expects_them() -> None:
-    check("""
-from mlflow.server import app
-from mlflow_proxy.server.middleware.sandbox import ARTIFACT_PATH
-rules = [rule.rule for rule in app.url_map.iter_rules()]
-assert "/" in rules
-paths = [rule.replace("<path:artifact_path>", "a/b").replace("<model_id>", "m") for rule in rules]
-found = {path for path in paths if ARTIFACT_PATH.fullmatch(path)}
-assert {"/get-artifact", "/model-versions/get-artifact"} <= found
-assert "/api/2.0/mlflow-artifacts/artifacts/a/b" in found
-assert "/ajax-api/2.0/mlflow-artifacts/artifacts/a/b" in found
-""")
-
-
-def test_the_pages_are_among_the_static_files() -> None:
-    check("""
-from mlflow_proxy.server.local import find_mlflow
-from mlflow_proxy.shared.addresses import STATIC_FILES, TRACE_PAGE
-build = find_mlflow() / "server" / "js" / "build"
-page = (build / "index.html").read_text()
-assert "<head>" in page and f'="{STATIC_FILES[1:]}/' in page, page[:500]
-trace = (build / TRACE_PAGE.removeprefix(f"{STATIC_FILES}/")).read_text()
-assert "<head>" in trace and '<base href="/">' in trace, trace[:500]
 """)

@@ -1,4 +1,4 @@
-"""What is said of a store before MLflow is imported."""
+"""Errors in a store's URI are reported before MLflow is imported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 
 from mlflow_proxy.server.errors import StartError
 from mlflow_proxy.server.store.settings import check_store_uri
-from mlflow_proxy.shared.stores import sqlite_path
 
 
 @pytest.mark.parametrize(
@@ -22,7 +21,7 @@ from mlflow_proxy.shared.stores import sqlite_path
         ("sqlite:////proc/no/mlflow.db", "cannot keep its database"),
     ],
 )
-def test_a_store_that_cannot_work_is_named_with_a_remedy(uri: str, reason: str) -> None:
+def test_a_store_that_cannot_work_has_a_reason_and_a_remedy(uri: str, reason: str) -> None:
     with pytest.raises(StartError) as caught:
         check_store_uri("backend_store_uri", uri)
     assert reason in caught.value.failure.reason
@@ -41,22 +40,7 @@ def test_a_database_that_is_a_folder_cannot_be_opened(tmp_path: Path) -> None:
         check_store_uri("backend_store_uri", f"sqlite:///{tmp_path}")
 
 
-def test_the_folder_of_a_database_is_made(tmp_path: Path) -> None:
+def test_the_folder_of_a_database_is_created(tmp_path: Path) -> None:
     check_store_uri("backend_store_uri", f"sqlite:///{tmp_path}/new/folder/mlflow.db")
     assert (tmp_path / "new" / "folder").is_dir()
     assert not list((tmp_path / "new" / "folder").iterdir())
-
-
-@pytest.mark.parametrize(
-    ("uri", "path"),
-    [
-        ("sqlite:////work/my runs/mlflow.db", "/work/my runs/mlflow.db"),
-        ("sqlite:////work/mlflow.db?timeout=20", "/work/mlflow.db"),
-        ("sqlite:///:memory:", None),
-        ("sqlite:///file:/work/mlflow.db?uri=true", None),
-        ("postgresql://host/db", None),
-        ("/work/mlruns", None),
-    ],
-)
-def test_the_path_of_a_database(uri: str, path: str | None) -> None:
-    assert sqlite_path(uri) == (Path(path) if path else None)

@@ -1,4 +1,4 @@
-"""The copy of a database that is kept before it is upgraded."""
+"""An older database is upgraded only with consent, and a copy of it is kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mlflow_proxy.server.store.settings import StoreSettings
 
 REVISIONS = Revisions("latest", frozenset({"older", "latest"}))
 SCHEMA = "CREATE TABLE alembic_version (version_num); CREATE TABLE experiments (id);"
-LONG_AGO = 1_000_000_000  # nobody is just creating it
+LONG_AGO = 1_000_000_000  # so that no program can be creating it now
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port where somebody listens and never answers."""
+    """A port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1]
 
@@ -51,7 +51,7 @@ def settings(path: Path) -> StoreSettings:
     return StoreSettings(f"sqlite:///{path}", f"sqlite:///{path}", str(path.parent))
 
 
-def test_an_older_database_is_offered_to_be_upgraded(path: Path) -> None:
+def test_an_older_database_is_offered_an_upgrade(path: Path) -> None:
     with pytest.raises(StartError, match="older MLflow") as caught:
         upgrade.check(settings(path), REVISIONS)
     assert caught.value.failure.upgrade
@@ -61,13 +61,13 @@ def test_an_older_database_is_offered_to_be_upgraded(path: Path) -> None:
 
 def test_a_database_without_a_revision_is_older_if_it_is_used(path: Path) -> None:
     write(path, "DROP TABLE alembic_version")
-    upgrade.check(settings(path), REVISIONS)  # somebody may be creating it
+    upgrade.check(settings(path), REVISIONS)  # another program may be creating it
     write(path, "INSERT INTO experiments VALUES (0)")
     with pytest.raises(StartError, match="older MLflow"):
         upgrade.check(settings(path), REVISIONS)
 
 
-def test_a_newer_database_is_not_offered_to_be_upgraded(path: Path) -> None:
+def test_a_newer_database_is_not_offered_an_upgrade(path: Path) -> None:
     write(path, "UPDATE alembic_version SET version_num = 'newer'")
     with pytest.raises(StartError, match="newer MLflow") as caught:
         upgrade.check(settings(path), REVISIONS)
@@ -75,7 +75,7 @@ def test_a_newer_database_is_not_offered_to_be_upgraded(path: Path) -> None:
     assert "-m pip install --upgrade mlflow" in caught.value.failure.remedy
 
 
-def test_a_registry_of_its_own_is_checked_too(path: Path) -> None:
+def test_a_separate_registry_is_checked_and_upgraded(path: Path) -> None:
     stores = StoreSettings(f"sqlite:///{path}.new", f"sqlite:///{path}", str(path.parent))
     with pytest.raises(StartError, match="older MLflow"):
         upgrade.check(stores, REVISIONS)
@@ -91,7 +91,7 @@ def test_an_up_to_date_database_is_not_touched(path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["mlflow.db"]
 
 
-def test_the_copy_holds_what_was_committed_and_nothing_else(path: Path) -> None:
+def test_a_copy_has_the_committed_data_and_nothing_else(path: Path) -> None:
     path.chmod(0o640)
     with closing(sqlite3.connect(path)) as writer:
         writer.execute("PRAGMA journal_mode = WAL")
@@ -105,12 +105,14 @@ def test_the_copy_holds_what_was_committed_and_nothing_else(path: Path) -> None:
     assert not list(path.parent.glob("*.part"))
 
 
-def test_no_copy_is_replaced(path: Path) -> None:
+def test_a_second_copy_does_not_replace_the_first(path: Path) -> None:
     upgrade.copy_aside(path, "older")
     assert upgrade.copy_aside(path, "older").name == "mlflow.db.older-2.bak"
 
 
-def test_without_space_nothing_is_changed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upgrade_without_space_changes_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(upgrade, "SPARE", 1 << 60)
     with pytest.raises(StartError, match="Nothing was changed"):
         upgrade.run(settings(path), REVISIONS, lambda _: pytest.fail("it was upgraded"))
@@ -136,7 +138,7 @@ def test_a_failed_upgrade_names_the_copy(path: Path) -> None:
     assert Path(f"{path}.older.bak").exists()
 
 
-def test_a_server_that_says_nothing_is_waited_for_seconds_only(
+def test_a_server_that_never_answers_is_given_up_after_seconds(
     monkeypatch: pytest.MonkeyPatch, silent_port: int
 ) -> None:
     monkeypatch.setattr(database, "TIMEOUT", 0.5)

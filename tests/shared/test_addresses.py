@@ -1,60 +1,70 @@
-"""The pages' scripts and the Python side agree: scripts get addresses as data and spell none."""
+"""Addresses are kept in one module: pages and scripts get theirs as data."""
 
 from __future__ import annotations
 
 import re
-from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
+import mlflow_proxy
 from mlflow_proxy.server.middleware.pages import Pages
 from mlflow_proxy.shared import addresses
-from mlflow_proxy.supervisor.front.answers import PAGE_ADDRESSES
+from mlflow_proxy.supervisor.front import answers
 from support.asgi import Recorder, ask
 
-PAGES = files("mlflow_proxy.supervisor.front.pages")
-DASHBOARD = files("mlflow_proxy.server.dashboard")
-SPELT = [
-    value
+PACKAGE = Path(mlflow_proxy.__file__).parent
+PAGES = PACKAGE / "supervisor" / "front" / "pages"
+DASHBOARD = PACKAGE / "server" / "dashboard"
+SUFFIXES = {".css", ".html", ".js"}
+FILES = [each for each in (*PAGES.iterdir(), *DASHBOARD.iterdir()) if each.suffix in SUFFIXES]
+# Those that are no address are left out: MLflow's name, and the start of a folder's.
+ADDRESSES = {
+    name: value
     for name, value in vars(addresses).items()
     if name.isupper() and isinstance(value, str) and name not in ("NAME", "SOCKET_FOLDER")
-]
+}
 
 
-@pytest.mark.parametrize("name", ["page.js", "page.html", "page.css"])
-def test_the_loading_page_spells_no_address(name: str) -> None:
-    text = (PAGES / name).read_text(encoding="utf-8")
-    assert not [value for value in SPELT if addresses.below(value) in text]
+def test_the_files_that_spell_no_address_are_found() -> None:
+    assert {"page.css", "page.html", "page.js", "input_reporter.js"} <= {f.name for f in FILES}
+    assert {"STATUS", "INPUT", "IDLE_HEADER", "TRACE_PAGE", "DASHBOARD_URL"} <= set(ADDRESSES)
 
 
-def test_the_dashboards_scripts_spell_no_address() -> None:
-    for script in DASHBOARD.iterdir():
-        if script.name.endswith((".js", ".html")):
-            text = script.read_text(encoding="utf-8")
-            assert not [value for value in SPELT if addresses.below(value) in text], script.name
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_no_page_and_no_script_spells_an_address(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert not [name for name, value in ADDRESSES.items() if addresses.below(value) in text]
+    assert "_proxy" not in text
+    assert "X-MLflow" not in text
 
 
-def test_the_loading_page_uses_the_addresses_that_it_gets() -> None:
-    text = (PAGES / "page.js").read_text(encoding="utf-8")
-    assert set(re.findall(r"\baddresses\.(\w+)", text)) == set(PAGE_ADDRESSES)
+def test_the_loading_page_gets_the_addresses_that_its_script_uses() -> None:
+    used = re.findall(r"\baddresses\.(\w+)", (PAGES / "page.js").read_text(encoding="utf-8"))
+    assert set(used) == set(answers.PAGE_ADDRESSES)
+    assert set(answers.PAGE_ADDRESSES.values()) <= set(ADDRESSES.values())
 
 
-@pytest.mark.parametrize(("path", "base"), [("/", "./"), (addresses.TRACE_PAGE, "../../../")])
-def test_the_dashboards_script_uses_the_data_that_it_gets(path: str, base: str) -> None:
-    app = Pages(Recorder((b"content-type", b"text/html")), idle_timeout=60.0)
-    page = ask(app, path, body=b"<html><head><title>MLflow</title>").body.decode()
-    written = dict(re.findall(r' data-([\w-]+)="([^"]*)"', page.partition("</script>")[0]))
-    assert written["base"] == base
-    assert written["input"] == addresses.below(addresses.INPUT)
-    assert written["idle-header"] == addresses.IDLE_HEADER
+@pytest.mark.parametrize("path", ["/", addresses.TRACE_PAGE])
+def test_the_dashboard_gets_the_data_that_its_script_uses(path: str) -> None:
     script = (DASHBOARD / "input_reporter.js").read_text(encoding="utf-8")
-    (used,) = re.findall(r"const \{([^}]*)\} = document\.currentScript\.dataset", script)
-    camel = {re.sub(r"-(\w)", lambda m: m[1].upper(), name) for name in written}
-    assert {name.partition(":")[0].strip() for name in used.split(",")} == camel
+    (used,) = re.findall(r"const \{([^{}]*)\} = document\.currentScript\.dataset", script)
+    assert script.count("dataset") == 1
+    names = {name.partition(":")[0].strip() for name in used.split(",")}
+    page = ask(Pages(Recorder(body=b"<head>"), 60.0), path).body.decode()
+    tag = page.partition("<script")[2].partition(">")[0]
+    assert {camel_case(name) for name in re.findall(r"data-([\w-]+)=", tag)} == names
+
+
+def camel_case(name: str) -> str:
+    """What `data-<name>` is called in a script's dataset."""
+    first, *rest = name.split("-")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def test_the_name_of_a_log_is_recognized() -> None:
-    match = addresses.LOG_NAME.fullmatch(addresses.log_name(123))
-    assert match
-    assert match["pid"] == "123"
-    assert addresses.LOG_NAME.fullmatch(f"{addresses.log_name(123)}.1")
+    for name in (addresses.log_name(123), f"{addresses.log_name(123)}.1"):
+        match = addresses.LOG_NAME.fullmatch(name)
+        assert match
+        assert match["pid"] == "123"
+    assert not addresses.LOG_NAME.fullmatch(f"{addresses.log_name(123)}.2")

@@ -1,12 +1,14 @@
-"""What the MLflow process reports arrives as it was sent, or is an error."""
+"""Reports survive the way from the MLflow process to the supervisor; anything else is refused."""
 
 from __future__ import annotations
 
-from typing import get_args
+from dataclasses import fields
 
 import pytest
 
 from mlflow_proxy.shared.reports import (
+    FIELDS,
+    TYPES,
     Failure,
     Idle,
     ModulesImported,
@@ -22,49 +24,73 @@ from mlflow_proxy.shared.reports import (
     encode,
 )
 
-REPORTS = [
-    StaticFolder("/mlflow/ünd"),
+REPORTS: list[Report] = [
+    StaticFolder("/opt/ä b/mlflow/server/js/build"),
     *(StageEntered(stage) for stage in Stage),
     *(StageEntered(Stage.STORE, step) for step in Step),
-    ModulesImported(2500),
+    ModulesImported(1234),
     Ready(),
-    Idle(1800.0),
+    Idle(1800.5),
     Upgraded(),
-    Failure("It is\nbroken.", "Mend it."),
-    Failure("It is old.", "Upgrade it.", Upgrade("mlflow.db", "mlflow.db.bak")),
+    Failure('The disk\nof "x" is full.', "Free some space."),
+    Failure("It is older.", "Upgrade it.", Upgrade("/work/mlflow.db", "/work/mlflow.db.bak")),
+    Failure("It is older.", "Upgrade it.", Upgrade("postgresql://host/db", "")),
 ]
 
 
 @pytest.mark.parametrize("report", REPORTS, ids=repr)
-def test_a_report_survives_its_encoding(report: Report) -> None:
+def test_a_report_survives_as_one_line(report: Report) -> None:
     line = encode(report)
-    assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
     assert decode(line) == report
 
 
-def test_every_kind_is_tested() -> None:
-    assert {type(report) for report in REPORTS} == set(get_args(Report))
+def test_every_kind_of_report_is_tested() -> None:
+    assert {type(each) for each in REPORTS} == set(TYPES.values())
+
+
+def test_a_field_name_has_one_meaning_in_all_reports() -> None:
+    """`decode` restores a field by its name."""
+    names = [each.name for kind in TYPES.values() for each in fields(kind)]
+    assert all(names.count(name) == 1 for name in FIELDS)
+    assert "report" not in names
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        b"",
+        b'{"report": "StageEntered", "stage": "imports", "step": null}\n',
+        b'{"report": "StageEntered", "stage": "Import", "step": null}\n',
+        b'{"report": "StageEntered", "stage": "store", "step": "creates"}\n',
+        b'{"report": "StageEntered", "stage": ["store"], "step": null}\n',
+        b'{"report": "StageEntered"}\n',
+        b'{"report": "Done"}\n',
+        b'{"report": "ready"}\n',
+        b"{}\n",
         b"{",
-        b"[]",
-        b"1",
-        b"{}",
-        b'{"report": "Redy"}',
-        b'{"report": "Ready", "seconds": 1}',
-        b'{"report": "Idle"}',
-        b'{"report": "StageEntered", "stage": "imprt", "step": null}',
-        b'{"report": "StageEntered", "stage": "store", "step": "creat"}',
-        b'{"report": "Failure", "reason": "a", "remedy": "b", "upgrade": {"database": "c"}}',
-        b'{"report": ["Ready"]}',
-        b"\xff",
+        b'{"report": "Report"}\n',
+        b'{"report": "Upgrade", "database": "a", "copy": "b"}\n',
+        b'{"report": ["Ready"]}\n',
+        b'{"report": null}\n',
+        b'{"stage": "store"}\n',
+        b'{"report": "Ready", "seconds": 1}\n',
+        b'{"report": "Idle"}\n',
+        b'{"report": "Failure", "reason": "a", "remedy": "b", "upgrade": {"database": "c"}}\n',
+        b'{"report": "Failure", "reason": "a", "remedy": "b", "upgrade": "c"}\n',
+        b'{"report": "Failure", "reason": "a", "remedy": "b", "upgrade": {"x": 1}}\n',
+        b'{"report": "Ready"\n',
+        b'{"report": "Rea',
+        b"[]\n",
+        b'"Ready"\n',
+        b"null\n",
+        b"1\n",
+        b"MLflow is ready\n",
+        b"\xff\xfe\n",
+        b"\n",
+        b"",
     ],
 )
-def test_a_misspelt_report_is_an_error(line: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 (json's own errors are of this kind)
+def test_a_line_that_is_no_report_is_refused(line: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 (`json` has its own message)
         decode(line)

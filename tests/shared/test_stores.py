@@ -1,4 +1,4 @@
-"""What a store URI is."""
+"""The kind of a store follows from its URI."""
 
 from __future__ import annotations
 
@@ -15,68 +15,110 @@ ROOT = Path("/work")
     ("uri", "path"),
     [
         ("sqlite:////work/mlflow.db", "/work/mlflow.db"),
-        ("sqlite+pysqlite:////work/mlflow.db", "/work/mlflow.db"),
+        ("sqlite:////work/my runs/mlflow.db", "/work/my runs/mlflow.db"),
         ("sqlite:////work/mlflow.db?timeout=20", "/work/mlflow.db"),
+        ("sqlite+pysqlite:////work/mlflow.db", "/work/mlflow.db"),
+        ("sqlite:////work/a\nb.db", "/work/a\nb.db"),
         ("sqlite:////work/of me@corp/mlflow.db", "/work/of me@corp/mlflow.db"),
+        ("sqlite:///mlflow.db", str(Path("mlflow.db").absolute())),
         ("sqlite:///:memory:", None),
-        ("sqlite://", None),
         ("sqlite:///file:/work/mlflow.db?uri=true", None),
-        ("postgresql://host/db", None),
-        ("https://host/mlflow.db", None),
+        ("sqlite://", None),
+        ("sqlite:///", None),
+        ("sqlite:/work/mlflow.db", None),
+        ("postgresql://host/sqlite:///db", None),
+        ("mysql+pymysql://host/db", None),
+        ("file:///work/mlruns", None),
         ("/work/mlruns", None),
+        ("https://tracking.example/sqlite:///db", None),
+        ("https://tracking.example/mlflow.db", None),
         ("", None),
     ],
 )
-def test_the_path_of_a_database(uri: str, path: str | None) -> None:
+def test_a_sqlite_uri_names_its_file(uri: str, path: str | None) -> None:
     assert stores.sqlite_path(uri) == (Path(path) if path else None)
+
+
+def test_a_file_survives_as_a_uri() -> None:
+    assert stores.sqlite_uri(Path("/work/my runs/mlflow.db")) == "sqlite:////work/my runs/mlflow.db"
+    assert stores.sqlite_path(stores.sqlite_uri(Path("/work/ä.db"))) == Path("/work/ä.db")
 
 
 @pytest.mark.parametrize(
     ("uri", "is_default"),
     [
         ("sqlite:////work/mlflow.db", True),
+        ("sqlite:////work/mlflow.db?timeout=20", True),
         ("sqlite+pysqlite:////work/mlflow.db", True),
         ("sqlite:////work/other.db", False),
-        ("sqlite:////work/sub/mlflow.db", False),
+        ("sqlite:////work/runs/mlflow.db", False),
+        ("sqlite:////mlflow.db", False),
+        ("sqlite:///:memory:", False),
+        ("file:///work/mlflow.db", False),
+        ("/work/mlflow.db", False),
+        ("postgresql://host/db", False),
         ("postgresql://host/mlflow.db", False),
     ],
 )
-def test_the_default_store(uri: str, is_default: bool) -> None:
-    assert stores.is_default(uri, ROOT) is is_default
+def test_the_default_store_is_the_database_in_the_root_folder(uri: str, is_default: bool) -> None:
+    assert stores.default_database(ROOT) == Path("/work/mlflow.db")
     assert stores.is_default(stores.sqlite_uri(stores.default_database(ROOT)), ROOT)
+    assert stores.is_default(uri, ROOT) is is_default
 
 
 @pytest.mark.parametrize(
-    ("uri", "is_server", "is_service"),
+    ("uri", "kind"),
     [
-        ("http://host:5000", True, False),
-        ("https://me@host/prefix", True, False),
-        ("databricks", False, True),
-        ("databricks://profile", False, True),
-        ("databricks-uc", False, True),
-        ("uc:https://host", False, True),
-        ("azureml://region.api.azureml.ms/mlflow/v1.0", False, True),
-        ("arn:aws:sagemaker:eu-central-1:1:mlflow-tracking-server/a", False, True),
-        ("sqlite:////work/mlflow.db", False, False),
-        ("postgresql://host/databricks", False, False),
-        ("/work/databricks", False, False),
-        ("databricksish", False, False),
+        ("http://tracking.example:5000", "tracking server"),
+        ("https://me:secret@tracking.example/base", "tracking server"),
+        ("databricks", "managed service"),
+        ("databricks://profile", "managed service"),
+        ("databricks://scope:key", "managed service"),
+        ("databricks-uc", "managed service"),
+        ("databricks-uc://profile", "managed service"),
+        ("uc", "managed service"),
+        ("uc:https://unity.example", "managed service"),
+        ("azureml://westeurope.api.azureml.ms/mlflow/v1.0/x", "managed service"),
+        ("arn:aws:sagemaker:eu-west-1:123:mlflow-tracking-server/x", "managed service"),
+        ("databricksx", ""),
+        ("postgresql://host/databricks", ""),
+        ("databricks-other", ""),
+        ("/work/databricks", ""),
+        ("ucx", ""),
+        ("azureml:x", ""),
+        ("arn:aws:s3:::bucket", ""),
+        ("httpx://host", ""),
+        ("sqlite:////work/http://x", ""),
+        ("sqlite:////work/mlflow.db", ""),
+        ("postgresql://host/db", ""),
+        ("file:///work/mlruns", ""),
+        ("", ""),
     ],
 )
-def test_servers_and_managed_services(uri: str, is_server: bool, is_service: bool) -> None:
-    assert stores.is_tracking_server(uri) is is_server
-    assert stores.is_managed_service(uri) is is_service
-    assert stores.has_server(uri) is (is_server or is_service)
+def test_a_store_with_a_server_of_its_own_is_known_by_its_scheme(uri: str, kind: str) -> None:
+    assert stores.is_tracking_server(uri) is (kind == "tracking server")
+    assert stores.is_managed_service(uri) is (kind == "managed service")
+    assert stores.has_server(uri) is bool(kind)
 
 
 @pytest.mark.parametrize(
     ("uri", "anchored"),
     [
         ("sqlite:///mlflow.db", "sqlite:////work/mlflow.db"),
-        ("sqlite:////mlflow.db", "sqlite:////mlflow.db"),
+        ("sqlite:///runs/mlflow.db?timeout=20", "sqlite:////work/runs/mlflow.db?timeout=20"),
+        ("sqlite+pysqlite:///mlflow.db", "sqlite+pysqlite:////work/mlflow.db"),
+        ("sqlite:///../mlflow.db", "sqlite:////work/../mlflow.db"),
+        ("sqlite:////absolute/mlflow.db", "sqlite:////absolute/mlflow.db"),
         ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("sqlite://", "sqlite://"),
+        ("sqlite:///", "sqlite:///"),
+        ("sqlite:mlflow.db", "sqlite:mlflow.db"),
+        ("mlruns", "mlruns"),
         ("postgresql://host/db", "postgresql://host/db"),
+        ("https://tracking.example", "https://tracking.example"),
+        ("what is this", "what is this"),
     ],
 )
-def test_a_relative_path_starts_at_the_root_folder(uri: str, anchored: str) -> None:
+def test_only_a_relative_sqlite_path_is_anchored(uri: str, anchored: str) -> None:
     assert stores.anchored(uri, ROOT) == anchored
+    assert stores.anchored(anchored, Path("/elsewhere")) == anchored

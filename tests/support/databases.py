@@ -1,4 +1,7 @@
-"""Databases of other releases of MLflow. Each works in a process: what MLflow imports warns."""
+"""Databases of other releases of MLflow.
+
+Each is made in another process, because MLflow's imports warn and warnings are errors in tests.
+"""
 
 from __future__ import annotations
 

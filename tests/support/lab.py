@@ -117,6 +117,7 @@ def lab_server(
     env: Mapping[str, str] | None = None,
     root: Path | None = None,
     program: str = "lab",
+    port: int = 0,
 ) -> Iterator[Lab]:
     """Run Jupyter with `config`, Python code, on the folder `root`; leave nothing behind."""
     root = root or home / "work"
@@ -131,7 +132,7 @@ def lab_server(
         "--no-browser",
         "--allow-root",
         "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={free_ports(1)[0]}",
+        f"--ServerApp.port={port or free_ports(1)[0]}",
         f"--ServerApp.base_url={base_url}",
         f"--ServerApp.root_dir={root}",
         f"--IdentityProvider.token={TOKEN}",
