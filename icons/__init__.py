@@ -1,1 +1,1 @@
-"""The tile's icon. `setup.cfg` makes this folder the package `mlflow_proxy.icons`."""
+"""MLflow's icon. The module lets setuptools' editable installs find this folder."""

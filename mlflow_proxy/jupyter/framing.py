@@ -7,6 +7,8 @@ page that it shows in a frame, the XSRF cookie included, so JupyterHub forbids a
 import os
 from collections.abc import Mapping
 
+from mlflow_proxy.shared.addresses import ARTIFACT_FRAME
+
 FORBIDDEN = "frame-ancestors 'none'"  # JupyterHub's default
 OWN = "frame-ancestors 'self'"  # Jupyter Server's default
 POLICY = "Content-Security-Policy"
@@ -17,14 +19,18 @@ def is_on_hub() -> bool:
     return "JUPYTERHUB_SERVICE_PREFIX" in os.environ
 
 
-def frame_ancestors(headers: Mapping[str, str]) -> str:
-    """The directive for our pages, by the `headers` of Jupyter's settings; empty: no limit."""
+def frame_ancestors(headers: Mapping[str, str], path: str = "/") -> str:
+    """The directive for the page at `path`, by the `headers` of Jupyter's settings; may be empty.
+
+    The frame of HTML artifacts has no origin, so that no page can read it.
+    """
     policy = headers.get(POLICY, FORBIDDEN if is_on_hub() else OWN)
     directives = (directive.strip() for directive in policy.split(";"))
     found = next((each for each in directives if each.startswith("frame-ancestors")), "")
     # With a domain for each user, JupyterHub names its own host.
     has_own_domain = is_on_hub() and os.environ.get("JUPYTERHUB_HOST")
-    return OWN if found == FORBIDDEN and has_own_domain else found
+    is_safe = has_own_domain or path == ARTIFACT_FRAME
+    return OWN if found == FORBIDDEN and is_safe else found
 
 
 def may_frame_itself(headers: Mapping[str, str]) -> bool:

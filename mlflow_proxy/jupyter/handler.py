@@ -175,7 +175,8 @@ class StreamingHandler(AccessChecks, SuperviseAndProxyHandler):  # type: ignore[
         length = answer.content_length
         whole = await answer.read() if length is not None and length <= MAX_BUFFERED else b""
         self.set_status(answer.status, answer.reason)
-        ancestors = frame_ancestors(self.settings.get("headers", {}))
+        path = self.request.path.removeprefix(self.prefix)
+        ancestors = frame_ancestors(self.settings.get("headers", {}), path)
         self._headers = answer_headers(answer, self.prefix, ancestors)
         self.write(whole)
         await self._flush()

@@ -23,6 +23,8 @@ DASHBOARD_FRAME = "/_proxy_dashboard"
 
 # The MLflow process's endpoint for an input in the dashboard that causes no request.
 INPUT = "/_proxy/input"
+# Its page in which the dashboard shows an HTML artifact.
+ARTIFACT_FRAME = "/_proxy/artifact_frame"
 # Header of the dashboard's requests: seconds since the user's last input.
 IDLE_HEADER = "X-MLflow-Proxy-Idle"
 

@@ -71,15 +71,14 @@ def test_the_socket_is_in_a_private_folder_whose_path_is_short_enough(
         entry_point.unix_socket.cache_clear()
 
 
-def test_the_sockets_folder_is_removed_when_the_process_ends(tmp_path: Path) -> None:
+def test_the_sockets_folder_is_removed_when_the_process_ends() -> None:
     code = "import mlflow_proxy; print(mlflow_proxy.setup_mlflow()['unix_socket'])"
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", code]
-    printed = subprocess.check_output(
-        command, cwd=tmp_path.parent, env=environment, text=True
-    ).strip()
-    assert Path(printed).parent.parent == tmp_path
-    assert not list(tmp_path.iterdir())
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own has too long a path for a socket
+        environment = {**os.environ, "TMPDIR": folder}
+        printed = subprocess.check_output(command, cwd="/", env=environment, text=True)
+        assert Path(printed.strip()).parent.parent == Path(folder)
+        assert not list(Path(folder).iterdir())
 
 
 def test_no_secret_is_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

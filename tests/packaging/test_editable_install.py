@@ -1,82 +1,113 @@
-"""The package works from a checkout, as those who change it install it."""
+"""An editable install of a checkout works; the tests otherwise use the wheel."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import site
 import subprocess
-import sys
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
-from support.lab import PAGE, TOKEN
-from support.processes import environment, free_ports, running
-from support.waiting import wait_for
+from support.lab import PAGE, TOKEN, Lab
+from support.processes import environment, running
 
 REPOSITORY = Path(__file__).parents[2]
-CODE = """
-import mlflow_proxy
-from mlflow_proxy.shared.icon import icon
-assert icon().read_text().startswith("<svg")
-print(mlflow_proxy.__file__)
+OURS = ("mlflow_proxy", "jupyter_mlflow_proxy", "__editable__")
+CONFIG = Path("etc", "jupyter", "jupyter_server_config.d")
+ENTRY_POINT = """
+from importlib.metadata import entry_points
+(entry_point,) = entry_points(group="jupyter_serverproxy_servers", name="mlflow")
+print(entry_point.load()()["launcher_entry"]["icon_path"])
 """
 
 
+class Checkout:
+    """A copy of the repository, and a virtual environment in which it is installed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.prefix = folder / ".venv"
+        self.python = self.prefix / "bin" / "python"
+
+    def run(self, *arguments: str) -> str:
+        """Run the environment's Python, in another folder; returns what it printed."""
+        command = [str(self.python), *arguments]
+        return subprocess.check_output(command, cwd=self.prefix, text=True).strip()
+
+
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout, installed in a virtual environment that sees the packages of this one."""
-    folder = tmp_path_factory.mktemp("checkout")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A copy of the repository, installed as CONTRIBUTING.md says."""
+    checkout = Checkout(tmp_path_factory.mktemp("checkout"))
     for name in ("mlflow_proxy", "icons"):
-        shutil.copytree(REPOSITORY / name, folder / name)
+        shutil.copytree(REPOSITORY / name, checkout.folder / name)
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(REPOSITORY / name, folder)
-    venv.create(folder / "venv", with_pip=True, symlinks=True)
-    (packages,) = (folder / "venv" / "lib").glob("python*/site-packages")
-    install = [*python(folder), "-m", "pip", "install", "-q", "--no-deps", "-e", str(folder)]
-    subprocess.run(install, check=True)
-    for installed in site.getsitepackages():
-        for path in Path(installed).iterdir():
-            is_ours = path.name.startswith(("mlflow_proxy", "jupyter_mlflow_proxy"))
-            if not is_ours and not (packages / path.name).exists():
-                (packages / path.name).symlink_to(path)
-    return folder
+        shutil.copy(REPOSITORY / name, checkout.folder)
+    link_packages(checkout.prefix)
+    install = ("install", "--quiet", "--no-deps", "--no-build-isolation")
+    checkout.run("-m", "pip", *install, "--editable", str(checkout.folder))
+    extension = checkout.folder / "mlflow_proxy" / "jupyter" / "mlflow_proxy.json"
+    (checkout.prefix / CONFIG / extension.name).symlink_to(extension)
+    return checkout
 
 
-def python(folder: Path) -> list[str]:
-    return [str(folder / "venv" / "bin" / "python")]
+def link_packages(prefix: Path) -> None:
+    """Make a virtual environment with the packages of this one, but for the wheel under test.
+
+    They are linked one by one: the wheel would come before an editable install, which setuptools'
+    finder adds to the end of the search.
+    """
+    venv.create(prefix, symlinks=True)
+    (packages,) = (prefix / "lib").glob("python*/site-packages")
+    (prefix / CONFIG).mkdir(parents=True)
+    for installed in map(Path, site.getsitepackages()):
+        link_all(installed, packages)
+        link_all(installed.parents[2] / CONFIG, prefix / CONFIG)
 
 
-def test_the_package_is_the_checkout_and_has_its_icon(checkout: Path, tmp_path: Path) -> None:
-    printed = subprocess.check_output([*python(checkout), "-c", CODE], cwd=tmp_path, text=True)
-    assert printed.strip() == str(checkout / "mlflow_proxy" / "__init__.py")
+def link_all(source: Path, target: Path) -> None:
+    """Link in `target` what is in `source`, but for this package."""
+    for path in source.iterdir():
+        if not path.name.startswith(OURS):
+            (target / path.name).symlink_to(path)
 
 
-def test_the_tile_and_its_page_come(checkout: Path, tmp_path: Path) -> None:
-    env = environment(tmp_path)
-    enable = [*python(checkout), "-m", "jupyter", "server", "extension", "enable", "mlflow_proxy"]
-    subprocess.run(enable, cwd=tmp_path, env=env, check=True, capture_output=True)
-    (port,) = free_ports(1)
-    command = [*python(checkout), "-m", "jupyter", "server", "--no-browser", "--allow-root"]
-    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
+@pytest.fixture
+def server(checkout: Checkout, tmp_path: Path) -> Iterator[Lab]:
+    """A Jupyter server of the environment."""
+    env = environment(tmp_path, {"PATH": f"{checkout.python.parent}{os.pathsep}{os.defpath}"})
+    command = [str(checkout.python), "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    command += ["--ServerApp.ip=127.0.0.1", "--ServerApp.port=0"]
     command += [f"--IdentityProvider.token={TOKEN}"]
-    url, log = f"http://127.0.0.1:{port}", tmp_path / "jupyter.log"
-    with running(command, cwd=tmp_path, env=env, log=log), requests.Session() as session:
-        session.headers["Authorization"] = f"token {TOKEN}"
+    with running(command, cwd=tmp_path, env=env, log=tmp_path / "jupyter.log") as process:
+        lab = Lab(process, tmp_path, tmp_path, env)
+        with lab.session:
+            yield lab
 
-        def answers() -> bool:
-            try:
-                return session.get(f"{url}/api", timeout=5).ok
-            except requests.ConnectionError:
-                return False
 
-        wait_for(answers, 60, f"Jupyter does not answer, see {log}")
-        icon = session.get(f"{url}/server-proxy/icon/mlflow", timeout=30)
-        assert (icon.status_code, icon.text[:4]) == (200, "<svg")
-        page = session.get(f"{url}/mlflow/", headers=PAGE, timeout=60)
-        assert page.status_code == 200
-        assert "data-state" in page.text
-        assert "MLflow is at /mlflow/" in log.read_text()
-    assert sys.prefix not in str(checkout)
+def test_the_package_is_imported_from_the_checkout(checkout: Checkout) -> None:
+    file = checkout.run("-c", "import mlflow_proxy; print(mlflow_proxy.__file__)")
+    assert file == str(checkout.folder / "mlflow_proxy" / "__init__.py")
+
+
+def test_the_entry_point_names_the_icon_of_the_checkout(checkout: Checkout) -> None:
+    icon = checkout.run("-c", ENTRY_POINT)
+    assert icon == str(checkout.folder / "icons" / "mlflow.svg")
+    assert Path(icon).read_text().startswith("<svg")
+
+
+def test_jupyter_serves_the_icon_the_page_and_mlflow(checkout: Checkout, server: Lab) -> None:
+    icon = server.session.get(f"{server.url}/server-proxy/icon/mlflow", timeout=30)
+    assert icon.status_code == 200
+    assert icon.text.startswith("<svg")
+    page = server.get("/", headers=PAGE)
+    assert page.status_code == 200
+    assert 'data-state="starting"' in page.text
+    assert "MLflow is at /mlflow/" in server.log.read_text()  # by the server extension
+    assert server.supervisor.cmdline()[0] == str(checkout.python)
+    server.wait_until("ready")
+    assert "<title>MLflow</title>" in server.get("/", headers=PAGE).text

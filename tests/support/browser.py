@@ -34,6 +34,10 @@ CHROMIUM_ARGS = [
 PICTURES = Path(__file__).parents[2] / "test-results"
 PATIENCE = 60_000  # milliseconds
 expect.set_options(timeout=PATIENCE)
+VIOLATION = "Against the page's policy:"
+TELL_OF_VIOLATIONS = f"""addEventListener("securitypolicyviolation", (event) => console.error(
+    "{VIOLATION}", event.effectiveDirective, event.blockedURI, event.sourceFile, event.columnNumber
+))"""
 
 # What MLflow's dashboard has to complain of on MLflow's own server, too.
 MLFLOWS_OWN = re.compile(
@@ -90,7 +94,10 @@ def picture(page: Page, name: str) -> Path:
 
 
 def watch(page: Page) -> list[str]:
-    """Collect from now on what goes wrong in `page`: errors, and requests without a good answer."""
+    """Collect from now on what goes wrong in `page`: errors, and requests without a good answer.
+
+    What a policy forbids is among them, each with the text `VIOLATION`, from the next page on.
+    """
     troubles: list[str] = []
 
     def note(trouble: str) -> None:
@@ -106,6 +113,7 @@ def watch(page: Page) -> list[str]:
         if request.failure != "net::ERR_ABORTED":  # what a page that is left had not loaded yet
             note(f"{request.failure} {request.url}")
 
+    page.add_init_script(TELL_OF_VIOLATIONS)
     page.on("console", console)
     page.on("pageerror", lambda error: note(str(error)))
     page.on("requestfailed", failed)

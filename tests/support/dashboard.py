@@ -49,25 +49,25 @@ class Dashboard:
         self.page = page
         self.main = page.get_by_role("main")
         self.troubles = watch(page)
-        self._lab = lab
+        self.lab = lab
         notice = page.get_by_role("button", name=NOTICES).first
         # Not a click, which would wait where a second notice covers the first.
         page.add_locator_handler(notice, lambda button: button.dispatch_event("click"))
 
     def open(self, path: str) -> None:
         """Open `path`, what follows the address's #/."""
-        self.page.goto(f"{self._lab.mlflow_url}/#/{path}")
+        self.page.goto(f"{self.lab.mlflow_url}/#/{path}")
 
     def experiment(self, name: str) -> str:
         """The id of the experiment `name`."""
         search = {"filter": f"name = '{name}'", "max_results": 1}
-        found = self._lab.api("experiments/search", search)
+        found = self.lab.api("experiments/search", search)
         return str(found["experiments"][0]["experiment_id"])
 
     def runs(self, experiment: str) -> list[Run]:
         """The runs of `experiment`, the newest first."""
         search = {"experiment_ids": [self.experiment(experiment)], "max_results": 100}
-        return [read_run(each) for each in self._lab.api("runs/search", search)["runs"]]
+        return [read_run(each) for each in self.lab.api("runs/search", search)["runs"]]
 
     def open_runs(self, experiment: str) -> list[Run]:
         """Open the table of the runs of `experiment`; returns them."""
@@ -126,7 +126,7 @@ class Dashboard:
     def history(self, run: Run, metric: str) -> list[tuple[int, float]]:
         """Steps and values of `metric`."""
         path = f"metrics/get-history?run_id={run.id}&metric_key={metric}"
-        answer = self._lab.get(f"/api/2.0/mlflow/{path}").json()
+        answer = self.lab.get(f"/api/2.0/mlflow/{path}").json()
         return [(each["step"], each["value"]) for each in answer["metrics"]]
 
     def choose_axes(self, parameters: list[str], metrics: list[str]) -> None:
@@ -142,7 +142,7 @@ class Dashboard:
     def set_colour(self, run: Run, colour: str) -> None:
         """Give `run` a colour, as the dot before its name does."""
         tag = {"run_id": run.id, "key": "mlflow.runColor", "value": colour}
-        self._lab.api("runs/set-tag", tag)
+        self.lab.api("runs/set-tag", tag)
 
 
 def read_run(run: Any) -> Run:

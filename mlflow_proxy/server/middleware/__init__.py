@@ -6,10 +6,12 @@ from typing import Any
 
 from starlette.middleware import Middleware
 
+from .artifact_frame import ArtifactFrame
 from .artifact_uris import ArtifactUris, local_folder
 from .compressed_static_files import CompressedStaticFiles
 from .jupyter_credentials import JupyterCredentials
 from .origin import OwnOrigin
+from .page_policy import PagePolicy
 from .pages import Pages
 from .sandbox import Sandbox
 from .status import ReadyStatus
@@ -44,6 +46,8 @@ def middlewares(
         Middleware(ReadyStatus),
         Middleware(OwnOrigin),
         Middleware(JupyterCredentials),
+        Middleware(PagePolicy),
+        Middleware(ArtifactFrame),
         Middleware(Pages, idle_timeout=idle_timeout),
     ]
     if application.static_folder:

@@ -38,7 +38,9 @@ def static_file(folder: Path, path: str, accept_encoding: str = "") -> Response:
 
 def dashboard(folder: Path) -> Response:
     """Answer with the dashboard's page, which only loads its scripts while MLflow is not ready."""
-    headers = (("Cache-Control", "no-store"), FRAME_OPTIONS)
+    # The hidden frame shows no stored content, and MLflow 3.10's scripts need `eval` to load.
+    policy = ("Content-Security-Policy", "script-src 'self' 'unsafe-eval'; base-uri 'none'")
+    headers = (("Cache-Control", "no-store"), policy, FRAME_OPTIONS)
     page = folder / "index.html"
     if not page.is_file():  # MLflow was installed from its source
         return Response(HTTPStatus.NOT_FOUND, b"Not found")
