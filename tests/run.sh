@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the whole test suite on the wheel, in a virtual environment of its own, and installs what it
-# needs: Chromium, nginx and PostgreSQL by apt-get where it may, configurable-http-proxy by npm, the
-# rest by pip.
+# needs: Chromium, nginx, PostgreSQL and npm by apt-get where it may, configurable-http-proxy by npm,
+# the rest by pip. macOS has none of these: the core is tests/glue, shared, supervisor and server.
 #
 #   tests/run.sh                       everything
 #   tests/run.sh --oldest              the core, on the oldest supported releases (tests/oldest.txt)
@@ -22,10 +22,11 @@ if [ "${1:-}" = --oldest ]; then
 fi
 
 packages=()
-if [ "$(uname)" = Linux ]; then # elsewhere, tests that need these are not selected
+if [ "$(uname)" = Linux ]; then
     [ -x /usr/bin/chromium ] || packages+=(chromium)
     [ -x /usr/sbin/nginx ] || packages+=(nginx-light)
     compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
+    command -v npm >/dev/null || packages+=(npm)
 fi
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ]; then
@@ -38,11 +39,7 @@ if [ ${#packages[@]} -gt 0 ]; then
     RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "${packages[@]}" >/dev/null
 fi
 
-if [ ! -x .venv-tests/node/node_modules/.bin/configurable-http-proxy ]; then
-    if ! command -v npm >/dev/null; then
-        echo "npm is needed for configurable-http-proxy; on Debian: sudo apt-get install npm" >&2
-        exit 1
-    fi
+if [ "$(uname)" = Linux ] && [ ! -x .venv-tests/node/node_modules/.bin/configurable-http-proxy ]; then
     echo "Installing configurable-http-proxy"
     npm install --silent --no-fund --no-audit --prefix .venv-tests/node configurable-http-proxy
 fi

@@ -1,6 +1,7 @@
 """Follows a start of MLflow, or an upgrade of its database, by what the process reports."""
 
 import asyncio
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,3 +51,19 @@ async def _follow(process: MLflowProcess, status: Status) -> Failure | None:
             case reports.Upgraded():
                 return None
     return failure_of_exit(await process.wait())
+
+
+def failure_of_interpreter(error: OSError) -> Failure:
+    """Failure of a program that cannot be started."""
+    return Failure(
+        f"MLflow's interpreter cannot be run: {error}.",
+        "Correct c.MLflowProxy.python in the Jupyter configuration.",
+    )
+
+
+def naming_copy(failure: Failure, copy: str) -> Failure:
+    """Add to the remedy where the copy of the database is, if there is one."""
+    if copy in failure.remedy or not os.path.exists(copy):
+        return failure
+    kept = f"The database as it was is kept at {copy}."
+    return replace(failure, remedy=f"{failure.remedy} {kept}")

@@ -6,14 +6,13 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import NoReturn
 
-from mlflow_proxy.shared import reports
-from mlflow_proxy.shared.reports import Failure
+from mlflow_proxy.shared.reports import Failure, Idle, Upgrade
 
 from . import shutdown, startup
 from .backoff import Backoff
@@ -38,8 +37,7 @@ Life = Callable[[MLflowProcess], Awaitable[End | None]]
 class Supervisor:
     """Runs MLflow on `listener`, and answers there itself while MLflow is not ready.
 
-    The front server accepts in every state but `State.READY`. Only the `_enter…` methods change the
-    state.
+    The front server accepts in all states but `READY`. Only `_enter…` methods change the state.
     """
 
     listener: socket.socket
@@ -56,7 +54,7 @@ class Supervisor:
     def __post_init__(self) -> None:
         self.status = Status(StartProgress(self.history), self.log_file, self.output.lines)
         self._start_requested = asyncio.Event()
-        self._agreed_upgrade: reports.Upgrade | None = None
+        self._agreed_upgrade: Upgrade | None = None
         self._failed_at = 0.0
         self._stopping: dict[MLflowProcess, asyncio.Task[None]] = {}
         self._held = HeldRequests(self.listener)
@@ -142,12 +140,9 @@ class Supervisor:
         try:
             process = await MLflowProcess.start(self.command, self.listener, self.output, *options)
         except OSError as error:
-            end: End | None = Failure(
-                f"MLflow's interpreter cannot be run: {error}.",
-                "Correct c.MLflowProxy.python in the Jupyter configuration.",
-            )
-            await self._enter(end)
-            return end
+            failure = startup.failure_of_interpreter(error)
+            await self._enter(failure)
+            return failure
         try:
             end = await life(process)
             await self._enter(end)
@@ -155,7 +150,7 @@ class Supervisor:
             await process.terminate()
             raise
         # In the background: a new process may start while this one completes its requests.
-        stopping = asyncio.create_task(self._stop(process, complete=isinstance(end, reports.Idle)))
+        stopping = asyncio.create_task(self._stop(process, complete=isinstance(end, Idle)))
         self._stopping[process] = stopping
         if end is None:
             await stopping
@@ -171,11 +166,11 @@ class Supervisor:
             _logger.info("MLflow ended (pid %d): %s", process.pid, how)
             del self._stopping[process]
 
-    async def _upgrade(self, upgrade: reports.Upgrade, process: MLflowProcess) -> Failure | None:
+    async def _upgrade(self, upgrade: Upgrade, process: MLflowProcess) -> Failure | None:
         """Follow an upgrade, without a time limit: to interrupt it would be worse."""
         _logger.info("Upgrading the database (pid %d)", process.pid)
         failure = await startup.follow(process, self.status)
-        return failure and naming_copy(failure, upgrade.copy)
+        return failure and startup.naming_copy(failure, upgrade.copy)
 
     async def _serve(self, process: MLflowProcess) -> End:
         """Follow a start, then leave the socket to MLflow until it ends or is not used."""
@@ -189,7 +184,7 @@ class Supervisor:
         self._enter_ready()
         _logger.info("MLflow is ready (pid %d) after %.1f s", process.pid, seconds)
         while report := await process.next_report():
-            if isinstance(report, reports.Idle):
+            if isinstance(report, Idle):
                 what = "Stopping MLflow (pid %d) after %g s without use"
                 _logger.info(what, process.pid, report.seconds)
                 return report
@@ -203,11 +198,15 @@ class Supervisor:
                 delay = self.status.backoff.after(served)
                 self._enter_starting(delay, f"{reason} It is restarted.")
                 _logger.warning("%s Restarting in %g s.", reason, delay)
-            case reports.Idle():
+            case Idle():
                 self.status.state = State.IDLE
                 self._held.hold()
-            case Failure():
-                self._enter_failed(end)
+            case Failure(reason, remedy):
+                self._failed_at = time.monotonic()
+                self.status.failure = end
+                self.status.state = State.FAILED
+                self._held.release(is_ready=False)
+                _logger.error("MLflow cannot start. %s %s", reason, remedy)
         await self._front.open()
 
     def _enter_starting(self, delay: float = 0.0, text: str = "") -> None:
@@ -219,18 +218,3 @@ class Supervisor:
         self.status.state = State.READY
         self._front.close()
         self._held.release(is_ready=True)
-
-    def _enter_failed(self, failure: Failure) -> None:
-        self._failed_at = time.monotonic()
-        self.status.failure = failure
-        self.status.state = State.FAILED
-        self._held.release(is_ready=False)
-        _logger.error("MLflow cannot start. %s %s", failure.reason, failure.remedy)
-
-
-def naming_copy(failure: Failure, copy: str) -> Failure:
-    """Add to the remedy where the copy of the database is, if there is one."""
-    if copy in failure.remedy or not os.path.exists(copy):
-        return failure
-    kept = f"The database as it was is kept at {copy}."
-    return replace(failure, remedy=f"{failure.remedy} {kept}")

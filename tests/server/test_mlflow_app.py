@@ -15,7 +15,7 @@ import pytest
 
 from mlflow_proxy.server.local import find_mlflow
 from mlflow_proxy.server.middleware.artifact_uris import API_PATH
-from mlflow_proxy.server.middleware.pages import SCRIPT, Pages
+from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
 from mlflow_proxy.server.middleware.sandbox import ARTIFACT_PATH
 from mlflow_proxy.shared import addresses
 from support.asgi import Recorder, ask
@@ -225,7 +225,7 @@ def test_the_dashboards_page_can_be_changed() -> None:
     links = f'src="{addresses.below(addresses.STATIC_FILES)}/'.encode()
     assert links in page  # relative: the page is at `/` below any base URL
     changed = ask(Pages(Recorder(body=page), 60.0), "/").body
-    assert changed.index(SCRIPT.encode()) < changed.index(links)
+    assert changed.index(SCRIPTS.encode()) < changed.index(links)
 
 
 def test_the_trace_page_can_be_changed() -> None:
@@ -233,10 +233,10 @@ def test_the_trace_page_can_be_changed() -> None:
     assert b'<base href="/">' in page
     assert b'src="/static-files/' in page
     changed = ask(Pages(Recorder(body=page), 60.0), addresses.TRACE_PAGE).body
-    assert SCRIPT.encode() in changed
+    assert SCRIPTS.encode() in changed
     assert b'<base href="../../../">' in changed
     assert b'src="static-files/' in changed
-    assert b'="/' not in changed.replace(SCRIPT.encode(), b"")
+    assert b'="/' not in changed.replace(SCRIPTS.encode(), b"")
 
 
 def test_the_notebook_display_is_loaded_and_finds_mlflows_settings() -> None:

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from mlflow_proxy.server.middleware.pages import SCRIPT, Pages
-from mlflow_proxy.shared.addresses import IDLE_HEADER, INPUT, TRACE_PAGE
+from mlflow_proxy.server.middleware.page_policy import PagePolicy
+from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
+from mlflow_proxy.shared.addresses import ARTIFACT_FRAME, IDLE_HEADER, INPUT, TRACE_PAGE
 from support.asgi import Recorder, ask
 
 DASHBOARD = b'<html><head><script src="static-files/main.js"></script></head></html>'
@@ -22,28 +23,46 @@ def data(page: bytes) -> dict[str, str]:
     return dict(re.findall(r'data-([\w-]+)="([^"]*)"', tag))
 
 
-def test_the_dashboard_gets_the_script_before_its_own() -> None:
+def test_the_dashboard_gets_our_scripts_before_its_own() -> None:
     page = ask(Pages(Recorder(body=DASHBOARD), 60.0), "/").body.decode()
-    assert page.index("<head><script data-") < page.index(SCRIPT) < page.index("main.js")
-    before, script, after = page.partition(SCRIPT)
-    assert script
-    assert (re.sub("<script [^>]*>$", "", before) + after.removeprefix("</script>")).encode() == (
-        DASHBOARD
-    )
+    before, scripts, after = page.partition(SCRIPTS)
+    assert scripts
+    assert re.fullmatch(r"<html><head><script [^>]*>", before)
+    own = '<script nonce="" src="static-files/main.js"></script></head></html>'
+    assert after == f"</script>{own}"
 
 
-def test_the_script_gets_its_addresses_as_data() -> None:
+def test_the_scripts_get_their_addresses_as_data() -> None:
     page = ask(Pages(Recorder(body=DASHBOARD), 60.0), "/").body
-    expected = {"pause-after": "60", "idle-header": IDLE_HEADER, "input": INPUT[1:], "base": "./"}
-    assert data(page) == expected
+    assert data(page) == {
+        "artifact-frame": ARTIFACT_FRAME[1:],
+        "base": "./",
+        "idle-header": IDLE_HEADER,
+        "input": INPUT[1:],
+        "pause-after": "60",
+    }
 
 
-def test_the_trace_page_gets_the_script_and_relative_links() -> None:
+def test_the_trace_page_gets_our_scripts_and_relative_links() -> None:
     page = ask(Pages(Recorder(body=TRACE), 60.0), TRACE_PAGE).body
     assert data(page)["base"] == "../../../"
-    assert SCRIPT.encode() in page
+    assert SCRIPTS.encode() in page
     assert page.count(b'<base href="../../../">') == 1
     assert page.count(b'src="static-files/lib/trace.js"') == 1
+
+
+@pytest.mark.parametrize(("path", "body"), [("/", DASHBOARD), (TRACE_PAGE, TRACE)])
+def test_every_script_of_a_page_has_the_nonce_of_the_policy(path: str, body: bytes) -> None:
+    app = PagePolicy(Pages(Recorder((b"content-type", b"text/html"), body=body), 60.0))
+    nonces = set()
+    for _ in range(2):
+        answer = ask(app, path)
+        (nonce,) = re.findall("'nonce-([^']+)'", answer.headers["content-security-policy"])
+        without_ours = answer.body.decode().replace(SCRIPTS, "")
+        assert without_ours.count("<script") == 2
+        assert without_ours.count(f'<script nonce="{nonce}"') == 2
+        nonces.add(nonce)
+    assert len(nonces) == 2
 
 
 def test_a_changed_page_is_requested_complete_and_uncompressed() -> None:

@@ -203,3 +203,24 @@ def test_an_older_database_of_a_server_is_upgraded_when_somebody_agrees(
         supervisor.wait_until("ready")
     revision = postgres.query("older", "SELECT version_num FROM alembic_version")
     assert revision == LATEST
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "postgresql//me:hunter2@127.0.0.1:1/db",
+        "postgresql:/me:hunter2@127.0.0.1:1/db",
+        "me:hunter2@127.0.0.1:1/db",
+        "postgresql:me:hunter2@127.0.0.1",
+        "postgresql://127.0.0.1:1/db?sslpassword=hunter2",
+        "https://hunter2@tracking.example/",
+        "postgresql://me:hunter2@127.0.0.1:port/db",
+    ],
+)
+def test_a_misspelt_uri_shows_no_secret(tmp_path: Path, uri: str) -> None:
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
+        failure(supervisor)
+    home = tmp_path / "home"  # its `stderr` is Jupyter's log
+    written = [path.read_text(errors="replace") for path in home.iterdir() if path.is_file()]
+    assert any("MLflow cannot start" in text for text in written)
+    assert "hunter2" not in "".join(written)

@@ -26,12 +26,19 @@ PROXY = "configurable-http-proxy"
 class Hub:
     """A running hub, and what its users and its administrator do."""
 
-    def __init__(self, home: Path, port: int) -> None:
+    def __init__(self, home: Path, port: int, has_domains: bool = False) -> None:
+        self.has_domains = has_domains
         self.home = home
         self.host = f"{HOST}:{port}"
         self.origin = f"http://{self.host}"  # what a browser shows
         self.address = f"http://127.0.0.1:{port}{BASE_URL.rstrip('/')}"  # what `requests` reaches
         self.session = self._session(Authorization=f"token {ADMIN_TOKEN}")
+
+    def session_of(self, user: str, **headers: str) -> requests.Session:
+        """A session with the domain of `user`, on a hub where each user has one."""
+        return self._session(
+            Host=f"{user}.{self.host}" if self.has_domains else self.host, **headers
+        )
 
     def _session(self, **headers: str) -> requests.Session:
         session = requests.Session()
@@ -100,7 +107,7 @@ class Hub:
 
 
 @contextmanager
-def hub_server(home: Path) -> Iterator[Hub]:
+def hub_server(home: Path, *, subdomains: bool = False) -> Iterator[Hub]:
     """Run a hub whose every file is below `home`; leave nothing behind."""
     assert shutil.which(PROXY), f"{PROXY} is not on PATH: npm install --global {PROXY}"
     set_up_lab_for_pictures(home)
@@ -112,10 +119,12 @@ def hub_server(home: Path) -> Iterator[Hub]:
         f"--JupyterHub.hub_port={hub_port}",
         f"--ConfigurableHTTPProxy.api_url=http://127.0.0.1:{proxy_api_port}",
     ]
+    if subdomains:
+        command.append(f"--JupyterHub.subdomain_host=http://{HOST}:{port}")
     env = environment(home, {"TESTS_ADMIN_TOKEN": ADMIN_TOKEN, "TESTS_PASSWORD": PASSWORD})
     log = home / "jupyterhub.log"
     with running(command, cwd=home, env=env, log=log) as process:
-        hub = Hub(home, port)
+        hub = Hub(home, port, subdomains)
 
         def is_up() -> bool:
             assert process.poll() is None, log.read_text()

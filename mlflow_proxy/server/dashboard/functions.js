@@ -4,7 +4,7 @@
 "use strict";
 
 (() => {
-  const NAME = "__mlflow_proxy_function";
+  const NAME = "__jupyterMlflowFunction";
   const { nonce } = document.currentScript;
 
   function make(parts) {
