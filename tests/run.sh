@@ -18,7 +18,7 @@ if [ "${1:-}" = --oldest ]; then
     environment=.venv-oldest
     extras=test
     constraints=(-c tests/oldest.txt)
-    selection=(tests/glue tests/shared tests/server tests/lab)
+    selection=(tests/glue tests/shared tests/server tests/lab tests/browser/test_stored_content.py)
 fi
 
 packages=()

@@ -1,11 +1,11 @@
-"""What a request to MLflow's API costs on its way, layer by layer, beside a plain entry.
+"""Latency of requests to MLflow's API, by layer, compared with a plain entry.
 
     python tests/benchmarks/api.py --rounds 30
 
-MLflow as it is and MLflow behind our middlewares are served by one process, so that nothing else
-differs. The same requests go to a Jupyter with this package, to its MLflow's socket and by the Lab
-URL, and to one with a plain entry. In every round each is asked in turn, in an order that changes.
-Nothing here fails for being slow.
+One process serves unmodified MLflow and MLflow behind our middlewares, so that nothing else
+differs. The same requests go to a Jupyter with this package (to MLflow's socket, and to the Lab
+URL) and to a Jupyter with a plain entry. Each round sends them to all layers in random order.
+There is no pass or fail.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ Send = Callable[[str, str, object], bytes]  # method, path, JSON
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=30, help="how often everything is asked")
+    parser.add_argument("--rounds", type=int, default=30, help="number of rounds")
     rounds = parser.parse_args().rounds
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     adopt_orphans()
@@ -75,7 +75,7 @@ def main() -> int:
 
 @contextmanager
 def servers(base: Path) -> Iterator[list[Send]]:
-    """Run what is asked, on copies of the store; yields how to ask each of `LAYERS`."""
+    """Run the servers on copies of the store; yields a `Send` for each of `LAYERS`."""
     with ExitStack() as stack:
         roots = []
         for name in ("bare", "ours", "plain"):
@@ -93,7 +93,7 @@ def servers(base: Path) -> Iterator[list[Send]]:
         lab.wait_until("ready")
         (socket,) = (ours.parent / "tmp").glob("jupyter-server-proxy-*/socket")
         other = stack.enter_context(lab_server(plain.parent, root=plain, config=plain_entry(plain)))
-        stack.callback(end_children)  # `lab_server` would complain of what the plain entry leaves
+        stack.callback(end_children)  # else `lab_server` reports the plain entry's processes
         wait_for(lambda: other.session.get(f"{other.url}/plain/health", timeout=180).ok, 180)
         wait_for(lambda: all(each.exists() for each in sockets), 60)
         yield [
@@ -104,7 +104,7 @@ def servers(base: Path) -> Iterator[list[Send]]:
 
 
 def over_socket(path: Path) -> Send:
-    """Ask over a unix socket, with a connection for each request as Jupyter does."""
+    """Send over a unix socket, with a connection for each request, as Jupyter does."""
 
     def send(method: str, address: str, body: object) -> bytes:
         connection = Connection(path)
@@ -118,7 +118,7 @@ def over_socket(path: Path) -> Send:
 
 @contextmanager
 def over_port(url: str, prefix: str) -> Iterator[Send]:
-    """Ask Jupyter, with one connection for all requests as MLflow's client and browsers do."""
+    """Send to Jupyter over one connection, as MLflow's client and browsers do."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     headers = {"Authorization": f"token {TOKEN}"}
     yield lambda method, path, body: exchange(connection, method, prefix + path, body, headers)
@@ -132,7 +132,7 @@ def exchange(
     body: object,
     headers: dict[str, str],
 ) -> bytes:
-    """Send a request; returns the answer's body."""
+    """Send a request; returns the response body."""
     if body is None:
         connection.request(method, path, headers=headers)
     else:
@@ -146,7 +146,7 @@ def exchange(
 
 
 def measure(layers: dict[str, Send], rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Ask each layer in turn; returns the seconds of each layer for each kind of request."""
+    """Send to all layers; returns the seconds by kind of request and by layer."""
     runs = {name: create_run(send) for name, send in layers.items()}
     kinds: dict[str, Callable[[str], tuple[str, str, object]]] = {
         f"`runs/search`, {RUNS} runs": lambda _: (
@@ -165,7 +165,7 @@ def measure(layers: dict[str, Send], rounds: int) -> dict[str, dict[str, list[fl
         kind: {name: [] for name in layers} for kind in kinds
     }
     order = list(layers)
-    for number in range(-2, rounds):  # the first two are for caches and connections
+    for number in range(-2, rounds):  # two warm-up rounds for caches and connections
         random.shuffle(order)
         for kind, request in kinds.items():
             for name in order:
@@ -194,17 +194,17 @@ def batch() -> list[dict[str, object]]:
 
 
 def table(seconds: dict[str, dict[str, list[float]]]) -> str:
-    """Format the medians in milliseconds, and how much longer each takes than MLflow itself."""
+    """Format the medians in milliseconds, and the difference from unmodified MLflow."""
     lines = [f"| | {' | '.join(LAYERS)} |", f"| --- |{' --: |' * len(LAYERS)}"]
     for kind, figures in seconds.items():
         cells = []
         for name in LAYERS:
-            # In pairs: what slows a round down slows it for all.
+            # Paired by round: a slow round affects all layers.
             pairs = zip(figures[name], figures[LAYERS[0]], strict=True)
             more = median(100 * (ours / theirs - 1) for ours, theirs in pairs)
             cells.append(f"{1000 * median(figures[name]):.1f} ({more:+.1f} %)")
         lines.append(f"| {kind} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", "Median ms, and against MLflow itself.", versions()])
+    return "\n".join([*lines, "", "Median ms, and the difference from MLflow itself.", versions()])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the plain entry, and an end to all that it leaves behind."""
+"""Shared code of the benchmarks: the plain entry, and cleanup of its processes."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.processes import environment
 
 PLAIN_TIMEOUT = 120  # seconds, jupyter-server-proxy's for the plain entry
-JOBS_FOLDER = "_MLFLOW_HUEY_STORAGE_PATH"  # a variable: where `mlflow ui` keeps its jobs' queues
+JOBS_FOLDER = "_MLFLOW_HUEY_STORAGE_PATH"  # variable: folder of the job queues of `mlflow ui`
 PR_SET_CHILD_SUBREAPER = 36  # Linux, see prctl(2)
 PACKAGES = ("jupyter-mlflow-proxy", "mlflow", "jupyter-server-proxy", "jupyter-server")
 
 
 def versions() -> str:
-    """What was measured, and on how many cores."""
+    """Versions of the measured packages, and the number of cores."""
     packages = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     return f"Python {python_version()}, {packages}, {os.cpu_count()} cores."
 
 
 def run_python(code: str, home: Path, *options: str, **variables: str) -> float:
-    """Run `code` in an interpreter of its own; returns the seconds that it took."""
+    """Run `code` in a new interpreter; returns the seconds that it took."""
     command = [sys.executable, *options, "-c", code]
     began = time.perf_counter()
     subprocess.run(command, check=True, cwd=home, env=environment(home, variables), stdout=2)
@@ -41,22 +41,22 @@ def run_python(code: str, home: Path, *options: str, **variables: str) -> float:
 
 
 def plain_entry(root: Path) -> str:
-    """Jupyter's configuration for MLflow as its own command line starts it."""
+    """Jupyter's configuration of an entry that runs `mlflow ui`."""
     store = f"--backend-store-uri=sqlite:///{root}/mlflow.db"
     command = ["mlflow", "ui", "--port", "{port}", store]
     servers = {"plain": {"command": command, "timeout": PLAIN_TIMEOUT}}
-    # What we tell kernels would also reach this entry.
+    # Else our tracking URI in the environment would also reach this entry.
     return f"c.ServerProxy.servers = {servers}\nc.MLflowProxy.export_tracking_uri = False"
 
 
 def adopt_orphans() -> None:
-    """Become the parent of what loses its own: `mlflow ui` leaves most of its processes behind."""
+    """Become the subreaper: `mlflow ui` leaves orphaned processes, which must be ended."""
     if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError("orphans cannot be adopted, so they could not be ended")
 
 
 def end_children() -> None:
-    """End all that this script has started; what is asked to end may start others meanwhile."""
+    """End all child processes; each signal is sent twice, as ending children may start others."""
     folders = set()
     for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
         children = psutil.Process().children(recursive=True)
@@ -65,12 +65,12 @@ def end_children() -> None:
                 folders.add(child.environ().get(JOBS_FOLDER))
                 child.send_signal(number)
         psutil.wait_procs(children, timeout=10)
-    for folder in folders - {None}:  # in /dev/shm, and never removed by MLflow
+    for folder in folders - {None}:  # in /dev/shm; MLflow never removes them
         shutil.rmtree(folder, ignore_errors=True)
     if children := psutil.Process().children(recursive=True):
         tell(f"left behind: {children}")
 
 
 def tell(text: str) -> None:
-    """Tell how far it is."""
+    """Print progress to stderr."""
     print(text, file=sys.stderr, flush=True)

@@ -1,8 +1,8 @@
-"""What idle users cost: the supervisors of 20 of them on one machine, MLflow stopped.
+"""Memory of idle users: 20 supervisors on one machine, MLflow stopped.
 
     python tests/benchmarks/idle_users.py
 
-Beside them stand as many plain entries, on paper: `start.py` measures one. Linux only.
+The figure for plain entries is calculated from one, which `start.py` measures. Linux only.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HEAD = """\
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--users", type=int, default=20, help="how many there are")
+    parser.add_argument("--users", type=int, default=20, help="number of users")
     parser.add_argument("--plain", type=float, default=PLAIN, help="MB of a plain entry")
     options = parser.parse_args()
     if options.users < 1:
@@ -39,14 +39,14 @@ def main() -> int:
     print(HEAD.format(users=options.users))
     print(f"| supervisors, MLflow stopped | {total / options.users:.1f} | {total:.0f} |")
     print(
-        f"| plain entries, on paper | {options.plain:.0f} | {options.users * options.plain:.0f} |"
+        f"| plain entries, calculated | {options.plain:.0f} | {options.users * options.plain:.0f} |"
     )
     print(f"\nMemory as PSS. {versions()}")
     return 0
 
 
 def memory_of_supervisors(count: int) -> float:
-    """MB (PSS) of so many supervisors together, each with the folders of a user of its own."""
+    """Total MB (PSS) of `count` supervisors, each with its own folders."""
     with tempfile.TemporaryDirectory(prefix="mlflow-idle-") as base, ExitStack() as stack:
         supervisors = []
         for number in range(count):
@@ -59,14 +59,14 @@ def memory_of_supervisors(count: int) -> float:
 
 
 def use(supervisor: Supervisor) -> None:
-    """Have it answer as it does in its life, until nothing but itself runs."""
+    """Send typical requests once the child has ended."""
     supervisor.wait_until("failed")
     supervisor.request("/", headers={"Accept": "text/html"})
     supervisor.request("/api/x")
 
 
 def memory(supervisor: Supervisor) -> float:
-    """MB (PSS) of `supervisor` and of whatever it has started."""
+    """MB (PSS) of `supervisor`, which has no children."""
     process = psutil.Process(supervisor.process.pid)
     assert not process.children()
     return float(process.memory_full_info().pss) / 1e6

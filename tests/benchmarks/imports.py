@@ -1,10 +1,10 @@
-"""Where the time of MLflow's start goes, and what would make it shorter.
+"""Import time of MLflow, by package and with possible optimisations.
 
     python tests/benchmarks/imports.py --rounds 5
 
-Nearly all of a start is `import mlflow.server.fastapi_app`. Each way to run it is measured in turn
-in every round, in processes of their own, against the import as it is. Then the import's own time
-by package. Nothing here fails for being slow.
+Most of MLflow's start is `import mlflow.server.fastapi_app`. Each round measures every way to run
+it, each in a new process, relative to the unmodified import. Then the import time is listed by
+package. There is no pass or fail.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from statistics import median
 
 from common import environment, run_python, tell, versions
 
-# Without the interpreter's end, which takes up to a second and which no server waits for.
+# Without the interpreter's shutdown (up to a second), which is not part of a start.
 IMPORT = "import os, mlflow.server.fastapi_app; os._exit(0)"
 MAKE_STORE = "import mlflow; mlflow.MlflowClient().create_experiment('benchmark')"
 OPEN = (
@@ -51,7 +51,7 @@ class Way:
 
 
 def ways(base: Path) -> list[Way]:
-    """All that is tried, the import as it is first."""
+    """All ways to measure, the unmodified import first."""
     uri = f"sqlite:///{base}/mlflow.db"
     stores = IMPORT.replace("os._exit(0)", OPEN.format(uri=uri))
     look = OVERLAP.format(path=str(base / "mlflow.db"))
@@ -72,7 +72,7 @@ def ways(base: Path) -> list[Way]:
 
 
 def in_thread(code: str) -> str:
-    """Run `code` in another thread, as a start in the background does."""
+    """Code that runs `code` in another thread, as a background start does."""
     start = f"t = threading.Thread(target=exec, args=({code!r}, {{}}))"
     return f"import threading; {start}; t.start(); t.join()"
 
@@ -80,7 +80,7 @@ def in_thread(code: str) -> str:
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds")
     rounds = parser.parse_args().rounds
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="mlflow-imports-") as folder:
@@ -88,7 +88,7 @@ def main() -> int:
         run_python(MAKE_STORE, base, MLFLOW_TRACKING_URI=f"sqlite:///{base}/mlflow.db")
         tried = ways(base)
         seconds: dict[str, list[float]] = defaultdict(list)
-        for number in range(rounds + 1):  # the first is for bytecode and for the disk
+        for number in range(rounds + 1):  # one warm-up round for bytecode and page cache
             for way in tried:
                 took = run_python(way.code, base, *way.options, **way.variables)
                 if number:
@@ -100,7 +100,7 @@ def main() -> int:
 
 
 def table(seconds: dict[str, list[float]]) -> str:
-    """Format the medians, and each against the first in pairs."""
+    """Format the medians, and the ratios to the first way, paired by round."""
     (first, *_) = seconds.values()
     lines = ["| import | s | x as it is |", "| --- | --: | --: |"]
     for name, figures in seconds.items():

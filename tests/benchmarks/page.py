@@ -1,11 +1,10 @@
-"""What the first look at the runs table moves and takes: this package beside a plain entry.
+"""Transfer and time of the first view of the runs table, compared with a plain entry.
 
     python tests/benchmarks/page.py --rounds 3
 
-MLflow is up already and the browser's cache is empty; the connection is a simulated one of
-10 Mbit/s and 40 ms. Before that, on the local connection, how long the loading page's switch to the
-drawn dashboard takes, and a reload after it: what MLflow's own page takes in a browser that knows
-it. Nothing here fails for being slow.
+MLflow is running and the browser's cache is empty. The connection is simulated: 10 Mbit/s and
+40 ms. Before that, over the local connection, two times are measured: from the end of the loading
+page to the drawn dashboard, and of a reload with a warm cache. There is no pass or fail.
 """
 
 from __future__ import annotations
@@ -44,15 +43,15 @@ for number in range({RUNS}):
 """
 RATE = 10e6 / 8  # bytes a second
 LATENCY = 40  # milliseconds
-PATIENCE = 180_000  # milliseconds
+TIMEOUT = 180_000  # milliseconds
 ROUTE = "#/experiments/0/runs"
-# What a click on the tile opens, and what a bookmark may; what is there once it is drawn.
+# Paths that the tile and a bookmark open; text that is visible once the table is drawn.
 PAGES = {"the home page": ("", "Welcome to MLflow"), "the runs table": (ROUTE, LAST_RUN)}
 
 
 @dataclass(frozen=True)
 class Look:
-    """One first look at the runs table."""
+    """One first view of the runs table."""
 
     megabytes: float
     requests: int
@@ -62,7 +61,7 @@ class Look:
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds")
     rounds = parser.parse_args().rounds
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     adopt_orphans()
@@ -83,7 +82,7 @@ def main() -> int:
 
 
 def measure_look(base: Path, path: str) -> Look:
-    """Look at the runs table of a Jupyter of its own, in a browser that has seen nothing."""
+    """Open the runs table of a new Jupyter in a browser with an empty cache."""
     with server(base, plain=path == "plain") as lab:
         url = f"{lab.url}/{path}/"
         try:
@@ -96,7 +95,7 @@ def measure_look(base: Path, path: str) -> Look:
 
 
 def measure_switch(base: Path, name: str) -> tuple[float, float]:
-    """Click on the tile of a Jupyter of its own; returns the seconds of the switch and a reload."""
+    """Open the tile of a new Jupyter; returns the seconds of the switch and of a reload."""
     route, drawn = PAGES[name]
     with server(base) as lab, chromium() as browser:
         context = browser.new_context(extra_http_headers={"Authorization": f"token {TOKEN}"})
@@ -104,7 +103,7 @@ def measure_switch(base: Path, name: str) -> tuple[float, float]:
         page.goto(f"{lab.mlflow_url}/{route}")
         page.locator("body[data-state]").wait_for()
         wait_until_drawn(page, drawn)
-        # The dashboard is a new document at the same address: its clock starts with the switch.
+        # The dashboard is a new document at the same address; its clock starts with the switch.
         switch = float(page.evaluate("performance.now()")) / 1000
         page.reload()
         wait_until_drawn(page, drawn)
@@ -113,7 +112,7 @@ def measure_switch(base: Path, name: str) -> tuple[float, float]:
 
 @contextmanager
 def server(base: Path, plain: bool = False) -> Iterator[Lab]:
-    """Run a Jupyter of its own on a copy of the store."""
+    """Run a new Jupyter on a copy of the store."""
     home = Path(tempfile.mkdtemp(dir=base))
     root = home / "work"
     root.mkdir()
@@ -133,7 +132,7 @@ def first_look(browser: Browser, url: str) -> Look:
     conditions = {"downloadThroughput": RATE, "uploadThroughput": RATE, "latency": LATENCY}
     protocol.send("Network.emulateNetworkConditions", {"offline": False, **conditions})
     began = time.perf_counter()
-    page.goto(url + ROUTE, timeout=PATIENCE)
+    page.goto(url + ROUTE, timeout=TIMEOUT)
     wait_until_drawn(page, LAST_RUN)
     look = Look(sum(moved) / 1e6, len(moved), time.perf_counter() - began)
     context.close()
@@ -141,8 +140,8 @@ def first_look(browser: Browser, url: str) -> Look:
 
 
 def wait_until_drawn(page: Page, text: str) -> None:
-    """Wait until `text` is there."""
-    page.get_by_text(text, exact=True).first.wait_for(timeout=PATIENCE)
+    """Wait until `text` is visible."""
+    page.get_by_text(text, exact=True).first.wait_for(timeout=TIMEOUT)
 
 
 def table(looks: dict[str, list[Look]], switches: dict[str, list[tuple[float, float]]]) -> str:

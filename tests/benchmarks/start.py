@@ -1,9 +1,9 @@
-"""How long from the click to MLflow, and what it costs: this package beside a plain entry.
+"""Time from the click to MLflow, and memory, compared with a plain entry.
 
     python tests/benchmarks/start.py --rounds 3
 
-Every round measures everything in turn, so that a machine that slows down does so for all. What is
-measured is the installed package. Linux only. Nothing here fails for being slow.
+Every round measures all entries in turn, so that a slowdown of the machine affects all. The
+installed package is measured. Linux only. There is no pass or fail.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from support.lab import PAGE, Lab, lab_server
 from support.waiting import wait_for
 
 API = "ajax-api/2.0/mlflow/experiments/search?max_results=1"
-# Without the interpreter's end, which takes up to a second and which no server waits for.
+# Without the interpreter's shutdown (up to a second), which is not part of a start.
 IMPORT = "import os, mlflow.server.fastapi_app; os._exit(0)"
 MAKE_STORE = "import mlflow; mlflow.MlflowClient().create_experiment('benchmark')"
 POLL = 0.05  # seconds between requests
-LIMIT = 180.0  # seconds for MLflow to come up at all
-SETTLING = 3.0  # seconds in which processes and memory stay as they are (within 1 %)
+LIMIT = 180.0  # seconds until MLflow must be up
+SETTLING = 3.0  # seconds during which processes and memory must not change (within 1 %)
 
 PRESTART = "ours, `prestart`"
-# Row, path below Jupyter's URL, whether there is a store already, what should come out.
+# Row, path below Jupyter's URL, whether a store exists, target.
 ENTRIES = (
     ("plain `mlflow ui`, existing store", "plain", True, "API ≥ 4 x import"),
     ("ours, existing store", "mlflow", True, "page ≤ 0.5 s, API ≤ 1.3 x import, 2, ≤ 300 MB"),
@@ -54,19 +54,19 @@ HEAD = """\
 
 @dataclass(frozen=True)
 class Figures:
-    """What one click took, in seconds, and what then ran, in MB (PSS)."""
+    """Seconds from one click; processes and memory in MB (PSS) afterwards."""
 
     page: float
     api: float
     processes: int
     memory: float
-    supervisor: float  # 0: there is none
+    supervisor: float  # 0: no supervisor
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured")
+    parser.add_argument("--rounds", type=int, default=3, help="number of rounds")
     rounds = parser.parse_args().rounds
     if rounds < 1:
         parser.error("--rounds takes 1 or more")
@@ -81,10 +81,10 @@ def main() -> int:
 
 
 def measure(rounds: int, base: Path) -> tuple[list[float], list[list[Figures]]]:
-    """Measure everything in turn; returns bare imports, and the figures of each of `ENTRIES`."""
+    """Measure all in turn; returns seconds of bare imports, and figures of each of `ENTRIES`."""
     imports: list[float] = []
     clicks: list[list[Figures]] = [[] for _ in ENTRIES]
-    # This also brings all of MLflow into the page cache: no figure is that of a cold disk.
+    # This also loads MLflow into the page cache; no figure includes a cold disk.
     run_python(MAKE_STORE, base, MLFLOW_TRACKING_URI=f"sqlite:///{base}/mlflow.db")
     for number in range(1, rounds + 1):
         for figures, (row, path, has_store, _) in zip(clicks, ENTRIES, strict=True):
@@ -98,7 +98,7 @@ def measure(rounds: int, base: Path) -> tuple[list[float], list[list[Figures]]]:
 
 
 def click(path: str, home: Path, store: Path | None, prestart: bool = False) -> Figures:
-    """Click on a tile in a Jupyter of its own, as a browser does, with a copy of `store`."""
+    """Send the requests of a click on the tile to a new Jupyter with a copy of `store`."""
     root = home / "work"
     root.mkdir(parents=True)
     if store:
@@ -106,7 +106,7 @@ def click(path: str, home: Path, store: Path | None, prestart: bool = False) -> 
     config = plain_entry(root) if path == "plain" else f"c.MLflowProxy.prestart = {prestart}"
     with ThreadPoolExecutor() as pool, lab_server(home, config=config, root=root) as lab:
         try:
-            # Whoever clicks has JupyterLab open.
+            # The user has JupyterLab open before the click.
             seconds_until_up(lab, "lab", PAGE["Accept"], time.perf_counter())
             if prestart:
                 wait_for(lambda: has_started(lab), LIMIT)
@@ -118,17 +118,17 @@ def click(path: str, home: Path, store: Path | None, prestart: bool = False) -> 
             supervisor = 0.0 if path == "plain" else memory[lab.supervisor]
             return Figures(*seconds, len(memory), sum(memory.values()), supervisor)
         finally:
-            if path == "plain":  # `lab_server` would complain of what it leaves behind
+            if path == "plain":  # else `lab_server` reports its remaining processes
                 end_children()
 
 
 def has_started(lab: Lab) -> bool:
-    """Whether MLflow has come up without anybody's asking."""
+    """Whether MLflow was started without a request."""
     return lab.mlflow_log.exists() and "MLflow is ready" in lab.mlflow_log.read_text()
 
 
 def seconds_until_up(lab: Lab, path: str, accept: str, began: float) -> float:
-    """Ask for `path` until it answers 200; returns the seconds since `began`."""
+    """Request `path` until it answers 200; returns the seconds since `began`."""
     headers = {"Accept": accept, "Authorization": str(lab.session.headers["Authorization"])}
     url, answer = f"{lab.url}/{path}", ""
     while time.perf_counter() - began < LIMIT and lab.process.poll() is None:
@@ -145,7 +145,7 @@ def seconds_until_up(lab: Lab, path: str, accept: str, began: float) -> float:
 
 
 def settled_memory(lab: Lab) -> dict[psutil.Process, float]:
-    """MB of each process that the click started, once that changes no more."""
+    """MB (PSS) of each process that the click started, once it is stable."""
     deadline = time.perf_counter() + LIMIT
     before: dict[psutil.Process, float] = {}
     now = memory_of_started(lab)

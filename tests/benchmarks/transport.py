@@ -1,10 +1,10 @@
-"""A large artifact on its way through Jupyter, in each way that people send and fetch it.
+"""Upload and download of a large artifact through Jupyter, by each client.
 
     python tests/benchmarks/transport.py [GB]
 
 Through JupyterLab and through JupyterHub with its proxy: plain HTTP, MLflow's own client with a
-Jupyter token, and the download button of the dashboard. Meanwhile a kernel is asked all the time.
-The plain entry has no figures here: it ends at 100 MB. Nothing here fails for being slow.
+Jupyter token, and the download button of the dashboard. The latency of a kernel is measured during
+the transfer. The plain entry is not measured: it fails above 100 MB. There is no pass or fail.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from support.watch import Watch
 
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts"
 MB = 1_000_000
-INTERVAL = 0.02  # seconds between questions to the kernel
+INTERVAL = 0.02  # seconds between requests to the kernel
 LOG_MODEL = """
 import os, mlflow
 class Model(mlflow.pyfunc.PythonModel):
@@ -63,7 +63,7 @@ assert os.path.getsize(path) == os.path.getsize(os.environ["LARGE"]), path
 
 @dataclass(frozen=True)
 class Server:
-    """A Jupyter server whose MLflow is up."""
+    """A Jupyter server whose MLflow is running."""
 
     name: str
     url: str
@@ -74,8 +74,8 @@ class Server:
 
 @contextmanager
 def measured(server: Server, what: str, size: int) -> Iterator[None]:
-    """Print what the block cost."""
-    # Who asks the kernel has a process: in this one it would wait for whoever sends and receives.
+    """Print time, throughput, memory growth and kernel latency of the block."""
+    # The kernel is timed in another process: in this one the transfer would delay it.
     spawn = multiprocessing.get_context("spawn")
     with spawn.Manager() as manager, ProcessPoolExecutor(1, spawn) as pool:
         started, done = manager.Event(), manager.Event()
@@ -98,7 +98,7 @@ def measured(server: Server, what: str, size: int) -> Iterator[None]:
 
 
 def transfer(server: Server, large: Path) -> None:
-    """Send and fetch `large` by HTTP and with MLflow's client."""
+    """Upload and download `large` by HTTP and with MLflow's client."""
     size = large.stat().st_size
     artifact = f"{server.url}/mlflow{ARTIFACTS}/large.bin"
     with requests.Session() as session:
@@ -114,7 +114,7 @@ def transfer(server: Server, large: Path) -> None:
     with tempfile.TemporaryDirectory(dir=large.parent) as target:
         client = {
             "MLFLOW_TRACKING_URI": f"{server.url}/mlflow",
-            # MLflow's client says `Bearer`, which Jupyter takes as well as its own `token`.
+            # MLflow's client sends `Bearer`; Jupyter accepts it like `token`.
             "MLFLOW_TRACKING_TOKEN": server.token,
             "LARGE": str(large),
             "TARGET": target,
@@ -126,7 +126,7 @@ def transfer(server: Server, large: Path) -> None:
 
 
 def press_download(server: Server, run: str, size: int) -> None:
-    """Fetch the model's file with the button on the page of its `run`."""
+    """Download the model's file with the button on the page of its `run`."""
     with chromium() as browser, tempfile.TemporaryDirectory(dir=server.home) as folder:
         context = browser.new_context(extra_http_headers={"Authorization": f"token {TOKEN}"})
         page = context.new_page()

@@ -1,4 +1,4 @@
-"""Artifacts of all kinds and names."""
+"""Calls for artifacts, with unusual names and folders."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def folders(client: MlflowClient, rest: Any, recorder: Any) -> None:
 
 
 def dashboard_files(client: MlflowClient, rest: Any, recorder: Any) -> None:
-    """The ways of the dashboard and of programs in other languages."""
+    """Requests of the dashboard and of clients in other languages."""
     experiment = client.create_experiment("conformance uploads")
     run = client.create_run(experiment, TIME, run_name="uploads").info.run_id
     upload = "/ajax-api/2.0/mlflow/upload-artifact"
@@ -105,7 +105,7 @@ def dashboard_files(client: MlflowClient, rest: Any, recorder: Any) -> None:
         query = {"run_id": run, "path": path}
         rest("GET", "/get-artifact", params=query)
         rest("GET", "/api/2.0/mlflow/artifacts/list", params=query)
-        # Not all of the store: in the Lab there is what other tests left.
+        # Never list the whole store: the Lab's holds artifacts of other tests.
         rest("GET", ROOT, params={"path": path.strip("\0") or f"conformance{path}"})
         for method in ("PUT", "GET", "DELETE"):
             rest(method, f"{ROOT}/conformance/{path}", data=b"x" if method == "PUT" else None)

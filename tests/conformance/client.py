@@ -1,10 +1,10 @@
-"""MLflow's client, with all that goes over the wire written down.
+"""Calls of MLflow's client, with a transcript of all requests and responses.
 
     python client.py URL TOKEN TRANSCRIPT
 
-Runs every family of calls against the tracking server at URL and writes what was asked and answered
-into the file TRANSCRIPT, as JSON: for each family a list of exchanges. A family that MLflow's
-client does not know, or that ends otherwise, has that as its last entry.
+Runs every family of calls against the tracking server at URL and writes requests and responses to
+the file TRANSCRIPT, as JSON: for each family a list of exchanges. If a family raises an exception,
+e.g. because MLflow's client lacks a method, its last entry holds the exception.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SEND = requests.Session.send
 
 
 class Rest:
-    """Sends requests that MLflow's client would not send."""
+    """Sends requests that MLflow's client does not send."""
 
     def __init__(self, url: str, token: str) -> None:
         self._url = url
@@ -37,12 +37,12 @@ class Rest:
         return self._session.request(method, f"{self._url}{path}", timeout=60, **options)
 
     def post(self, path: str, body: Any) -> Any:
-        """Post JSON to `path` of the API; returns the answer."""
+        """Post JSON to `path` of the API; returns the response."""
         return self("POST", f"/api/2.0/mlflow/{path}", json=body).json()
 
 
 class Recorder:
-    """Writes exchanges down."""
+    """Records all exchanges."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -61,7 +61,7 @@ class Recorder:
         asked = request.body or b""
         if request.headers.get("Content-Type", "").startswith("application/json"):
             asked = asked if isinstance(asked, str) else asked.decode("utf-8", "backslashreplace")
-        else:  # what is uploaded is downloaded, too
+        else:  # uploads are compared by their downloads
             asked = ""
         assert request.url.startswith(self._url), request.url
         headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -81,7 +81,7 @@ class Recorder:
 
     @contextmanager
     def in_any_order(self) -> Iterator[None]:
-        """Sort what is exchanged meanwhile: the client uses threads."""
+        """Sort the exchanges of the block, as the client uses threads."""
         first = len(self.exchanges)
         try:
             yield
@@ -99,12 +99,12 @@ def main(url: str, token: str, transcript: str) -> None:
         {
             "MLFLOW_TRACKING_URI": url,
             "MLFLOW_TRACKING_TOKEN": token,
-            # One: an MLflow that breaks off an answer takes the connection along.
+            # One retry: MLflow may close the connection in the middle of a response.
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
             "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0",
             "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
             "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false",
-            # Else it asks the server what it can do, again after each minute.
+            # Else the client requests the server's capabilities once a minute.
             "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
             "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
         }

@@ -1,4 +1,4 @@
-"""What MLflow refuses, and how; and what it says of itself."""
+"""Invalid requests, and information about the server."""
 
 from __future__ import annotations
 

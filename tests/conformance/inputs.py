@@ -1,4 +1,4 @@
-"""What runs were given, and what is evaluated."""
+"""Dataset inputs of runs, and evaluation datasets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models, their versions, and prompts."""
+"""Logged and registered models, model versions, and prompts."""
 
 from __future__ import annotations
 

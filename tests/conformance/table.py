@@ -1,4 +1,4 @@
-"""Writes down what was compared: python tests/conformance/table.py makes tests/conformance.md."""
+"""Generate tests/conformance.md, the table of compared calls: python tests/conformance/table.py."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ By design they differ in this:
 
 
 def main() -> int:
-    """Run both and write."""
+    """Run the families against both servers; write the table."""
     with tempfile.TemporaryDirectory(prefix="mlflow-conformance-") as folder:
         home = Path(folder) / "lab"
         home.mkdir()

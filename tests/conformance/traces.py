@@ -1,4 +1,4 @@
-"""Traces, what is said of them, and OpenTelemetry's protocol."""
+"""Traces, assessments, and the OpenTelemetry protocol."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def traced(client: MlflowClient, rest: Any, _: Any) -> None:
 
 
 def older_traces(client: MlflowClient, rest: Any, _: Any) -> None:
-    """The second version of the protocol, which older clients speak."""
+    """Version 2 of the traces API, used by older clients."""
     experiment = client.create_experiment("conformance older traces")
     body = {"experiment_id": experiment, "timestamp_ms": TIME, "tags": [{"key": "a", "value": ODD}]}
     answer = rest.post("traces", body)

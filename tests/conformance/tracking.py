@@ -1,4 +1,4 @@
-"""Experiments, runs and what is logged to them."""
+"""Experiments, runs, metrics, parameters and tags."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mlflow.entities import Metric, Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.client import MlflowClient
 
-TIME = 1_600_000_000_000  # ms; any other time is taken for now
+TIME = 1_600_000_000_000  # ms; the comparison treats any other time as the current time
 ODD = "ä 日本 \"'\\\n\t%20+&=#?<b>𝄞"
 
 

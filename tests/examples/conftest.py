@@ -17,14 +17,14 @@ from support.kernel import Printed, run_notebook
 from support.lab import TOKEN, Lab, lab_server
 
 NOTEBOOKS = Path(__file__).parents[2] / "examples"
-TIMEOUT = 120.0  # seconds that a notebook may take
+TIMEOUT = 120.0  # seconds per notebook
 
 
 class Execution(NamedTuple):
     """How a notebook ran."""
 
     seconds: float
-    printed: list[Printed]  # by each cell of code
+    printed: list[Printed]  # one per code cell
 
 
 Executed = Callable[[str], Execution]
@@ -32,7 +32,7 @@ Executed = Callable[[str], Execution]
 
 @pytest.fixture(scope="session")
 def examples_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab with no configuration at all, on a folder with the notebooks."""
+    """A JupyterLab without configuration, on a folder with the notebooks."""
     home = tmp_path_factory.mktemp("examples")
     shutil.copytree(NOTEBOOKS, home / "work")
     with lab_server(home) as server:
@@ -41,7 +41,7 @@ def examples_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def executed(examples_lab: Lab) -> Executed:
-    """Run the notebook of that name, from top to bottom; each runs once, for all the tests."""
+    """Function that runs the named notebook from top to bottom; once a session for each."""
 
     @functools.cache
     def execute(name: str) -> Execution:
@@ -59,7 +59,7 @@ def tab(
 ) -> Iterator[Dashboard]:
     """The dashboard in Chromium, once the module's NOTEBOOKS have run."""
     for name in request.module.NOTEBOOKS:
-        executed(name)  # before Chromium: Playwright leaves no room for another event loop
+        executed(name)  # before Chromium: Playwright allows no second event loop
     examples_lab.wait_until("ready")
     with chromium() as browser:
         yield Dashboard(log_in(browser, examples_lab).new_page(), examples_lab)
@@ -67,7 +67,7 @@ def tab(
 
 @pytest.fixture
 def dashboard(tab: Dashboard) -> Iterator[Dashboard]:
-    """The dashboard, in which nothing may go wrong, and which then forgets what was done in it."""
+    """The dashboard; asserts that there were no errors, and clears its local storage afterwards."""
     yield tab
     tab.page.evaluate("localStorage.clear()")
     troubles = tab.troubles.copy()

@@ -1,4 +1,4 @@
-"""Runs that a notebook logged, compared by a person in the dashboard."""
+"""A user compares the runs of a notebook in the dashboard."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def numbers(runs: list[Run], parameter: str) -> list[float]:
     return [float(run.parameters[parameter]) for run in runs]
 
 
-def test_selected_runs_side_by_side(dashboard: Dashboard) -> None:
+def test_selected_runs_are_compared_side_by_side(dashboard: Dashboard) -> None:
     runs = dashboard.open_runs("pytorch")[1:4]
     dashboard.select(runs)
     dashboard.compare(len(runs))
@@ -45,14 +45,14 @@ def test_selected_runs_side_by_side(dashboard: Dashboard) -> None:
     sizes = main.get_by_role("row", name="batch_size")
     expect(sizes).to_be_visible()
     main.get_by_role("switch", name="Parameters - Show diff only").click()
-    expect(sizes).to_be_hidden()  # they are the same
+    expect(sizes).to_be_hidden()  # all runs have the same
     expect(rates).to_be_visible()
     for run in runs:
         shown = f"{run.metrics['accuracy']:.3f}".rstrip("0")
         expect(main.get_by_text(shown, exact=True).first).to_be_attached()
 
 
-def test_chosen_parameters_in_parallel_coordinates(
+def test_parallel_coordinates_show_chosen_parameters(
     dashboard: Dashboard, compared: list[Run]
 ) -> None:
     plot = plot_of(dashboard, "Parallel Coordinates Plot")
@@ -70,7 +70,7 @@ def test_chosen_parameters_in_parallel_coordinates(
     assert len(colours(plot.locator("canvas").first)) >= 3  # the lines
 
 
-def test_a_scatter_plot_of_a_parameter_and_a_metric(
+def test_scatter_plot_shows_a_parameter_and_a_metric(
     dashboard: Dashboard, compared: list[Run]
 ) -> None:
     plot = plot_of(dashboard, "Scatter Plot")
@@ -82,10 +82,10 @@ def test_a_scatter_plot_of_a_parameter_and_a_metric(
     assert [float(x) for x in drawn["x"]] == numbers(compared, "learning_rate")
     assert drawn["y"] == [run.metrics["test_loss"] for run in compared]
     wait_for(lambda: colours(plot), message="no points")
-    expect(plot).not_to_contain_text("WebGL")  # which it says to be without
+    expect(plot).not_to_contain_text("WebGL")  # an error message about missing WebGL
 
 
-def test_a_contour_plot_of_two_parameters_and_a_metric(
+def test_contour_plot_shows_two_parameters_and_a_metric(
     dashboard: Dashboard, compared: list[Run]
 ) -> None:
     plot = plot_of(dashboard, "Contour Plot")
@@ -105,13 +105,15 @@ def choose_axis(dashboard: Dashboard, axis: str, name: str) -> None:
     dashboard.page.get_by_role("option", name=name, exact=True).click()
 
 
-def test_curves_of_several_runs_in_one_chart(dashboard: Dashboard, compared: list[Run]) -> None:
-    # By the keyboard: the table of metrics moves, if late, below the mouse that scrolled to it.
+def test_chart_of_a_metric_shows_curves_of_all_runs(
+    dashboard: Dashboard, compared: list[Run]
+) -> None:
+    # By keyboard: the table of metrics may still move after the scroll, and the click would miss.
     dashboard.page.get_by_role("link", name="test_loss", exact=True).press("Enter")
     expect_curves(dashboard, "test_loss", compared)
 
 
-def test_the_chart_view_of_the_runs_table(dashboard: Dashboard) -> None:
+def test_chart_view_of_the_runs_table_shows_curves_of_all_runs(dashboard: Dashboard) -> None:
     runs = dashboard.open_runs("pytorch")
     dashboard.show_charts()
     expect_curves(dashboard, "accuracy", runs)
@@ -119,21 +121,21 @@ def test_the_chart_view_of_the_runs_table(dashboard: Dashboard) -> None:
 
 
 def expect_curves(dashboard: Dashboard, metric: str, runs: list[Run]) -> None:
-    """The chart of `metric` has a curve of each run, with its every point."""
+    """Assert that the chart of `metric` has every point of every run."""
     chart = dashboard.chart(metric)
     chart.scroll_into_view_if_needed()
     plot = chart.locator(".js-plotly-plot")
     logged = {run.name: dashboard.history(run, metric) for run in runs}
     wait_for(lambda: {trace["name"] for trace in traces(plot)} == set(logged), message="no curves")
     drawn = traces(plot)
-    for trace in drawn:  # the chart view has two of each: as it is, and smoothed by nothing
+    for trace in drawn:  # the chart view has two of each: raw and smoothed with 0
         assert list(zip(trace["x"], trace["y"], strict=True)) == logged[trace["name"]]
     expect(plot.locator(".scatterlayer .js-line")).to_have_count(len(drawn))
     for run in runs:
         expect(chart.get_by_text(f"{run.name} ({metric})").first).to_be_attached()
 
 
-def test_the_best_run_by_sort_and_by_search(dashboard: Dashboard) -> None:
+def test_best_run_is_found_by_sort_and_by_search(dashboard: Dashboard) -> None:
     runs = dashboard.open_runs("scikit-learn")
     best_first = sorted(runs, key=lambda run: -run.metrics["accuracy"])
     dashboard.sort("accuracy")
@@ -148,7 +150,7 @@ def test_the_best_run_by_sort_and_by_search(dashboard: Dashboard) -> None:
     dashboard.expect_rows(["naive Bayes"])
 
 
-def test_a_runs_overview(dashboard: Dashboard) -> None:
+def test_overview_of_a_run_shows_parameters_and_metrics(dashboard: Dashboard) -> None:
     run = dashboard.open_runs("scikit-learn")[0]
     page, main = dashboard.page, dashboard.main
     page.get_by_role("link", name=run.name, exact=True).click()

@@ -1,4 +1,4 @@
-"""The example notebooks run in the Lab, and what they log is in the dashboard's API."""
+"""The example notebooks run in the Lab; the API returns what they log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ A_WARNING = re.compile(r"\bWarning: |\bWARNING\b")
 
 @pytest.fixture(scope="module")
 def client(examples_lab: Lab) -> Iterator[MlflowClient]:
-    """MLflow's client of the Lab's dashboard, as on another machine."""
+    """MLflow's client, configured as on another machine."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_TOKEN", TOKEN)
         yield MlflowClient(examples_lab.mlflow_url)
@@ -50,14 +50,16 @@ def models_of(client: MlflowClient, experiment: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_runs_without_a_warning(executed: Executed, name: str) -> None:
+def test_notebook_runs_without_a_warning(executed: Executed, name: str) -> None:
     execution = executed(name)
     print(f"{name}: {execution.seconds:.1f} s")
     for printed in execution.printed:
         assert not A_WARNING.search(printed.stderr), printed.stderr
 
 
-def test_scikit_learn(executed: Executed, client: MlflowClient) -> None:
+def test_scikit_learn_notebook_logs_runs_and_models(
+    executed: Executed, client: MlflowClient
+) -> None:
     executed("scikit-learn")
     runs = runs_of(client, "scikit-learn")
     assert set(runs) == {"logistic regression", "naive Bayes", "support vector machine"}
@@ -84,7 +86,9 @@ def test_scikit_learn(executed: Executed, client: MlflowClient) -> None:
     assert not models
 
 
-def test_pytorch(executed: Executed, client: MlflowClient) -> None:
+def test_pytorch_notebook_logs_metrics_and_checkpoints(
+    executed: Executed, client: MlflowClient
+) -> None:
     executed("pytorch")
     runs = runs_of(client, "pytorch")
     assert len(runs) == 6
@@ -96,7 +100,7 @@ def test_pytorch(executed: Executed, client: MlflowClient) -> None:
         for metric in ("train_loss", "test_loss", "accuracy"):
             history = client.get_metric_history(run.info.run_id, metric)
             assert [each.step for each in history] == list(range(1, 21))
-            # Each was written as its epoch ended, not all at the end.
+            # Written at the end of each epoch, not all after training.
             assert len({each.timestamp for each in history}) > 10
         for metric in ("cpu_utilization_percentage", "system_memory_usage_megabytes"):
             assert client.get_metric_history(run.info.run_id, f"system/{metric}")
@@ -105,7 +109,9 @@ def test_pytorch(executed: Executed, client: MlflowClient) -> None:
     assert max(run.data.metrics["accuracy"] for run in runs.values()) > 0.9
 
 
-def test_tensorflow(executed: Executed, client: MlflowClient) -> None:
+def test_tensorflow_notebook_logs_metrics_and_models(
+    executed: Executed, client: MlflowClient
+) -> None:
     executed("tensorflow")
     runs = runs_of(client, "tensorflow")
     assert len(runs) == 3
@@ -122,7 +128,9 @@ def test_tensorflow(executed: Executed, client: MlflowClient) -> None:
     assert not models
 
 
-def test_registry(executed: Executed, client: MlflowClient) -> None:
+def test_registry_notebook_registers_versions_and_champion(
+    executed: Executed, client: MlflowClient
+) -> None:
     executed("registry-and-deployment")
     runs = runs_of(client, "registry-and-deployment")
     versions = client.search_model_versions("name = 'wine-cultivar'")
@@ -133,7 +141,9 @@ def test_registry(executed: Executed, client: MlflowClient) -> None:
     assert accuracies[champion.run_id] == max(accuracies.values()) > min(accuracies.values())
 
 
-def test_deployment(executed: Executed, examples_lab: Lab) -> None:
+def test_deployment_notebook_serves_the_model_and_ends_the_server(
+    executed: Executed, examples_lab: Lab
+) -> None:
     printed = "".join(each.stdout for each in executed("registry-and-deployment").printed)
     assert re.search(rf"{examples_lab.url}/proxy/\d+/invocations answered", printed)
     assert TOKEN not in printed
@@ -146,7 +156,7 @@ def servers_of_models(lab: Lab) -> list[str]:
     return [each for each in found if "models serve" in each or "scoring_server" in each]
 
 
-def test_traces(executed: Executed, client: MlflowClient) -> None:
+def test_traces_notebook_logs_traces_and_feedback(executed: Executed, client: MlflowClient) -> None:
     executed("traces")
     experiment = client.get_experiment_by_name("traces").experiment_id
     traces = client.search_traces(locations=[experiment], order_by=["timestamp_ms ASC"])

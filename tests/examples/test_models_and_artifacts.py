@@ -1,4 +1,4 @@
-"""Artifacts, models and traces that notebooks logged, looked at by a person in the dashboard."""
+"""A user opens artifacts, models and traces of the notebooks in the dashboard."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BYTES = "async img => Array.from(new Uint8Array(await (await fetch(img.src)).arr
 
 @pytest.fixture
 def artifacts(dashboard: Dashboard, examples_lab: Lab) -> Path:
-    """Open the artifacts of a run of the scikit-learn notebook; the folder in which they are."""
+    """Open the artifacts of a scikit-learn run in the dashboard; returns their folder on disk."""
     run = dashboard.runs("scikit-learn")[0]
     experiment = dashboard.experiment("scikit-learn")
     dashboard.open(f"experiments/{experiment}/runs/{run.id}")
@@ -35,7 +35,7 @@ def show(dashboard: Dashboard, name: str) -> None:
     expect(dashboard.main.get_by_text("Path: ")).to_contain_text(name)
 
 
-def test_an_image(dashboard: Dashboard, artifacts: Path) -> None:
+def test_image_artifact_is_shown(dashboard: Dashboard, artifacts: Path) -> None:
     show(dashboard, "confusion_matrix.png")
     shown = dashboard.main.get_by_role("img", name="confusion_matrix.png")
     expect(shown).to_be_visible()
@@ -47,7 +47,7 @@ def test_an_image(dashboard: Dashboard, artifacts: Path) -> None:
     assert bytes(shown.evaluate(BYTES)) == logged
 
 
-def test_a_page_which_cannot_act_for_its_reader(dashboard: Dashboard, artifacts: Path) -> None:
+def test_html_artifact_is_shown_without_an_origin(dashboard: Dashboard, artifacts: Path) -> None:
     show(dashboard, "report.html")
     page = dashboard.main.locator("iframe").content_frame
     expect(page.get_by_role("heading")).to_have_text("Classification report")
@@ -56,7 +56,7 @@ def test_a_page_which_cannot_act_for_its_reader(dashboard: Dashboard, artifacts:
     assert page.locator("html").evaluate("() => window.origin") == "null"
 
 
-def test_a_table(dashboard: Dashboard, artifacts: Path) -> None:
+def test_csv_artifact_is_shown_as_a_table(dashboard: Dashboard, artifacts: Path) -> None:
     show(dashboard, "predictions.csv")
     titles, *rows = csv.reader(io.StringIO((artifacts / "predictions.csv").read_text()))
     expect(dashboard.main.get_by_role("columnheader")).to_have_text(titles)
@@ -67,12 +67,12 @@ def test_a_table(dashboard: Dashboard, artifacts: Path) -> None:
         assert shown_text == logged_text.removesuffix(".0")  # as JavaScript writes numbers
 
 
-def test_a_text(dashboard: Dashboard, artifacts: Path) -> None:
+def test_text_artifact_is_shown(dashboard: Dashboard, artifacts: Path) -> None:
     show(dashboard, "report.txt")
     expect(dashboard.main.get_by_role("code")).to_have_text((artifacts / "report.txt").read_text())
 
 
-def test_a_download(dashboard: Dashboard, artifacts: Path) -> None:
+def test_artifact_is_downloaded(dashboard: Dashboard, artifacts: Path) -> None:
     show(dashboard, "confusion_matrix.png")
     download_button = dashboard.main.get_by_text("Path: ").locator("xpath=preceding::button[1]")
     with dashboard.page.expect_download() as download:
@@ -82,7 +82,7 @@ def test_a_download(dashboard: Dashboard, artifacts: Path) -> None:
     assert Path(download.value.path()).read_bytes() == logged.read_bytes()
 
 
-def test_from_the_registry_to_the_champion(dashboard: Dashboard) -> None:
+def test_user_finds_the_champion_in_the_registry(dashboard: Dashboard) -> None:
     page, main = dashboard.page, dashboard.main
     dashboard.open("models")
     row = main.get_by_role("row").filter(has=page.get_by_role("link", name=MODEL, exact=True))
@@ -100,7 +100,7 @@ def test_from_the_registry_to_the_champion(dashboard: Dashboard) -> None:
     expect(main.get_by_role("heading", name="C = 0.1")).to_be_visible()
 
 
-def test_a_trace(dashboard: Dashboard) -> None:
+def test_trace_is_shown_with_its_spans(dashboard: Dashboard) -> None:
     page = dashboard.page
     dashboard.open(f"experiments/{dashboard.experiment('traces')}/traces")
     page.get_by_text("Where does an alias point to?").first.click()

@@ -1,11 +1,11 @@
-"""MLflow that crashes is started again, at first at once, then less and less often."""
+"""The delay before a restart after a crash: short at first, doubled after each crash."""
 
 from __future__ import annotations
 
 from mlflow_proxy.supervisor.backoff import HEALTHY, Backoff
 
 
-def test_the_delay_doubles_up_to_half_a_minute() -> None:
+def test_delay_doubles_up_to_half_a_minute() -> None:
     backoff = Backoff()
     delays = [backoff.after(1.0) for _ in range(1100)]
     assert delays[:8] == [0.5, 1, 2, 4, 8, 16, 30, 30]
@@ -13,7 +13,7 @@ def test_the_delay_doubles_up_to_half_a_minute() -> None:
     assert backoff.crashes == 1100
 
 
-def test_a_minute_of_service_makes_a_crash_the_first_again() -> None:
+def test_a_minute_of_service_resets_the_delay() -> None:
     backoff = Backoff()
     assert [backoff.after(HEALTHY) for _ in range(3)] == [0.5, 1, 2]
     assert [backoff.after(HEALTHY + 1) for _ in range(3)] == [0.5, 0.5, 0.5]

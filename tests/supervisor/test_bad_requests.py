@@ -1,4 +1,4 @@
-"""Clients that are slow, many or mad: the supervisor stays small and answers the others."""
+"""Slow, numerous or malformed clients: the supervisor's memory is bounded, others are served."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def shared_supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supe
 
 @pytest.fixture
 def supervisor(shared_supervisor: Supervisor) -> Iterator[Supervisor]:
-    """One that is starting all the time; after the test it must be well."""
+    """A supervisor whose child never gets ready; checked after each test."""
     yield shared_supervisor
     check(shared_supervisor)
 
 
 def check(supervisor: Supervisor) -> None:
-    """Others are answered, soon, and it never had more memory than it may have."""
+    """Assert that other clients are answered quickly and peak memory is below `MAX_MEMORY`."""
     began = time.monotonic()
     assert supervisor.request("/", headers=PAGE)[0] == 200
     assert supervisor.request("/api/x")[0] == 503
@@ -49,7 +49,7 @@ def check(supervisor: Supervisor) -> None:
 
 
 def most_memory(supervisor: Supervisor) -> int:
-    """The most memory that it ever had, in bytes (RSS, which counts shared libraries, too)."""
+    """Peak memory in bytes (RSS, including shared libraries)."""
     if sys.platform != "linux":
         return psutil.Process(supervisor.process.pid).memory_info().rss
     status = Path(f"/proc/{supervisor.process.pid}/status").read_text()
@@ -68,7 +68,7 @@ def connections(supervisor: Supervisor, count: int) -> Iterator[list[socket.sock
 
 
 def send(connection: socket.socket, data: bytes) -> int:
-    """Send what is taken of `data` without waiting; returns how much that was."""
+    """Send as much of `data` as the socket takes without blocking; returns the bytes sent."""
     connection.setblocking(False)
     sent = 0
     try:
@@ -81,7 +81,7 @@ def send(connection: socket.socket, data: bytes) -> int:
 
 
 def answer_on(connection: socket.socket) -> bytes:
-    """All that comes back."""
+    """Read the response until the server closes the connection."""
     answer = b""
     while data := connection.recv(65536):
         answer += data
@@ -115,7 +115,7 @@ def is_closed(connection: socket.socket) -> bool:
         (b"GET /api/x HTTP/1.1\r\nX: " + b"x" * http.MAX_HEAD, 431),
     ],
 )
-def test_every_request_has_an_answer(supervisor: Supervisor, request_: bytes, status: int) -> None:
+def test_every_request_is_answered(supervisor: Supervisor, request_: bytes, status: int) -> None:
     with connections(supervisor, 1) as (connection,):
         connection.sendall(request_ + END)
         assert answer_on(connection).startswith(b"HTTP/1.1 %d " % status)
@@ -131,7 +131,7 @@ def test_every_request_has_an_answer(supervisor: Supervisor, request_: bytes, st
         b"Content-Length: 3\r\nContent-Length: 4" + END + b"GET / HTTP/1.1" + END,
     ],
 )
-def test_a_broken_body_does_not_matter(supervisor: Supervisor, body: bytes) -> None:
+def test_malformed_body_is_answered_once(supervisor: Supervisor, body: bytes) -> None:
     with connections(supervisor, 1) as (connection,):
         connection.sendall(b"POST /api/x HTTP/1.1\r\n" + body)
         answer = answer_on(connection)
@@ -139,7 +139,7 @@ def test_a_broken_body_does_not_matter(supervisor: Supervisor, body: bytes) -> N
     assert answer.count(b"HTTP/1.1") == 1
 
 
-def test_headers_of_a_megabyte_from_many_at_once(supervisor: Supervisor) -> None:
+def test_oversized_headers_of_many_clients_are_refused(supervisor: Supervisor) -> None:
     head = b"GET /api/x HTTP/1.1\r\n" + b"X: " + b"x" * 2**20
     with connections(supervisor, 200) as many:
         for each in many:
@@ -148,7 +148,9 @@ def test_headers_of_a_megabyte_from_many_at_once(supervisor: Supervisor) -> None
             assert answer_on(each).startswith(b"HTTP/1.1 431 ")
 
 
-def test_two_hundred_at_once_while_it_starts(supervisor: Supervisor) -> None:
+def test_two_hundred_simultaneous_requests_are_answered_during_start(
+    supervisor: Supervisor,
+) -> None:
     assert supervisor.status()["state"] == "starting"
     with connections(supervisor, 200) as many:
         for each in many:
@@ -157,7 +159,7 @@ def test_two_hundred_at_once_while_it_starts(supervisor: Supervisor) -> None:
             assert answer_on(each).startswith(UNAVAILABLE)
 
 
-def test_those_who_never_end_their_headers_keep_nobody_out(supervisor: Supervisor) -> None:
+def test_clients_that_never_finish_headers_do_not_block_others(supervisor: Supervisor) -> None:
     with connections(supervisor, 2 * MAX_UNREAD) as many:
         for each in many:
             send(each, b"GET / HTTP/1.1\r\nX: " + b"x" * (http.MAX_HEAD - 100))
@@ -169,7 +171,7 @@ def test_those_who_never_end_their_headers_keep_nobody_out(supervisor: Superviso
             send(each, b"x")
 
 
-def test_those_who_never_read_keep_nobody_out(supervisor: Supervisor) -> None:
+def test_clients_that_never_read_do_not_block_others(supervisor: Supervisor) -> None:
     with connections(supervisor, 200) as many:
         for each in many:
             each.sendall(b"GET / HTTP/1.1\r\nAccept: text/html" + END)
@@ -179,7 +181,7 @@ def test_those_who_never_read_keep_nobody_out(supervisor: Supervisor) -> None:
         check(supervisor)
 
 
-def test_who_is_too_slow_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_headers_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "HEAD_TIMEOUT", 0.05)
 
     async def read() -> None:

@@ -1,4 +1,4 @@
-"""Files are compressed once, and served compressed only to who takes it."""
+"""Files are compressed once and served compressed only to clients that accept the coding."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def script(tmp_path: Path) -> Path:
         ("xgzip", []),
     ],
 )
-def test_who_takes_what(header: str, codings: list[str]) -> None:
+def test_accept_encoding_selects_codings(header: str, codings: list[str]) -> None:
     assert accepted_codings(header) == codings
 
 
@@ -76,7 +76,7 @@ def test_an_interpreter_without_brotli_uses_gzip(
     assert compressed(script, "br") is None
 
 
-def test_a_changed_file_is_compressed_anew(script: Path) -> None:
+def test_a_changed_file_is_compressed_again(script: Path) -> None:
     first = compressed(script, "gzip")
     script.write_text("let y = 2;\n" * 10_000)
     second = compressed(script, "gzip")
@@ -86,19 +86,21 @@ def test_a_changed_file_is_compressed_anew(script: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "size"), [("a.png", 9999), ("a.woff2", 9999), ("a.js", 10)])
-def test_what_does_not_shrink_is_left(tmp_path: Path, name: str, size: int) -> None:
+def test_incompressible_and_tiny_files_are_not_compressed(
+    tmp_path: Path, name: str, size: int
+) -> None:
     (tmp_path / name).write_bytes(b"x" * size)
     assert compressed(tmp_path / name, "br, gzip") is None
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(
+def test_unwritable_cache_disables_compression(
     script: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
     assert compressed(script, "br, gzip") is None
 
 
-def test_a_cache_that_others_can_write_to_is_done_without(script: Path, cache: Path) -> None:
+def test_cache_writable_by_others_is_not_used(script: Path, cache: Path) -> None:
     assert compressed(script, "gzip")
     for mode in (0o770, 0o707, 0o777):
         cache.chmod(mode)
@@ -107,8 +109,8 @@ def test_a_cache_that_others_can_write_to_is_done_without(script: Path, cache: P
     assert compressed(script, "gzip")
 
 
-def test_a_link_in_place_of_the_cache_is_done_without(script: Path, cache: Path) -> None:
-    """As whoever can write to its parent could put there: a folder of the user's own."""
+def test_symlinked_cache_is_not_used(script: Path, cache: Path) -> None:
+    """Another user who can write to the parent could place such a link."""
     cache.parent.mkdir()
     (script.parent / "elsewhere").mkdir(mode=0o700)
     cache.symlink_to(script.parent / "elsewhere")
@@ -130,7 +132,7 @@ def test_a_planted_file_is_not_served(script: Path) -> None:
         assert compressed(script, "gzip") is None
 
 
-def test_the_cache_is_private_whatever_the_umask(script: Path, cache: Path) -> None:
+def test_cache_is_private_with_any_umask(script: Path, cache: Path) -> None:
     umask = os.umask(0)
     try:
         twin = compressed(script, "gzip")
@@ -140,7 +142,7 @@ def test_the_cache_is_private_whatever_the_umask(script: Path, cache: Path) -> N
     assert (cache.stat().st_mode & 0o777, twin.path.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
-def test_the_cache_is_bounded(script: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_size_is_bounded(script: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compressed_files, "MAX_CACHE", 1000)
     cache.mkdir(parents=True)
     for age, name in enumerate(["new", "old", "older"]):

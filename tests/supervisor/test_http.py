@@ -1,4 +1,4 @@
-"""The supervisor's HTTP, byte for byte."""
+"""The supervisor's HTTP parser."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_request_is_parsed() -> None:
         b"POST / HTTP/1.1\r\nAccept: text/html\r\n\r\n",
     ],
 )
-def test_a_program_wants_no_page(head: bytes) -> None:
+def test_only_get_with_accept_html_gets_a_page(head: bytes) -> None:
     assert not parse_head(head).wants_page
 
 
@@ -42,13 +42,13 @@ def test_a_program_wants_no_page(head: bytes) -> None:
         b"\x16\x03\x01\x00\xa5\x01\r\n\r\n",
     ],
 )
-def test_what_is_not_http_is_refused(head: bytes) -> None:
+def test_malformed_request_is_refused(head: bytes) -> None:
     with pytest.raises(BadRequestError) as caught:
         parse_head(head)
     assert caught.value.status is HTTPStatus.BAD_REQUEST
 
 
-def test_a_head_without_end_is_refused() -> None:
+def test_oversized_head_is_refused() -> None:
     async def read() -> None:
         reader = asyncio.StreamReader(limit=MAX_HEAD)
         reader.feed_data(b"GET / HTTP/1.1\r\nX: " + 2 * MAX_HEAD * b"x")
@@ -59,7 +59,7 @@ def test_a_head_without_end_is_refused() -> None:
     assert caught.value.status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
 
 
-def test_a_client_that_goes_away_is_nobody() -> None:
+def test_disconnect_within_the_head_is_no_request() -> None:
     async def read() -> object:
         reader = asyncio.StreamReader()
         reader.feed_data(b"GET / HT")

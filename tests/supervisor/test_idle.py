@@ -1,4 +1,4 @@
-"""MLflow stopped when nobody uses it, and brought back by the next use, with no request lost."""
+"""MLflow is stopped when idle and restarted by the next use; no request is lost."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ IDLE = "--mlflow-option=--idle-timeout=0.3"
 
 @pytest.fixture
 def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
-    """A supervisor whose child was stopped because nobody used it."""
+    """A supervisor whose child was stopped because it was idle."""
     with supervisor_of("serve", tmp_path) as running:
         stop(running)
         yield running
 
 
 def stop(supervisor: Supervisor) -> None:
-    """Let the child find that nobody uses it."""
+    """Make the child report that it is idle; wait until it has ended."""
     supervisor.wait_until("ready")
     child = supervisor.child
     supervisor.request("/report-idle")
@@ -42,7 +42,7 @@ def stop(supervisor: Supervisor) -> None:
     wait_for(lambda: not child.is_running())
 
 
-def test_an_idle_stop_leaves_little(supervisor: Supervisor) -> None:
+def test_idle_stop_leaves_only_the_small_supervisor(supervisor: Supervisor) -> None:
     process = psutil.Process(supervisor.process.pid)
     assert process.children() == []
     memory = process.memory_full_info()
@@ -51,19 +51,21 @@ def test_an_idle_stop_leaves_little(supervisor: Supervisor) -> None:
     assert len([line for line in lines if " after 7 s without use" in line]) == 1
 
 
-def test_a_page_opened_brings_it_back(supervisor: Supervisor) -> None:
+def test_opening_the_page_restarts_mlflow(supervisor: Supervisor) -> None:
     status, _, page = supervisor.request("/", headers=PAGE)
     assert (status, '<body data-state="starting"' in page) == (200, True)
     supervisor.wait_until("ready")
 
 
 @pytest.mark.parametrize("headers", [CLICK, {}], ids=["click", "client"])
-def test_a_use_is_held_until_it_is_back(supervisor: Supervisor, headers: dict[str, str]) -> None:
+def test_request_is_held_until_mlflow_is_ready(
+    supervisor: Supervisor, headers: dict[str, str]
+) -> None:
     status, _, body = supervisor.request("/api/x", "POST", headers, "{}")
     assert (status, body) == (200, str(supervisor.child.pid))
 
 
-def test_a_poll_does_not_bring_it_back(supervisor: Supervisor) -> None:
+def test_poll_does_not_restart_mlflow(supervisor: Supervisor) -> None:
     for path, headers in [("/api/x", POLL), ("/_proxy/status", {}), ("/static-files/x.js", {})]:
         status, answer, body = supervisor.request(path, "GET", headers)
         assert status == 200 if path == "/_proxy/status" else 503
@@ -73,12 +75,12 @@ def test_a_poll_does_not_bring_it_back(supervisor: Supervisor) -> None:
     assert supervisor.status()["state"] == "idle"
 
 
-def test_a_poll_waits_with_the_others_once_it_comes_back(supervisor: Supervisor) -> None:
+def test_poll_is_held_during_a_restart(supervisor: Supervisor) -> None:
     supervisor.request("/", headers=PAGE)
     assert supervisor.request("/api/x", headers=POLL)[0] == 200
 
 
-def test_held_requests_are_answered_when_it_does_not_come_back(tmp_path: Path) -> None:
+def test_held_requests_are_answered_when_the_restart_fails(tmp_path: Path) -> None:
     with supervisor_of("serve_once", tmp_path) as supervisor:
         stop(supervisor)
         status, headers, body = supervisor.request("/api/x")
@@ -86,7 +88,7 @@ def test_held_requests_are_answered_when_it_does_not_come_back(tmp_path: Path) -
         assert int(headers["Retry-After"]) >= 1
 
 
-def test_it_holds_so_many_and_no_more(tmp_path: Path) -> None:
+def test_number_of_held_requests_is_bounded(tmp_path: Path) -> None:
     with supervisor_of("uvicorn_app", tmp_path, IDLE, "--start-timeout=30") as supervisor:
         supervisor.wait_until("ready")
         first = supervisor.child
@@ -94,7 +96,7 @@ def test_it_holds_so_many_and_no_more(tmp_path: Path) -> None:
         wait_for(lambda: not first.is_running())
         closed = tmp_path / "closed"
         closed.touch()
-        threads = [Asking(supervisor, 0.0) for _ in range(130)]
+        threads = [WaitingClient(supervisor, 0.0) for _ in range(130)]
         for thread in threads:
             thread.start()
         wait_for(lambda: sum(not thread.is_alive() for thread in threads) == 30)
@@ -130,20 +132,20 @@ def test_no_request_is_lost_between_stop_and_start(tmp_path: Path) -> None:
     assert set(answers) == {"200 and all of it"}, answers
 
 
-class Asking(threading.Thread):
-    """Somebody who waits for an answer."""
+class WaitingClient(threading.Thread):
+    """A client that blocks until its request is answered."""
 
     def __init__(self, supervisor: Supervisor, pause: float) -> None:
         super().__init__()
         self._ask = partial(slow_request, supervisor, pause)
 
     def run(self) -> None:
-        """Wait."""
+        """Send the request; store the answer."""
         self.answer = self._ask()
 
 
 def slow_request(supervisor: Supervisor, pause: float) -> str:
-    """Send a request as a machine under load does: some time passes after the connection."""
+    """Connect, sleep for `pause` seconds, send a request; simulates a client under load."""
     connection = Connection(supervisor.socket)
     try:
         connection.connect()
@@ -158,14 +160,14 @@ def slow_request(supervisor: Supervisor, pause: float) -> str:
     return f"{response.status} and {'all of it' if text.endswith(' read 200000') else text}"
 
 
-def test_a_connection_accepted_before_the_stop_brings_its_request_after_it(tmp_path: Path) -> None:
+def test_request_on_a_connection_accepted_before_the_stop_is_served(tmp_path: Path) -> None:
     with supervisor_of("uvicorn_app", tmp_path, IDLE) as supervisor:
         supervisor.wait_until("ready")
         child = supervisor.child
         connection = Connection(supervisor.socket)
         connection.connect()
         supervisor.wait_until("idle")
-        # It no longer accepts when it is the supervisor who answers, ten times over.
+        # Ten answers of the supervisor in a row: the child no longer accepts.
         wait_for(lambda: all(supervisor.status()["state"] == "idle" for _ in range(10)))
         connection.request("GET", "/api/x")
         assert connection.getresponse().read().decode().startswith(f"{child.pid} ")
@@ -173,14 +175,14 @@ def test_a_connection_accepted_before_the_stop_brings_its_request_after_it(tmp_p
         wait_for(lambda: not child.is_running())
 
 
-def test_an_answer_before_the_upload_has_ended_arrives(supervisor: Supervisor) -> None:
+def test_answer_before_the_end_of_an_upload_arrives(supervisor: Supervisor) -> None:
     with socket.socket(socket.AF_UNIX) as upload:
         upload.connect(str(supervisor.socket))
         upload.sendall(b"POST /api/x HTTP/1.1\r\nContent-Length: 900000\r\n\r\n" + b"x" * 100_000)
         assert b"200 OK" in upload.recv(65536)
 
 
-def test_a_long_request_ends_in_peace(tmp_path: Path) -> None:
+def test_long_request_completes_after_the_stop(tmp_path: Path) -> None:
     with supervisor_of("uvicorn_app", tmp_path, IDLE) as supervisor:
         supervisor.wait_until("ready")
         with socket.socket(socket.AF_UNIX) as upload:
@@ -189,7 +191,7 @@ def test_a_long_request_ends_in_peace(tmp_path: Path) -> None:
             upload.sendall("\r\n".join([*lines, "", "12"]).encode())
             supervisor.wait_until("idle")
             first = supervisor.child.pid
-            # Another is up before the first has ended.
+            # The next child serves before the first has ended.
             wait_for(lambda: not supervisor.request("/api/x")[2].startswith(f"{first} "))
             upload.sendall(b"34")
             assert b"has read 4" in b"".join(iter(lambda: upload.recv(65536), b""))

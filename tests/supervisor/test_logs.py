@@ -1,4 +1,4 @@
-"""The log keeps what helps, and no secret."""
+"""MLflow's output in the log and on the page; the log is bounded, private and cleaned up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlflow_proxy.supervisor.logs import (
 )
 
 
-def test_output_comes_in_lines_whatever_its_pieces() -> None:
+def test_output_is_split_into_lines() -> None:
     output = MLflowOutput(logging.getLogger("test"))
     for piece in (b"on", b"e\ntwo\nthr", "ée".encode()[:1], b"x" * 2 * LINE_LENGTH, b"\nlast", b""):
         output.write(piece)
@@ -28,13 +28,13 @@ def test_output_comes_in_lines_whatever_its_pieces() -> None:
     assert lines[-1] == "last"
 
 
-def test_the_page_gets_the_last_lines() -> None:
+def test_only_the_last_lines_are_kept_for_the_page() -> None:
     output = MLflowOutput(logging.getLogger("test"))
     output.write(b"".join(b"%d\n" % number for number in range(1000)))
     assert list(output.lines) == [str(number) for number in range(1000 - PAGE_LINES, 1000)]
 
 
-def test_the_log_is_bounded_and_private(tmp_path: Path) -> None:
+def test_log_is_bounded_and_private(tmp_path: Path) -> None:
     log = tmp_path / "mlflow-proxy-1.log"
     code = f"""
 import os, pathlib
@@ -50,7 +50,7 @@ for _ in range(4000):
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
-def test_a_log_that_cannot_be_written_is_done_without() -> None:
+def test_unwritable_log_is_reported_and_skipped() -> None:
     code = """
 import pathlib
 from mlflow_proxy.supervisor import logs
@@ -61,11 +61,12 @@ logs.set_up_logging(pathlib.Path("/dev/null/mlflow.log")).write(b"a line\\n")
     assert "Cannot write MLflow's log: " in result.stderr
 
 
-def test_old_logs_of_the_dead_are_removed(tmp_path: Path) -> None:
+def test_old_logs_of_ended_processes_are_removed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pass
     removed = [f"mlflow-proxy-{dead.pid}.log.1"]
-    # Of the dead, perhaps of another machine; of the living; of others.
+    # Kept: recent logs (the process may run on another machine), logs of running processes, and
+    # other files.
     young = [f"mlflow-proxy-{dead.pid}.log"]
     old = [f"mlflow-proxy-{os.getpid()}.log", "mlflow-proxy-start.json", "other.log"]
     for name in removed + young + old:

@@ -1,4 +1,4 @@
-"""Starts of MLflow itself that fail, and what mends them, without a restart of anything."""
+"""Failed starts of the real MLflow; each is fixed without a restart of Jupyter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.databases import LATEST, NEWER, OLDER, make_database, run
 from support.postgres import Postgres, postgres_server
 from support.supervisor import PAGE, Supervisor, mlflow_of
 
-LONG_AGO = 1_000_000_000  # nobody is just creating it
+LONG_AGO = 1_000_000_000  # old enough not to be still under creation
 LOG_RUN = """
 import mlflow, sys
 mlflow.set_tracking_uri(sys.argv[1])
@@ -54,7 +54,10 @@ def revision_of(path: Path) -> str:
 
 
 def failure(supervisor: Supervisor) -> dict:
-    """What the page, programs and the log are told of the failure; MLflow alone takes 105 s."""
+    """Wait for the failure and check page, API and log; returns the status.
+
+    MLflow itself may take 105 s to fail.
+    """
     began = time.monotonic()
     status = supervisor.wait_until("failed")
     assert time.monotonic() - began < 10
@@ -66,7 +69,7 @@ def failure(supervisor: Supervisor) -> dict:
     return status
 
 
-def test_an_older_database_is_upgraded_when_somebody_agrees(tmp_path: Path, older: bytes) -> None:
+def test_older_database_is_upgraded_on_request(tmp_path: Path, older: bytes) -> None:
     path = put(tmp_path, older)
     with mlflow_of(tmp_path) as supervisor:
         status = failure(supervisor)
@@ -84,10 +87,10 @@ def test_an_older_database_is_upgraded_when_somebody_agrees(tmp_path: Path, olde
     assert f"Running upgrade {OLDER} -> " in log
 
 
-def test_an_upgrade_that_fails_says_where_the_copy_is(tmp_path: Path, older: bytes) -> None:
+def test_failed_upgrade_names_the_copy(tmp_path: Path, older: bytes) -> None:
     path = put(tmp_path, older)
     with closing(sqlite3.connect(path)) as database:
-        database.execute("DROP TABLE experiments")  # which later migrations change
+        database.execute("DROP TABLE experiments")  # later migrations change it
         database.commit()
     os.utime(path, (LONG_AGO, LONG_AGO))
     with mlflow_of(tmp_path) as supervisor:
@@ -100,7 +103,7 @@ def test_an_upgrade_that_fails_says_where_the_copy_is(tmp_path: Path, older: byt
     assert revision_of(Path(copy)) == OLDER
 
 
-def test_a_newer_database_is_left_alone(tmp_path: Path, older: bytes) -> None:
+def test_newer_database_is_not_changed(tmp_path: Path, older: bytes) -> None:
     path = put(tmp_path, older)
     with closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE alembic_version SET version_num = ?", (NEWER,))
@@ -116,7 +119,7 @@ def test_a_newer_database_is_left_alone(tmp_path: Path, older: bytes) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_file_that_is_no_database_is_replaced_and_tried_again(tmp_path: Path) -> None:
+def test_start_succeeds_after_a_file_that_is_no_database_is_removed(tmp_path: Path) -> None:
     path = put(tmp_path, b"not a database" * 100)
     with mlflow_of(tmp_path) as supervisor:
         reason = f"The file of {path} is not a SQLite database."
@@ -126,8 +129,8 @@ def test_a_file_that_is_no_database_is_replaced_and_tried_again(tmp_path: Path) 
         supervisor.wait_until("ready")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a disk of one's own: mount namespaces")
-def test_a_full_disk_is_named_and_tried_again(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="needs mount namespaces")
+def test_full_disk_is_reported_and_retried(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     script = 'mount -t tmpfs -o size=8m none "$0"; head -c 7900k /dev/zero >"$0/large"; exec "$@"'
@@ -171,7 +174,7 @@ def test_a_file_store_is_not_hidden_by_a_new_database(tmp_path: Path) -> None:
         ("none", "", "There is no such database: "),
     ],
 )
-def test_a_database_server_that_refuses(
+def test_refusal_of_a_database_server_is_reported(
     tmp_path: Path, postgres: Postgres, database: str, password: str, reason: str
 ) -> None:
     uri = postgres.uri(database, password) if password else postgres.uri(database)
@@ -179,19 +182,19 @@ def test_a_database_server_that_refuses(
         assert failure(supervisor)["reason"].startswith(reason)
 
 
-def test_a_database_server_that_is_away(tmp_path: Path, postgres: Postgres) -> None:
+def test_unreachable_database_server_is_reported(tmp_path: Path, postgres: Postgres) -> None:
     uri = postgres.uri("postgres").replace(f":{postgres.port}/", ":1/")
     with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
         assert failure(supervisor)["reason"].endswith("cannot be reached.")
 
 
-def test_a_missing_driver_is_named(tmp_path: Path) -> None:
+def test_missing_driver_is_named(tmp_path: Path) -> None:
     uri = "mssql+pymssql://me:hunter2@localhost/mlflow"
     with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
         assert failure(supervisor)["remedy"].endswith("-m pip install pymssql")
 
 
-def test_an_older_database_of_a_server_is_upgraded_when_somebody_agrees(
+def test_older_database_of_a_server_is_upgraded_on_request(
     tmp_path: Path, postgres: Postgres
 ) -> None:
     postgres.run("createdb", "older")

@@ -1,4 +1,4 @@
-"""What is shown and logged holds no password."""
+"""Passwords are masked in all that is shown or logged."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ from mlflow_proxy.shared.passwords import mask_passwords, mask_uri
         ),
     ],
 )
-def test_the_password_of_a_uri_is_masked(mask: Callable[[str], str], uri: str, masked: str) -> None:
+def test_password_of_a_uri_is_masked(mask: Callable[[str], str], uri: str, masked: str) -> None:
     assert mask(uri) == masked
 
 
-def test_a_uri_may_hold_what_ends_a_word_or_looks_like_a_port() -> None:
+def test_password_with_a_space_or_like_a_port_is_masked() -> None:
     assert mask_uri("postgresql://me:hunter 2@host/db") == "postgresql://me:***@host/db"
     assert mask_uri("postgresql://me:12/hunter@host/db") == "postgresql://me:***@host/db"
 
@@ -59,5 +59,5 @@ def test_a_uri_may_hold_what_ends_a_word_or_looks_like_a_port() -> None:
         ("Engine('mysql://h/d?passwd=hunter2')", "Engine('mysql://h/d?passwd=***')"),
     ],
 )
-def test_every_uri_of_a_text_is_masked(text: str, masked: str) -> None:
+def test_every_uri_in_a_text_is_masked(text: str, masked: str) -> None:
     assert mask_passwords(text) == masked

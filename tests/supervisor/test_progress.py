@@ -1,4 +1,4 @@
-"""The progress bar tells the truth, as far as it can know it."""
+"""The progress bar and the remaining time, estimated from the last start."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def history(tmp_path: Path) -> StartHistory:
     return StartHistory(tmp_path / "start.json")
 
 
-def test_imports_are_followed_by_the_modules(history: StartHistory, clock: Clock) -> None:
+def test_imported_modules_advance_the_progress(history: StartHistory, clock: Clock) -> None:
     progress = StartProgress(history, clock)
     progress.enter(Stage.IMPORT)
     at_first = progress.fraction
@@ -39,7 +39,9 @@ def test_imports_are_followed_by_the_modules(history: StartHistory, clock: Clock
     assert half - at_first == pytest.approx(SECONDS[Stage.IMPORT] / sum(SECONDS.values()) / 2)
 
 
-def test_it_never_goes_back_and_never_ends_early(history: StartHistory, clock: Clock) -> None:
+def test_progress_never_decreases_and_never_completes_early(
+    history: StartHistory, clock: Clock
+) -> None:
     progress = StartProgress(history, clock)
     fractions = []
     for stage in Stage:
@@ -51,7 +53,7 @@ def test_it_never_goes_back_and_never_ends_early(history: StartHistory, clock: C
     assert fractions[-1] <= 0.99
 
 
-def test_the_last_start_gives_the_proportions(history: StartHistory, clock: Clock) -> None:
+def test_last_start_sets_the_proportions_of_the_stages(history: StartHistory, clock: Clock) -> None:
     first = StartProgress(history, clock)
     for stage, seconds in {Stage.IMPORT: 1.0, Stage.STORE: 7.0, Stage.SERVE: 1.0}.items():
         clock.now += 1.0
@@ -72,7 +74,7 @@ def test_the_last_start_gives_the_proportions(history: StartHistory, clock: Cloc
     assert second.fraction == pytest.approx(0.2)
 
 
-def test_what_remains_is_the_last_start_or_the_pace_of_this_one(
+def test_remaining_time_follows_the_last_start_then_the_current_pace(
     history: StartHistory, clock: Clock
 ) -> None:
     progress = StartProgress(history, clock)
@@ -83,7 +85,9 @@ def test_what_remains_is_the_last_start_or_the_pace_of_this_one(
     assert progress.remaining == pytest.approx(20, rel=0.2)
 
 
-def test_a_start_that_is_put_off_begins_later(history: StartHistory, clock: Clock) -> None:
+def test_delayed_start_adds_the_delay_to_the_remaining_time(
+    history: StartHistory, clock: Clock
+) -> None:
     progress = StartProgress(history, clock, delay=20, text="Later")
     start = sum(SECONDS.values())
     for now, remaining in [(0, 20 + start), (15, 5 + start), (20, start)]:
@@ -95,6 +99,6 @@ def test_a_start_that_is_put_off_begins_later(history: StartHistory, clock: Cloc
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"seconds": {"import": "x"}, "modules": 1}'])
-def test_a_spoilt_history_is_forgotten(tmp_path: Path, text: str) -> None:
+def test_corrupt_history_is_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / "start.json").write_text(text)
     assert StartHistory(tmp_path / "start.json").read() == (SECONDS, MODULES)

@@ -1,4 +1,4 @@
-"""MLflow's static files: what is in the folder, and nothing else."""
+"""MLflow's static files: only files in the folder are served."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     return build
 
 
-def test_a_file_is_served_and_may_be_cached(folder: Path) -> None:
+def test_file_is_served_with_cache_headers(folder: Path) -> None:
     response = static_file(folder, "/static-files/static/js/main.js")
     assert response.status is HTTPStatus.OK
     assert response.file == folder / "static" / "js" / "main.js"
@@ -45,13 +45,13 @@ def test_a_file_is_served_and_may_be_cached(folder: Path) -> None:
         300 * "x",
     ],
 )
-def test_nothing_else_is_served(folder: Path, path: str) -> None:
+def test_path_outside_the_folder_is_not_found(folder: Path, path: str) -> None:
     response = static_file(folder, f"/static-files/{path}")
     assert response.status is HTTPStatus.NOT_FOUND
     assert response.file is None
 
 
-def test_the_dashboards_page_is_not_kept_and_stays_in_our_own_frame(folder: Path) -> None:
+def test_dashboard_page_is_not_stored_and_only_framed_by_the_same_origin(folder: Path) -> None:
     (folder / "index.html").write_text("<title>MLflow</title>")
     response = dashboard(folder)
     assert response.file == folder / "index.html"

@@ -1,4 +1,4 @@
-"""The supervisor's life with its child: real processes, real signals, a real socket."""
+"""The supervisor and its child, with real processes, real signals and a real socket."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         yield lambda behaviour: stack.enter_context(supervisor_of(behaviour, tmp_path))
 
 
-def test_a_person_gets_a_page_while_it_starts(start: Start) -> None:
+def test_browser_gets_a_page_during_start(start: Start) -> None:
     status, headers, body = start("hang").request("/", headers=PAGE)
     assert status == 200
     assert headers["Cache-Control"] == "no-store"
@@ -39,7 +39,7 @@ def test_a_person_gets_a_page_while_it_starts(start: Start) -> None:
     assert not re.search(r'(?:src|href)="(?:https?:)?//', body)
 
 
-def test_a_program_is_told_to_come_back(start: Start) -> None:
+def test_program_gets_503_with_retry_after_during_start(start: Start) -> None:
     supervisor = start("hang")
     for method, accept in [("GET", "*/*"), ("POST", "text/html"), ("DELETE", "*/*")]:
         status, headers, body = supervisor.request("/api/x", method, {"Accept": accept}, "{}")
@@ -49,7 +49,7 @@ def test_a_program_is_told_to_come_back(start: Start) -> None:
         assert json.loads(body)["message"]
 
 
-def test_mlflows_client_is_told_that_nothing_was_done(start: Start) -> None:
+def test_mlflow_client_gets_429_for_a_post_during_start(start: Start) -> None:
     supervisor = start("hang")
     client = {"User-Agent": "mlflow-python-client/3.18.0"}
     for method, code in [("GET", 503), ("POST", 429)]:
@@ -59,35 +59,35 @@ def test_mlflows_client_is_told_that_nothing_was_done(start: Start) -> None:
         assert json.loads(body)["message"] == "MLflow is starting."
 
 
-def test_a_large_upload_gets_its_answer(start: Start) -> None:
+def test_large_upload_is_answered_during_start(start: Start) -> None:
     status, _, _ = start("hang").request("/api/x", "POST", body="x" * 5_000_000)
     assert status == 503
 
 
-def test_head_has_no_body(start: Start) -> None:
+def test_head_response_has_no_body(start: Start) -> None:
     status, headers, body = start("hang").request("/", "HEAD", PAGE)
     assert (status, body) == (200, "")
     assert int(headers["Content-Length"]) > 1000
 
 
-def test_the_child_serves_on_the_same_socket(start: Start) -> None:
+def test_child_serves_on_the_same_socket(start: Start) -> None:
     supervisor = start("serve")
     supervisor.wait_until("ready")
     assert supervisor.request("/")[2] == str(supervisor.child.pid)
 
 
-def test_the_socket_is_the_owners_alone(start: Start) -> None:
+def test_socket_is_accessible_only_to_its_owner(start: Start) -> None:
     supervisor = start("hang")
     assert stat.S_IMODE(supervisor.socket.stat().st_mode) == 0o600
     assert stat.S_IMODE(supervisor.socket.parent.stat().st_mode) == 0o700
 
 
-def test_no_request_is_refused_while_the_child_is_killed_and_comes_back(start: Start) -> None:
+def test_no_request_is_refused_while_a_killed_child_is_restarted(start: Start) -> None:
     supervisor = start("serve")
     supervisor.wait_until("ready")
     child = supervisor.child
     child.kill()
-    child.wait(10)  # what it had accepted ends with it; what comes now must not
+    child.wait(10)  # only connections that the child had accepted may break
     answers = set()
 
     def is_back() -> bool:
@@ -99,29 +99,29 @@ def test_no_request_is_refused_while_the_child_is_killed_and_comes_back(start: S
     assert answers <= {200, 503}
 
 
-def test_a_child_that_is_killed_while_it_starts_is_started_again(start: Start) -> None:
+def test_child_killed_during_start_is_restarted(start: Start) -> None:
     supervisor = start("hang")
     child = supervisor.child
     child.kill()
-    told = "ask for more memory. It is restarted."
-    wait_for(lambda: supervisor.status()["text"].endswith(told))
+    text = "ask for more memory. It is restarted."
+    wait_for(lambda: supervisor.status()["text"].endswith(text))
     assert supervisor.status()["state"] == "starting"
     assert wait_for(lambda: supervisor.child).pid != child.pid
     assert f"MLflow ended (pid {child.pid}): signal 9 (Killed)" in supervisor.log.read_text()
 
 
-def test_after_crashes_in_a_row_programs_are_told_to_stay_away(start: Start) -> None:
+def test_consecutive_crashes_increase_retry_after(start: Start) -> None:
     supervisor = start("serve")
-    told = []
+    delays = []
     for _ in range(2):
         supervisor.wait_until("ready")
         supervisor.child.kill()
         supervisor.wait_until("starting")
-        told.append(int(supervisor.request("/api/x")[1]["Retry-After"]))
-    assert told[0] < told[1] == 30
+        delays.append(int(supervisor.request("/api/x")[1]["Retry-After"]))
+    assert delays[0] < delays[1] == 30
 
 
-def test_a_failure_is_told_and_try_again_tries_again(start: Start, tmp_path: Path) -> None:
+def test_failure_is_shown_and_try_again_restarts(start: Start, tmp_path: Path) -> None:
     supervisor = start("failing")
     status = supervisor.wait_until("failed")
     assert (status["reason"], status["remedy"]) == ("It is <broken>.", "Mend it.")
@@ -138,7 +138,7 @@ def test_a_failure_is_told_and_try_again_tries_again(start: Start, tmp_path: Pat
     supervisor.wait_until("ready")
 
 
-def test_loading_the_page_again_tries_again_a_little_later(start: Start, tmp_path: Path) -> None:
+def test_reloading_the_page_restarts_after_a_pause(start: Start, tmp_path: Path) -> None:
     supervisor = start("failing")
     supervisor.wait_until("failed")
     (tmp_path / "mended").touch()
@@ -151,7 +151,7 @@ def test_loading_the_page_again_tries_again_a_little_later(start: Start, tmp_pat
 @pytest.mark.parametrize(
     ("method", "content_type"), [("GET", "application/json"), ("POST", "text/plain")]
 )
-def test_a_foreign_form_does_not_try_again(start: Start, method: str, content_type: str) -> None:
+def test_get_or_form_post_does_not_restart(start: Start, method: str, content_type: str) -> None:
     supervisor = start("failing")
     supervisor.wait_until("failed")
     headers = {"Content-Type": content_type}
@@ -170,7 +170,7 @@ def test_a_foreign_form_does_not_try_again(start: Start, method: str, content_ty
         ({}, 202),
     ],
 )
-def test_only_its_own_page_and_programs_may_upgrade(
+def test_only_own_origin_and_programs_may_upgrade(
     start: Start, headers: dict[str, str], code: int
 ) -> None:
     supervisor = start("outdated")
@@ -179,7 +179,7 @@ def test_only_its_own_page_and_programs_may_upgrade(
     supervisor.wait_until("failed" if code == 403 else "ready")
 
 
-def test_an_upgrade_comes_before_the_start(start: Start, tmp_path: Path) -> None:
+def test_upgrade_runs_on_request_before_the_start(start: Start, tmp_path: Path) -> None:
     supervisor = start("outdated")
     status = supervisor.wait_until("failed")
     assert status["upgrade"] == {"database": "It", "copy": str(tmp_path / "copy")}
@@ -192,7 +192,7 @@ def test_an_upgrade_comes_before_the_start(start: Start, tmp_path: Path) -> None
     assert (tmp_path / "upgraded").exists()
 
 
-def test_an_upgrade_that_is_killed_says_where_the_copy_is(start: Start, tmp_path: Path) -> None:
+def test_killed_upgrade_names_the_copy(start: Start, tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     supervisor = start("outdated")
     supervisor.wait_until("failed")
@@ -203,14 +203,14 @@ def test_an_upgrade_that_is_killed_says_where_the_copy_is(start: Start, tmp_path
     assert status["upgrade"] is None
 
 
-def test_nothing_is_upgraded_unless_it_was_offered(start: Start) -> None:
+def test_upgrade_that_was_not_offered_is_refused(start: Start) -> None:
     supervisor = start("failing")
     assert supervisor.upgrade() == 409
     supervisor.wait_until("failed")
     assert supervisor.upgrade() == 409
 
 
-def test_a_child_that_ends_without_a_word_has_its_log_shown(start: Start) -> None:
+def test_log_of_a_child_that_ends_without_a_report_is_shown(start: Start) -> None:
     supervisor = start("silent")
     status = supervisor.wait_until("failed")
     assert status["reason"] == "MLflow ended with exit code 3 before it was ready."
@@ -221,14 +221,14 @@ def test_a_child_that_ends_without_a_word_has_its_log_shown(start: Start) -> Non
     assert "hunter2" not in page + supervisor.log.read_text()
 
 
-def test_a_child_that_hangs_is_ended_after_the_time_out(start: Start) -> None:
+def test_hanging_child_is_ended_after_the_start_timeout(start: Start) -> None:
     supervisor = start("hang")
     child = supervisor.child
     assert "within 2 seconds" in supervisor.wait_until("failed")["reason"]
     wait_for(lambda: not child.is_running())
 
 
-def test_a_signal_ends_it_with_all_it_has(start: Start) -> None:
+def test_sigterm_ends_supervisor_and_child(start: Start) -> None:
     supervisor = start("serve")
     supervisor.wait_until("ready")
     child = supervisor.child
@@ -236,11 +236,12 @@ def test_a_signal_ends_it_with_all_it_has(start: Start) -> None:
     assert supervisor.process.wait(20) == 128 + signal.SIGTERM
     assert not child.is_running()
     assert not supervisor.socket.exists()
-    # Jupyter is alive: another user could create the folder anew, and get Jupyter's next request.
+    # Jupyter still runs: if the folder were removed, another user could create it and receive
+    # Jupyter's next request.
     assert stat.S_IMODE(supervisor.socket.parent.stat().st_mode) == 0o700
 
 
-def test_the_child_ends_when_the_supervisor_is_killed(start: Start) -> None:
+def test_child_ends_when_the_supervisor_is_killed(start: Start) -> None:
     supervisor = start("serve")
     supervisor.wait_until("ready")
     child = supervisor.child
@@ -248,7 +249,7 @@ def test_the_child_ends_when_the_supervisor_is_killed(start: Start) -> None:
     wait_for(lambda: not child.is_running())
 
 
-def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+def test_supervisor_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     code = (
         "import subprocess, sys; p = subprocess.Popen(sys.argv[1:]); print(p.pid, flush=True);"
         "p.wait()"
@@ -265,7 +266,7 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     assert not listener.parent.exists()
 
 
-def test_a_leftover_socket_is_replaced_but_nothing_else(tmp_path: Path) -> None:
+def test_leftover_socket_is_replaced_but_no_other_file(tmp_path: Path) -> None:
     path = new_socket()
     path.parent.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as leftover:
@@ -285,11 +286,11 @@ def test_a_leftover_socket_is_replaced_but_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o770, 0o777])
-def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path, mode: int) -> None:
+def test_folder_owned_or_writable_by_others_is_refused(tmp_path: Path, mode: int) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     folder.chmod(mode)
-    if mode == 0o700:  # another user's; without the right to give one away, the root folder
+    if mode == 0o700:  # a folder of another user; / if the test may not chown
         folder = folder if os.geteuid() == 0 else Path("/")
         if os.geteuid() == 0:
             os.chown(folder, 12345, -1)
@@ -298,14 +299,14 @@ def test_a_folder_that_others_can_write_to_is_not_used(tmp_path: Path, mode: int
     assert not (folder / "socket").exists()
 
 
-def test_it_stays_small(start: Start) -> None:
+def test_supervisor_memory_is_small(start: Start) -> None:
     supervisor = start("serve")
     supervisor.wait_until("ready")
     memory = psutil.Process(supervisor.process.pid).memory_full_info()
     assert memory.pss < 20 * 2**20 if sys.platform == "linux" else memory.uss < 20 * 2**20
 
 
-def test_a_users_file_does_not_stand_in_for_pythons(tmp_path: Path) -> None:
+def test_file_in_the_working_directory_does_not_shadow_the_standard_library(tmp_path: Path) -> None:
     (tmp_path / "asyncio.py").write_text("raise SystemExit('the wrong asyncio')")
     command = [sys.executable, "-m", "mlflow_proxy", "--help"]
     environment = {name: v for name, v in os.environ.items() if name != "PYTHONSAFEPATH"}
@@ -316,7 +317,7 @@ def test_a_users_file_does_not_stand_in_for_pythons(tmp_path: Path) -> None:
     assert "--unix-socket" in result.stdout
 
 
-def test_a_report_of_another_version_is_logged_and_ignored(start: Start) -> None:
+def test_report_of_another_version_is_logged_and_ignored(start: Start) -> None:
     supervisor = start("misspelt")
     supervisor.wait_until("ready")
     assert supervisor.log.read_text().count("Ignored a report of MLflow") == 3
@@ -324,7 +325,9 @@ def test_a_report_of_another_version_is_logged_and_ignored(start: Start) -> None
 
 @pytest.mark.parametrize("path", ["/_proxy/start", "/_proxy/upgrade"])
 @pytest.mark.parametrize("own_first", [True, False])
-def test_two_origins_are_foreign(start: Start, path: str, own_first: bool) -> None:
+def test_request_with_two_origins_or_hosts_is_refused(
+    start: Start, path: str, own_first: bool
+) -> None:
     supervisor = start("outdated")
     supervisor.wait_until("failed")
     own, foreign = "Origin: http://localhost", "Origin: https://evil.example"

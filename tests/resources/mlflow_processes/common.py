@@ -1,4 +1,4 @@
-"""What the stand-ins for MLflow share: reports by the means of the real MLflow process."""
+"""Shared code of the fake MLflow processes; they report as the real MLflow process does."""
 
 import os
 import select
@@ -21,7 +21,7 @@ reporter.send(StageEntered(Stage.IMPORT))
 
 
 def serve() -> None:
-    """Answer every request with the process id; report an idle process when asked to."""
+    """Answer every request with the process id; `/report-idle` also sends `Idle`."""
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     reporter.send(ModulesImported(1000))
@@ -31,11 +31,11 @@ def serve() -> None:
         select.select([listener], [], [], 0.02)
         try:
             connection, _ = listener.accept()
-        except BlockingIOError:  # no connection, or the supervisor was faster
+        except BlockingIOError:  # no connection, or the supervisor accepted it
             continue
         with connection:
             connection.setblocking(True)
-            if not (request := connection.recv(65536)):  # a check of whether it accepts
+            if not (request := connection.recv(65536)):  # only a check that the socket accepts
                 continue
             path = request.split()[1].decode()
             body = '{"state": "ready"}' if path == "/_proxy/status" else str(os.getpid())

@@ -1,4 +1,4 @@
-"""Reports a failure, unless a file named `mended` is in its folder."""
+"""Reports a failure unless the file `mended` exists in its folder."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Is never ready."""
+"""Never gets ready."""
 
 import threading
 
-import common  # noqa: F401 (reports the stages before)
+import common  # noqa: F401 (reports the first stage)
 
 threading.Event().wait()

@@ -1,4 +1,4 @@
-"""Offers an upgrade of its database; `--upgrade` does it, or is killed if `broken` exists."""
+"""Offers an upgrade of its database; `--upgrade` runs it, or is killed if `broken` exists."""
 
 import os
 import signal

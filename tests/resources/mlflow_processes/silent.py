@@ -1,4 +1,4 @@
-"""Ends without a report; only its output says why."""
+"""Exits with an error without reporting a failure; prints only a line of output."""
 
 import sys
 

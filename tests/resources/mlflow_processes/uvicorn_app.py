@@ -1,4 +1,4 @@
-"""Serves a small application as the MLflow process does, once no file named `closed` exists."""
+"""Serves a small application as the MLflow process does; waits while a file `closed` exists."""
 
 import os
 import time
