@@ -21,7 +21,8 @@ def schedule(server_app: ServerApp, handler: type[Any], arguments: dict[str, Any
     async def start() -> None:
         # Only a handler of jupyter-server-proxy can start its process. This one shares its state
         # with those that serve requests, so that they find the process running.
-        request = httputil.HTTPServerRequest("GET", server_app.base_url, connection=_NoConnection())
+        line = httputil.RequestStartLine("GET", server_app.base_url, "HTTP/1.0")
+        request = httputil.HTTPServerRequest(start_line=line, connection=_NoConnection())
         try:
             await BackgroundHandler(server_app.web_app, request, **arguments).ensure_process()
         except Exception:  # the first click tries again and shows its error
