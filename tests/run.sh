@@ -63,7 +63,7 @@ if [ "$environment" = .venv-tests ]; then # the types are those of the newest re
     mypy
     check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
     # Reported only: an advisory of today does not make yesterday's commit wrong.
-    pip-audit --progress-spinner off --timeout 10 || echo "pip-audit found something, or could not ask"
+    timeout 120 pip-audit --progress-spinner off --timeout 10 || echo "pip-audit found something, or could not ask"
 fi
 # Two at a time: tests wait for what they start about as long as they compute.
 exec pytest -n 2 --dist loadfile --no-loadscope-reorder "${selection[@]}"
