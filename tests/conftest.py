@@ -1,4 +1,4 @@
-"""Fixtures: real servers that clean up behind themselves."""
+"""Fixtures: real servers with cleanup."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from xdist.scheduler import LoadFileScheduling
 
 from support.lab import Lab, lab_server
 
-SHARED = ("tests/examples", "tests/hub")  # whose tests share one server
+SHARED = ("tests/examples", "tests/hub")  # folders whose tests share one server
 
 
 class ByServer(LoadFileScheduling):
-    """Keeps a file's tests in one process, where several run, and those of `SHARED` folders."""
+    """Assigns the tests of a file, or of a folder in `SHARED`, to one xdist worker."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -25,13 +25,13 @@ class ByServer(LoadFileScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer:
-    """Which process runs which tests."""
+    """Return the scheduler that assigns tests to workers."""
     return ByServer(config, log)
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab with no configuration at all, MLflow up; tests share it and its store."""
+    """A JupyterLab without configuration, with MLflow ready; tests share it and its store."""
     with lab_server(tmp_path_factory.mktemp("lab")) as server:
         server.wait_until("ready")
         yield server
@@ -39,7 +39,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def start_lab(tmp_path: Path) -> Iterator[Callable[..., Lab]]:
-    """Start a JupyterLab of the test's own; takes what `lab_server` takes."""
+    """A function that starts a JupyterLab for one test; it takes the options of `lab_server`."""
     with ExitStack() as stack:
 
         def start(home: Path | None = None, **options: Any) -> Lab:

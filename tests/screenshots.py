@@ -1,7 +1,6 @@
 """Make the README's pictures of the example notebooks' runs: `python tests/screenshots.py`.
 
-Takes two minutes, and what the tests take: the package installed with its extras `examples` and
-`test`, and Chromium.
+Takes two minutes. Requires Chromium and the package with its extras `examples` and `test`.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from support.lab import TOKEN, Lab, lab_server
 PROJECT = Path(__file__).parents[1]
 PICTURES = PROJECT / ".images"
 NOTEBOOKS = ["scikit-learn", "pytorch", "registry-and-deployment"]
-# By itself MLflow gives each run one of few colours, now and then the same to two.
+# MLflow's default palette is small, so two runs may get the same colour.
 COLOURS = ["#d55e00", "#e69f00", "#0072b2", "#56b4e9", "#009e73", "#cc79a7"]
 TIMEOUT = 300.0  # seconds that a notebook may take
 
@@ -109,13 +108,13 @@ def take_metrics(dashboard: Dashboard) -> None:
 
 
 def set_height(page: Page, height: int) -> None:
-    """Make the window no higher than what is to be seen."""
+    """Set the height of the window to that of the visible content."""
     page.set_viewport_size({"width": 1280, "height": height})
 
 
 def take(page: Page, name: str) -> None:
     """Take a picture and store it with 256 colours, a third of its size."""
-    page.mouse.click(0, 0)  # so that nothing has the focus
+    page.mouse.click(0, 0)  # removes the focus
     picture = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
     path = PICTURES / f"{name}.png"
     picture.quantize(256).save(path, optimize=True)

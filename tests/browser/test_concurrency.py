@@ -1,10 +1,10 @@
-"""Many write to the default store, SQLite, while many read: nobody is told of a lock.
+"""Concurrent writes to the default store, SQLite, during reads: no request fails with a lock error.
 
-SQLite lets one write at a time; whoever comes meanwhile waits, with MLflow up to 20 seconds. Its
-write-ahead log would let others read meanwhile, but all who have the database open must then share
-memory, so it does not work on a network file system (https://www.sqlite.org/wal.html), where homes
-on a hub often are. And the mode is kept in the database: it would hold for whoever opens it, from
-wherever. So it is left as MLflow has it, a rollback journal.
+SQLite allows one writer at a time; other connections wait, with MLflow up to 20 seconds. A
+write-ahead log would allow reads during a write. It requires shared memory between all connections,
+so it does not work on a network file system (https://www.sqlite.org/wal.html), where homes on a hub
+often are. The journal mode is stored in the database and would apply to every program that opens
+it. The project therefore keeps MLflow's default, a rollback journal.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mlflow.entities import Metric
 run = mlflow.start_run(experiment_id={{experiment!r}}, run_name={NAME!r})
 here = pathlib.Path({{folder!r}})
 (here / run.info.run_id).touch()
-while len(list(here.iterdir())) < {KERNELS}:  # so that all write at the same time
+while len(list(here.iterdir())) < {KERNELS}:  # so that all kernels write at the same time
     time.sleep(0.01)
 for step in range({METRICS}):
     mlflow.log_metric("alone", step, step=step)
@@ -73,7 +73,7 @@ def test_kernels_write_while_tabs_and_clients_read(lab: Lab) -> None:
 
 
 def look(pages: list[Page], address: str) -> None:
-    """Load `address` in every tab, all at once."""
+    """Load `address` in every tab at the same time."""
     for page in pages:
         page.goto("about:blank")
         page.goto(address, wait_until="commit")
@@ -82,7 +82,7 @@ def look(pages: list[Page], address: str) -> None:
 
 
 def read(lab: Lab, experiment: str, is_done: threading.Event) -> int:
-    """Search for runs and read their histories; returns how often."""
+    """Search for runs and read their histories; returns the number of rounds."""
     rounds = 0
     while not is_done.is_set():
         search = {"experiment_ids": [experiment], "max_results": 100}

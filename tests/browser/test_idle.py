@@ -1,4 +1,4 @@
-"""A person comes back to a dashboard that was left open until MLflow was stopped."""
+"""A user returns to a dashboard that was open when MLflow was stopped as idle."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from support.processes import family_of
 from support.waiting import wait_for
 
 pytestmark = pytest.mark.browser
-IDLE_TIMEOUT = 15  # seconds; a page that takes longer to be drawn holds its own first requests
+IDLE_TIMEOUT = 15  # seconds; longer than the page takes to load
 
 
-def test_a_stale_tab_stays_silent_and_comes_back_with_a_click(
+def test_a_stale_tab_sends_no_requests_until_a_click_restarts_mlflow(
     start_lab: Callable[..., Lab],
 ) -> None:
     lab = start_lab(config=f"c.MLflowProxy.idle_timeout = {IDLE_TIMEOUT}")
@@ -35,7 +35,7 @@ def test_a_stale_tab_stays_silent_and_comes_back_with_a_click(
 
         sent: list[Request] = []
         page.on("request", lambda request: sent.append(request))  # noqa: PLW0108
-        for _ in range(3):  # what refreshes itself every 30 seconds, does so now
+        for _ in range(3):  # triggers the refresh that runs every 30 seconds
             page.clock.fast_forward(31_000)
             page.wait_for_timeout(500)
         assert lab.status()["state"] == "idle"

@@ -1,4 +1,4 @@
-"""What a person does, in Chromium."""
+"""User journeys in Chromium."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def expect_dashboard(page: Page) -> None:
 
 
 @pytest.mark.parametrize("context", ["light", "dark"], indirect=True)
-def test_from_the_tile_through_the_loading_page_to_the_dashboard(
+def test_the_tile_opens_the_loading_page_and_then_the_dashboard(
     start_lab: StartLab, context: BrowserContext, request: pytest.FixtureRequest
 ) -> None:
     scheme = request.node.callspec.params["context"]
@@ -86,7 +86,7 @@ def test_from_the_tile_through_the_loading_page_to_the_dashboard(
     assert not [url for url in foreign if not url.startswith("data:")]
 
 
-def test_the_loading_page_has_fetched_the_dashboards_script(
+def test_the_loading_page_preloads_the_dashboards_script(
     start_lab: StartLab, context: BrowserContext
 ) -> None:
     lab = start_lab()
@@ -100,7 +100,7 @@ def test_the_loading_page_has_fetched_the_dashboards_script(
         "performance.getEntriesByType('resource').filter(e => e.name.includes('/js/main.'))"
         ".map(e => e.transferSize)"
     )
-    assert len(scripts) == 2  # by the loading page's frame and, from the cache, by the dashboard
+    assert len(scripts) == 2  # the loading page's frame, then the dashboard from cache
     assert transferred == [0]
 
 
@@ -139,7 +139,9 @@ def test_the_dashboard_opens_inside_lab(start_lab: StartLab, context: BrowserCon
     picture(page, "dashboard-inside-lab")
 
 
-def test_notebook_7_has_it_in_its_new_menu(start_lab: StartLab, context: BrowserContext) -> None:
+def test_notebook_7_has_mlflow_in_its_new_menu(
+    start_lab: StartLab, context: BrowserContext
+) -> None:
     lab = start_lab(program="notebook")
     page = context.new_page()
     page.goto(f"{lab.url}/tree?token={TOKEN}")
@@ -149,7 +151,7 @@ def test_notebook_7_has_it_in_its_new_menu(start_lab: StartLab, context: Browser
 
 
 @pytest.mark.parametrize("context", ["light", "dark"], indirect=True)
-def test_a_failed_start_is_explained_and_tried_again_with_a_button(
+def test_a_failed_start_is_explained_and_a_button_retries_it(
     start_lab: StartLab, context: BrowserContext, request: pytest.FixtureRequest
 ) -> None:
     scheme = request.node.callspec.params["context"]
@@ -164,7 +166,7 @@ def test_a_failed_start_is_explained_and_tried_again_with_a_button(
     expect(alert).to_be_visible()
 
 
-def test_an_older_database_is_upgraded_with_a_button(
+def test_a_button_upgrades_an_older_database(
     start_lab: StartLab, context: BrowserContext, tmp_path: Path
 ) -> None:
     database = tmp_path / "work" / "mlflow.db"

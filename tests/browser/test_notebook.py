@@ -1,4 +1,4 @@
-"""What a notebook shows of what it has logged, in Chromium."""
+"""Links and traces that a notebook displays, in Chromium."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def context() -> Iterator[BrowserContext]:
         yield context
 
 
-def test_the_last_run_of_a_cell_is_a_click_away(lab: Lab, context: BrowserContext) -> None:
+def test_a_cell_links_to_its_last_run(lab: Lab, context: BrowserContext) -> None:
     page = run_cell(context, lab, LOG_RUN)
     link = page.get_by_role("link", name="the <second>")
     expect(link).to_be_visible()

@@ -1,4 +1,4 @@
-"""Proxies and pages around Jupyter, as its administrator has allowed them."""
+"""Reverse proxies and framing pages that Jupyter's configuration allows."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_dashboard_works_behind_nginx_where_jupyter_does(
 
 @contextmanager
 def site(folder: Path) -> Iterator[str]:
-    """A site of another origin; yields that."""
+    """Serve a site of another origin; yields the origin."""
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)

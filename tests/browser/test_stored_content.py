@@ -1,7 +1,8 @@
-"""What is stored in MLflow is shown, all of it, and none of it runs as a page of Jupyter's.
+"""The dashboard shows all stored content; scripts in it do not run with Jupyter's origin.
 
-MLflow's page has Jupyter's origin: a script in it can write files, and start kernels. Each attack
-is tried with the page's policy, which stops it, and without, where it must succeed.
+MLflow's page has Jupyter's origin: a script in it can write files and start kernels. Each attack
+runs with the page's Content-Security-Policy, which must stop it, and once without it, where it
+must succeed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ FRAME = "/_proxy/artifact_frame"
 
 
 class Content(NamedTuple):
-    """What is stored."""
+    """Ids of the stored content."""
 
     experiment: str
     runs: list[str]
@@ -47,7 +48,7 @@ def content(lab: Lab) -> Content:
 
 @pytest.fixture(scope="module")
 def browser(content: Content) -> Iterator[Browser]:
-    with chromium() as running:  # after the kernel: Playwright leaves no room for its event loop
+    with chromium() as running:  # after the kernel: Playwright's event loop excludes asyncio.run
         yield running
 
 
@@ -67,7 +68,7 @@ def opened(browser: Browser, lab: Lab, *, has_policy: bool = True) -> Iterator[D
 
 @pytest.fixture
 def dashboard(browser: Browser, lab: Lab) -> Iterator[Dashboard]:
-    """A dashboard in which nothing may violate the policy; the Internet is a stand-in's."""
+    """A dashboard; a policy violation fails the test. Requests to the Internet are intercepted."""
 
     def answer(route: Route) -> None:
         if route.request.url.startswith("https://scripts.example/"):
@@ -78,14 +79,14 @@ def dashboard(browser: Browser, lab: Lab) -> Iterator[Dashboard]:
             route.fulfill(body="elsewhere" if is_page else "", content_type="text/html")
 
     with opened(browser, lab) as board:
-        # Not for the attacks: the script of a pop-up would not run in a page with a route.
+        # Not for the attacks: a pop-up's script does not run in a page with a route.
         board.page.route(lambda url: not url.startswith((lab.url, "blob:")), answer)
         yield board
         assert not violations(board)
 
 
 def wait_in(page: Page, condition: Callable[[], Any]) -> None:
-    """Wait for `condition` while `page` and its pop-ups go on."""
+    """Wait for `condition` while `page` and its pop-ups keep running."""
 
     def is_met() -> Any:
         page.wait_for_timeout(50)
@@ -98,7 +99,7 @@ def violations(dashboard: Dashboard) -> list[str]:
     return [trouble for trouble in dashboard.troubles if VIOLATION in trouble]
 
 
-# Attacks: each stores a `script`, then does what a person may do.
+# Attacks: each stores a `script`, then acts as a user would.
 
 
 def source_on_the_page_of_a_run(dashboard: Dashboard, script: str, content: Content) -> None:
@@ -152,7 +153,7 @@ if HAS_CUSTOM_VIEWS:
 
 @pytest.mark.parametrize("has_policy", [True, False], ids=["policy", "no policy"])
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
-def test_a_stored_script(
+def test_the_policy_blocks_a_stored_script(
     browser: Browser, lab: Lab, content: Content, attack: Any, has_policy: bool
 ) -> None:
     written = lab.root / f"{attack.__name__}-{has_policy}.txt"
@@ -170,7 +171,7 @@ def test_a_stored_script(
     assert written.exists() != has_policy
 
 
-def test_a_source_on_the_web(dashboard: Dashboard, content: Content) -> None:
+def test_a_source_link_to_the_web_opens(dashboard: Dashboard, content: Content) -> None:
     run = run_with_source(dashboard, "https://github.com/mlflow/mlflow#examples/train.py", content)
     dashboard.open(f"experiments/{content.experiment}/runs/{run}")
     dashboard.main.get_by_role("link", name="train.py").click()
@@ -178,7 +179,7 @@ def test_a_source_on_the_web(dashboard: Dashboard, content: Content) -> None:
     assert dashboard.page.url.startswith("https://github.com/mlflow/mlflow/tree/")
 
 
-def test_an_html_artifact_has_its_scripts_and_nothing_of_jupyter(
+def test_an_html_artifact_runs_its_scripts_without_access_to_jupyter(
     dashboard: Dashboard, lab: Lab, content: Content
 ) -> None:
     show(dashboard, content, "page.html")
@@ -196,7 +197,7 @@ def test_an_html_artifact_has_its_scripts_and_nothing_of_jupyter(
     assert dashboard.page.evaluate(ask, f"{lab.url}/api/contents") == "answered"
 
 
-def test_an_html_artifact_is_downloaded(dashboard: Dashboard, content: Content) -> None:
+def test_an_html_artifact_can_be_downloaded(dashboard: Dashboard, content: Content) -> None:
     show(dashboard, content, "page.html")
     button = dashboard.main.get_by_text("Path: ").locator("xpath=preceding::button[1]")
     with dashboard.page.expect_download() as download:
@@ -204,9 +205,7 @@ def test_an_html_artifact_is_downloaded(dashboard: Dashboard, content: Content) 
     assert "drawn by a script" in Path(download.value.path()).read_text()
 
 
-def test_the_frame_of_artifacts_has_no_origin_wherever_it_is(
-    dashboard: Dashboard, lab: Lab
-) -> None:
+def test_the_artifact_frame_has_an_opaque_origin_everywhere(dashboard: Dashboard, lab: Lab) -> None:
     page = dashboard.page
     page.goto(f"{lab.mlflow_url}{FRAME}")
     assert page.evaluate("self.origin") == "null"
@@ -215,7 +214,7 @@ def test_the_frame_of_artifacts_has_no_origin_wherever_it_is(
     wait_in(page, lambda: page.frames[-1].url.startswith("chrome-error:"))
 
 
-# Everything is shown: paths, with what must be visible of them.
+# Paths of the dashboard and the element that must be visible on each.
 
 PLOT = ".js-plotly-plot svg"
 PAGES = {
@@ -255,7 +254,7 @@ ARTIFACTS = {
     "data.json": "code",
     "document.pdf": "canvas",
     "drawing.svg": "img[src^='blob:']",
-    "film.mp4": "text=Path:",  # it is none: MLflow 3.10 says so
+    "film.mp4": "text=Path:",  # not a valid video; MLflow 3.10 reports it
     "map.geojson": ".leaflet-marker-icon",
     "notes.md": "text=Notes",
     "page.html": "iframe",
@@ -268,7 +267,7 @@ ARTIFACTS = {
 }
 
 
-def test_every_page(dashboard: Dashboard, content: Content) -> None:
+def test_every_page_is_shown_without_violations(dashboard: Dashboard, content: Content) -> None:
     names = {
         "experiment": content.experiment,
         "experiments": quote(json.dumps([content.experiment])),
@@ -281,13 +280,15 @@ def test_every_page(dashboard: Dashboard, content: Content) -> None:
         page.goto("about:blank")
         dashboard.open(path.format(**names))
         expect(page.locator(shown).first).to_be_visible()
-        with suppress(PlaywrightTimeout):  # an open trace asks for news every second
+        with suppress(PlaywrightTimeout):  # an open trace polls every second
             page.wait_for_load_state("networkidle", timeout=1000)
         assert not violations(dashboard), path
         expect(page.get_by_text("WebGL is not")).to_be_hidden()
 
 
-def test_every_viewer_of_artifacts(dashboard: Dashboard, content: Content) -> None:
+def test_every_artifact_viewer_works_without_violations(
+    dashboard: Dashboard, content: Content
+) -> None:
     for name, shown in ARTIFACTS.items():
         show(dashboard, content, name)
         expect(dashboard.main.locator(shown).first).to_be_visible()

@@ -1,4 +1,4 @@
-"""One hub for all of these tests."""
+"""The hub that these tests share."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from support.hub import Hub, hub_server
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """A JupyterHub with no server running; tests share it."""
+    """A JupyterHub without running user servers; shared by the tests."""
     with hub_server(tmp_path_factory.mktemp("hub")) as server:
         yield server

@@ -1,4 +1,4 @@
-"""JupyterHub for the tests: everything stays in its working folder, a home in it for every user.
+"""JupyterHub for the tests: all files are in its working folder, with a home for each user.
 
 Ports and the base URL are on the command line (support/hub.py).
 """
@@ -31,13 +31,13 @@ c.Spawner.environment = {
     "JUPYTER_CONFIG_DIR": str(homes / "config"),
     "TMPDIR": lambda spawner: str(homes / spawner.user.name / "tmp"),
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "JUPYTERHUB_ACTIVITY_INTERVAL": "1",  # seconds, as below; 300 as they come
+    "JUPYTERHUB_ACTIVITY_INTERVAL": "1",  # seconds, like last_activity_interval; default 300
 }
 c.Spawner.args = ["--allow-root"] if os.geteuid() == 0 else []
 
 
 def prepare_home(spawner: Spawner) -> None:
-    """Make the folders that a home has on a real hub; use the user's own configuration, if any."""
+    """Create the folders of a home on a real hub; use the user's own configuration, if any."""
     home = homes / spawner.user.name
     for name in ("work", "tmp"):
         (home / name).mkdir(parents=True, exist_ok=True)

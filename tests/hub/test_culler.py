@@ -1,4 +1,4 @@
-"""jupyterhub-idle-culler stops the server behind a dashboard left open, and no other."""
+"""jupyterhub-idle-culler stops a server with an open but unused dashboard, and no other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIMEOUT = 8  # seconds without activity
 PATIENCE = 60_000  # milliseconds
 
 
-def test_it_stops_the_server_behind_a_dashboard_left_open(hub: Hub) -> None:
+def test_the_culler_stops_a_server_whose_dashboard_is_open_but_unused(hub: Hub) -> None:
     for user in ("erin", "frank"):
         hub.start_server(user)
     mapping = f"--host-resolver-rules=MAP {HOST} 127.0.0.1"
@@ -31,7 +31,7 @@ def test_it_stops_the_server_behind_a_dashboard_left_open(hub: Hub) -> None:
         open_dashboard(hub, page)
         refreshed: list[str] = []
         page.on("request", lambda request: refreshed.append(request.url))
-        for _ in range(5):  # two minutes and a half pass in the page
+        for _ in range(5):  # the page's clock advances by 2.5 minutes
             page.clock.fast_forward(31_000)
             page.wait_for_timeout(200)
         assert any(url.endswith("runs/search") for url in refreshed)
@@ -46,15 +46,15 @@ def test_it_stops_the_server_behind_a_dashboard_left_open(hub: Hub) -> None:
 
             def erin_is_culled() -> bool:
                 assert frank_is_active()
-                page.clock.fast_forward(31_000)  # the hub's proxy counts whatever passes it
+                page.clock.fast_forward(31_000)  # the hub's proxy counts every request
                 return not hub.server_state("erin")
 
-            wait_for(erin_is_culled, 30, "the server behind the stale dashboard stays")
+            wait_for(erin_is_culled, 30, "the server with the stale dashboard is still running")
             assert hub.server_state("frank")["ready"]
 
 
 def open_dashboard(hub: Hub, page: Page) -> None:
-    """Let erin log in and open a page that refreshes itself."""
+    """Log erin in and open a page that refreshes itself."""
     page.goto(f"{hub.origin}{BASE_URL}hub/login?next={BASE_URL}user/erin/mlflow/")
     page.get_by_label("Username").fill("erin")
     page.get_by_label("Password").fill(PASSWORD)

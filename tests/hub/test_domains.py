@@ -1,4 +1,4 @@
-"""A hub with a domain for each user: pages of other users have another origin, so frames work."""
+"""A hub with a domain for each user: other users' pages have another origin, so frames work."""
 
 from __future__ import annotations
 

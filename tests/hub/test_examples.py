@@ -1,4 +1,4 @@
-"""The example that asks for the Lab's address finds it on a hub, too."""
+"""The example notebook that looks up the Lab's URL works on a hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole way: browser, proxy, hub, single-user server, MLflow; under a public host's name."""
+"""End to end: browser, proxy, hub, single-user server and MLflow, with a public host name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from support.waiting import wait_for
 
 pytestmark = pytest.mark.hub
 
-TIMEOUT = 60_000  # milliseconds for a page to come up
+TIMEOUT = 60_000  # milliseconds for a page to load
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=100"
 CREATE = "/ajax-api/2.0/mlflow/experiments/create"
 LOG_A_RUN = """
@@ -33,7 +33,7 @@ print(mlflow.get_tracking_uri())
 
 @pytest.fixture
 def bob(hub: Hub) -> Iterator[requests.Session]:
-    """The session of a user whose MLflow is up."""
+    """The session of a user whose MLflow is ready."""
     hub.start_server("bob")
     with hub.log_in("bob") as session:
         status = hub.mlflow("bob", "/_proxy/status")
@@ -46,7 +46,7 @@ def bob(hub: Hub) -> Iterator[requests.Session]:
 
 
 @pytest.mark.browser
-def test_a_user_goes_from_the_login_to_a_new_experiment(hub: Hub) -> None:
+def test_a_user_logs_in_and_creates_an_experiment(hub: Hub) -> None:
     with browser_of(hub) as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         log_in(page, hub)
@@ -72,8 +72,8 @@ def test_a_user_goes_from_the_login_to_a_new_experiment(hub: Hub) -> None:
 def browser_of(hub: Hub) -> AbstractContextManager[Browser]:
     return chromium(
         f"--host-resolver-rules=MAP {HOST} 127.0.0.1",
-        # With HTTPS, as on a real hub, the browser sends `Sec-Fetch-Mode`; then JupyterHub asks for
-        # XSRF tokens.
+        # As with HTTPS, the browser then sends `Sec-Fetch-Mode`, for which JupyterHub requires an
+        # XSRF token.
         f"--unsafely-treat-insecure-origin-as-secure={hub.origin}",
     )
 
@@ -101,7 +101,7 @@ def test_a_logged_in_user_reads_the_store(hub: Hub, bob: requests.Session) -> No
     assert "Default" in {each["name"] for each in answer.json()["experiments"]}
 
 
-def test_a_page_of_the_hub_writes(hub: Hub, bob: requests.Session) -> None:
+def test_a_page_of_the_hub_may_write(hub: Hub, bob: requests.Session) -> None:
     answer = post(hub, bob, "of the hub's page", Origin=hub.origin)
     assert answer.status_code == 200, answer.text
     assert answer.json()["experiment_id"]
@@ -116,14 +116,14 @@ def test_a_page_of_another_origin_is_refused(hub: Hub, bob: requests.Session, or
 
 def post(hub: Hub, session: requests.Session, name: str, **headers: str) -> requests.Response:
     url = hub.mlflow("bob", CREATE)
-    headers["Sec-Fetch-Mode"] = "cors"  # as browsers send it over HTTPS
+    headers["Sec-Fetch-Mode"] = "cors"  # as a browser sends over HTTPS
     headers["X-XSRFToken"] = hub.xsrf_token(session, "bob")
     return session.post(url, json={"name": name}, headers=headers, timeout=30)
 
 
 @pytest.mark.usefixtures("bob")
 @pytest.mark.parametrize("path", ["/", SEARCH, "/_proxy/status", "/version"])
-def test_nobody_gets_anything_without_a_login(hub: Hub, path: str) -> None:
+def test_a_request_without_a_login_is_redirected(hub: Hub, path: str) -> None:
     headers = {"Host": hub.host, **PAGE}
     answer = requests.get(
         hub.mlflow("bob", path), headers=headers, timeout=30, allow_redirects=False
@@ -134,10 +134,10 @@ def test_nobody_gets_anything_without_a_login(hub: Hub, path: str) -> None:
 
 
 @pytest.mark.usefixtures("bob")
-def test_nobody_writes_without_a_login(hub: Hub) -> None:
+def test_a_write_without_a_login_is_refused(hub: Hub) -> None:
     headers = {"Host": hub.host, "Origin": hub.origin}
     with requests.Session() as session:
-        assert post(hub, session, "of nobody", **headers).status_code == 403
+        assert post(hub, session, "without a login", **headers).status_code == 403
 
 
 @pytest.mark.usefixtures("bob")

@@ -1,4 +1,4 @@
-"""A page of another user, on a hub with one domain: it has the same origin as one's own pages."""
+"""A page of another user on a hub with one domain: it has the same origin as the user's pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WRITE = """url => fetch(url, {
     headers: {"Content-Type": "application/json"},
     body: JSON.stringify({name: `of a neighbour ${Math.random()}`}),
 }).then(answer => answer.status)"""
-# Also without scripts in the frame, so that no script of the page can defend itself.
+# `sandbox` disables scripts, so that the framed page cannot protect itself with one.
 FRAME = """async ([url, sandbox]) => {
     const frame = document.createElement("iframe");
     if (sandbox) frame.sandbox = "allow-same-origin";
@@ -54,7 +54,7 @@ PAGES = (
 
 @pytest.fixture(scope="module")
 def browser(hub: Hub) -> Iterator[Browser]:
-    """With HTTPS, as on a real hub, the browser sends `Sec-Fetch-Mode`."""
+    """A browser that sends `Sec-Fetch-Mode`, as with HTTPS on a real hub."""
     secure = f"--unsafely-treat-insecure-origin-as-secure={hub.origin}"
     with chromium(f"--host-resolver-rules=MAP {HOST} 127.0.0.1", secure) as running:
         yield running
@@ -62,7 +62,7 @@ def browser(hub: Hub) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def mallory(hub: Hub) -> str:
-    """The address of a page on the server of a hostile user."""
+    """The URL of a page on the server of a hostile user."""
     folder = hub.home / "mallory" / "pages"
     folder.mkdir(parents=True)
     (folder / "evil.html").write_text("<!doctype html><title>Evil</title><body>")
@@ -78,7 +78,7 @@ def configure(hub: Hub, user: str, config: str) -> None:
 
 
 def visit(hub: Hub, browser: Browser, user: str, evil: str) -> Page:
-    """Let `user` log in, look at the dashboard, then at the hostile page."""
+    """Log `user` in, open the dashboard, then the hostile page."""
     hub.start_server(user)
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)
@@ -92,7 +92,7 @@ def visit(hub: Hub, browser: Browser, user: str, evil: str) -> Page:
     return page
 
 
-def test_it_neither_reads_nor_writes_nor_learns_the_token(
+def test_another_users_page_cannot_read_write_or_get_the_token(
     hub: Hub, browser: Browser, mallory: str
 ) -> None:
     page = visit(hub, browser, "grace", mallory)
@@ -104,8 +104,10 @@ def test_it_neither_reads_nor_writes_nor_learns_the_token(
             assert "_xsrf" not in page.evaluate(FRAME, [mlflow + path, sandbox]), path
 
 
-def test_without_the_extension_it_does(hub: Hub, browser: Browser, mallory: str) -> None:
-    """The known-good case: jupyter-server-proxy's own route defends nothing of this."""
+def test_another_users_page_succeeds_without_the_extension(
+    hub: Hub, browser: Browser, mallory: str
+) -> None:
+    """The control case: jupyter-server-proxy's own route does not block these requests."""
     configure(hub, "heidi", WITHOUT_EXTENSION)
     page = visit(hub, browser, "heidi", mallory)
     mlflow = f"{BASE_URL}user/heidi/mlflow/"

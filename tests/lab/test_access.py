@@ -1,4 +1,4 @@
-"""Who may read and write through Jupyter: a browser's pages, by cookie, origin and XSRF token."""
+"""Access through Jupyter: cookie, origin and XSRF token decide what a page may read and write."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FRAMES = "Content-Security-Policy"
 
 @pytest.fixture
 def browser(lab: Lab) -> Iterator[requests.Session]:
-    """The cookies of a browser that has opened the dashboard by the address that Jupyter prints."""
+    """A session with the cookies that a browser gets from the URL that Jupyter prints."""
     with requests.Session() as session:
         page = session.get(f"{lab.mlflow_url}/?token={TOKEN}", headers=PAGE, timeout=30)
         assert "<title>MLflow</title>" in page.text
@@ -62,7 +62,7 @@ def test_a_client_with_a_token_needs_no_xsrf_token(lab: Lab, browser: requests.S
         ({}, 200),
     ],
 )
-def test_no_other_site_starts_mlflow(
+def test_another_site_cannot_start_mlflow(
     start_lab: StartLab, headers: dict[str, str], status: int
 ) -> None:
     lab = start_lab()
@@ -81,7 +81,7 @@ def test_no_other_site_starts_mlflow(
         'c.ServerApp.allow_origin = "*"',
     ],
 )
-def test_an_origin_that_jupyter_admits_is_admitted(start_lab: StartLab, config: str) -> None:
+def test_an_origin_that_jupyter_allows_is_allowed(start_lab: StartLab, config: str) -> None:
     lab = start_lab(config=config)
     lab.wait_until("ready")
     with requests.Session() as session:
@@ -91,7 +91,7 @@ def test_an_origin_that_jupyter_admits_is_admitted(start_lab: StartLab, config: 
         assert answer.status_code == 200, answer.text
         foreign = create(lab, session, Origin="https://evil.example", **token).status_code
         assert foreign == (200 if '"*"' in config else 403)
-        # The button of the loading page is answered by the supervisor, which is not asked now.
+        # MLflow is down, so the supervisor answers the loading page's button.
         lab.mlflow.kill()
         lab.wait_until("starting")
         button = {"Origin": "https://lab.example.org", "Sec-Fetch-Site": "cross-site", **token}
@@ -100,13 +100,13 @@ def test_an_origin_that_jupyter_admits_is_admitted(start_lab: StartLab, config: 
 
 
 @pytest.mark.parametrize("path", ["/", "/static-files/index.html", "/_proxy/status", "/version"])
-def test_jupyter_decides_who_may_frame_the_dashboard(lab: Lab, path: str) -> None:
+def test_jupyters_frame_ancestors_policy_applies_to_the_dashboard(lab: Lab, path: str) -> None:
     answer = lab.get(path, headers=PAGE)
     assert "frame-ancestors 'self'" in answer.headers[FRAMES]
     assert "X-Frame-Options" not in answer.headers
 
 
-def test_a_page_that_the_admin_allows_may_frame_it(start_lab: StartLab) -> None:
+def test_a_page_that_the_admin_allows_may_frame_the_dashboard(start_lab: StartLab) -> None:
     policy = "frame-ancestors 'self' https://lms.example.org"
     lab = start_lab(
         config=f'c.ServerApp.tornado_settings = {{"headers": {{"{FRAMES}": "{policy}"}}}}'
@@ -119,7 +119,7 @@ def test_a_page_that_the_admin_allows_may_frame_it(start_lab: StartLab) -> None:
         assert "X-Frame-Options" not in page.headers
 
 
-def test_what_jupyter_keeps_is_not_in_mlflows_environment(start_lab: StartLab) -> None:
+def test_jupyters_secrets_are_not_in_mlflows_environment(start_lab: StartLab) -> None:
     secrets = {
         "JUPYTERHUB_API_TOKEN": "hunter2",
         "JPY_API_TOKEN": "hunter2",
@@ -136,7 +136,7 @@ def test_what_jupyter_keeps_is_not_in_mlflows_environment(start_lab: StartLab) -
     assert environment["JUPYTER_RUNTIME_DIR"] == str(lab.runtime)
 
 
-def test_a_socket_that_others_can_replace_gets_no_request(
+def test_jupyter_sends_no_request_to_a_socket_that_others_can_replace(
     start_lab: StartLab, tmp_path: Path
 ) -> None:
     lab = start_lab(config=upstream_config(tmp_path))

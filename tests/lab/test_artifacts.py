@@ -1,4 +1,4 @@
-"""What is written and read through Jupyter with MLflow's own client, and what is large."""
+"""MLflow's client and large artifacts through Jupyter."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ assert "tag" not in client.get_run(run.info.run_id).data.tags
 
 
 class Large:
-    """`SIZE` bytes, no two pieces the same."""
+    """`SIZE` bytes; all pieces differ."""
 
     def __init__(self) -> None:
         self.sha256 = hashlib.sha256()
@@ -59,7 +59,7 @@ class Large:
             yield piece
 
 
-def test_what_mlflows_client_deletes_is_deleted(lab: Lab) -> None:
+def test_mlflows_client_deletes_through_jupyter(lab: Lab) -> None:
     env = {**lab.env, "MLFLOW_TRACKING_URI": lab.mlflow_url, "MLFLOW_TRACKING_TOKEN": TOKEN}
     client = subprocess.run(
         [sys.executable, "-c", DELETE], env=env, capture_output=True, text=True, check=False
@@ -67,7 +67,7 @@ def test_what_mlflows_client_deletes_is_deleted(lab: Lab) -> None:
     assert client.returncode == 0, client.stderr
 
 
-def test_large_artifacts_leave_jupyter_small_and_quick(lab: Lab) -> None:
+def test_large_artifacts_do_not_block_jupyter_or_grow_its_memory(lab: Lab) -> None:
     sent, received = Large(), hashlib.sha256()
     url = f"{lab.mlflow_url}{ARTIFACTS}/large.bin"
     with watch_of(lab) as watch:
@@ -79,11 +79,11 @@ def test_large_artifacts_leave_jupyter_small_and_quick(lab: Lab) -> None:
     assert received.digest() == sent.sha256.digest()
     assert (lab.root / "mlartifacts" / "large.bin").stat().st_size == SIZE
     assert watch.growth < 64 * MB
-    # The median: whatever else the machine does may hold up one answer or another.
+    # The median, because other load on the machine may delay single responses.
     assert statistics.median(watch.seconds) < 0.1
 
 
-def test_heads_and_ranges_are_mlflows(lab: Lab) -> None:
+def test_head_range_and_etag_requests_are_supported(lab: Lab) -> None:
     path = "/static-files/index.html"
     whole = lab.get(path)
     only_head = lab.session.head(f"{lab.mlflow_url}{path}", timeout=30)

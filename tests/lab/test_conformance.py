@@ -1,7 +1,7 @@
-"""What works with `mlflow server` works through the Lab, byte for byte.
+"""The Lab answers byte for byte as `mlflow server` does.
 
-MLflow's client makes the same calls to both (`tests/conformance`). What an older MLflow does not
-know it does not know in both places.
+MLflow's client makes the same calls to both (`tests/conformance`). An endpoint that an older MLflow
+lacks is missing in both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TABLE = Path(__file__).parents[1] / "conformance.md"
 
 @pytest.fixture(scope="module")
 def both(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> tuple[Transcripts, Transcripts]:
-    """What went over the wire with `mlflow server`, and with the Lab."""
+    """The transcripts of `mlflow server` and of the Lab."""
     return transcripts(lab, tmp_path_factory.mktemp("conformance"))
 
 
@@ -35,11 +35,11 @@ def test_the_lab_answers_as_mlflow_server_does(
         assert exchange == expected
 
 
-def test_the_table_is_of_what_was_run(both: tuple[Transcripts, Transcripts]) -> None:
+def test_the_table_matches_the_calls(both: tuple[Transcripts, Transcripts]) -> None:
     plain, _ = both
     assert tuple(plain) == FAMILIES
     text = TABLE.read_text(encoding="utf-8")
     (of_release,) = re.findall(r"MLflow (\d+\.\d+)", text)
-    # The client of another release uses other endpoints, or cannot do all of it.
+    # The client of another release uses other endpoints, or lacks some of the calls.
     is_of_another = not version("mlflow").startswith(f"{of_release}.")
     assert is_of_another or table(plain) in text, "Run: python tests/conformance/table.py"

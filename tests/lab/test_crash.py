@@ -1,4 +1,4 @@
-"""MLflow is killed, and nobody loses anything by it."""
+"""MLflow is killed repeatedly; clients lose no data."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from support.waiting import wait_for
 StartLab = Callable[..., Lab]
 LOG_RUNS = Path(__file__).parents[1] / "resources" / "log_runs.py"
 KILLS = 8
-LAST_WAIT = 60  # seconds: the client's longest pause, and a run
+LAST_WAIT = 60  # seconds: the client's longest backoff and one run
 
 
-def test_a_client_that_logs_does_not_notice(start_lab: StartLab) -> None:
-    """Two minutes: the pauses are those of MLflow's own client and of the supervisor."""
+def test_a_logging_client_survives_crashes_of_mlflow(start_lab: StartLab) -> None:
+    """Takes two minutes: MLflow's client and the supervisor both back off."""
     lab = start_lab()
     lab.wait_until("ready")
     with client_that_logs(lab) as (client, runs):
-        wait_for(lambda: len(runs()) > 1, message="the client logs nothing")
+        wait_for(lambda: len(runs()) > 1, message="the client logs no runs")
         for _ in range(KILLS):
             lab.wait_until("ready")
             lab.mlflow.kill()
@@ -50,7 +50,7 @@ def test_a_client_that_logs_does_not_notice(start_lab: StartLab) -> None:
 def client_that_logs(
     lab: Lab,
 ) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], list[str]]]]:
-    """A client with MLflow's own settings, and the runs that were acknowledged so far."""
+    """A client with MLflow's default settings, and the runs acknowledged so far."""
     runs = lab.home / "runs"
     env = {"MLFLOW_TRACKING_URI": lab.mlflow_url, "MLFLOW_TRACKING_TOKEN": TOKEN}
     with runs.open("w") as printed, (lab.home / "client.log").open("w") as log:
@@ -65,13 +65,13 @@ def client_that_logs(
         with client:
             try:
                 yield client, lambda: re.findall(r"^done (\w+)\n", runs.read_text(), re.MULTILINE)
-                client.communicate(timeout=LAST_WAIT)  # ends its input
+                client.communicate(timeout=LAST_WAIT)  # closes its stdin
             finally:
                 client.kill()
 
 
 def check_log(log: str) -> None:
-    """Each transition is one line, with the process it is about."""
+    """Each transition is one line with the process's pid."""
     started = re.findall(r"INFO \S+: Started MLflow \(pid (\d+)\): \w", log)
     served = re.findall(r"INFO \S+: MLflow is ready \(pid (\d+)\) after", log)
     killed = re.findall(r"INFO \S+: MLflow ended \(pid (\d+)\): signal 9 \(Killed\)", log)

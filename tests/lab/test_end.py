@@ -1,4 +1,4 @@
-"""MLflow ends with its own Jupyter server, which need not be the user's only one."""
+"""MLflow ends with its own Jupyter server; a user may run several servers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ EXPERIMENTS = "experiments/search"
 
 
 def test_two_servers_on_one_folder_both_work(tmp_path: Path) -> None:
-    """Both are asked at the same moment, and there is no store yet."""
+    """Both start at the same moment, and the store does not exist yet."""
     homes = [tmp_path / "one", tmp_path / "two"]
     for home in homes:
         home.mkdir()
-    # All that they could fight over: one home, one runtime folder, one root folder. Only what tells
-    # the test whose a socket is, the folder for temporary files, is each one's own.
+    # The servers share the home, the runtime folder and the root folder. Each has its own temporary
+    # folder, by which the test tells their sockets apart.
     (homes[0] / "runtime").mkdir(mode=0o700)
     (homes[1] / "runtime").symlink_to(homes[0] / "runtime")
     env, root = {"HOME": str(homes[0])}, tmp_path / "work"
@@ -42,7 +42,7 @@ def test_two_servers_on_one_folder_both_work(tmp_path: Path) -> None:
                 each["name"] for each in lab.api(EXPERIMENTS, {"max_results": 9})["experiments"]
             }
             assert names == {"Default", "of 0", "of 1"}
-        # The end of one is nothing to the other.
+        # Killing one does not affect the other.
         family = family_of(labs[0].process.pid)
         os.kill(labs[0].process.pid, signal.SIGKILL)
         assert not psutil.wait_procs(family, timeout=15)[1]
@@ -50,8 +50,10 @@ def test_two_servers_on_one_folder_both_work(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_jupyters_end_leaves_nothing(tmp_path: Path, signum: signal.Signals) -> None:
-    """Where the folder for temporary files has a name too long for a socket, too."""
+def test_mlflow_and_its_socket_are_gone_after_jupyter_ends(
+    tmp_path: Path, signum: signal.Signals
+) -> None:
+    """The path of the temporary folder is too long for a socket."""
     temporary = tmp_path / "tmp" / ("x" * 100)
     temporary.mkdir(parents=True)
     with lab_server(tmp_path, env={"TMPDIR": str(temporary)}) as lab:
@@ -61,7 +63,7 @@ def test_jupyters_end_leaves_nothing(tmp_path: Path, signum: signal.Signals) -> 
         assert socket.is_socket()
         assert socket.parent.stat().st_mode & 0o777 == 0o700
         family = family_of(lab.process.pid)
-        # A terminal sends Ctrl-C to all that was started in it.
+        # A terminal sends SIGINT to the whole process group.
         (os.killpg if signum == signal.SIGINT else os.kill)(lab.process.pid, signum)
         assert not psutil.wait_procs(family, timeout=15)[1]
     assert not socket.parent.exists()

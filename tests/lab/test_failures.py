@@ -1,4 +1,4 @@
-"""A start that fails says why, on the page, to programs and in Jupyter's log."""
+"""A failed start reports its reason on the page, to API clients and in Jupyter's log."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check_failure(lab: Lab, reason: str, remedy: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a folder that not even root can write")
-def test_a_root_folder_that_cannot_be_written_to(start_lab: StartLab) -> None:
+def test_a_read_only_root_folder_is_reported(start_lab: StartLab) -> None:
     check_failure(
         start_lab(root=Path("/sys")),
         "MLflow cannot keep its database /sys/mlflow.db:",
@@ -55,28 +55,26 @@ def test_a_root_folder_that_cannot_be_written_to(start_lab: StartLab) -> None:
         ("https://me:hunter2@tracking.example", "tracking.example, is a tracking server"),
     ],
 )
-def test_a_store_that_is_none(start_lab: StartLab, uri: str, reason: str) -> None:
+def test_an_invalid_store_uri_is_reported(start_lab: StartLab, uri: str, reason: str) -> None:
     lab = start_lab(config=f"c.MLflowProxy.backend_store_uri = {uri!r}")
     check_failure(lab, reason, "")
     everything = lab.get("/", headers=PAGE).text + lab.log.read_text() + lab.mlflow_log.read_text()
     assert "hunter2" not in everything
 
 
-def test_an_interpreter_without_mlflow(start_lab: StartLab, tmp_path: Path) -> None:
+def test_an_interpreter_without_mlflow_is_reported(start_lab: StartLab, tmp_path: Path) -> None:
     venv.create(tmp_path / "bare", symlinks=True)
     python = tmp_path / "bare" / "bin" / "python"
     lab = start_lab(config=f"c.MLflowProxy.python = {str(python)!r}")
     check_failure(lab, f"MLflow is not installed for {python}.", f"{python} -m pip install mlflow")
 
 
-def test_an_interpreter_that_is_none(start_lab: StartLab) -> None:
+def test_a_missing_interpreter_is_reported(start_lab: StartLab) -> None:
     lab = start_lab(config='c.MLflowProxy.python = "/no/such/python"')
     check_failure(lab, "No such file or directory: '/no/such/python'", "c.MLflowProxy.python")
 
 
-def test_kernels_do_not_hide_a_file_store_and_follow_its_migration(
-    start_lab: StartLab, tmp_path: Path
-) -> None:
+def test_kernels_use_a_file_store_until_it_is_migrated(start_lab: StartLab, tmp_path: Path) -> None:
     store, database = tmp_path / "work" / "mlruns", tmp_path / "work" / "mlflow.db"
     run(LOG_RUN, store.as_uri(), MLFLOW_ALLOW_FILE_STORE="true")
     lab = start_lab()
@@ -84,15 +82,13 @@ def test_kernels_do_not_hide_a_file_store_and_follow_its_migration(
     assert lab.run_in_kernel(TRACKING_URI, "").strip() == store.as_uri()
     assert not database.exists()
 
-    make_database(f"sqlite:///{database}", LATEST)  # as if it were migrated
+    make_database(f"sqlite:///{database}", LATEST)  # simulates the migration
     assert lab.post("/_proxy/start", json={}).status_code == 202
     lab.wait_until("ready")
     wait_for(lambda: lab.run_in_kernel(TRACKING_URI).strip() == f"sqlite:///{database}")
 
 
-def test_a_file_store_is_used_as_it_is_where_that_is_allowed(
-    start_lab: StartLab, tmp_path: Path
-) -> None:
+def test_a_file_store_is_used_where_mlflow_allows_it(start_lab: StartLab, tmp_path: Path) -> None:
     store = tmp_path / "work" / "mlruns"
     run(LOG_RUN, store.as_uri(), MLFLOW_ALLOW_FILE_STORE="true")
     lab = start_lab(env={"MLFLOW_ALLOW_FILE_STORE": "true"})
@@ -106,6 +102,6 @@ def test_a_file_store_is_used_as_it_is_where_that_is_allowed(
     assert not (tmp_path / "work" / "mlflow.db").exists()
 
 
-def test_a_setting_that_is_wrong_is_named_in_jupyters_log(start_lab: StartLab) -> None:
+def test_an_invalid_setting_is_named_in_jupyters_log(start_lab: StartLab) -> None:
     lab = start_lab(config="c.MLflowProxy.start_timeout = -1")
     assert "MLflowProxy.start_timeout is -1; it takes a number of seconds" in lab.log.read_text()

@@ -1,4 +1,4 @@
-"""Whose files are: data follow the user's umask, whoever writes them; the rest is private."""
+"""File permissions: data follow the user's umask; logs and caches are private."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def modes(folder: Path, kind: Callable[[Path], bool]) -> set[int]:
 def test_data_follow_the_umask(
     start_lab: StartLab, tmp_path: Path, mask: int, file: int, directory: int
 ) -> None:
-    """A group's shared folder has the setgid bit, and its users a umask of 002."""
+    """A group's shared folder has the setgid bit; its users have umask 002."""
     root = tmp_path / "shared"
     root.mkdir()
     root.chmod(0o2775)

@@ -1,4 +1,4 @@
-"""MLflow in a real JupyterLab: what a request meets on its way."""
+"""MLflow in a real JupyterLab: installation, access, static files and settings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_extension_is_enabled_by_the_installation() -> None:
     ]
 
 
-def test_all_that_is_installed_is_recorded_for_uninstalling() -> None:
+def test_all_installed_files_are_recorded_for_uninstalling() -> None:
     installed = {str(path) for path in files("jupyter-mlflow-proxy") or ()}
     names = {Path(path).name for path in installed}
     assert {"mlflow.svg", "page.html", "page.css", "page.js", "py.typed"} <= names
@@ -41,7 +41,7 @@ def test_all_that_is_installed_is_recorded_for_uninstalling() -> None:
     assert not any("tests" in Path(path).parts for path in installed)
 
 
-def test_the_tile_is_announced_with_its_icon(lab: Lab) -> None:
+def test_the_launcher_tile_has_an_icon(lab: Lab) -> None:
     information = lab.session.get(f"{lab.url}/server-proxy/servers-info").json()
     (server,) = (s for s in information["server_processes"] if s["name"] == "mlflow")
     assert server["launcher_entry"]["title"] == "MLflow"
@@ -51,26 +51,26 @@ def test_the_tile_is_announced_with_its_icon(lab: Lab) -> None:
     assert icon.text.startswith("<svg")
 
 
-def test_the_address_without_a_slash_arrives(lab: Lab) -> None:
+def test_a_url_without_the_trailing_slash_redirects(lab: Lab) -> None:
     answer = lab.get("", headers=PAGE)
     assert answer.url == f"{lab.mlflow_url}/"
     assert "<title>MLflow</title>" in answer.text
 
 
-def test_mlflow_is_two_processes_and_no_port(lab: Lab) -> None:
+def test_mlflow_runs_as_two_processes_and_opens_no_port(lab: Lab) -> None:
     processes = family_of(lab.supervisor.pid)
     assert len(processes) == 2
     assert not [c for p in processes for c in p.net_connections("inet") if c.status == "LISTEN"]
 
 
-def test_nobody_comes_in_without_jupyters_token(lab: Lab) -> None:
+def test_a_request_without_jupyters_token_is_refused(lab: Lab) -> None:
     for path in ("/", SEARCH, "/_proxy/status", "/static-files/manifest.json"):
         answer = requests.get(f"{lab.mlflow_url}{path}", allow_redirects=False, timeout=30)
         assert answer.status_code in (302, 403)
         assert "mlflow" not in answer.text.lower().replace("/mlflow/", "")
 
 
-def test_the_own_page_may_write(lab: Lab) -> None:
+def test_a_page_of_the_same_origin_may_write(lab: Lab) -> None:
     answer = lab.post(CREATE, json={"name": "own"}, headers={"Origin": lab.url})
     assert answer.status_code == 200
 
@@ -80,20 +80,20 @@ def test_the_own_page_may_write(lab: Lab) -> None:
     ["https://evil.example", "null", "http://localhost:1", "http://127.0.0.1.evil.example"],
 )
 @pytest.mark.parametrize("path", [CREATE, "/graphql", "/v1/traces"])
-def test_another_page_may_not_write(lab: Lab, path: str, origin: str) -> None:
+def test_a_page_of_another_origin_may_not_write(lab: Lab, path: str, origin: str) -> None:
     answer = lab.post(path, json={"name": "foreign"}, headers={"Origin": origin})
     assert answer.status_code == 403
     assert answer.text == "Cross-origin request blocked"
 
 
-def test_another_page_may_not_read(lab: Lab) -> None:
+def test_a_page_of_another_origin_may_not_read(lab: Lab) -> None:
     for origin in ("http://localhost:1", "https://evil.example"):
         answer = lab.get(SEARCH, headers={"Origin": origin})
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 def test_a_public_host_is_served_below_a_base_url(start_lab: StartLab) -> None:
-    # As a proxy that ends TLS sends it: plain HTTP here, https in the browser.
+    # As behind a proxy that terminates TLS: HTTP here, HTTPS in the browser.
     lab = start_lab(base_url="/some/base/", config="c.ServerApp.allow_remote_access = True")
     lab.wait_until("ready")
     assert "/some/base/mlflow" in lab.mlflow_url
@@ -124,7 +124,7 @@ def test_static_files_are_the_same_before_and_after_the_start(start_lab: StartLa
 
 
 @pytest.mark.parametrize("coding", ["br", "gzip", "identity"])
-def test_static_files_are_compressed_for_those_who_take_it(lab: Lab, coding: str) -> None:
+def test_static_files_are_compressed_as_the_client_accepts(lab: Lab, coding: str) -> None:
     entry, headers = lab.mlflow_script, {"Accept-Encoding": coding}
     answer = lab.get(entry, headers=headers)
     plain = lab.get(entry, headers={"Accept-Encoding": "identity"})
@@ -136,7 +136,7 @@ def test_static_files_are_compressed_for_those_who_take_it(lab: Lab, coding: str
     assert (fresh.status_code, fresh.content) == (304, b"")
 
 
-def test_artifacts_and_answers_are_not_compressed(lab: Lab) -> None:
+def test_api_responses_are_not_compressed(lab: Lab) -> None:
     assert "Content-Encoding" not in lab.get(SEARCH).headers
     assert lab.get("/static-files/no-such-file.js").status_code == 404
 
@@ -164,7 +164,7 @@ def test_any_root_folder_works(start_lab: StartLab, tmp_path: Path, root: str) -
     assert (tmp_path / root / "mlflow.db").stat().st_size > 0
 
 
-def test_the_entry_alone_works(start_lab: StartLab) -> None:
+def test_the_entry_point_works_without_the_extension(start_lab: StartLab) -> None:
     lab = start_lab(config='c.ServerApp.jpserver_extensions = {"mlflow_proxy": False}')
     lab.wait_until("ready")
     assert lab.get(SEARCH).status_code == 200

@@ -1,4 +1,4 @@
-"""The log as an administrator reads it."""
+"""The log of MLflow and its supervisor."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from support.lab import Lab
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
 
 
-def test_a_start_is_two_lines_and_no_noise(lab: Lab) -> None:
+def test_a_start_logs_two_lines_and_no_warnings(lab: Lab) -> None:
     log = lab.mlflow_log.read_text()
     pid = lab.mlflow.pid
     supervisor = f"{TIME} INFO mlflow_proxy.supervisor.supervisor"
     assert re.search(rf"^{supervisor}: Started MLflow \(pid {pid}\): requested$", log, re.M)
     ready = re.search(rf"^{supervisor}: MLflow is ready \(pid {pid}\) after [\d.]+ s$", log, re.M)
     assert ready
-    start = log[: ready.end()]  # later there may be what MLflow says of other tests' requests
+    start = log[: ready.end()]  # later lines may come from other tests' requests
     assert "Deprecat" not in start
     assert "uvicorn" not in start
 
 
-def test_jupyters_log_says_where_the_log_is(lab: Lab) -> None:
+def test_jupyters_log_names_the_path_of_the_log(lab: Lab) -> None:
     assert f"its log will be {lab.mlflow_log}" in lab.log.read_text()
     assert lab.mlflow_log.stat().st_mode & 0o777 == 0o600

@@ -1,4 +1,4 @@
-"""Kernels, terminals and the dashboard agree on the store, with no configuration."""
+"""Kernels, terminals and the dashboard use the same store without configuration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ with mlflow.start_run(run_name="from a notebook") as run:
 
 
 def run_of(lab: Lab, run_id: str) -> dict:
-    """The run as the dashboard is told of it."""
+    """The run as the dashboard's API returns it."""
     return lab.get(f"/ajax-api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
 
 
@@ -52,14 +52,14 @@ def test_artifacts_of_a_kernels_experiment_are_in_the_dashboard(lab: Lab) -> Non
     assert run_of(lab, run_id)["info"]["artifact_uri"].startswith(f"{lab.root}/mlartifacts/")
 
 
-def test_artifacts_of_a_dashboards_experiment_are_logged_by_a_kernel(lab: Lab) -> None:
+def test_a_kernel_logs_artifacts_to_an_experiment_of_the_dashboard(lab: Lab) -> None:
     lab.api("experiments/create", {"name": "by the dashboard"})
     run_id = lab.run_in_kernel(LOG_RUN.format(experiment="by the dashboard")).split()[-1]
     assert artifact(lab, run_id) == "ä plot"
     assert run_of(lab, run_id)["info"]["artifact_uri"].startswith(f"{lab.root}/mlartifacts/")
 
 
-def test_the_default_experiment_keeps_artifacts_there_too(lab: Lab) -> None:
+def test_the_default_experiment_stores_artifacts_in_the_same_folder(lab: Lab) -> None:
     run_id = lab.run_in_kernel(LOG_RUN.format(experiment="Default")).split()[-1]
     assert artifact(lab, run_id) == "ä plot"
     assert run_of(lab, run_id)["info"]["artifact_uri"].startswith(f"{lab.root}/mlartifacts/0/")
@@ -79,7 +79,7 @@ def test_a_kernel_reads_artifacts_that_the_dashboards_api_wrote(lab: Lab) -> Non
     assert lab.run_in_kernel(code).strip() == "a note"
 
 
-def test_a_kernel_may_go_to_any_artifact_store(lab: Lab) -> None:
+def test_a_kernel_may_use_any_artifact_store(lab: Lab) -> None:
     code = """
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 print(type(get_artifact_repository("https://files.example/a")).__name__)
@@ -87,7 +87,7 @@ print(type(get_artifact_repository("https://files.example/a")).__name__)
     assert lab.run_in_kernel(code).split()[-1] == "HttpArtifactRepository"
 
 
-def test_a_terminal_has_the_store(lab: Lab) -> None:
+def test_a_terminal_uses_the_same_store(lab: Lab) -> None:
     written = lab.root / "terminal.txt"
     line = f'echo "$MLFLOW_TRACKING_URI" > {written}'
     subprocess.run([sys.executable, str(TERMINAL), lab.url, TOKEN, line], check=True, env=lab.env)
@@ -95,7 +95,7 @@ def test_a_terminal_has_the_store(lab: Lab) -> None:
     assert written.read_text().strip() == f"sqlite:///{lab.root}/mlflow.db"
 
 
-def test_a_tracking_uri_that_is_set_is_kept_and_shown(start_lab: StartLab, tmp_path: Path) -> None:
+def test_a_configured_tracking_uri_is_kept_and_shown(start_lab: StartLab, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/elsewhere.db"
     lab = start_lab(env={"MLFLOW_TRACKING_URI": uri})
     assert lab.run_in_kernel("import os; print(os.environ['MLFLOW_TRACKING_URI'])").strip() == uri
@@ -104,7 +104,7 @@ def test_a_tracking_uri_that_is_set_is_kept_and_shown(start_lab: StartLab, tmp_p
     assert list(lab.root.iterdir()) == []
 
 
-def test_two_stores_are_warned_of(start_lab: StartLab, tmp_path: Path) -> None:
+def test_different_stores_cause_a_warning(start_lab: StartLab, tmp_path: Path) -> None:
     config = f"c.MLflowProxy.backend_store_uri = 'sqlite:///{tmp_path}/configured.db'"
     lab = start_lab(env={"MLFLOW_TRACKING_URI": "https://tracking.example"}, config=config)
     code = "import os; print(os.environ['MLFLOW_TRACKING_URI'])"
@@ -112,7 +112,7 @@ def test_two_stores_are_warned_of(start_lab: StartLab, tmp_path: Path) -> None:
     assert "the MLflow dashboard will not show what notebooks log" in lab.log.read_text()
 
 
-def test_the_export_can_be_switched_off(start_lab: StartLab) -> None:
+def test_the_export_can_be_disabled(start_lab: StartLab) -> None:
     lab = start_lab(config="c.MLflowProxy.export_tracking_uri = False")
     code = "import os; print([name for name in os.environ if 'MLFLOW' in name and 'URI' in name])"
     assert lab.run_in_kernel(code).strip() == "[]"

@@ -1,4 +1,4 @@
-"""`prestart`: MLflow comes up before anybody has clicked."""
+"""`prestart`: MLflow starts with Jupyter, before the first click."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from support.waiting import wait_for
 StartLab = Callable[..., Lab]
 
 
-def test_the_first_click_finds_mlflow_up(start_lab: StartLab) -> None:
+def test_mlflow_is_ready_before_the_first_click(start_lab: StartLab) -> None:
     lab = start_lab(config="c.MLflowProxy.prestart = True")
-    mlflow = wait_for(lambda: mlflow_of(lab), 30, f"nothing was started, see {lab.log}")
-    # It is imported at low priority, by another thread than the one that will serve.
+    mlflow = wait_for(lambda: mlflow_of(lab), 30, f"MLflow was not started, see {lab.log}")
+    # A thread of low priority imports MLflow; another thread serves.
     if sys.platform == "linux":
         wait_for(lambda: 10 in niceness_of_threads(mlflow))
     wait_for(lambda: "MLflow is ready" in lab.mlflow_log.read_text(), 90)
@@ -40,6 +40,6 @@ def mlflow_of(lab: Lab) -> psutil.Process | None:
 def niceness_of_threads(process: psutil.Process) -> set[int]:
     found = set()
     for thread in process.threads():
-        with suppress(ProcessLookupError):  # it has just ended
+        with suppress(ProcessLookupError):  # the thread has just ended
             found.add(os.getpriority(os.PRIO_PROCESS, thread.id))
     return found

@@ -1,4 +1,4 @@
-"""A client on another machine and a kernel work on the same artifacts, each in its own way."""
+"""A client on another machine uses HTTP and a kernel uses files for the same artifacts."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_client_on_another_machine_and_a_kernel_share_artifacts(lab: Lab, tmp_
     experiment, run = json.loads(lab.run_in_kernel(KERNEL_READS).splitlines()[-1])
     assert experiment.startswith(f"{lab.root}/mlartifacts/")
     assert run.startswith(experiment)
-    # The dashboard is on this machine.
+    # The dashboard gets the local path.
     answer = lab.post("/ajax-api/2.0/mlflow/experiments/search", json={"max_results": 100})
     locations = [each["artifact_location"] for each in answer.json()["experiments"]]
     assert experiment in locations
@@ -79,12 +79,12 @@ def test_a_client_on_another_machine_and_a_kernel_share_artifacts(lab: Lab, tmp_
 @pytest.mark.parametrize(
     "path", ["a/../../../etc", "%2e%2e/%2e%2e/etc", "a/%2e%2e/%2e%2e/%2e%2e/etc"]
 )
-def test_no_uri_leads_out_of_the_folder(lab: Lab, path: str) -> None:
+def test_no_uri_escapes_the_artifact_folder(lab: Lab, path: str) -> None:
     for prefix in ("mlflow-artifacts:/", "mlflow-artifacts://localhost/", "mlflow-artifacts:///"):
         name = f"{prefix}{path}"
         body = {"name": name, "artifact_location": name}
         answer = lab.post("/api/2.0/mlflow/experiments/create", json=body)
-        if answer.status_code == 200:  # as it does without us: MLflow looks when it is used
+        if answer.status_code == 200:  # as in `mlflow server`, which checks on use
             experiment = answer.json()["experiment_id"]
             stored = lab.get(f"/ajax-api/2.0/mlflow/experiments/get?experiment_id={experiment}")
             assert stored.json()["experiment"]["artifact_location"] == name

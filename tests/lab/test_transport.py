@@ -1,4 +1,4 @@
-"""What Jupyter passes on between a browser and what stands behind `/mlflow/`, and how."""
+"""HTTP transport between a client and the upstream behind `/mlflow/`, through Jupyter."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def lab(shared_lab: Lab) -> Lab:
-    """A Lab with `resources/upstream.py` in MLflow's place."""
+    """A Lab with `resources/upstream.py` in place of MLflow."""
     shared_lab.wait_until("ready")
     return shared_lab
 
 
-def has_come(lab: Lab, path: str) -> bool:
+def was_received(lab: Lab, path: str) -> bool:
     return path in report(lab)["requests"]
 
 
@@ -61,7 +61,7 @@ def has_ended(lab: Lab, path: str) -> bool:
 # Requests
 
 
-def test_a_request_arrives_as_it_was_sent(lab: Lab) -> None:
+def test_a_request_is_forwarded_unchanged(lab: Lab) -> None:
     path = "/echo/a%2Fb%25c+d%20e//f/../g/./h;i=1,2&%7E~%e4%bd%a0?q=%2F+%20&&x=a%26b&q=/?:@'"
     sent = [
         "Accept: application/json, */*;q=0.1",
@@ -96,7 +96,7 @@ def test_a_request_arrives_as_it_was_sent(lab: Lab) -> None:
 
 @pytest.mark.parametrize("is_chunked", [False, True])
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_has_its_body(lab: Lab, method: str, is_chunked: bool) -> None:
+def test_every_method_forwards_its_body(lab: Lab, method: str, is_chunked: bool) -> None:
     pieces = (BODY[at : at + 70_000] for at in range(0, len(BODY), 70_000))
     data = pieces if is_chunked else BODY
     came = lab.session.request(method, f"{lab.mlflow_url}/echo", data=data, timeout=30).json()
@@ -112,7 +112,7 @@ def test_every_method_has_its_body(lab: Lab, method: str, is_chunked: bool) -> N
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_no_body_is_invented(lab: Lab, method: str) -> None:
+def test_a_request_without_a_body_stays_without(lab: Lab, method: str) -> None:
     with connection_to(lab) as connection:
         connection.sendall(head(method, "/echo"))
         came = json.loads(answer_on(connection).read())
@@ -122,7 +122,7 @@ def test_no_body_is_invented(lab: Lab, method: str) -> None:
     assert headers.get("content-length", "0") == "0"
 
 
-def test_what_concerns_one_connection_stays_there(lab: Lab) -> None:
+def test_hop_by_hop_headers_are_not_forwarded(lab: Lab) -> None:
     sent = ("Connection: keep-alive, X-Mine", "X-Mine: 1", "Keep-Alive: 5", "TE: trailers")
     with connection_to(lab) as connection:
         connection.sendall(head("GET", "/echo", *sent, "Proxy-Authorization: x", "Upgrade: h2c"))
@@ -131,7 +131,7 @@ def test_what_concerns_one_connection_stays_there(lab: Lab) -> None:
     assert not names & {"x-mine", "keep-alive", "te", "proxy-authorization", "upgrade"}
 
 
-def test_a_client_that_asks_first_is_told_to_continue(lab: Lab) -> None:
+def test_expect_100_continue_is_answered(lab: Lab) -> None:
     with connection_to(lab) as connection:
         connection.sendall(head("PUT", "/echo", "Content-Length: 4", "Expect: 100-continue"))
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
@@ -141,31 +141,31 @@ def test_a_client_that_asks_first_is_told_to_continue(lab: Lab) -> None:
     assert "Expect" not in dict(came["headers"])
 
 
-def test_the_limit_of_jupyter_holds_elsewhere(lab: Lab) -> None:
+def test_jupyters_body_limit_applies_outside_mlflow(lab: Lab) -> None:
     with connection_to(lab) as connection:
         request = head("PUT", "/", "Content-Length: 1000001")
         connection.sendall(request.replace(b"/mlflow/", b"/api/contents/a.txt"))
         assert answer_on(connection).status == 400
 
 
-def test_nobody_uploads_without_jupyters_token(lab: Lab) -> None:
+def test_an_upload_without_jupyters_token_is_refused(lab: Lab) -> None:
     with connection_to(lab) as connection:
         length = "Content-Length: 1000000000"
         connection.sendall(head("PUT", "/echo/secret", length, token=None) + PIECE)
         assert answer_on(connection).status == 403
-    assert not has_come(lab, "/echo/secret")
+    assert not was_received(lab, "/echo/secret")
 
 
-# Answers
+# Responses
 
 
 def headers_of(answer: http.client.HTTPResponse) -> list[tuple[str, str]]:
-    """The headers without Jupyter's own: a cookie for a client with a token, who may frame it."""
+    """The headers without those that Jupyter adds: a cookie and the frame-ancestors policy."""
     ours = ("username-", "frame-ancestors ")
     return [header for header in answer.getheaders() if not header[1].startswith(ours)]
 
 
-def test_an_answer_arrives_as_it_was_sent(lab: Lab) -> None:
+def test_a_response_is_forwarded_unchanged(lab: Lab) -> None:
     path = told(
         "HTTP/1.1 299 Quite Odd\n"
         "Set-Cookie: a=1; Path=/\n"
@@ -195,7 +195,7 @@ def test_an_answer_arrives_as_it_was_sent(lab: Lab) -> None:
     ]
 
 
-def test_compressed_answers_stay_compressed(lab: Lab) -> None:
+def test_compressed_responses_stay_compressed(lab: Lab) -> None:
     body = gzip.compress(b"hello")
     described = f"Content-Encoding: gzip\nContent-Length: {len(body)}"
     answer = lab.get(told(f"HTTP/1.1 200 OK\n{described}", body), stream=True)
@@ -212,7 +212,7 @@ def test_compressed_answers_stay_compressed(lab: Lab) -> None:
         ("DELETE", "HTTP/1.1 204 No Content"),
     ],
 )
-def test_answers_without_a_body(lab: Lab, method: str, answer: str) -> None:
+def test_responses_without_a_body_are_forwarded(lab: Lab, method: str, answer: str) -> None:
     with connection_to(lab) as connection:
         connection.sendall(head(method, told(answer)))
         came = answer_on(connection, method)
@@ -221,12 +221,12 @@ def test_answers_without_a_body(lab: Lab, method: str, answer: str) -> None:
         assert f"HTTP/1.1 {came.status} {came.reason}" == sent[0]
         described = [f"{name}: {value}" for name, value in headers_of(came)]
         assert [line.lower() for line in described] == [line.lower() for line in sent[1:]]
-        # The connection is in order: the next request is answered.
+        # The connection is still usable: the next request is answered.
         connection.sendall(head("GET", "/_proxy/status"))
         assert json.loads(answer_on(connection).read()) == {"state": "ready"}
 
 
-def test_a_range_is_answered_with_a_part(lab: Lab) -> None:
+def test_a_partial_response_is_forwarded(lab: Lab) -> None:
     described = "Content-Range: bytes 1-3/10\nContent-Length: 3"
     answer = lab.get(told(f"HTTP/1.1 206 Partial Content\n{described}", b"abc"))
     assert (answer.status_code, answer.content) == (206, b"abc")
@@ -242,14 +242,14 @@ def test_a_range_is_answered_with_a_part(lab: Lab) -> None:
         ("https://other.example/a", "https://other.example/a"),
     ],
 )
-def test_redirects_stay_below_mlflow(lab: Lab, location: str, expected: str) -> None:
+def test_redirects_get_the_mlflow_prefix(lab: Lab, location: str, expected: str) -> None:
     path = told(f"HTTP/1.1 302 Found\nLocation: {location}\nContent-Length: 0")
     answer = lab.get(path, allow_redirects=False)
     assert answer.status_code == 302
     assert answer.headers["Location"] == expected
 
 
-def test_events_arrive_one_by_one(lab: Lab) -> None:
+def test_server_sent_events_are_not_buffered(lab: Lab) -> None:
     with lab.get("/events?1", stream=True) as answer:
         assert answer.headers["Content-Type"] == "text/event-stream"
         assert answer.raw.read1() == b"data: 1\n\n"
@@ -258,7 +258,7 @@ def test_events_arrive_one_by_one(lab: Lab) -> None:
         assert answer.raw.read1() == b""
 
 
-def test_websockets_are_left_to_jupyter_server_proxy(lab: Lab) -> None:
+def test_jupyter_server_proxy_handles_websockets(lab: Lab) -> None:
     async def first_message() -> str | bytes | None:
         url = f"{lab.mlflow_url.replace('http', 'ws', 1)}/socket"
         headers = {"Authorization": f"token {TOKEN}"}
@@ -272,10 +272,10 @@ def test_websockets_are_left_to_jupyter_server_proxy(lab: Lab) -> None:
     assert asyncio.run(asyncio.wait_for(first_message(), 30)) == "hello"
 
 
-# Somebody is slow
+# Backpressure
 
 
-def test_a_slow_server_slows_the_client_down(lab: Lab) -> None:
+def test_a_slow_server_slows_the_upload(lab: Lab) -> None:
     size = 200 * MB
     with connection_to(lab) as connection, watch_of(lab) as watch:
         connection.sendall(head("PUT", "/slow?2", f"Content-Length: {size}"))
@@ -289,7 +289,7 @@ def test_a_slow_server_slows_the_client_down(lab: Lab) -> None:
     assert watch.growth < 32 * MB
 
 
-def test_a_slow_client_slows_the_server_down(lab: Lab) -> None:
+def test_a_slow_client_slows_the_download(lab: Lab) -> None:
     def sent() -> int:
         return report(lab)["sent"].get("/endless?3", 0)
 
@@ -300,7 +300,7 @@ def test_a_slow_client_slows_the_server_down(lab: Lab) -> None:
     assert watch.growth < 32 * MB
 
 
-# Somebody goes away
+# Disconnects
 
 
 @pytest.mark.parametrize(
@@ -312,13 +312,15 @@ def test_a_slow_client_slows_the_server_down(lab: Lab) -> None:
         ("/stay?7", ["PUT", "Transfer-Encoding: chunked"]),
     ],
 )
-def test_a_client_that_goes_ends_the_exchange(lab: Lab, path: str, request_: list[str]) -> None:
+def test_a_client_disconnect_ends_the_upstream_request(
+    lab: Lab, path: str, request_: list[str]
+) -> None:
     method, *headers = request_
     with connection_to(lab) as connection:
         connection.sendall(head(method, path, *headers))
         if headers:
             connection.sendall(b"10000\r\n" + PIECE + b"\r\n")
-        wait_for(lambda: has_come(lab, path))
+        wait_for(lambda: was_received(lab, path))
         assert not has_ended(lab, path)
     wait_for(lambda: has_ended(lab, path))
 
@@ -330,7 +332,7 @@ def test_a_client_that_goes_ends_the_exchange(lab: Lab, path: str, request_: lis
         "HTTP/1.1 200 OK\nTransfer-Encoding: chunked",
     ],
 )
-def test_a_truncated_answer_is_an_error(lab: Lab, answer: str) -> None:
+def test_a_truncated_response_is_an_error(lab: Lab, answer: str) -> None:
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         lab.get(told(answer, b"5\r\nhello\r\n"))
 
@@ -338,7 +340,7 @@ def test_a_truncated_answer_is_an_error(lab: Lab, answer: str) -> None:
 @pytest.mark.parametrize(
     "answer", ["", "HTTP/1.1 2", "nonsense\n", "HTTP/1.1 200 OK\nContent-Length: 1000"]
 )
-def test_no_answer_and_a_part_of_a_small_one_are_a_bad_gateway(lab: Lab, answer: str) -> None:
+def test_a_missing_or_incomplete_response_is_a_bad_gateway(lab: Lab, answer: str) -> None:
     came = lab.post(told(answer, b"a part"), data=b"x" * MB)
     assert came.status_code == 502
     assert came.json() == {
@@ -347,7 +349,7 @@ def test_no_answer_and_a_part_of_a_small_one_are_a_bad_gateway(lab: Lab, answer:
     }
 
 
-def test_mlflow_that_is_killed_ends_a_download(lab: Lab) -> None:
+def test_a_download_fails_when_mlflow_is_killed(lab: Lab) -> None:
     answer = lab.get("/endless?8", stream=True)
     assert answer.raw.read(MB)
     lab.mlflow.kill()
@@ -356,13 +358,13 @@ def test_mlflow_that_is_killed_ends_a_download(lab: Lab) -> None:
             pass
 
 
-def test_mlflow_that_dies_ends_an_upload(lab: Lab) -> None:
+def test_an_upload_fails_when_mlflow_exits(lab: Lab) -> None:
     size = 1000 * MB
     with connection_to(lab) as connection:
         connection.sendall(head("PUT", "/die?9", f"Content-Length: {size}"))
         assert send(connection, size) < 100 * MB
     lab.wait_until("ready")
-    assert not has_come(lab, "/die?9")  # aiohttp would send the rest once more
+    assert not was_received(lab, "/die?9")  # aiohttp would repeat the request
 
 
 def test_an_early_refusal_reaches_the_client(lab: Lab) -> None:
@@ -370,7 +372,7 @@ def test_an_early_refusal_reaches_the_client(lab: Lab) -> None:
     assert (answer.status_code, answer.text) == (403, "no")
 
 
-def test_mlflow_that_cannot_be_reached_is_unavailable(lab: Lab) -> None:
+def test_an_unreachable_mlflow_is_a_503(lab: Lab) -> None:
     (path,) = (lab.home / "tmp").glob("jupyter-server-proxy-*/socket")
     aside = path.rename(path.with_name("aside"))
     try:
@@ -382,25 +384,25 @@ def test_mlflow_that_cannot_be_reached_is_unavailable(lab: Lab) -> None:
     assert answer.json()["error_code"] == "TEMPORARILY_UNAVAILABLE"
 
 
-def test_the_log_holds_neither_secrets_nor_surprises(lab: Lab) -> None:
+def test_the_log_contains_no_secrets_or_tracebacks(lab: Lab) -> None:
     assert lab.post(told("HTTP/1.1 2"), data=b"x").status_code == 502
     log = lab.log.read_text()
     assert "MLflow closed the connection: POST" in log
-    assert "] 503 " not in log  # what is not up yet is no error
+    assert "] 503 " not in log  # a 503 during start is not an error
     for word in ("Authorization", f"token {TOKEN}", "Traceback", "never ", "ResourceWarning"):
         assert word not in log
 
 
-# Somebody is mad
+# Malformed requests
 
 
 @pytest.mark.parametrize("body", [b"zz\r\nnonsense", b"ffffffffffffffff\r\n", b"5\r\nhello!!!!"])
-def test_broken_chunking_ends_the_exchange(lab: Lab, body: bytes) -> None:
+def test_broken_chunking_ends_the_upstream_request(lab: Lab, body: bytes) -> None:
     path = f"/stay?mad-{body[0]}"
     with connection_to(lab) as connection:
         connection.sendall(head("PUT", path, "Transfer-Encoding: chunked"))
         connection.sendall(b"10000\r\n" + PIECE + b"\r\n")
-        wait_for(lambda: has_come(lab, path))
+        wait_for(lambda: was_received(lab, path))
         connection.sendall(body)
         assert connection.recv(100) in (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n")
     wait_for(lambda: has_ended(lab, path))
@@ -410,7 +412,7 @@ def test_an_unknown_method_is_refused(lab: Lab) -> None:
     with connection_to(lab) as connection:
         connection.sendall(head("BREW", "/echo/brew", "Content-Length: 4") + b"milk")
         assert answer_on(connection).status == 405
-    assert not has_come(lab, "/echo/brew")
+    assert not was_received(lab, "/echo/brew")
 
 
 def test_headers_of_a_megabyte_are_refused(lab: Lab) -> None:
@@ -419,17 +421,17 @@ def test_headers_of_a_megabyte_are_refused(lab: Lab) -> None:
         with contextlib.suppress(ConnectionError):
             connection.sendall(request)
             assert answer_on(connection).status in (400, 431)
-    assert not has_come(lab, "/echo/large")
+    assert not was_received(lab, "/echo/large")
 
 
-def test_a_client_of_http_1_0_is_answered(lab: Lab) -> None:
+def test_an_http_1_0_request_is_answered(lab: Lab) -> None:
     with connection_to(lab) as connection:
         connection.sendall(head("POST", "/echo", "Content-Length: 4").replace(b"/1.1", b"/1.0"))
         connection.sendall(b"body")
         assert json.loads(answer_on(connection).read())["size"] == 4
 
 
-def test_two_hundred_at_once_are_answered(lab: Lab) -> None:
+def test_two_hundred_concurrent_requests_are_answered(lab: Lab) -> None:
     with ExitStack() as stack:
         many = [stack.enter_context(connection_to(lab)) for _ in range(200)]
         for each in many:

@@ -1,7 +1,7 @@
 """Create one SQLite store from many processes at once: FOLDER, then `dashboard` or seconds each.
 
 A number is a kernel that logs a run after that many seconds. MLflow is imported once and the
-processes are forked afterwards, so that they run at the same moment.
+processes are forked afterwards, so that they run at the same time.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Logs one of each kind of thing that the dashboard shows; prints the ids of what it has logged."""
+"""Log one item of each kind that the dashboard shows; print their ids as JSON."""
 
 import json
 import sys

@@ -1,6 +1,6 @@
 """Log one run after another to `MLFLOW_TRACKING_URI` until the standard input ends.
 
-Prints a line `done <id>` for each run that MLflow has acknowledged to the end; MLflow prints, too.
+Prints a line `done <id>` for each run whose end MLflow has acknowledged; MLflow also prints.
 """
 
 import sys
@@ -13,7 +13,7 @@ from packaging.version import Version
 
 STEPS = 5
 
-# From 3.18 MLflow's client repeats no creation that may have been done: its caller has to.
+# From 3.18 MLflow's client does not retry a creation that may have succeeded; the caller must.
 MAY_BREAK_OFF = Version(mlflow.__version__).release >= (3, 18)
 
 is_done = threading.Event()

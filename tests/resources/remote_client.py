@@ -2,7 +2,7 @@
 
 python remote_client.py URI_OF_A_KERNELS_MODEL
 
-Prints, as JSON, all the places that it is told of.
+Prints all locations that MLflow returns, as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def triple(model_input: list[float]) -> list[float]:
 
 
 def main(kernels_model: str) -> None:
-    """Log, and read."""
+    """Log and read."""
     client = MlflowClient()
     experiment = mlflow.set_experiment("from another machine")
     folder = Path("local")
@@ -37,7 +37,7 @@ def main(kernels_model: str) -> None:
         span.set_inputs({"a": 1})
     mlflow.flush_trace_async_logging()
 
-    # As clients did before there were logged models.
+    # As clients did before logged models existed.
     client.create_registered_model("files")
     source = f"{run.info.artifact_uri}/files"
     version = client.create_model_version("files", source, run.info.run_id)

@@ -1,10 +1,9 @@
-"""Serves MLflow twice from one process: unchanged, and through our middlewares.
+"""Serve MLflow twice from one process: unchanged, and through our middlewares.
 
     python serve_mlflow.py STORE ARTIFACTS BARE_SOCKET WRAPPED_SOCKET
 
-The two differ only in the middlewares. The objects that MLflow's import creates are kept from the
-garbage collector, as in the package: a collection at a random moment would take longer than the
-difference that is measured.
+The two differ only in the middlewares. The objects that MLflow's import creates are excluded from
+garbage collection, as in the package: a collection takes longer than the measured difference.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Stands where MLflow stands and does what a server can do to a proxy: … --listener=N --reports=N.
+"""A stand-in for MLflow with the behaviours that a proxy must handle: … --listener=N --reports=N.
 
-`c.MLflowProxy.python` names a script that runs it, so the supervisor starts it as it starts MLflow.
-The address says what happens (see `ANSWERS`); who waits at `/…?word` waits for `GET /go?word`.
+`c.MLflowProxy.python` names a script that runs it, so the supervisor starts it instead of MLflow.
+The path selects the behaviour (see `ANSWERS`); a request to `/…?word` waits for `GET /go?word`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Request:
 
     @property
     def word(self) -> asyncio.Event:
-        """What it waits for."""
+        """The event that the request waits for."""
         return words[self.target.partition("?")[2]]
 
     def header(self, name: str) -> str:
@@ -57,27 +57,27 @@ class Request:
         left = int(self.header("content-length") or 0)
         while left:
             piece = await self.reader.read(min(left, len(PIECE)))
-            assert piece, "the client has gone"
+            assert piece, "the client has disconnected"
             left -= len(piece)
             yield piece
 
     def start(self, *headers: str, status: str = "200 OK") -> None:
-        """Send the head of an answer."""
+        """Send the head of a response."""
         head = "\r\n".join([f"HTTP/1.1 {status}", *headers, "\r\n"])
         self.writer.write(head.encode("latin-1"))
 
     def send(self, body: bytes, *headers: str, status: str = "200 OK") -> None:
-        """Send an answer."""
+        """Send a response."""
         self.start(f"Content-Length: {len(body)}", *headers, status=status)
         self.writer.write(body if self.method != "HEAD" else b"")
 
     def send_json(self, value: object) -> None:
-        """Send `value`."""
+        """Send `value` as JSON."""
         self.send(json.dumps(value).encode(), "Content-Type: application/json")
 
 
 async def echo(request: Request) -> None:
-    """Tell what came."""
+    """Report the request that was received."""
     digest, size = hashlib.sha256(), 0
     async for piece in request.body():
         digest.update(piece)
@@ -87,24 +87,24 @@ async def echo(request: Request) -> None:
 
 
 async def answer_as_told(request: Request) -> None:
-    """Send what stands in the address, in base64."""
+    """Send the bytes that the path contains in base64."""
     request.writer.write(base64.urlsafe_b64decode(request.target.rpartition("/")[2]))
 
 
 async def refuse(request: Request) -> None:
-    """Answer before the body is there, and never read it."""
+    """Respond before the body arrives, and never read it."""
     request.send(b"no", status="403 Forbidden")
     await asyncio.Event().wait()
 
 
 async def read_slowly(request: Request) -> None:
-    """Read nothing before the word."""
+    """Read nothing until the event is set."""
     await request.word.wait()
     await echo(request)
 
 
 async def send_events(request: Request) -> None:
-    """Send an event, the next at the word."""
+    """Send an event; send the next when the word is given."""
     request.start("Content-Type: text/event-stream", "Transfer-Encoding: chunked")
     for event in (b"data: 1\n\n", b"data: 2\n\n"):
         request.writer.write(b"%x\r\n%s\r\n" % (len(event), event))
@@ -113,7 +113,7 @@ async def send_events(request: Request) -> None:
 
 
 async def send_for_ever(request: Request) -> None:
-    """Send until the client goes."""
+    """Send until the client disconnects."""
     request.start(f"Content-Length: {1 << 40}")
     while True:
         request.writer.write(PIECE)
@@ -122,7 +122,7 @@ async def send_for_ever(request: Request) -> None:
 
 
 async def end_in_a_body(request: Request) -> None:
-    """Read a part of a body, then die."""
+    """Read a part of a body, then exit."""
     size = 0
     async for piece in request.body():
         size += len(piece)
@@ -131,14 +131,14 @@ async def end_in_a_body(request: Request) -> None:
 
 
 async def wait_in_a_body(request: Request) -> None:
-    """Never answer."""
+    """Read the body and never respond."""
     async for _ in request.body():
         pass
     await request.reader.read()
 
 
 async def open_websocket(request: Request) -> None:
-    """Say one thing and close."""
+    """Send one message and close."""
     key = request.header("sec-websocket-key").encode()
     accept = base64.b64encode(hashlib.sha1(key + WEBSOCKET).digest()).decode()
     upgrade = ("Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accept}")
@@ -148,17 +148,17 @@ async def open_websocket(request: Request) -> None:
 
 
 async def tell(request: Request) -> None:
-    """Tell which requests have come, which of them have ended, and what was sent for ever."""
+    """Report received requests, ended requests and the bytes sent on endless responses."""
     request.send_json({"requests": requests, "ended": ended, "sent": sent})
 
 
 async def ready(request: Request) -> None:
-    """Tell the loading page."""
+    """Report the state `ready`."""
     request.send_json({"state": "ready"})
 
 
 async def give_the_word(request: Request) -> None:
-    """Let go on who waits."""
+    """Release the requests that wait for the word."""
     request.word.set()
     request.send(b"")
 
@@ -194,7 +194,7 @@ async def serve(reader: StreamReader, writer: StreamWriter) -> None:
 
 
 async def main(listener: int, reports: int) -> None:
-    """Serve until the supervisor goes."""
+    """Serve until the supervisor ends."""
     lifeline, line = await asyncio.open_connection(sock=socket.socket(fileno=reports))
     server = await asyncio.start_unix_server(  # with uvicorn's backlog
         serve, sock=socket.socket(fileno=listener), limit=1 << 20, backlog=2048

@@ -1,1 +1,1 @@
-"""What the tests share: real servers, and waiting for what they do."""
+"""Shared by the tests: real servers, and waiting for events with a deadline."""

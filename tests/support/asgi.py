@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from starlette.datastructures import Headers
 
 Fields = list[tuple[bytes, bytes]]
-START = 7  # bytes of a body that are sent first
+START = 7  # bytes in the first piece of a body
 
 
 class Answer(NamedTuple):
@@ -20,7 +20,7 @@ class Answer(NamedTuple):
 
 
 class Recorder:
-    """An application that keeps its requests and responds with `body`, or with the request's."""
+    """An application that records its requests and responds with `body` or the request's body."""
 
     def __init__(
         self, *headers: tuple[bytes, bytes], status: int = 200, body: bytes | None = None
@@ -40,7 +40,7 @@ class Recorder:
 
 
 async def read_body(scope: Any, receive: Any) -> bytes:
-    """Read the body of a request; its length is the one that the headers give, if they do."""
+    """Read the body of a request; check it against Content-Length, if given."""
     body, has_more = b"", True
     while has_more:
         message = await receive()

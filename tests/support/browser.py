@@ -1,4 +1,4 @@
-"""Chromium, and pictures of what it shows."""
+"""Chromium and screenshots."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ TELL_OF_VIOLATIONS = f"""addEventListener("securitypolicyviolation", (event) => 
     "{VIOLATION}", event.effectiveDirective, event.blockedURI, event.sourceFile, event.columnNumber
 ))"""
 
-# What MLflow's dashboard has to complain of on MLflow's own server, too.
+# Errors that MLflow's dashboard also has with `mlflow server`.
 MLFLOWS_OWN = re.compile(
     "/users/current$"  # 404 where there are no accounts
-    "|/presigned-download-url$"  # 501 for artifacts in a folder; it then downloads them itself
+    "|/presigned-download-url$"  # 501 for artifacts in a folder; the page then loads them directly
     r"|^501 \S+[?&]presigned=true$"  # the same, from 3.18
-    # From 3.18, while its first GraphQL request imports what these ask for:
+    # From 3.18, while the first GraphQL request imports the modules of these endpoints:
     r"|^500 \S+/assistant/(config|providers)$"
     "|ResizeObserver loop"  # layouts that take Chromium more than one frame
 )
@@ -66,7 +66,7 @@ def chromium(*extra_args: str) -> Iterator[Browser]:
 def run_cell(context: BrowserContext, lab: Lab, code: str) -> Page:
     """Run `code` in a new notebook of one cell in JupyterLab; returns its page, without waiting.
 
-    The cell is not typed: JupyterLab drops what is typed, or clicked, before a kernel is there.
+    The cell is not typed: JupyterLab drops input before the kernel is ready.
     """
     cell = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": []}
     notebook = {
@@ -86,7 +86,7 @@ def run_cell(context: BrowserContext, lab: Lab, code: str) -> Page:
 
 
 def picture(page: Page, name: str) -> Path:
-    """Store what `page` shows as `test-results/<name>.png`; returns its path."""
+    """Store a screenshot of `page` as `test-results/<name>.png`; returns its path."""
     PICTURES.mkdir(exist_ok=True)
     path = PICTURES / f"{name}.png"
     page.screenshot(path=path)
@@ -94,9 +94,9 @@ def picture(page: Page, name: str) -> Path:
 
 
 def watch(page: Page) -> list[str]:
-    """Collect from now on what goes wrong in `page`: errors, and requests without a good answer.
+    """Collect errors and failed requests of `page` from now on.
 
-    What a policy forbids is among them, each with the text `VIOLATION`, from the next page on.
+    Policy violations are included, with the text `VIOLATION`, from the next page load on.
     """
     troubles: list[str] = []
 
@@ -105,12 +105,12 @@ def watch(page: Page) -> list[str]:
             troubles.append(trouble)
 
     def console(message: ConsoleMessage) -> None:
-        # The answers are noted themselves, with their addresses.
+        # The response handler records failed responses with their URLs.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             note(message.text)
 
     def failed(request: Request) -> None:
-        if request.failure != "net::ERR_ABORTED":  # what a page that is left had not loaded yet
+        if request.failure != "net::ERR_ABORTED":  # requests canceled by navigation
             note(f"{request.failure} {request.url}")
 
     page.add_init_script(TELL_OF_VIOLATIONS)

@@ -1,4 +1,4 @@
-"""The same calls of MLflow's client to a plain `mlflow server` and to the Lab, compared."""
+"""Transcripts of the same client calls to a plain `mlflow server` and to the Lab."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def transcripts(lab: Lab, folder: Path) -> tuple[Transcripts, Transcripts]:
 
 @contextmanager
 def plain_server(home: Path) -> Iterator[str]:
-    """Run `mlflow server` on a store of its own; yields its URL."""
+    """Run `mlflow server` with its own store; yields its URL."""
     env = environment(home, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
     (port,) = free_ports(1)
     store = f"sqlite:///{home}/mlflow.db"
@@ -81,7 +81,7 @@ def plain_server(home: Path) -> Iterator[str]:
 
 
 def align_experiments(lab: Lab, url: str) -> None:
-    """Create experiments in the new store until both give the next one the same id."""
+    """Create experiments in the new store until the next id is the same in both."""
     body = {"name": "the last before"}
     wanted = int(lab.api("experiments/create", body)["experiment_id"])
     for number in range(wanted):

@@ -1,4 +1,4 @@
-"""MLflow's dashboard, driven by what a person sees in it."""
+"""MLflow's dashboard, driven through visible elements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .browser import PATIENCE, watch
 from .lab import TOKEN, Lab
 from .waiting import wait_for
 
-NOTICES = re.compile("^(Close|Got it|Try it now)$")  # buttons of what newcomers are told
+NOTICES = re.compile("^(Close|Got it|Try it now)$")  # buttons of notices for new users
 PLOT = """plot => (plot.data ?? []).map(trace => ({
     name: trace.name,
     type: trace.type,
@@ -26,7 +26,7 @@ PLOT = """plot => (plot.data ?? []).map(trace => ({
 
 
 def log_in(browser: Browser, lab: Lab) -> BrowserContext:
-    """A window's worth of `browser`, logged in to `lab`."""
+    """A new context of `browser`, logged in to `lab`."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(PATIENCE)
     assert context.request.get(f"{lab.url}/lab?token={TOKEN}").ok
@@ -34,7 +34,7 @@ def log_in(browser: Browser, lab: Lab) -> BrowserContext:
 
 
 class Run(NamedTuple):
-    """A run, as the REST API tells of it."""
+    """A run, as the REST API returns it."""
 
     id: str
     name: str
@@ -43,7 +43,7 @@ class Run(NamedTuple):
 
 
 class Dashboard:
-    """The dashboard of `lab` in `page`; notices for newcomers are closed as they appear."""
+    """The dashboard of `lab` in `page`; notices for new users are closed as they appear."""
 
     def __init__(self, page: Page, lab: Lab) -> None:
         self.page = page
@@ -51,11 +51,11 @@ class Dashboard:
         self.troubles = watch(page)
         self.lab = lab
         notice = page.get_by_role("button", name=NOTICES).first
-        # Not a click, which would wait where a second notice covers the first.
+        # Not a click, which would wait while a second notice covers the first.
         page.add_locator_handler(notice, lambda button: button.dispatch_event("click"))
 
     def open(self, path: str) -> None:
-        """Open `path`, what follows the address's #/."""
+        """Open `path`, the part of the URL after #/."""
         self.page.goto(f"{self.lab.mlflow_url}/#/{path}")
 
     def experiment(self, name: str) -> str:
@@ -77,12 +77,12 @@ class Dashboard:
         return runs
 
     def row(self, name: str) -> Locator:
-        """The row of the run `name` in the table of runs, as far as its name."""
+        """The row of the run `name` in the table of runs, up to the name column."""
         link = self.page.get_by_role("link", name=name, exact=True)
         return self.main.get_by_role("row").filter(has=link)
 
     def expect_rows(self, names: list[str]) -> None:
-        """Wait until the table of runs has exactly these, from top to bottom."""
+        """Wait until the table of runs has exactly these names, from top to bottom."""
         links = self.main.locator("a[href*='/runs/']")
         script = "links => links.map(a => [a.getBoundingClientRect().y, a.textContent])"
         shown: list[str] = []
@@ -110,7 +110,7 @@ class Dashboard:
         title = f"Comparing {count} Runs from 1 Experiment"
         expect(self.page.get_by_role("heading", name=title)).to_be_visible()
         plot = self.page.get_by_role("tabpanel").locator(".js-plotly-plot")
-        expect(plot.locator("svg").first).to_be_attached()  # what is below has its place now
+        expect(plot.locator("svg").first).to_be_attached()  # the layout below is now stable
 
     def show_charts(self) -> None:
         """Go from the table of runs to their charts."""
@@ -140,7 +140,7 @@ class Dashboard:
             self.page.keyboard.press("Escape")
 
     def set_colour(self, run: Run, colour: str) -> None:
-        """Give `run` a colour, as the dot before its name does."""
+        """Set the colour of `run`, as the dot before its name does."""
         tag = {"run_id": run.id, "key": "mlflow.runColor", "value": colour}
         self.lab.api("runs/set-tag", tag)
 
@@ -157,7 +157,7 @@ def read_run(run: Any) -> Run:
 
 
 def traces(plot: Locator) -> list[dict[str, Any]]:
-    """What `plot`, Plotly's element, was told to draw."""
+    """The traces of `plot`, a Plotly element."""
     return list(json.loads(json.dumps(plot.evaluate(PLOT))))
 
 

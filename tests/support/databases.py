@@ -1,6 +1,6 @@
 """Databases of other releases of MLflow.
 
-Each is made in another process, because MLflow's imports warn and warnings are errors in tests.
+Each is created in a subprocess, because MLflow's imports warn and warnings are errors in tests.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mlflow_proxy.server.local import find_mlflow
 from mlflow_proxy.server.store.revisions import Revisions
 
 LATEST = Revisions.of(find_mlflow()).latest
-OLDER = "cbc13b556ace"  # of MLflow 3.0: every release that is supported knows it
+OLDER = "cbc13b556ace"  # of MLflow 3.0; known to all supported releases
 NEWER = "f00000000000"
 
 MAKE = """
@@ -34,12 +34,12 @@ engine.dispose()
 
 
 def make_database(uri: str, revision: str) -> None:
-    """Make the database that the MLflow of `revision` would have made at `uri`."""
+    """Create a database at `uri` with the schema `revision`."""
     run(MAKE, uri, revision)
 
 
 def run(code: str, *arguments: str, **variables: str) -> str:
-    """Run `code` in another interpreter; returns what it prints."""
+    """Run `code` in another interpreter; returns its stdout."""
     result = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         env={**os.environ, **variables},

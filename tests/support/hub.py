@@ -1,4 +1,4 @@
-"""A real JupyterHub behind a real configurable-http-proxy, under a public host's name."""
+"""A real JupyterHub behind a real configurable-http-proxy, with a public host name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .processes import BIN, describe, environment, free_ports, processes_of, run
 from .waiting import wait_for
 
 TESTS = Path(__file__).parents[1]
-HOST = "hub.example.org"  # what users call the hub; it listens on 127.0.0.1 only
+HOST = "hub.example.org"  # the public host name; the hub listens on 127.0.0.1 only
 BASE_URL = "/hub-base/"
 PASSWORD = "the-password-of-the-tests"
 ADMIN_TOKEN = "the-admin-token-of-the-tests"
@@ -24,14 +24,14 @@ PROXY = "configurable-http-proxy"
 
 
 class Hub:
-    """A running hub, and what its users and its administrator do."""
+    """A running hub, with the actions of its users and its administrator."""
 
     def __init__(self, home: Path, port: int, has_domains: bool = False) -> None:
         self.has_domains = has_domains
         self.home = home
         self.host = f"{HOST}:{port}"
-        self.origin = f"http://{self.host}"  # what a browser shows
-        self.address = f"http://127.0.0.1:{port}{BASE_URL.rstrip('/')}"  # what `requests` reaches
+        self.origin = f"http://{self.host}"  # for browsers
+        self.address = f"http://127.0.0.1:{port}{BASE_URL.rstrip('/')}"  # for `requests`
         self.session = self._session(Authorization=f"token {ADMIN_TOKEN}")
 
     def session_of(self, user: str, **headers: str) -> requests.Session:
@@ -61,26 +61,26 @@ class Hub:
         return f"{self.address}/user/{user}/mlflow{path}"
 
     def start_server(self, user: str) -> None:
-        """Have the server of `user` run."""
+        """Start the server of `user`, unless it is running."""
         self.add_user(user)
-        self.api("POST", f"/users/{user}/server")  # 400 when it runs already
+        self.api("POST", f"/users/{user}/server")  # 400 if it is already running
         wait_for(lambda: self.server_state(user).get("ready"), 60, f"no server of {user}")
 
     def stop_server(self, user: str) -> None:
         """Stop the server of `user`, as the hub's control panel or its idle culler does."""
         self.api("DELETE", f"/users/{user}/server").raise_for_status()
-        wait_for(lambda: not self.server_state(user), 30, f"the server of {user} stays")
+        wait_for(lambda: not self.server_state(user), 30, f"the server of {user} is still running")
 
     def server_state(self, user: str) -> dict[str, Any]:
-        """What the hub knows of the server of `user`; nothing while there is none."""
+        """The hub's model of the server of `user`; empty if there is none."""
         return self.api("GET", f"/users/{user}").json()["servers"].get("", {})
 
     def add_user(self, user: str) -> None:
-        """Have an account `user`."""
+        """Create the account `user`, unless it exists."""
         assert self.api("POST", f"/users/{user}").status_code in (201, 409)
 
     def token(self, user: str) -> str:
-        """Make an API token of `user`, who has an account."""
+        """Create an API token for the existing account `user`."""
         answer = self.api("POST", f"/users/{user}/tokens", json={"note": "tests"})
         answer.raise_for_status()
         return answer.json()["token"]
@@ -96,19 +96,19 @@ class Hub:
         return session
 
     def xsrf_token(self, session: requests.Session, user: str) -> str:
-        """The token that the server of `user` has given to the browser of `session`, if any."""
+        """The XSRF cookie that the server of `user` has set in `session`, if any."""
         session.get(self.mlflow(user), headers=PAGE, timeout=30)
         cookies = [each for each in session.cookies if each.name == "_xsrf"]
         return next((c.value or "" for c in cookies if c.path.endswith(f"/user/{user}/")), "")
 
     def run_in_kernel(self, user: str, code: str) -> str:
-        """Run `code` in a kernel of the server of `user`; returns what it printed."""
+        """Run `code` in a kernel of the server of `user`; returns its stdout."""
         return run_in_kernel(f"{self.address}/user/{user}", self.token(user), code)
 
 
 @contextmanager
 def hub_server(home: Path, *, subdomains: bool = False) -> Iterator[Hub]:
-    """Run a hub whose every file is below `home`; leave nothing behind."""
+    """Run a hub with all files below `home`; assert that no process or socket survives."""
     assert shutil.which(PROXY), f"{PROXY} is not on PATH: npm install --global {PROXY}"
     set_up_lab_for_pictures(home)
     port, hub_port, proxy_api_port = free_ports(3)

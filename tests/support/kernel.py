@@ -1,4 +1,4 @@
-"""Run code in a new kernel of a Jupyter server, which gives it what it gives to any kernel."""
+"""Run code in a new kernel of a Jupyter server, started through the sessions API."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class KernelError(Exception):
 
 
 class Printed(NamedTuple):
-    """What code printed, and what else is displayed below it, as HTML."""
+    """Output of a cell: stdout, stderr and displayed HTML."""
 
     stdout: str
     stderr: str
@@ -32,7 +32,7 @@ class Printed(NamedTuple):
 
 
 def run_in_kernel(url: str, token: str, code: str, folder: str = "") -> str:
-    """Run `code` in a kernel of the server at `url`, in `folder`; returns what it printed."""
+    """Run `code` in a kernel of the server at `url`, in `folder`; returns its stdout."""
     notebook = f"{folder}/{uuid.uuid4().hex}.ipynb".lstrip("/")
     return run_cells(url, token, notebook, [code], TIMEOUT)[0].stdout
 
@@ -40,7 +40,7 @@ def run_in_kernel(url: str, token: str, code: str, folder: str = "") -> str:
 def run_notebook(url: str, token: str, notebook: Path, timeout: float) -> list[Printed]:
     """Run `notebook`, a file in the root folder of the server at `url`, from top to bottom.
 
-    Returns what each of its cells of code printed.
+    Returns the output of each code cell.
     """
     cells = json.loads(notebook.read_text())["cells"]
     codes = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
@@ -50,7 +50,7 @@ def run_notebook(url: str, token: str, notebook: Path, timeout: float) -> list[P
 def run_cells(
     url: str, token: str, notebook: str, codes: list[str], timeout: float
 ) -> list[Printed]:
-    """Run `codes` one after another in one kernel of the server at `url`, that of `notebook`."""
+    """Run `codes` in sequence in the kernel of `notebook` on the server at `url`."""
     with _kernel(url, token, notebook) as request:
 
         async def run() -> list[Printed]:
@@ -63,9 +63,9 @@ def run_cells(
 def time_kernel(
     url: str, token: str, started: threading.Event, done: threading.Event, interval: float
 ) -> list[float]:
-    """Start a kernel, set `started` and ask it every `interval` seconds until `done`.
+    """Start a kernel, set `started` and send a request every `interval` seconds until `done`.
 
-    Returns the seconds of each answer.
+    Returns the response times in seconds.
     """
     seconds = []
     with _kernel(url, token, f"{uuid.uuid4().hex}.ipynb") as request:
@@ -136,7 +136,7 @@ async def _run(connection: WebSocketClientConnection, code: str) -> Printed:
 
 
 async def _send(connection: WebSocketClientConnection, code: str) -> str:
-    """Have `code` executed; returns the message's id."""
+    """Send a request to execute `code`; returns the message's id."""
     header = {
         "msg_id": uuid.uuid4().hex,
         "session": uuid.uuid4().hex,
@@ -156,7 +156,7 @@ async def _send(connection: WebSocketClientConnection, code: str) -> str:
 
 
 async def _receive(connection: WebSocketClientConnection, sent: str) -> dict[str, Any]:
-    """The next message about what was `sent`."""
+    """The next message whose parent is `sent`."""
     while True:
         message: dict[str, Any] = json.loads(await connection.read_message() or "{}")
         if message["parent_header"].get("msg_id") == sent:

@@ -22,7 +22,7 @@ PAGE = {"Accept": "text/html,application/xhtml+xml"}
 
 
 class Lab:
-    """A running Jupyter server with MLflow's tile."""
+    """A running Jupyter server with the MLflow tile."""
 
     def __init__(self, process: subprocess.Popen[bytes], home: Path, root: Path, env: Any) -> None:
         self.process = process
@@ -66,11 +66,11 @@ class Lab:
         return answer.json()
 
     def status(self) -> dict[str, Any]:
-        """What the loading page is told."""
+        """The status that the loading page polls."""
         return self.get("/_proxy/status").json()
 
     def wait_until(self, state: str, timeout: float = 90.0) -> dict[str, Any]:
-        """Wait until MLflow is in `state`, which starts it where it was not."""
+        """Wait until MLflow is in `state`; the first status request starts it."""
         return wait_for(
             lambda: is_in(state, status := self.status(), self.mlflow_log) and status,
             timeout,
@@ -104,7 +104,7 @@ class Lab:
         return child
 
     def run_in_kernel(self, code: str, folder: str = "") -> str:
-        """Run `code` in a kernel of this server, in `folder`; returns what it printed."""
+        """Run `code` in a kernel of this server, in `folder`; returns its stdout."""
         return run_in_kernel(self.url, TOKEN, code, folder)
 
 
@@ -119,7 +119,7 @@ def lab_server(
     program: str = "lab",
     port: int = 0,
 ) -> Iterator[Lab]:
-    """Run Jupyter with `config`, Python code, on the folder `root`; leave nothing behind."""
+    """Run Jupyter with `config` in `root`; assert that no process or socket survives."""
     root = root or home / "work"
     root.mkdir(parents=True, exist_ok=True)
     config_file = home / "jupyter_config.py"
@@ -148,7 +148,7 @@ def lab_server(
 
 
 def set_up_lab_for_pictures(home: Path) -> None:
-    """Let Lab follow the browser's colour scheme, and not ask whether to show Jupyter's news."""
+    """Make Lab follow the browser's colour scheme; disable the prompt for Jupyter's news."""
     overrides = home / "config" / "labconfig" / "default_setting_overrides.json"
     overrides.parent.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -160,6 +160,6 @@ def set_up_lab_for_pictures(home: Path) -> None:
 
 
 def leftovers(home: Path) -> list[Path]:
-    """The sockets, and the folders for sockets, below `home`."""
+    """The sockets and socket folders below `home`."""
     folders = list((home / "tmp").glob("jupyter-server-proxy-*"))
     return folders + [path for path in home.rglob("*") if path.is_socket()]

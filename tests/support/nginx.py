@@ -1,4 +1,4 @@
-"""A real nginx in front of Jupyter, configured as people configure it."""
+"""A real nginx in front of Jupyter, with a common configuration."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from .processes import free_ports, running
 from .waiting import wait_for
 
 DEBIAN = Path("/usr/lib/postgresql")
-USER, PASSWORD = "mlflow", "hunter2/%"  # the password holds what a URI has to quote
+USER, PASSWORD = "mlflow", "hunter2/%"  # the password has characters that a URI must quote
 
 
 class Postgres:
@@ -30,7 +30,7 @@ class Postgres:
         return f"postgresql+psycopg://{USER}:{password}@127.0.0.1:{self.port}/{database}"
 
     def run(self, program: str, *arguments: str) -> str:
-        """Run one of PostgreSQL's programs on this server; returns what it prints."""
+        """Run one of PostgreSQL's programs on this server; returns its stdout."""
         return subprocess.run(
             [
                 str(self._programs / program),
@@ -46,11 +46,11 @@ class Postgres:
         ).stdout.strip()
 
     def query(self, database: str, sql: str) -> str:
-        """What `sql` answers in `database`."""
+        """The result of `sql` in `database`."""
         return self.run("psql", "-d", database, "-Atc", sql)
 
     def is_up(self) -> bool:
-        """Whether it takes connections."""
+        """Whether it accepts connections."""
         try:
             return self.query("postgres", "SELECT 1") == "1"
         except subprocess.CalledProcessError:
@@ -59,7 +59,7 @@ class Postgres:
 
 @contextmanager
 def postgres_server() -> Iterator[Postgres]:
-    """Run PostgreSQL, which refuses to run as root, in a folder of its own."""
+    """Run PostgreSQL in a temporary folder; as user `postgres`, because it refuses root."""
     programs = max(DEBIAN.glob("*/bin"), key=lambda path: int(path.parent.name))
     (port,) = free_ports(1)
     options: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}

@@ -1,4 +1,4 @@
-"""Start a program, and leave nothing of it behind."""
+"""Start a program and assert that none of its processes survives."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any
 
 import psutil
 
-# The interpreter's own programs (`jupyter`, `jupyterhub`), whatever the caller's PATH is.
+# The interpreter's own programs (`jupyter`, `jupyterhub`), independent of the caller's PATH.
 BIN = Path(sys.executable).parent
-END_TIMEOUT = 20.0  # seconds for a program and all that it started to end
+END_TIMEOUT = 20.0  # seconds for a program and its descendants to end
 
 
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """An environment with nothing of the caller's Jupyter and MLflow, and folders below `home`."""
+    """An environment without the caller's Jupyter and MLflow variables; folders are in `home`."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -36,7 +36,7 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
         "JUPYTER_PLATFORM_DIRS": "1",
         "TMPDIR": str(temporary),
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        # Telemetry would look for hosts that a test machine does not reach.
+        # Telemetry would look up hosts that a test machine cannot reach.
         "MLFLOW_DISABLE_TELEMETRY": "true",
         **(extra or {}),
     }
@@ -46,7 +46,7 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
 def running(
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, **options: Any
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `command`; at the end ask it to end, and assert that all it started ends with it."""
+    """Run `command`; send SIGTERM at the end and assert that no descendant survives."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -75,7 +75,7 @@ def running(
 
 
 def family_of(pid: int) -> list[psutil.Process]:
-    """The process `pid` and all that descend from it."""
+    """The process `pid` and its descendants."""
     try:
         process = psutil.Process(pid)
         return [process, *process.children(recursive=True)]
@@ -84,12 +84,12 @@ def family_of(pid: int) -> list[psutil.Process]:
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
-    """All processes whose home is `home` or below it, whoever started them."""
+    """All processes whose HOME is `home` or below it."""
     found = []
     for process in psutil.process_iter():
         try:
             own_home = process.environ().get("HOME", "")
-        except psutil.Error:  # it is another user's, or has just ended
+        except psutil.Error:  # another user's, or just ended
             continue
         if Path(own_home).is_relative_to(home):
             found.append(process)
@@ -97,10 +97,10 @@ def processes_of(home: Path) -> list[psutil.Process]:
 
 
 def command_of(process: psutil.Process) -> list[str]:
-    """The command line of `process`; none once it has ended, which it may do at any moment."""
+    """The command line of `process`; empty if it has ended."""
     try:
         return process.cmdline()
-    except psutil.Error:  # a zombie is one, too
+    except psutil.Error:  # including zombies
         return []
 
 
@@ -110,7 +110,7 @@ def describe(process: psutil.Process) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on."""
+    """Unused ports of 127.0.0.1."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

@@ -1,4 +1,4 @@
-"""A supervisor of a small program in MLflow's place, or of MLflow itself."""
+"""A supervisor of a stand-in for MLflow, or of MLflow itself."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Supervisor:
         wait_for(lambda: process.poll() is not None or self.accepts(), message="no program listens")
 
     def accepts(self) -> bool:
-        """Whether it listens; the socket may exist before, or be another program's."""
+        """Whether the socket accepts; its file may exist earlier or be another program's."""
         connection = Connection(self.socket)
         try:
             connection.connect()
@@ -73,7 +73,7 @@ class Supervisor:
             connection.close()
 
     def status(self) -> dict[str, Any]:
-        """What the loading page is told."""
+        """The status that the loading page polls."""
         return json.loads(self.request("/_proxy/status")[2])
 
     def wait_until(self, state: str) -> dict[str, Any]:
@@ -81,11 +81,11 @@ class Supervisor:
         return wait_for(lambda: is_in(state, status := self.status(), self.log) and status)
 
     def try_again(self) -> int:
-        """Press the button."""
+        """Send the request of the button "Try again"."""
         return self.post("/_proxy/start")
 
     def upgrade(self) -> int:
-        """Agree to the upgrade of the database."""
+        """Send the request that confirms the database upgrade."""
         return self.post("/_proxy/upgrade")
 
     def post(self, path: str, **headers: str) -> int:
@@ -101,9 +101,9 @@ class Supervisor:
 
 
 def is_in(state: str, status: dict[str, Any], log: Path) -> bool:
-    """Whether MLflow is in `state`, by its `status`; if ready, it has the socket for itself.
+    """Whether MLflow is in `state` by `status`; if ready, whether it alone accepts.
 
-    For a moment before that, both it and the supervisor accept, and either may answer.
+    During the handover both MLflow and the supervisor accept, and either may answer.
     """
     if status["state"] != state:
         return False
@@ -115,7 +115,7 @@ def is_in(state: str, status: dict[str, Any], log: Path) -> bool:
 
 
 def new_socket() -> Path:
-    """Where to listen: a path below a test's folder may be too long for a socket."""
+    """A short path for a socket; a path below a test's folder may be too long."""
     return Path(tempfile.gettempdir()) / f"jupyter-server-proxy-{uuid.uuid4().hex[:8]}" / "socket"
 
 
@@ -130,7 +130,7 @@ def supervisor_of(
 
 
 def command_of(behaviour: str, folder: Path) -> list[str]:
-    """The command of a supervisor whose interpreter runs the program `behaviour` instead."""
+    """The command of a supervisor that runs the program `behaviour` instead of MLflow."""
     python = folder / behaviour
     program = STAND_INS / f"{behaviour}.py"
     python.write_text(f'#!/bin/sh\nexec {sys.executable} {program} "$@"\n')
@@ -148,7 +148,7 @@ def command_of(behaviour: str, folder: Path) -> list[str]:
 def mlflow_of(folder: Path, *launcher: str, **variables: str) -> Iterator[Supervisor]:
     """Run a supervisor of MLflow itself on `folder`, with `mlflow.db` in it or another store.
 
-    `launcher` is a command that replaces itself by the one that it is given.
+    `launcher` is a command prefix that execs its arguments.
     """
     store = variables.get("MLFLOW_BACKEND_STORE_URI", f"sqlite:///{folder}/mlflow.db")
     stores = {
@@ -174,10 +174,10 @@ def mlflow_of(folder: Path, *launcher: str, **variables: str) -> Iterator[Superv
 def _running_on(
     listener: Path, command: list[str], home: Path, env: dict[str, str]
 ) -> Iterator[Supervisor]:
-    """Run the supervisor of `command` on `listener`; leave nothing behind."""
+    """Run the supervisor of `command` on `listener`; assert that no file is left."""
     command = [*command, f"--unix-socket={listener}"]
     with running(command, cwd=home, env=env, log=home / "stderr") as process:
         yield Supervisor(process, home, listener)
     left = [] if process.returncode == -signal.SIGKILL else [*listener.parent.glob("*")]
-    shutil.rmtree(listener.parent, ignore_errors=True)  # Jupyter's, which removes it at its end
+    shutil.rmtree(listener.parent, ignore_errors=True)  # Jupyter would remove it
     assert not left

@@ -1,4 +1,4 @@
-"""What went over the wire, so that two records of it can be compared, and as a table."""
+"""Transcripts of HTTP exchanges: normalised for comparison, and as a table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import unquote
 Exchange = dict[str, Any]
 Transcripts = dict[str, list[Exchange]]  # by family
 
-# What is another each time. An id is numbered as it appears, so that the same stays the same.
+# Values that differ between runs. Ids are numbered in order of appearance, so equal ids stay equal.
 VOLATILE = re.compile(
     r"(?P<id>(?:(?<![0-9a-f])|(?<=%27))(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     r"|[0-9a-f]{16})(?![0-9a-f])"
@@ -22,11 +22,11 @@ VOLATILE = re.compile(
     r"|(?<!\d)1[789]\d{11}(?:\d{6})?(?!\d)"
     r"|(?<=execution_duration)[\w\": ]+\.\d+s"  # of a trace
     r"|(?<=execution_duration_ms)\": \d+"
-    r"|(?<=trace.sizeBytes)[\": ]+\d+|(?<=trace.sizeStats)[\": ]+\{[^}]*\}"  # as large as numbers
+    r"|(?<=trace.sizeBytes)[\": ]+\d+|(?<=trace.sizeStats)[\": ]+\{[^}]*\}"  # varies with numbers
     r"|(?<=digest\": \")[0-9a-f]{8}(?=\")"  # of an evaluation dataset: random
 )
 TOKENS = re.compile(r"(?<=page_token)(\": \"|=)([\w+/%-]+=*)")
-# Jupyter's, the transport's, the artifacts' policy; and the time of a file, a part of its tag.
+# Headers of Jupyter, of the transport and of the artifacts' policy; ETag contains a file's time.
 OURS = {
     "connection",
     "content-length",
@@ -40,13 +40,13 @@ OURS = {
 }
 
 
-# `/get-artifact`, which the dashboard uses, names what it does not find by its place in the served
-# folder; where the run's artifacts are in a folder of their own, by the place in that.
+# `/get-artifact`, used by the dashboard, reports a missing file by its path relative to the served
+# folder, or to the run's artifact folder if that is separate.
 PLACE = re.compile(r"(?<=: ')\d+/<id\d+>/artifacts/")
 
 
 def normalised(exchanges: list[Exchange]) -> list[Exchange]:
-    """The exchanges with placeholders for what is another each time."""
+    """The exchanges with placeholders for values that differ between runs."""
     ids: dict[str, str] = {}
 
     def placeholder(match: re.Match[str]) -> str:
@@ -66,7 +66,7 @@ def normalised(exchanges: list[Exchange]) -> list[Exchange]:
 
 
 def open_token(match: re.Match[str]) -> str:
-    """The text that a page's token is made of, where it is made of text."""
+    """The decoded page token if it is base64 text, else the token itself."""
     try:
         return match[1] + base64.b64decode(unquote(match[2]), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
@@ -74,7 +74,7 @@ def open_token(match: re.Match[str]) -> str:
 
 
 def check_length(exchange: Exchange) -> None:
-    """Check that the answer has as many bytes as it says."""
+    """Check the length of the response against Content-Length."""
     length = exchange.pop("length", None)
     said = exchange.get("headers", {}).get("content-length")
     if said is not None and exchange["method"] != "HEAD":
@@ -82,7 +82,7 @@ def check_length(exchange: Exchange) -> None:
 
 
 def put_in_order(exchange: Exchange) -> None:
-    """Give an order to what has none: methods that are allowed, the entries of protobuf's maps."""
+    """Sort values without a defined order: allowed methods and entries of protobuf maps."""
     headers = exchange.get("headers", {})
     if "allow" in headers:
         headers["allow"] = ", ".join(sorted(headers["allow"].split(", ")))
@@ -92,10 +92,10 @@ def put_in_order(exchange: Exchange) -> None:
 
 
 def table(written: Transcripts) -> str:
-    """What was called, as Markdown.
+    """The calls as a Markdown table.
 
     Raises:
-        ValueError: a family ended before its end.
+        ValueError: a family was aborted.
     """
     calls: Counter[tuple[str, str]] = Counter()
     methods: dict[tuple[str, str], set[str]] = {}
@@ -117,12 +117,12 @@ def table(written: Transcripts) -> str:
 
 
 def joined(values: set[str]) -> str:
-    """The values in their order."""
+    """The sorted values, separated by commas."""
     return ", ".join(sorted(values))
 
 
 def endpoint(path: str) -> str:
-    """The endpoint of `path`: no query, no names, no ids."""
+    """The endpoint of `path`, without query, names and ids."""
     path = unquote(path.partition("?")[0])
     path = re.sub(r"(?<=/mlflow-artifacts/artifacts/).+", "{path}", path, flags=re.DOTALL)
     return re.sub(r"(?:[a-z]{1,2}-)?(?:<id\d+>|(?<=tr-)none)", "{id}", path)

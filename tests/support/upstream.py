@@ -1,4 +1,4 @@
-"""A Lab with a small program in MLflow's place, and plain connections to it."""
+"""A Lab with `resources/upstream.py` in place of MLflow, and raw connections to it."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def upstream_config(home: Path) -> str:
 
 
 def told(head: str, body: bytes = b"") -> str:
-    """The address that is answered with exactly these bytes."""
+    """The path whose response consists of exactly these bytes."""
     answer = head.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body
     return f"/as-told/{base64.urlsafe_b64encode(answer).decode()}"
 
 
 def report(lab: Lab) -> dict[str, Any]:
-    """What the program tells of its requests."""
+    """The program's record of its requests."""
     return lab.get("/tell").json()
 
 
@@ -59,7 +59,7 @@ def head(method: str, path: str, *headers: str, token: str | None = TOKEN) -> by
 
 
 def send(connection: socket.socket, size: int) -> int:
-    """Send `size` bytes of a body; returns how many were taken before nobody took any more."""
+    """Send up to `size` bytes of a body; returns the number sent before a timeout or an error."""
     sent = 0
     try:
         while sent < size:

@@ -8,11 +8,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-INTERVAL = 0.05  # seconds between looks
+INTERVAL = 0.05  # seconds between polls
 
 
 def wait_for(what: Callable[[], T], timeout: float = 30.0, message: str = "") -> T:
-    """Return the first true answer of `what`; fail after `timeout` seconds."""
+    """Return the first true result of `what`; fail after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while True:
         if answer := what():

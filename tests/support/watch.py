@@ -1,4 +1,4 @@
-"""What a Jupyter server does while it passes something large on."""
+"""Memory and response time of a Jupyter server during a large transfer."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import requests
 
 from .lab import TOKEN, Lab
 
-INTERVAL = 0.02  # seconds between looks
+INTERVAL = 0.02  # seconds between samples
 
 
 class Watch:
-    """Looks, from another thread, at the memory of a Jupyter server and at how soon it answers."""
+    """Samples the memory and the response time of a Jupyter server in other threads."""
 
     def __init__(self, url: str, token: str, pid: int) -> None:
         self._url = f"{url}/api/status"
@@ -24,7 +24,7 @@ class Watch:
         self._done = threading.Event()
         self._threads = [threading.Thread(target=each) for each in (self._memory, self._answers)]
         self.seconds: list[float] = []
-        """How long each answer took."""
+        """The response times."""
 
     def _memory(self) -> None:
         while not self._done.wait(INTERVAL):
@@ -50,7 +50,7 @@ class Watch:
 
     @property
     def growth(self) -> int:
-        """Bytes by which the memory has grown at most."""
+        """The peak growth of the memory in bytes."""
         return self._most - self._before
 
 
