@@ -1,4 +1,4 @@
-"""Who may show our pages in a frame: whoever Jupyter's configuration allows.
+"""Who may show our pages in a frame: the sites that Jupyter's configuration allows.
 
 On a hub whose users share one domain, a page of another user is of the same origin. It could read a
 page that it shows in a frame, the XSRF cookie included, so JupyterHub forbids all frames.

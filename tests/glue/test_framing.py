@@ -1,4 +1,4 @@
-"""Who may frame our pages: whoever Jupyter's settings allow, on a hub and without one."""
+"""The sites that may frame our pages, by Jupyter's settings, on a hub and without one."""
 
 from __future__ import annotations
 

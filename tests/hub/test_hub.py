@@ -36,6 +36,8 @@ def bob(hub: Hub) -> Iterator[requests.Session]:
     """The session of a user whose MLflow is ready."""
     hub.start_server("bob")
     with hub.log_in("bob") as session:
+        # A page load leads through the hub's login; a program's request does not.
+        session.get(hub.mlflow("bob"), headers=PAGE, timeout=30).raise_for_status()
         status = hub.mlflow("bob", "/_proxy/status")
         wait_for(
             lambda: session.get(status, timeout=30).json()["state"] == "ready",

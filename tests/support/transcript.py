@@ -37,6 +37,7 @@ OURS = {
     "server",
     "set-cookie",
     "transfer-encoding",
+    "x-frame-options",
 }
 
 
