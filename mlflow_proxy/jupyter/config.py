@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
-from traitlets import Bool, Dict, Float, TraitError, Unicode, default, validate
+from traitlets import Bool, Dict, Enum, Float, TraitError, Unicode, default, validate
 from traitlets.config import Configurable
 
 from mlflow_proxy.shared import file_store, stores
@@ -45,7 +45,8 @@ class MLflowProxy(Configurable):
         help="""
         Where registered models are kept.
 
-        Default: `$MLFLOW_REGISTRY_STORE_URI`, else the store of `backend_store_uri`.
+        Default: `$MLFLOW_REGISTRY_STORE_URI`, else `$MLFLOW_REGISTRY_URI`, else the store of
+        `backend_store_uri`.
         """,
     ).tag(config=True)
 
@@ -61,7 +62,20 @@ class MLflowProxy(Configurable):
         True,
         help="""
         Give kernels and terminals `MLFLOW_TRACKING_URI`, so that what they log is what the
-        dashboard shows. A value that is already set is never changed.
+        dashboard shows. A value that names another store is never changed.
+        """,
+    ).tag(config=True)
+
+    kernels = Enum(
+        ("auto", "database", "server"),
+        "auto",
+        help="""
+        How kernels and terminals reach the store. "database": they open it themselves. "server":
+        they get an HTTP address of this Jupyter server, which only programs on this machine can use
+        and only with a credential that they find in their environment; for kernels in R, kernels
+        with another MLflow or with mlflow-skinny, and webhooks. "auto": "server" where the database
+        holds experiments whose artifacts only MLflow's server can reach, as those of an earlier
+        `mlflow ui`, else "database".
         """,
     ).tag(config=True)
 
@@ -120,9 +134,9 @@ class MLflowProxy(Configurable):
 
     @default("backend_store_uri")
     def _default_backend_store_uri(self) -> str:
-        uri = os.environ.get("MLFLOW_BACKEND_STORE_URI") or os.environ.get("MLFLOW_TRACKING_URI")
-        if uri:
-            return stores.anchored(uri, self.root_dir)
+        for name in ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_URI"):
+            if uri := self.decided(os.environ.get(name)):
+                return uri
         folder = file_store.unmigrated(self._database)
         if folder and file_store.is_allowed({**os.environ, **self.environment}):
             return folder.as_uri()
@@ -140,24 +154,32 @@ class MLflowProxy(Configurable):
 
     @default("registry_store_uri")
     def _default_registry_store_uri(self) -> str:
-        uri = os.environ.get("MLFLOW_REGISTRY_STORE_URI")
-        return stores.anchored(uri, self.root_dir) if uri else self.backend_store_uri
+        if uri := self.decided(os.environ.get("MLFLOW_REGISTRY_STORE_URI")):
+            return uri
+        uri = self.decided(os.environ.get("MLFLOW_REGISTRY_URI"))
+        # A client may use the registry of a server, but MLflow's server cannot show it.
+        return self.backend_store_uri if not uri or stores.has_server(uri) else uri
 
     @default("default_artifact_root")
     def _default_default_artifact_root(self) -> str:
-        return self._anchor_folder(os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT") or "mlartifacts")
+        return self._folder(os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"))
 
     @validate("backend_store_uri", "registry_store_uri")
     def _validate_store_uri(self, proposal: dict[str, Any]) -> str:
-        # Paths are made absolute, because kernels run in other folders than MLflow. Nothing is
-        # refused here: a wrong URI must reach the page, where the user reads what is wrong.
-        return stores.anchored(proposal["value"], self.root_dir)
+        # Nothing is refused here: a wrong URI must reach the page, where the user reads what is
+        # wrong.
+        return self.decided(proposal["value"]) or str(self.trait_defaults(proposal["trait"].name))
 
     @validate("default_artifact_root")
     def _validate_default_artifact_root(self, proposal: dict[str, Any]) -> str:
-        return self._anchor_folder(proposal["value"])
+        return self._folder(proposal["value"])
 
-    def _anchor_folder(self, uri: str) -> str:
+    def decided(self, uri: str | None) -> str:
+        """What the store URI `uri` means; empty if it means nothing."""
+        return stores.decided(uri, self.root_dir)
+
+    def _folder(self, value: str | None) -> str:
+        uri = (value or "").strip() or "mlartifacts"
         return uri if URI.match(uri) else str(self.root_dir / os.path.expanduser(uri))
 
     @validate("start_timeout", "idle_timeout")

@@ -18,7 +18,7 @@ from traitlets import Union
 from mlflow_proxy.shared.addresses import SOCKET_FOLDER, log_name
 from mlflow_proxy.shared.icon import icon
 
-from . import framing
+from . import framing, kernels
 from .config import MLflowProxy, settings
 from .last_activity import counts_as_activity
 
@@ -110,10 +110,14 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES": os.environ.get(
             "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES", ""
         ),
+        # The extension sets these for kernels.
+        "MLFLOW_TRACKING_TOKEN": os.environ.get("MLFLOW_TRACKING_TOKEN", ""),
+        "MLFLOW_TRACKING_URI": config.backend_store_uri,
         **config.environment,
         "MLFLOW_BACKEND_STORE_URI": config.backend_store_uri,
         "MLFLOW_REGISTRY_STORE_URI": config.registry_store_uri,
-        "MLFLOW_DEFAULT_ARTIFACT_ROOT": config.default_artifact_root,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": kernels.artifact_root(config),
+        "MLFLOW_ARTIFACTS_DESTINATION": kernels.artifacts_destination(config),
     }
 
 

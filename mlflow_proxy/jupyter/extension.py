@@ -15,6 +15,7 @@ from .config import MLflowProxy, settings
 from .entry_point import log_file, server_process
 from .handler import streaming_handler
 from .prestart import schedule
+from .supervisor_process import SupervisorProcess
 
 
 def load(server_app: ServerApp) -> None:
@@ -27,13 +28,15 @@ def load(server_app: ServerApp) -> None:
     server_app.log.info(
         "MLflow is at %s%s/, its log will be %s", server_app.base_url, NAME, log_file()
     )
-    add_route(config, server_app)  # first: MLflow inherits the environment as the user set it
+    process = add_route(config, server_app)  # MLflow inherits the environment as the user set it
     if config.export_tracking_uri:
-        kernel_environment.export(config, server_app)
+        kernel_environment.export(config, server_app, process)
 
 
-def add_route(config: MLflowProxy, server_app: ServerApp) -> None:
-    """Serve `/mlflow/` with the streaming handler, unless Jupyter's configuration overrides it.
+def add_route(config: MLflowProxy, server_app: ServerApp) -> SupervisorProcess | None:
+    """Serve `/mlflow/` with the streaming handler; returns the process behind it.
+
+    Unless Jupyter's configuration overrides it: then that is used, and None returned.
 
     jupyter-server-proxy has a route of the same address. tornado uses the first that matches, so
     this one is inserted at the front and wins in whatever order extensions are loaded.
@@ -41,10 +44,12 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> None:
     servers = ServerProxy(parent=server_app).servers.values()
     if any(server.name == NAME for server in servers):
         server_app.log.info("c.ServerProxy.servers has an entry %r, which is used as it is", NAME)
-        return
+        return None
     handler, arguments = streaming_handler(NAME, server_process(config))
     address = re.escape(url_path_join(server_app.base_url, NAME))
     route = url(f"{address}/(.*)", handler, arguments)
     server_app.web_app.default_router.rules.insert(0, route)
+    process = SupervisorProcess(server_app, handler, arguments)
     if config.prestart:
-        schedule(server_app, handler, arguments)
+        schedule(server_app, process)
+    return process

@@ -9,8 +9,10 @@ from tornado.ioloop import PeriodicCallback
 from mlflow_proxy.shared import stores
 from mlflow_proxy.shared.addresses import DASHBOARD_URL, FRAMES, NAME
 
-from . import framing
+from . import framing, kernels
 from .config import MLflowProxy
+from .local_address import LocalAddress, without_proxy
+from .supervisor_process import SupervisorProcess
 
 MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store has been migrated
 
@@ -20,22 +22,79 @@ MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store
 HOST_ADDRESSED_SCHEMES = "ftp,sftp,hdfs,viewfs,http,https,mlflow-artifacts,r2,b2,abfss"
 
 
-def export(config: MLflowProxy, server_app: ServerApp) -> None:
-    """Put the store into this process's environment, which kernels and terminals inherit."""
-    exported = kernel_environment(config, server_app.base_url)
-    headers = server_app.web_app.settings.get("headers", {})
-    exported[FRAMES] = "true" if framing.may_frame_itself(headers) else "false"
-    tracking_uri = exported["MLFLOW_TRACKING_URI"]
-    if os.environ.get("MLFLOW_TRACKING_URI", tracking_uri) != tracking_uri:
+def export(config: MLflowProxy, server_app: ServerApp, process: SupervisorProcess | None) -> None:
+    """Put the store into this process's environment, which kernels and terminals inherit.
+
+    `process` runs MLflow; None: Jupyter's configuration has another way of its own.
+    """
+    store = store_of_kernels(config)
+    chosen = config.decided(os.environ.get("MLFLOW_TRACKING_URI"))
+    if chosen not in ("", store, config.backend_store_uri):
         server_app.log.warning(
             "MLFLOW_TRACKING_URI is set to another store than MLflowProxy.backend_store_uri: "
             "the MLflow dashboard will not show what notebooks log. Unset one of the two."
         )
         return
+    if process is not None and kernels.use_server(config):
+        exported = address_environment(LocalAddress(server_app, process), config)
+        warn_of_other_credentials(server_app)
+    else:
+        exported = store_environment(config, store)
+        if store != config.backend_store_uri:
+            follow_migration(config)
+    os.environ["MLFLOW_TRACKING_URI"] = exported["MLFLOW_TRACKING_URI"]
+    if not stores.has_server(config.backend_store_uri):
+        headers = server_app.web_app.settings.get("headers", {})
+        exported[DASHBOARD_URL] = url_path_join(server_app.base_url, NAME)
+        exported[FRAMES] = "true" if framing.may_frame_itself(headers) else "false"
     for name, value in exported.items():
-        os.environ.setdefault(name, value)
-    if tracking_uri != config.backend_store_uri:
-        follow_migration(config)
+        if not os.environ.get(name):
+            os.environ[name] = value
+
+
+def store_of_kernels(config: MLflowProxy) -> str:
+    """The store that kernels open.
+
+    A file store that has not been migrated remains the kernels' store, because they would otherwise
+    create the new database that hides it. MLflow then refuses it and says why, or still uses it.
+    """
+    file_store = config.unmigrated_file_store
+    return file_store.as_uri() if file_store else config.backend_store_uri
+
+
+def store_environment(config: MLflowProxy, store: str) -> dict[str, str]:
+    """What a kernel needs to log to `store` and keep artifacts where the dashboard does.
+
+    Without the artifact root, an experiment that a notebook creates keeps its artifacts in a
+    `mlruns` folder beside that notebook. MLflow clients since 3.10 read it from the private
+    variable only; there is no public one.
+    """
+    exported = {"MLFLOW_TRACKING_URI": store}
+    if config.registry_store_uri != config.backend_store_uri:
+        exported["MLFLOW_REGISTRY_URI"] = config.registry_store_uri
+    if not stores.has_server(config.backend_store_uri):
+        exported["_MLFLOW_SERVER_ARTIFACT_ROOT"] = config.default_artifact_root
+        exported["MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES"] = HOST_ADDRESSED_SCHEMES
+    return exported
+
+
+def address_environment(address: LocalAddress, config: MLflowProxy) -> dict[str, str]:
+    """What a kernel needs to ask MLflow's server."""
+    if config.decided(os.environ.get("MLFLOW_REGISTRY_URI")) == config.registry_store_uri:
+        del os.environ["MLFLOW_REGISTRY_URI"]  # the server has it
+    os.environ.update(without_proxy(os.environ))
+    return {"MLFLOW_TRACKING_URI": address.url, "MLFLOW_TRACKING_TOKEN": address.credential}
+
+
+def warn_of_other_credentials(server_app: ServerApp) -> None:
+    """Log a warning if MLflow's client will send the credentials of another server."""
+    if found := kernels.other_credentials():
+        server_app.log.warning(
+            "Kernels cannot use the address of the MLflow dashboard: MLflow's client sends the "
+            "credentials that it finds in %s. Remove them, or set c.MLflowProxy.kernels to "
+            "'database'.",
+            found,
+        )
 
 
 def follow_migration(config: MLflowProxy) -> None:
@@ -48,25 +107,3 @@ def follow_migration(config: MLflowProxy) -> None:
 
     migration = PeriodicCallback(export_if_migrated, MIGRATION_INTERVAL)
     migration.start()
-
-
-def kernel_environment(config: MLflowProxy, base_url: str) -> dict[str, str]:
-    """What a kernel needs to log to the dashboard's store and keep artifacts where it does.
-
-    Without the artifact root, an experiment that a notebook creates keeps its artifacts in a
-    `mlruns` folder beside that notebook. MLflow clients since 3.10 read it from the private
-    variable only; there is no public one.
-
-    A file store that has not been migrated remains the kernels' store, because they would otherwise
-    create the new database that hides it. MLflow then refuses it and says why, or still uses it.
-    """
-    file_store = config.unmigrated_file_store
-    store = file_store.as_uri() if file_store else config.backend_store_uri
-    exported = {"MLFLOW_TRACKING_URI": store}
-    if config.registry_store_uri != config.backend_store_uri:
-        exported["MLFLOW_REGISTRY_URI"] = config.registry_store_uri
-    if not stores.has_server(config.backend_store_uri):
-        exported["_MLFLOW_SERVER_ARTIFACT_ROOT"] = config.default_artifact_root
-        exported["MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES"] = HOST_ADDRESSED_SCHEMES
-        exported[DASHBOARD_URL] = url_path_join(base_url, NAME)
-    return exported

@@ -1,1 +1,5 @@
-"""What is shown below a cell. MLflow loads it in kernels; of ours it imports `shared` only."""
+"""What the package does in kernels. MLflow loads it there; of ours it imports `shared` only.
+
+`plugin` is what MLflow loads, `own_store` opens the dashboard's store, `cell_log` records what a
+cell logs to it, `display` shows that below the cell.
+"""

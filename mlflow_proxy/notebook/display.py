@@ -1,117 +1,163 @@
-"""Shows a link to the run that ended in a cell, and the trace that the cell made, below it.
+"""Shows below a cell what it has logged: links to its runs and evaluations, and its traces.
 
-MLflow's client does both itself with a tracking server. With a store that it opens directly, as
-kernels do here, it has no address to link to. The Jupyter server extension gives kernels that
-address, and MLflow loads this module as a plugin, so that notebooks need not import it.
+MLflow's client does so with a tracking server, whose address it knows. The Jupyter server extension
+gives kernels the dashboard's address in the browser.
 """
 
 import os
-import sys
+from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from typing import Any
 from urllib.parse import quote, urlencode
 
-from mlflow.tracking.context.abstract_context import RunContextProvider
+from mlflow_proxy.shared.addresses import FRAMES, TRACE_PAGE
 
-from mlflow_proxy.shared.addresses import DASHBOARD_URL, FRAMES, TRACE_PAGE
+from .cell_log import CellLog
+
+MAX_RUNS = 20  # links below a cell
+RUN_TYPE = "mlflow.runType"  # tag of a run, and its value for `mlflow.genai.evaluate`
+EVALUATION = "genai_evaluate"
+SOURCE_RUN = "mlflow.sourceRun"  # metadata of a trace: the run in which it was made
 
 
-class NotebookDisplay(RunContextProvider):  # type: ignore[misc] # mypy does not follow MLflow
-    """Shows what a cell has logged (entry point `mlflow.run_context_provider`).
+@dataclass
+class Display:
+    """Shows what `log` records; `address` is the dashboard's."""
 
-    MLflow creates one when it is imported and asks it for tags whenever a run is created. It has no
-    tags; the question shows that there will be a run to display.
-    """
+    address: str
+    log: CellLog
 
-    def __init__(self) -> None:
-        self._address = os.environ.get(DASHBOARD_URL, "").rstrip("/")
-        # Jupyter's value; `mlflow.set_tracking_uri` changes the environment as well.
-        self._store = os.environ.get("MLFLOW_TRACKING_URI")
-        self._run_is_due = False
-        self._trace_id: str | None = None
-        ipython = sys.modules.get("IPython")
-        if self._address and self._store and ipython and (shell := ipython.get_ipython()):
-            shell.events.register("post_run_cell", self._show)
+    def register(self, shell: Any) -> None:
+        """Have IPython call this after each cell, and for each trace that a cell ends with."""
+        shell.events.register("post_run_cell", self.after_cell)
+        bundles = shell.display_formatter.mimebundle_formatter
+        bundles.for_type_by_name("mlflow.entities.trace", "Trace", self.bundle_of_trace)
 
-    def in_context(self) -> bool:
-        """Return False: it has no tags for the run that is being created."""
-        self._run_is_due = True
-        return False
-
-    def tags(self) -> dict[str, str]:
-        """No tags."""
-        return {}
-
-    def _show(self, _result: object) -> None:
-        import mlflow  # noqa: PLC0415 (this module is imported while `mlflow` is)
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
-
-        if mlflow.get_tracking_uri() != self._store:  # the address belongs to another store
+    def after_cell(self, _result: object) -> None:
+        """Show what the cell has logged."""
+        if self.log.store is None:  # nothing was logged so far
             return
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        mlflow.flush_trace_async_logging()
+        runs, traces = self.log.take()
         try:
-            self._show_run()
-            self._show_trace()
-        except MlflowException:  # e.g. the run was deleted
+            evaluations = self._show_runs(runs)
+            shown = {
+                trace_id: info.experiment_id
+                for trace_id, info in _in_order({**traces, **self._traces_of_mlflow()})
+                if info.trace_metadata.get(SOURCE_RUN) not in evaluations
+            }
+            self._show_traces(shown)
+        except MlflowException:  # e.g. the store was deleted meanwhile
             return
 
-    def _show_run(self) -> None:
-        import mlflow  # noqa: PLC0415
-        from mlflow.environment_variables import (  # noqa: PLC0415
+    def _show_runs(self, run_ids: list[str]) -> set[str]:
+        """Show links to the runs; returns those that are evaluations."""
+        from mlflow.environment_variables import (
             MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT,
         )
 
-        if not self._run_is_due or mlflow.active_run():
-            return
-        self._run_is_due = False
-        run = mlflow.last_active_run()
-        if run is None or MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.get():
-            return
-        experiment = mlflow.get_experiment(run.info.experiment_id).name
-        runs_url = f"{self._address}/#/experiments/{quote(run.info.experiment_id)}/runs"
+        runs = [self.log.store.get_run(run_id) for run_id in run_ids]
+        evaluations = {run.info.run_id for run in runs if run.data.tags.get(RUN_TYPE) == EVALUATION}
+        if MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.get():
+            return evaluations
+        shown = [self._link(run, run.info.run_id in evaluations) for run in runs[:MAX_RUNS]]
+        if more := len(runs) - MAX_RUNS if len(runs) > MAX_RUNS else 0:
+            shown.append((_html("more.html", count=str(more)), f"… and {more} more runs"))
+        if shown:
+            htmls, texts = zip(*shown, strict=True)
+            _display("\n".join(htmls), "\n".join(texts))
+        return evaluations
+
+    def _link(self, run: Any, is_evaluation: bool) -> tuple[str, str]:
+        """HTML and text that lead to `run`."""
+        experiment = self.log.store.get_experiment(run.info.experiment_id).name
+        experiment_url = f"{self.address}/#/experiments/{quote(run.info.experiment_id)}"
+        runs_url = f"{experiment_url}/runs"
         run_url = f"{runs_url}/{quote(run.info.run_id)}"
-        _display(
-            "run.html",
-            f"🏃 View run {run.info.run_name} at: {run_url}\n"
-            f"🧪 View experiment {experiment} at: {runs_url}",
-            run=run.info.run_name,
+        if is_evaluation:
+            run_url = f"{experiment_url}/evaluation-runs?selectedRunUuid={quote(run.info.run_id)}"
+        html = _html(
+            "evaluation.html" if is_evaluation else "run.html",
+            run=run.info.run_name or run.info.run_id,
             run_url=run_url,
             experiment=experiment,
             experiment_url=runs_url,
         )
+        what = "📊 View evaluation" if is_evaluation else "🏃 View run"
+        return html, (
+            f"{what} {run.info.run_name} at: {run_url}\n"
+            f"🧪 View experiment {experiment} at: {runs_url}"
+        )
 
-    def _show_trace(self) -> None:
-        import mlflow  # noqa: PLC0415
-        from mlflow.environment_variables import (  # noqa: PLC0415
+    def _traces_of_mlflow(self) -> dict[str, Any]:
+        """The traces that MLflow's client would show, with an address that no browser knows."""
+        from mlflow.tracing.display import get_display_handler
+
+        if not self._is_current():
+            return {}
+        handler = get_display_handler()
+        traces, handler.traces_to_display = handler.traces_to_display, {}
+        return {trace_id: trace.info for trace_id, trace in traces.items()}
+
+    def _is_current(self) -> bool:
+        """Whether MLflow's client uses the dashboard's store at present."""
+        import mlflow
+
+        return bool(mlflow.get_tracking_uri() == self.log.uri)
+
+    def _show_traces(self, traces: dict[str, str]) -> None:
+        """Show traces, given the experiment of each."""
+        from mlflow.environment_variables import (
             MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK,
         )
-        from mlflow.tracing.display import get_display_handler  # noqa: PLC0415
+        from mlflow.tracing.display import get_display_handler
 
-        trace_id = mlflow.get_last_active_trace_id()
-        if trace_id == self._trace_id:
-            return
-        self._trace_id = trace_id
-        if get_display_handler().disabled or not MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK.get():
-            return
-        mlflow.flush_trace_async_logging()
-        trace = mlflow.get_trace(trace_id, silent=True)
-        if trace is None:  # e.g. not sampled
-            return
-        query = urlencode(
-            {
-                "trace_id": trace_id,
-                "experiment_id": trace.info.experiment_id,
-                "version": mlflow.__version__,  # so that the browser caches each release's page
-            }
-        )
-        url = f"{self._address}{TRACE_PAGE}?{query}"
+        shown = dict(list(traces.items())[: MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK.get()])
+        if shown and not get_display_handler().disabled:
+            _display(*self._frame(shown))
+
+    def bundle_of_trace(self, trace: Any) -> Any:
+        """The MIME bundle of a trace that is displayed, in place of MLflow's own."""
+        from mlflow.tracing.display import get_display_handler
+
+        if get_display_handler().disabled or not self._is_current():
+            return trace._repr_mimebundle_()
+        self.log.traces.pop(trace.info.trace_id, None)
+        html, _ = self._frame({trace.info.trace_id: trace.info.experiment_id})
+        return {**trace._repr_mimebundle_(), "text/html": html}
+
+    def _frame(self, traces: dict[str, str]) -> tuple[str, str]:
+        """HTML and text that show traces, given the experiment of each."""
+        import mlflow
+
+        # The version, so that the browser caches each release's page.
+        fields = [
+            field
+            for pair in traces.items()
+            for field in zip(("trace_id", "experiment_id"), pair, strict=True)
+        ]
+        url = f"{self.address}{TRACE_PAGE}?{urlencode([*fields, ('version', mlflow.__version__)])}"
+        what = next(iter(traces)) if len(traces) == 1 else f"{len(traces)} traces"
         # Where frames are forbidden, the browser would show an error in its place.
         template = "trace.html" if os.environ.get(FRAMES) == "true" else "trace_link.html"
-        _display(template, f"Trace {trace_id} at: {url}", url=url, trace_id=trace_id)
+        return _html(template, url=url, traces=what), f"Trace {', '.join(traces)} at: {url}"
 
 
-def _display(template: str, text: str, **values: str) -> None:
-    from IPython.display import display  # noqa: PLC0415
+def _in_order(traces: dict[str, Any]) -> list[tuple[str, Any]]:
+    """The traces by time: MLflow's client sends them from several threads."""
+    return sorted(traces.items(), key=lambda trace: trace[1].request_time)
 
+
+def _html(template: str, **values: str) -> str:
     html = files(__package__).joinpath(template).read_text("utf-8")
-    shown = html.format_map({name: escape(value) for name, value in values.items()})
-    display({"text/html": shown, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
+    return html.format_map({name: escape(value) for name, value in values.items()})
+
+
+def _display(html: str, text: str) -> None:
+    from IPython.display import display
+
+    display({"text/html": html, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_proxy.shared.reports import Stage, StageEntered, StaticFolder, Step, Upgraded
+from mlflow_proxy.shared.revisions import Revisions
 
 from . import mlflow_app
 from .errors import StartError
 from .reporter import Reporter
 from .store import upgrade
-from .store.revisions import Revisions
 from .store.settings import StoreSettings
 
 BACKGROUND_NICENESS = 10
@@ -65,7 +65,8 @@ def run(
         app,
         # An MLflow that was installed from its source has no static files.
         static_folder=static_folder if static_folder.is_dir() else None,
-        artifact_root=settings.default_artifact_root,
+        artifact_root=settings.served_artifacts,
+        keeps_folders=settings.served_artifacts == settings.default_artifact_root,
     )
     last_use = LastUse()
     app = wrap(application, last_use, idle_timeout)

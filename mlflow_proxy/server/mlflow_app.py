@@ -7,9 +7,10 @@ and `--app-name`, cost a second process of 250 MB and cannot take over a listeni
 Sources: `server` in mlflow/cli/__init__.py, `_run_server` in mlflow/server/__init__.py.
 
 What else of MLflow is not public stands where it is used: the names of its tables and migrations
-(store/database.py, store/revisions.py), the paths of its artifacts and pages
+(store/database.py, shared/revisions.py), the paths of its artifacts and pages
 (middleware/sandbox.py, shared/addresses.py), its variable for a client's artifact root
-(jupyter/kernel_environment.py), its setting of the trace display (notebook/display.py).
+(jupyter/kernel_environment.py), its setting of the trace display and the tag of evaluations
+(notebook/display.py), its registry of stores (notebook/own_store.py).
 tests/server/test_mlflow_app.py checks all of them against the installed MLflow.
 """
 
@@ -21,10 +22,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlflow_proxy.shared import sqlite_creation
 from mlflow_proxy.shared.reports import Step
 from mlflow_proxy.shared.stores import sqlite_path
 
-from .store import creation
 from .store.settings import StoreSettings
 
 BACKEND_STORE = "_MLFLOW_SERVER_FILE_STORE"
@@ -40,11 +41,11 @@ def configure(settings: StoreSettings) -> None:
         {
             BACKEND_STORE: settings.backend_store_uri,
             REGISTRY_STORE: settings.registry_store_uri,
-            # Root and destination are the same. A new experiment gets a location that a kernel can
-            # use without a server; one with a `mlflow-artifacts:` location from an earlier
-            # `mlflow server` is served from there as well.
+            # Kernels that open the store need locations that they can use without a server, so root
+            # and destination are the same folder then. Experiments of an earlier `mlflow server`,
+            # with `mlflow-artifacts:` locations, are served from there as well.
             ARTIFACT_ROOT: settings.default_artifact_root,
-            ARTIFACT_DESTINATION: settings.default_artifact_root,
+            ARTIFACT_DESTINATION: settings.served_artifacts,
             SERVE_ARTIFACTS: "true",
             "_MLFLOW_SGI_NAME": "uvicorn",
             "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
@@ -83,7 +84,7 @@ def open_stores(
 
     for _, uri in settings.stores():
         if path := sqlite_path(uri):
-            creation.ensure(
+            sqlite_creation.ensure(
                 path,
                 create=lambda aside: _create(aside, settings.default_artifact_root),
                 latest_revision=latest_revision,

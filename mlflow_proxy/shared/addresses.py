@@ -28,6 +28,10 @@ ARTIFACT_FRAME = "/_proxy/artifact_frame"
 # Header of the dashboard's requests: seconds since the user's last input.
 IDLE_HEADER = "X-MLflow-Proxy-Idle"
 
+# Header of a request that the supervisor holds until MLflow is ready (RFC 7240, 4.3; in seconds, as
+# long as MLflow's client waits by default).
+WAIT = ("Prefer", "wait=120")
+
 # MLflow's own paths.
 STATIC_FILES = "/static-files"
 TRACE_PAGE = f"{STATIC_FILES}/lib/notebook-trace-renderer/index.html"

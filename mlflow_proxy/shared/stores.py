@@ -1,10 +1,16 @@
 """What a store URI is: a SQLite file, the default one, a tracking server, a managed service."""
 
 import re
+from os.path import expanduser, normpath
 from pathlib import Path
 
 SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?.*)?", re.DOTALL)
-RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?![/:])(.+)", re.DOTALL)
+RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:|file:)(.+)", re.DOTALL)
+# A path of a file store that starts at the folder of the program that opens it.
+RELATIVE_FOLDER = re.compile(r"(?P<scheme>file:)?(?P<path>(?!/)(?:[\w./-]+|[.~]\.?/.*))")
+SERVED_ARTIFACTS = "mlflow-artifacts:"
+"""Scheme of artifacts that only MLflow's server can reach."""
+
 # https://mlflow.org/docs/latest/api_reference/python_api/mlflow.html#mlflow.set_tracking_uri
 MANAGED = re.compile(r"(databricks(-uc)?|uc)(:.*)?|azureml://.*|arn:aws:sagemaker:.*", re.DOTALL)
 
@@ -42,10 +48,21 @@ def is_managed_service(uri: str) -> bool:
     return MANAGED.fullmatch(uri) is not None
 
 
-def anchored(uri: str, root_dir: Path) -> str:
-    """`uri` with a relative SQLite path made absolute, starting at `root_dir`."""
-    match = RELATIVE_SQLITE.fullmatch(uri)
-    return f"{match[1]}{root_dir / match[2]}" if match else uri
+def decided(value: str | None, root_dir: Path) -> str:
+    """What `value`, as people write a store's URI, means; empty if it means nothing.
+
+    Relative paths start at `root_dir`, because kernels run in other folders than MLflow.
+    """
+    uri = (value or "").strip()
+    if len(uri) > 1 and uri[0] in "\"'" and uri[0] == uri[-1]:  # an env file keeps them
+        uri = uri[1:-1].strip()
+    if match := RELATIVE_SQLITE.fullmatch(uri):
+        return f"{match[1]}{root_dir / match[2]}"
+    match = RELATIVE_FOLDER.fullmatch(uri)
+    if match and not is_managed_service(uri):
+        folder = Path(normpath(root_dir / expanduser(match["path"])))
+        return folder.as_uri() if match["scheme"] else str(folder)
+    return uri
 
 
 def has_server(uri: str) -> bool:

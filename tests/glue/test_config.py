@@ -18,6 +18,7 @@ VARIABLES = (
     "MLFLOW_BACKEND_STORE_URI",
     "MLFLOW_TRACKING_URI",
     "MLFLOW_REGISTRY_STORE_URI",
+    "MLFLOW_REGISTRY_URI",
     "MLFLOW_DEFAULT_ARTIFACT_ROOT",
 )
 
@@ -45,6 +46,25 @@ def test_a_store_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -
     assert MLflowProxy().registry_store_uri == "postgresql://registry"
     monkeypatch.setenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", "s3://bucket/path")
     assert MLflowProxy().default_artifact_root == "s3://bucket/path"
+
+
+def test_a_blank_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults = MLflowProxy(root_dir="/work")
+    for name in VARIABLES:
+        monkeypatch.setenv(name, "  ")
+    config = MLflowProxy(root_dir="/work", backend_store_uri=" ", default_artifact_root="")
+    assert config.backend_store_uri == defaults.backend_store_uri
+    assert config.registry_store_uri == defaults.registry_store_uri
+    assert config.default_artifact_root == defaults.default_artifact_root
+
+
+def test_the_registry_of_clients_is_the_dashboards_unless_it_is_a_servers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "sqlite:///registry.db")
+    assert MLflowProxy(root_dir="/work").registry_store_uri == "sqlite:////work/registry.db"
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "databricks-uc")
+    assert MLflowProxy(root_dir="/work").registry_store_uri == "sqlite:////work/mlflow.db"
 
 
 def test_a_setting_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

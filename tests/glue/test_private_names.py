@@ -1,7 +1,8 @@
 """Private names of tornado, Jupyter Server and jupyter-server-proxy behave as we rely on.
 
-`jupyter/handler.py` and `jupyter/prestart.py` use or override them. The oldest supported releases
-run these tests as well. Where two releases differ, the test says how.
+`jupyter/transport.py`, `jupyter/handler.py` and `jupyter/supervisor_process.py` use or override
+them. The oldest supported releases run these tests as well. Where two releases differ, the test
+says how.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from jupyter_server_proxy.websocket import WebSocketHandlerMixin
 from tornado import httpserver, httputil, testing, web, websocket
 
 from mlflow_proxy.jupyter.access import AccessChecks
-from mlflow_proxy.jupyter.handler import ANY_SIZE, StreamingHandler, streaming_handler
-from mlflow_proxy.jupyter.prestart import _NoConnection
+from mlflow_proxy.jupyter.handler import StreamingHandler, streaming_handler
+from mlflow_proxy.jupyter.supervisor_process import _NoConnection
+from mlflow_proxy.jupyter.transport import ANY_SIZE, StreamingTransport
 
 # Names of the bases that the handler overrides or that tornado's decorator sets.
 OVERRIDDEN = {"_log", "_record_activity", "_stream_request_body"}
@@ -105,7 +107,8 @@ def new_handler(
 
 def test_the_handlers_own_names_are_free_in_its_bases() -> None:
     cls, arguments = ServerProcess(name="mlflow", **PROCESS).make_proxy_handler()
-    own = {name for name in vars(StreamingHandler) if name[0] == "_" and name[:2] != "__"}
+    names = {*vars(StreamingHandler), *vars(StreamingTransport)}
+    own = {name for name in names if name[0] == "_" and name[:2] != "__"}
     assert own >= OVERRIDDEN
     handler = new_handler(cls, arguments)
     assert {name for name in own if hasattr(handler, name)} == OVERRIDDEN

@@ -1,44 +1,137 @@
-"""Links to runs and traces that a kernel displays, and when it displays none."""
+"""What is displayed below a cell: what it has logged to the dashboard's store, and nothing else."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from support.kernel import Printed, run_cells
-from support.lab import TOKEN, Lab
+from support.lab import TOKEN, Lab, lab_server
 
 START = "import mlflow; mlflow.set_experiment('displayed'); mlflow.start_run(run_name='<mine>')"
 RUN = "with mlflow.start_run(): print(mlflow.active_run().info.run_id)"
 TRACE = "mlflow.trace(lambda: 1)()"
+EVALUATE = """
+from mlflow.genai.scorers import scorer
+@scorer
+def is_long(outputs):
+    return len(outputs) > 2
+data = [{"inputs": {"question": q}, "outputs": q} for q in ("a", "long")]
+result = mlflow.genai.evaluate(data=data, scorers=[is_long])
+print(result.run_id)
+"""
+LINK = re.compile(r'"/mlflow/#/experiments/\d+/runs/(\w+)"')
+EVALUATION = re.compile(r'"/mlflow/#/experiments/\d+/evaluation-runs\?selectedRunUuid=(\w+)"')
+FRAME = re.compile(r'src="/mlflow/static-files/[^"?]*\?([^"]*)"')
+
+Run = Callable[..., list[Printed]]
 
 
-def run(lab: Lab, *codes: str) -> list[Printed]:
-    return run_cells(lab.url, TOKEN, "displays.ipynb", ["import mlflow", *codes], 60)[1:]
+@pytest.fixture(scope="module", params=["database", "server"])
+def kernels_lab(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
+    """A Lab for each way in which kernels reach the store."""
+    home = tmp_path_factory.mktemp(request.param)
+    with lab_server(home, config=f"c.MLflowProxy.kernels = '{request.param}'") as lab:
+        lab.wait_until("ready")
+        yield lab
 
 
-def test_a_run_is_displayed_after_it_has_ended(lab: Lab) -> None:
-    started, ended, after = run(lab, START, "mlflow.end_run()", "1")
+@pytest.fixture
+def run(kernels_lab: Lab) -> Run:
+    """A function that runs cells, the first of which has imported MLflow."""
+
+    def run(*codes: str) -> list[Printed]:
+        cells = ["import mlflow", *codes]
+        return run_cells(kernels_lab.url, TOKEN, "displays.ipynb", cells, 90)[1:]
+
+    return run
+
+
+def traces_in(html: str) -> list[str]:
+    """The traces in the frames of `html`."""
+    return [
+        each for query in FRAME.findall(html) for each in re.findall(r"trace_id=([\w-]+)", query)
+    ]
+
+
+def test_a_run_is_displayed_after_it_has_ended(kernels_lab: Lab, run: Run) -> None:
+    started, ended, after = run(START, "mlflow.end_run()", "1")
     assert (started.html, after.html) == ("", "")
     assert '" target="_blank">&lt;mine&gt;</a>' in ended.html
-    (run_id,) = re.findall(r'"/mlflow/#/experiments/\d+/runs/(\w+)"', ended.html)
-    found = lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()
+    (run_id,) = LINK.findall(ended.html)
+    found = kernels_lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()
     assert found["run"]["info"]["run_name"] == "<mine>"
 
 
-def test_the_last_of_several_runs_is_displayed(lab: Lab) -> None:
-    (many,) = run(lab, f"for _ in range(3):\n  {RUN}")
-    assert f"/runs/{many.stdout.split()[-1]}" in many.html
-    assert many.html.count("View run") == 1
+def test_all_runs_of_a_cell_are_displayed_and_no_address_of_this_machine(run: Run) -> None:
+    (many,) = run(f"for _ in range(3):\n  {RUN}")
+    assert LINK.findall(many.html) == many.stdout.split()
+    assert "127.0.0.1" not in many.stdout + many.stderr + many.html
 
 
-def test_a_trace_is_displayed(lab: Lab) -> None:
-    traced, other = run(lab, f"{TRACE}; print(mlflow.get_last_active_trace_id())", "1")
-    assert "iframe" in traced.html
-    assert f"?trace_id={traced.stdout.strip()}&amp;experiment_id=" in traced.html
+def test_many_runs_are_counted(run: Run) -> None:
+    (many,) = run(f"for _ in range(22):\n  {RUN}")
+    assert LINK.findall(many.html) == many.stdout.split()[:20]
+    assert "and 2 more runs" in many.html
+
+
+def test_a_run_that_a_client_ends_or_that_is_resumed_is_displayed(run: Run) -> None:
+    created, ended, resumed = run(
+        "client = mlflow.MlflowClient(); made = client.create_run('0').info.run_id; print(made)",
+        "client.set_terminated(made, 'FAILED')",
+        "with mlflow.start_run(run_id=made): pass\nwith mlflow.start_run(run_id=made): pass",
+    )
+    made = created.stdout.split()
+    assert created.html == ""
+    assert LINK.findall(ended.html) == LINK.findall(resumed.html) == made
+
+
+def test_a_trace_is_displayed_once_and_no_earlier_run(run: Run) -> None:
+    _, traced, other = run(RUN, f"{TRACE}; print(mlflow.get_last_active_trace_id())", "1")
+    assert traces_in(traced.html) == traced.stdout.split()
+    assert traced.html.count("<iframe") == 1
+    assert not LINK.findall(traced.html)
     assert other.html == ""
+
+
+def test_all_traces_of_a_cell_are_displayed_in_one_frame(run: Run) -> None:
+    code = f"for _ in range(3):\n  {TRACE}; print(mlflow.get_last_active_trace_id())"
+    (traced,) = run(code)
+    assert sorted(traces_in(traced.html)) == sorted(traced.stdout.split())
+    assert traced.html.count("<iframe") == 1
+
+
+def test_a_trace_is_displayed_as_the_value_of_a_cell(run: Run) -> None:
+    traced, shown = run(
+        f"{TRACE}; made = mlflow.get_last_active_trace_id(); print(made)",
+        "trace = mlflow.get_trace(made)\ndisplay(trace)",
+    )
+    assert set(traces_in(shown.html)) == set(traced.stdout.split())
+    assert "127.0.0.1" not in shown.html
+
+
+def test_a_run_and_its_trace_are_displayed(run: Run) -> None:
+    code = f"with mlflow.start_run() as made:\n  {TRACE}\nprint(made.info.run_id)"
+    (both,) = run(code)
+    assert LINK.findall(both.html) == both.stdout.split()
+    assert len(traces_in(both.html)) == 1
+
+
+def test_an_evaluation_is_a_link_without_its_traces(kernels_lab: Lab, run: Run) -> None:
+    (evaluated,) = run(EVALUATE)
+    run_id = evaluated.stdout.split()[-1]
+    found = kernels_lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()
+    tags = {tag["key"] for tag in found["run"]["data"]["tags"]}
+    if "mlflow.runType" in tags:
+        assert EVALUATION.findall(evaluated.html) == [run_id]
+        assert not traces_in(evaluated.html)
+    else:  # MLflow before 3.12 does not mark its evaluations
+        assert LINK.findall(evaluated.html) == [run_id]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +143,21 @@ def test_a_trace_is_displayed(lab: Lab) -> None:
     ],
     ids=["disabled", "another store"],
 )
-def test_runs_and_traces_are_not_displayed(lab: Lab, tmp_path: Path, before: str) -> None:
-    cells = run(lab, before.format(folder=tmp_path), RUN, TRACE)
+def test_runs_and_traces_are_not_displayed(run: Run, tmp_path: Path, before: str) -> None:
+    cells = run(before.format(folder=tmp_path), RUN, TRACE)
     assert [each.html for each in cells] == ["", "", ""]
+
+
+def test_a_store_of_ones_own_keeps_its_artifacts_beside_the_notebook(
+    kernels_lab: Lab, run: Run
+) -> None:
+    uri, artifact = run(
+        "mlflow.set_tracking_uri('sqlite:///own.db')\n"
+        "mlflow.set_experiment('own')\n"
+        "with mlflow.start_run() as own: mlflow.log_text('own', 'own.txt')",
+        "print(own.info.artifact_uri)",
+    )
+    folder = Path(artifact.stdout.strip().removeprefix("file://"))
+    assert (folder / "own.txt").read_text() == "own"
+    assert folder.is_relative_to(kernels_lab.root / "mlruns")
+    assert uri.html == ""

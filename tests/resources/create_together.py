@@ -10,8 +10,8 @@ import time
 
 from mlflow_proxy.server import mlflow_app
 from mlflow_proxy.server.local import find_mlflow
-from mlflow_proxy.server.store.revisions import Revisions
 from mlflow_proxy.server.store.settings import StoreSettings
+from mlflow_proxy.shared.revisions import Revisions
 
 folder, *programs = sys.argv[1:]
 uri = f"sqlite:///{folder}/mlflow.db"

@@ -18,8 +18,8 @@ from mlflow_proxy.server import mlflow_app
 from mlflow_proxy.server.local import find_mlflow
 from mlflow_proxy.server.middleware import Application, wrap
 from mlflow_proxy.server.middleware.use_tracker import LastUse
-from mlflow_proxy.server.store.revisions import Revisions
 from mlflow_proxy.server.store.settings import StoreSettings
+from mlflow_proxy.shared.revisions import Revisions
 
 
 async def serve(artifact_root: str, bare: str, wrapped: str) -> None:

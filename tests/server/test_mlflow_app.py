@@ -128,7 +128,7 @@ def test_the_revisions_are_those_that_alembic_finds() -> None:
 from alembic.script import ScriptDirectory
 from mlflow.store.db.utils import _get_alembic_config
 from mlflow_proxy.server.local import find_mlflow
-from mlflow_proxy.server.store.revisions import Revisions
+from mlflow_proxy.shared.revisions import Revisions
 script = ScriptDirectory.from_config(_get_alembic_config(""))
 revisions = Revisions.of(find_mlflow())
 assert revisions.latest == script.get_current_head()
@@ -142,8 +142,9 @@ def test_a_new_database_has_the_tables_that_are_read(tmp_path: Path) -> None:
 import sqlite3
 from pathlib import Path
 from mlflow_proxy.server.local import find_mlflow
-from mlflow_proxy.server.store import creation, database
-from mlflow_proxy.server.store.revisions import Revisions
+from mlflow_proxy.server.store import database
+from mlflow_proxy.shared import sqlite_creation as creation
+from mlflow_proxy.shared.revisions import Revisions
 path, latest = Path(sys.argv[1]), Revisions.of(find_mlflow()).latest
 mlflow_app._create(path, sys.argv[1])
 connection = sqlite3.connect(path)
@@ -239,26 +240,47 @@ def test_the_trace_page_can_be_changed() -> None:
     assert b'="/' not in changed.replace(SCRIPTS.encode(), b"")
 
 
-def test_the_notebook_display_is_loaded_and_finds_mlflows_settings() -> None:
+def test_the_notebook_plugin_is_loaded_and_finds_mlflows_names() -> None:
     run("""
-import inspect
+import os
+os.environ["MLFLOW_PROXY_DASHBOARD_URL"] = "/mlflow"
+os.environ["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:1/mlflow"
 import mlflow
+from mlflow.entities import RunStatus, TraceInfo
 from mlflow.environment_variables import (
     MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK,
     MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT,
 )
+from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+from mlflow.tracing.constant import TraceMetadataKey
 from mlflow.tracing.display import get_display_handler
+from mlflow.tracking._tracking_service import utils
 from mlflow.tracking.context import registry
-from mlflow_proxy.notebook.display import NotebookDisplay
+from mlflow_proxy.notebook import display
+from mlflow_proxy.notebook.plugin import NotebookPlugin
 providers = list(registry._run_context_provider_registry)
-assert any(isinstance(each, NotebookDisplay) for each in providers)
+assert any(isinstance(each, NotebookPlugin) for each in providers)
+for uri in ("http://127.0.0.1:1/mlflow", "sqlite://"):
+    builder = utils._tracking_store_registry.get_store_builder(uri)
+    assert builder.__module__ == "mlflow_proxy.notebook.own_store"
+builtin = utils._tracking_store_registry.get_store_builder("postgresql://")
+assert builtin.__module__ == utils.__name__
 assert get_display_handler().disabled is False
 mlflow.tracing.disable_notebook_display()
 assert get_display_handler().disabled is True
 assert MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.get() is False
 assert MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK.get() > 0
-assert mlflow.get_last_active_trace_id() is None
-assert mlflow.last_active_run() is None
+assert DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH == "./mlruns"
 assert callable(mlflow.flush_trace_async_logging)
-assert "silent" in inspect.signature(mlflow.get_trace).parameters
+assert callable(RunStatus.is_terminated)
+assert TraceMetadataKey.SOURCE_RUN == display.SOURCE_RUN
+""")
+
+
+def test_without_the_extension_the_notebook_plugin_changes_nothing() -> None:
+    run("""
+import mlflow
+from mlflow.tracking._tracking_service import utils
+for uri in ("http://127.0.0.1:1/mlflow", "sqlite://"):
+    assert utils._tracking_store_registry.get_store_builder(uri).__module__ == utils.__name__
 """)

@@ -14,8 +14,8 @@ import pytest
 
 from mlflow_proxy.server.errors import StartError
 from mlflow_proxy.server.store import database, upgrade
-from mlflow_proxy.server.store.revisions import Revisions
 from mlflow_proxy.server.store.settings import StoreSettings
+from mlflow_proxy.shared.revisions import Revisions
 
 REVISIONS = Revisions("latest", frozenset({"older", "latest"}))
 SCHEMA = "CREATE TABLE alembic_version (version_num); CREATE TABLE experiments (id);"

@@ -102,23 +102,43 @@ def test_a_store_with_a_server_of_its_own_is_known_by_its_scheme(uri: str, kind:
 
 
 @pytest.mark.parametrize(
-    ("uri", "anchored"),
+    ("written", "decided"),
     [
         ("sqlite:///mlflow.db", "sqlite:////work/mlflow.db"),
+        (" sqlite:///mlflow.db\n", "sqlite:////work/mlflow.db"),
+        ('"sqlite:///mlflow.db"', "sqlite:////work/mlflow.db"),
         ("sqlite:///runs/mlflow.db?timeout=20", "sqlite:////work/runs/mlflow.db?timeout=20"),
         ("sqlite+pysqlite:///mlflow.db", "sqlite+pysqlite:////work/mlflow.db"),
         ("sqlite:///../mlflow.db", "sqlite:////work/../mlflow.db"),
         ("sqlite:////absolute/mlflow.db", "sqlite:////absolute/mlflow.db"),
         ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("sqlite:///file:mlflow.db?uri=true", "sqlite:///file:mlflow.db?uri=true"),
         ("sqlite://", "sqlite://"),
         ("sqlite:///", "sqlite:///"),
         ("sqlite:mlflow.db", "sqlite:mlflow.db"),
-        ("mlruns", "mlruns"),
+        ("mlruns", "/work/mlruns"),
+        ("./mlruns", "/work/mlruns"),
+        ("./my runs/", "/work/my runs"),
+        ("../mlruns", "/mlruns"),
+        ("~/mlruns", str(Path("~/mlruns").expanduser())),
+        ("/data/mlruns", "/data/mlruns"),
+        ("file:mlruns", "file:///work/mlruns"),
+        ("file:./mlruns", "file:///work/mlruns"),
+        ("file:///data/mlruns", "file:///data/mlruns"),
         ("postgresql://host/db", "postgresql://host/db"),
-        ("https://tracking.example", "https://tracking.example"),
+        ("postgresql//me:secret@host/db", "postgresql//me:secret@host/db"),
+        ("https://tracking.example ", "https://tracking.example"),
+        ("databricks", "databricks"),
+        ("uc:https://unity.example", "uc:https://unity.example"),
+        ("localhost:5000", "localhost:5000"),
         ("what is this", "what is this"),
+        ("", ""),
+        ("  \t", ""),
+        ('""', ""),
+        ('"', '"'),
+        (None, ""),
     ],
 )
-def test_only_a_relative_sqlite_path_is_anchored(uri: str, anchored: str) -> None:
-    assert stores.anchored(uri, ROOT) == anchored
-    assert stores.anchored(anchored, Path("/elsewhere")) == anchored
+def test_a_store_is_decided_from_what_people_write(written: str | None, decided: str) -> None:
+    assert stores.decided(written, ROOT) == decided
+    assert stores.decided(decided, ROOT) == decided

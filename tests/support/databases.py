@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from mlflow_proxy.server.local import find_mlflow
-from mlflow_proxy.server.store.revisions import Revisions
+from mlflow_proxy.shared.revisions import Revisions
 
 LATEST = Revisions.of(find_mlflow()).latest
 OLDER = "cbc13b556ace"  # of MLflow 3.0; known to all supported releases

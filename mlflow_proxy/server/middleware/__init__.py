@@ -27,6 +27,8 @@ class Application:
     """Folder of its static files, if it has any here."""
     artifact_root: str = ""
     """URI or folder of its artifacts, if clients elsewhere cannot use that."""
+    keeps_folders: bool = True
+    """Whether experiments name that folder, so that a client's URI must become one."""
 
 
 def wrap(application: Application, last_use: LastUse, idle_timeout: float) -> Any:
@@ -54,5 +56,6 @@ def middlewares(
         result.append(Middleware(CompressedStaticFiles, folder=application.static_folder))
     result.append(Middleware(Sandbox))
     if folder := local_folder(application.artifact_root):
-        result.append(Middleware(ArtifactUris, folder=folder))
+        keeps_folders = application.keeps_folders
+        result.append(Middleware(ArtifactUris, folder=folder, keeps_folders=keeps_folders))
     return result

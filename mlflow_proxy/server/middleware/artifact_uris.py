@@ -38,10 +38,14 @@ def local_folder(artifact_root: str) -> str:
 
 
 class ArtifactUris:
-    """Maps `mlflow-artifacts:/` to `folder` in requests of clients, and back in responses."""
+    """Maps `folder` to `mlflow-artifacts:/` in responses to clients, and back in their requests.
 
-    def __init__(self, app: ASGIApp, folder: str) -> None:
+    Requests are left alone unless `keeps_folders`: then MLflow stores what the client has sent.
+    """
+
+    def __init__(self, app: ASGIApp, folder: str, keeps_folders: bool = True) -> None:
         self._app = app
+        self._keeps_folders = keeps_folders
         self._folder = folder.encode()
         self._quoted = quote(folder, safe="").encode()
         escaped = json.dumps(folder)[1:-1]  # MLflow writes ASCII
@@ -53,9 +57,12 @@ class ArtifactUris:
         if not is_of_clients(scope):
             await self._app(scope, receive, send)
             return
+        send = rewriting(send, is_api_response, self.with_uris)
+        if not self._keeps_folders:
+            await self._app(scope, receive, send)
+            return
         query = URI_IN_QUERY.sub(self._quoted, scope["query_string"])
         scope = {**scope, "query_string": query}
-        send = rewriting(send, is_api_response, self.with_uris)
         if is_json(Headers(scope=scope)):
             await self._map_both(scope, receive, send)
         else:

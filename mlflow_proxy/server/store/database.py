@@ -12,9 +12,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlflow_proxy.shared import sqlite_creation
 from mlflow_proxy.shared.stores import sqlite_path
-
-from . import creation
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -50,7 +49,7 @@ def revision_of(uri: str, latest: str) -> str | None:
 def _revision_of_file(path: Path, latest: str) -> str | None:
     revision = _read_file(path)
     if revision not in (None, latest):  # another program may be creating it
-        creation.wait_until_created(path, latest)
+        sqlite_creation.wait_until_created(path, latest)
         revision = _read_file(path)
     return revision
 

@@ -21,6 +21,8 @@ class StoreSettings:
     backend_store_uri: str
     registry_store_uri: str
     default_artifact_root: str
+    artifacts_destination: str = ""
+    """Where the artifacts are that only the server can reach; empty: in `default_artifact_root`."""
 
     @classmethod
     def from_environment(cls) -> "StoreSettings":
@@ -29,7 +31,13 @@ class StoreSettings:
             os.environ["MLFLOW_BACKEND_STORE_URI"],
             os.environ["MLFLOW_REGISTRY_STORE_URI"],
             os.environ["MLFLOW_DEFAULT_ARTIFACT_ROOT"],
+            os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", ""),
         )
+
+    @property
+    def served_artifacts(self) -> str:
+        """Folder or URI of the artifacts that clients reach through the server."""
+        return self.artifacts_destination or self.default_artifact_root
 
     def stores(self) -> list[tuple[str, str]]:
         """Name of the setting and URI of each store."""

@@ -14,10 +14,10 @@ from mlflow_proxy.server import failures
 from mlflow_proxy.server.errors import StartError
 from mlflow_proxy.shared.passwords import mask_uri
 from mlflow_proxy.shared.reports import Upgrade
+from mlflow_proxy.shared.revisions import Revisions
 from mlflow_proxy.shared.stores import sqlite_path
 
 from . import database
-from .revisions import Revisions
 from .settings import StoreSettings
 
 SPARE = 16 << 20  # bytes that must remain free beside the copy and the growing database

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.server.store import creation
+from mlflow_proxy.shared import sqlite_creation as creation
 from mlflow_proxy.shared.reports import Step
 
 CREATE_TOGETHER = Path(__file__).parents[1] / "resources" / "create_together.py"

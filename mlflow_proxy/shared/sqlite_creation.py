@@ -71,8 +71,8 @@ def unsafe_but_fast() -> Iterator[None]:
     A database that no other program can see needs no journal on disk. This halves the time of its
     creation, and saves far more on a slow disk.
     """
-    from sqlalchemy import event
-    from sqlalchemy.engine import Engine
+    from sqlalchemy import event  # noqa: PLC0415 (of MLflow's process and of kernels)
+    from sqlalchemy.engine import Engine  # noqa: PLC0415
 
     def relax(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA synchronous = OFF")

@@ -1,0 +1,147 @@
+"""An HTTP address of MLflow for the user's own processes: kernels, terminals, what they start.
+
+MLflow's clients in other languages, and Python's without a database driver, speak HTTP only. They
+cannot log in to Jupyter, and its tokens would open the whole of it. This address is a port of the
+loopback interface, so that nothing from outside this machine reaches it, whatever proxy stands
+before Jupyter. It opens MLflow only, and only with a credential that is made with it.
+"""
+
+import base64
+import binascii
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from tornado import httputil, web
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from mlflow_proxy.shared.activity import is_use
+from mlflow_proxy.shared.addresses import NAME, WAIT
+from mlflow_proxy.shared.headers import Headers
+
+from .forwarding import answer_headers, request_headers
+from .supervisor_process import SupervisorProcess
+from .transport import StreamingTransport
+
+HOST = "127.0.0.1"
+REFUSAL = (
+    "This address is for programs that the user of this Jupyter server has started. They send "
+    "MLFLOW_TRACKING_TOKEN. If MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_AUTH or "
+    "~/.mlflow/credentials are set for another server, MLflow sends those in its place: unset them."
+)
+
+
+class LocalAddress:
+    """Listens until Jupyter exits; `url` opens MLflow to requests with `credential`."""
+
+    def __init__(self, server_app: ServerApp, process: SupervisorProcess) -> None:
+        self.credential = secrets.token_urlsafe(32)
+        path = url_path_join(server_app.base_url, NAME)
+        listeners = bind_sockets(0, HOST)
+        self.url = f"http://{HOST}:{listeners[0].getsockname()[1]}{path}"
+        arguments = {"server_app": server_app, "process": process, "credential": self.credential}
+        application = web.Application(
+            [(f"{re.escape(path)}(?:/.*)?", LocalHandler, arguments)], log_function=_log
+        )
+        # Kernels' requests wait until Jupyter's loop runs.
+        server_app.io_loop.add_callback(HTTPServer(application).add_sockets, listeners)
+
+
+class LocalHandler(StreamingTransport):
+    """A request of a program on this machine."""
+
+    def initialize(
+        self, server_app: ServerApp, process: SupervisorProcess, credential: str
+    ) -> None:
+        """Get what `LocalAddress` shares between requests."""
+        self._server_app = server_app
+        self._process = process
+        self._credential = credential
+
+    @property
+    def prefix(self) -> str:
+        """The path of the dashboard's address, without a slash at its end."""
+        return str(url_path_join(self._server_app.base_url, NAME))
+
+    @property
+    def mlflow_socket(self) -> str:
+        """Path of the socket of the supervisor and MLflow."""
+        return self._process.unix_socket
+
+    async def admit(self, *args: Any, **kwargs: Any) -> None:
+        """Check the credential, and start the supervisor if necessary.
+
+        Raises:
+            tornado.web.HTTPError: 401, it is not there or wrong.
+        """
+        if not is_credential(self._credential, self.request.headers.get("Authorization", "")):
+            if "text/html" in self.request.headers.get("Accept", ""):
+                # A person has opened a link that MLflow's client printed.
+                self.redirect(url_path_join(self._server_app.connection_url, NAME) + "/")
+                return
+            raise web.HTTPError(HTTPStatus.UNAUTHORIZED, REFUSAL)
+        await self._process.ensure()
+
+    async def complete(self, *args: str) -> None:
+        """Wait for the response; the request is complete."""
+        await super().complete()
+
+    get = head = post = put = patch = delete = options = complete
+
+    def sent_headers(self) -> Headers:
+        """The request's headers for MLflow; not all of the clients try again after a 503."""
+        headers = request_headers(self.request.headers, self.prefix)
+        return [*(each for each in headers if each[0] != "Authorization"), WAIT]
+
+    def received_headers(self, answer: aiohttp.ClientResponse) -> httputil.HTTPHeaders:
+        """The headers of MLflow's `answer` for the client."""
+        return answer_headers(answer, self.prefix, "")
+
+    def record_activity(self) -> None:
+        """Record that the request counts as activity, if it does."""
+        if is_use(self.request.path.removeprefix(self.prefix), None):
+            times = self._server_app.web_app.settings.setdefault("last_activity_times", {})
+            times["mlflow"] = datetime.now(timezone.utc)
+
+    def warn(self, message: str, *args: object) -> None:
+        """Log a warning."""
+        self._server_app.log.warning(message, *args)
+
+    def write_refusal(self, error: web.HTTPError) -> None:
+        """Answer as MLflow's server does."""
+        self.write({"error_code": "UNAUTHENTICATED", "message": error.log_message})
+
+
+def is_credential(credential: str, authorization: str) -> bool:
+    """Whether the header `authorization` holds `credential`, as a token or as a password."""
+    scheme, _, value = authorization.partition(" ")
+    sent = value.strip().encode("latin-1")
+    if scheme.lower() == "basic":
+        try:
+            sent = base64.b64decode(sent, validate=True).partition(b":")[2]
+        except binascii.Error:
+            return False
+    elif scheme.lower() != "bearer":
+        return False
+    return hmac.compare_digest(sent, credential.encode())
+
+
+def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that keep clients from asking a proxy of `environment` for this address."""
+    variables = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+    if not any(environment.get(name) for name in variables):
+        return {}
+    names = [name for name in ("no_proxy", "NO_PROXY") if name in environment] or ["no_proxy"]
+    return {name: ",".join(filter(None, (environment.get(name), HOST))) for name in names}
+
+
+def _log(handler: web.RequestHandler) -> None:
+    """Log nothing: the handler has logged what failed, and kernels send many requests."""

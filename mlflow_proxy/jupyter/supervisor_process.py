@@ -1,0 +1,48 @@
+"""Starts the supervisor outside of any request to the `/mlflow/` route."""
+
+from typing import Any
+
+from jupyter_server.serverapp import ServerApp
+from tornado import httputil
+
+
+class SupervisorProcess:
+    """The supervisor as `handler`, jupyter-server-proxy's, runs it.
+
+    Only a handler of jupyter-server-proxy can start its process. All that have the same `arguments`
+    share its state, so that those that serve requests find the process running.
+    """
+
+    def __init__(
+        self, server_app: ServerApp, handler: type[Any], arguments: dict[str, Any]
+    ) -> None:
+        class Starter(handler):  # type: ignore[misc]
+            options: tuple[str, ...] = ()
+
+            def get_cmd(self) -> list[str]:
+                return [*super().get_cmd(), *self.options]
+
+        line = httputil.RequestStartLine("GET", server_app.base_url, "HTTP/1.0")
+        request = httputil.HTTPServerRequest(start_line=line, connection=_NoConnection())
+        self._starter = Starter(server_app.web_app, request, **arguments)
+
+    @property
+    def unix_socket(self) -> str:
+        """Path of the socket of the supervisor and MLflow."""
+        return str(self._starter.unix_socket)
+
+    async def ensure(self, *options: str) -> None:
+        """Start it with additional `options`, unless it runs; returns once it answers.
+
+        Raises:
+            Exception: any exception of jupyter-server-proxy.
+        """
+        self._starter.options = options
+        await self._starter.ensure_process()
+
+
+class _NoConnection(httputil.HTTPConnection):
+    """The part of a connection that a handler's constructor uses."""
+
+    def set_close_callback(self, callback: Any) -> None:
+        """Ignore `callback`, because there is no client that could disconnect."""

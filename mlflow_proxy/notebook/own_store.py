@@ -1,0 +1,68 @@
+"""Opens the dashboard's store for MLflow's client in this process.
+
+MLflow has a public entry point for stores, `mlflow.tracking_store`. But it also replaces the stores
+of every `mlflow server` of the environment. The registry that MLflow's client asks has no public
+name.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from mlflow_proxy.shared import sqlite_creation
+from mlflow_proxy.shared.revisions import Revisions
+from mlflow_proxy.shared.stores import sqlite_path
+
+from .cell_log import CellLog, RecordedStore
+
+Build = Callable[..., Any]
+
+
+def register(own: str, log: CellLog | None) -> None:
+    """Have MLflow's client open the store `own` by this module, and record in `log` what it logs.
+
+    Any other store remains as it would be without this package.
+    """
+    from mlflow.tracking._tracking_service.utils import (
+        _tracking_store_registry as registry,
+    )
+
+    for uri in {urlsplit(own).scheme: own, "sqlite": "sqlite://"}.values():
+        build = registry.get_store_builder(uri)
+        registry.register(urlsplit(uri).scheme, _builder(build, own, log))
+
+
+def _builder(build: Build, own: str, log: CellLog | None) -> Build:
+    def build_store(store_uri: str, artifact_uri: str | None = None, **options: Any) -> Any:
+        if store_uri == own:
+            if path := sqlite_path(store_uri):
+                _ensure(path, build, artifact_uri)
+            store = build(store_uri=store_uri, artifact_uri=artifact_uri, **options)
+            return RecordedStore(store, log) if log else store
+        if sqlite_path(store_uri):
+            artifact_uri = artifact_uri or _default_artifact_root()
+        return build(store_uri=store_uri, artifact_uri=artifact_uri, **options)
+
+    return build_store
+
+
+def _ensure(path: Path, build: Build, artifact_uri: str | None) -> None:
+    """Create the database atomically: the MLflow process or another kernel may do so as well."""
+    import mlflow
+
+    def create(aside: Path) -> None:
+        build(store_uri=f"sqlite:///{aside}", artifact_uri=artifact_uri).engine.dispose()
+
+    latest = Revisions.of(Path(mlflow.__file__).parent).latest
+    sqlite_creation.ensure(path, create, latest, report=lambda _step: None)
+
+
+def _default_artifact_root() -> str:
+    """MLflow's default for a store that a client opens.
+
+    The environment has that of the dashboard's store, whose experiments have the same numbers.
+    """
+    from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+
+    return str(DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH)
