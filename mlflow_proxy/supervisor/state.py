@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlflow_proxy.shared.reports import Failure, Idle
 
-from .backoff import Backoff
+from .backoff import Backoff, Retries
 from .progress import StartProgress
 
 
@@ -35,14 +35,17 @@ End = Crashed | Idle | Failure
 
 @dataclass
 class Status:
-    """`failure` is set in `State.FAILED`, and only there."""
+    """`failure` is set in `State.FAILED`, and only there; `retried` only in a start after it."""
 
     progress: StartProgress
     log_file: Path
     log_lines: deque[str]
     state: State = State.STARTING
     failure: Failure | None = None
+    retried: Failure | None = None
+    """Why the start before this one failed."""
     backoff: Backoff = field(default_factory=Backoff)
+    retries: Retries = field(default_factory=Retries)
     static_folder: Path | None = None
     """Folder of MLflow's static files, once the MLflow process has reported it."""
 

@@ -26,8 +26,6 @@ from .mlflow_process import MLflowCommand, MLflowProcess
 from .progress import StartHistory, StartProgress
 from .state import Crashed, End, State, Status, describe_exit
 
-RETRY_INTERVAL = 3.0  # seconds after a failure in which a page load does not start MLflow again
-
 _logger = logging.getLogger(__name__)
 
 Life = Callable[[MLflowProcess], Awaitable[End | None]]
@@ -55,7 +53,6 @@ class Supervisor:
         self.status = Status(StartProgress(self.history), self.log_file, self.output.lines)
         self._start_requested = asyncio.Event()
         self._agreed_upgrade: Upgrade | None = None
-        self._failed_at = 0.0
         self._stopping: dict[MLflowProcess, asyncio.Task[None]] = {}
         self._held = HeldRequests(self.listener)
         self._front = FrontServer(self.listener, self._respond, self._relay)
@@ -66,12 +63,6 @@ class Supervisor:
             self.status.backoff = Backoff()
             self._enter_starting()
             self._start_requested.set()
-
-    def start_unless_just_failed(self) -> None:
-        """Start MLflow, but not within `RETRY_INTERVAL` of a failure, so that users can read it."""
-        failed = self.status.state is State.FAILED
-        if not failed or time.monotonic() - self._failed_at > RETRY_INTERVAL:
-            self.start()
 
     async def run(self) -> int:
         """Run until Jupyter or a signal ends it; returns the exit code (see `main`)."""
@@ -95,7 +86,8 @@ class Supervisor:
             return decision
         match decision:
             case Decision.PAGE:
-                self.start_unless_just_failed()
+                if self.status.retries.is_due_for_people:
+                    self.start()
                 return answers.page(request, self.status)
             case Decision.START | Decision.UPGRADE:
                 if decision is Decision.UPGRADE and self.status.failure:
@@ -104,7 +96,9 @@ class Supervisor:
                 return answers.report(self.status, HTTPStatus.ACCEPTED)
             case Decision.WAKE:
                 self.start()
-            case Decision.UNAVAILABLE:
+            case Decision.RETRY | Decision.UNAVAILABLE:
+                if decision is Decision.RETRY:
+                    self.start()
                 return answers.unavailable(request, self.status)
         return None
 
@@ -129,6 +123,8 @@ class Supervisor:
         upgrade, self._agreed_upgrade = self._agreed_upgrade, None
         if upgrade:
             if failure := await self._run(partial(self._upgrade, upgrade), "--upgrade"):
+                # Another failure would replace the message, which says where the copy is.
+                self.status.retries.leave_to_people()
                 return failure
             self._enter_starting()
         options = ("--background",) if self.background else ()
@@ -202,7 +198,7 @@ class Supervisor:
                 self.status.state = State.IDLE
                 self._held.hold()
             case Failure(reason, remedy):
-                self._failed_at = time.monotonic()
+                self.status.retries.count()
                 self.status.failure = end
                 self.status.state = State.FAILED
                 self._held.release(is_ready=False)
@@ -211,10 +207,12 @@ class Supervisor:
 
     def _enter_starting(self, delay: float = 0.0, text: str = "") -> None:
         self.status.progress = StartProgress(self.history, delay=delay, text=text)
-        self.status.failure = None
+        self.status.retried, self.status.failure = self.status.failure, None
         self.status.state = State.STARTING
 
     def _enter_ready(self) -> None:
+        self.status.retries.reset()
+        self.status.retried = None
         self.status.state = State.READY
         self._front.close()
         self._held.release(is_ready=True)

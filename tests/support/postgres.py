@@ -18,12 +18,31 @@ DEBIAN = Path("/usr/lib/postgresql")
 USER, PASSWORD = "mlflow", "hunter2/%"  # the password has characters that a URI must quote
 
 
-class Postgres:
-    """A running server."""
+# PostgreSQL refuses to run as root.
+OPTIONS: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
 
-    def __init__(self, programs: Path, port: int) -> None:
+
+class Postgres:
+    """A server."""
+
+    def __init__(self, programs: Path, home: Path, port: int) -> None:
         self._programs = programs
+        self._home = home
         self.port = port
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run it; it can be run again later."""
+        home, port = self._home, str(self.port)
+        command = [str(self._programs / "postgres"), "-D", str(home / "data"), "-p", port, "-F"]
+        command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
+        with running(command, cwd=home, env=os.environ, log=home / "log", **OPTIONS):
+            wait_for(self.is_up, 30, "PostgreSQL did not start")
+            try:
+                yield
+            finally:  # without waiting for its clients
+                stop = [self._programs / "pg_ctl", "stop", "-D", home / "data", "-m", "fast"]
+                subprocess.run(stop, cwd=home, stdout=subprocess.DEVNULL, check=True, **OPTIONS)
 
     def uri(self, database: str, password: str = "hunter2%2F%25") -> str:
         """The store URI of `database`."""
@@ -59,22 +78,22 @@ class Postgres:
 
 @contextmanager
 def postgres_server() -> Iterator[Postgres]:
-    """Run PostgreSQL in a temporary folder; as user `postgres`, because it refuses root."""
+    """Run PostgreSQL in a temporary folder."""
+    with postgres_cluster() as server, server.running():
+        yield server
+
+
+@contextmanager
+def postgres_cluster() -> Iterator[Postgres]:
+    """A server in a temporary folder that is not running yet."""
     programs = max(DEBIAN.glob("*/bin"), key=lambda path: int(path.parent.name))
-    (port,) = free_ports(1)
-    options: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.getuid() == 0 else {}
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "password").write_text(PASSWORD)
-        if options:
+        if OPTIONS:
             for path in (home, home / "password"):
-                shutil.chown(path, **options)
+                shutil.chown(path, **OPTIONS)
         initdb = [programs / "initdb", "-D", home / "data", "-U", USER, "-A", "scram-sha-256"]
         initdb += ["--pwfile", home / "password", "--no-sync", "-E", "UTF8", "--no-locale"]
-        subprocess.run(initdb, cwd=home, stdout=subprocess.DEVNULL, check=True, **options)
-        command = [str(programs / "postgres"), "-D", str(home / "data"), "-p", str(port), "-F"]
-        command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
-        with running(command, cwd=home, env=os.environ, log=home / "log", **options):
-            server = Postgres(programs, port)
-            wait_for(server.is_up, 30, "PostgreSQL did not start")
-            yield server
+        subprocess.run(initdb, cwd=home, stdout=subprocess.DEVNULL, check=True, **OPTIONS)
+        yield Postgres(programs, home, free_ports(1)[0])

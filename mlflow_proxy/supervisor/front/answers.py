@@ -12,6 +12,7 @@ from typing import Any
 
 from mlflow_proxy.shared import addresses
 from mlflow_proxy.shared.icon import icon
+from mlflow_proxy.supervisor.backoff import LAST_RETRY_INTERVAL
 from mlflow_proxy.supervisor.state import State, Status
 
 from .http import Request, Response
@@ -27,7 +28,6 @@ PAGE_ADDRESSES = {
 # Seconds for `Retry-After`. MLflow's client tries eight times and waits this long in between: about
 # the rest of the start, because a second each would be too little on a slow machine.
 MIN_RETRY_AFTER, MAX_RETRY_AFTER = 1, 30
-RETRY_AFTER_FAILURE = 10
 # A client that comes back each time that MLflow is just ready would use up its eight tries on
 # crashes in a row; it should miss some of them.
 RETRY_AFTER_CRASHES = 30
@@ -74,11 +74,15 @@ def unavailable(request: Request, status: Status) -> Response:
     """Tell a program to come back later."""
     http_status, seconds = HTTPStatus.SERVICE_UNAVAILABLE, _remaining(status)
     if failure := status.failure:
-        message, seconds = f"{failure.reason} {failure.remedy}", RETRY_AFTER_FAILURE
+        message = f"{failure.reason} {failure.remedy}"
+        # The next request then starts MLflow again.
+        seconds = math.ceil(min(status.retries.seconds, LAST_RETRY_INTERVAL)) or MIN_RETRY_AFTER
     elif status.state is State.IDLE:
         message = "MLflow is stopped because it was not used."
     else:
         message = "MLflow is starting."
+        if failure := status.retried:
+            message += f" The last start failed. {failure.reason} {failure.remedy}"
         if status.backoff.crashes > 1:
             seconds = RETRY_AFTER_CRASHES
         if request.method == "POST" and MLFLOWS_CLIENT in request.headers.get("user-agent", ""):

@@ -16,6 +16,7 @@ class Decision(Enum):
     """What the supervisor does about a request."""
 
     PAGE = "answer with the page; start MLflow unless it failed a moment ago"
+    RETRY = "start MLflow again and tell the client to come back later"
     START = "start MLflow now"
     UPGRADE = "upgrade the database, then start MLflow"
     WAKE = "start MLflow and hold the request until it is ready"
@@ -39,9 +40,15 @@ def decide(request: Request, status: Status, is_holding: bool) -> Decision | Res
         return response
     if request.wants_page:
         return Decision.PAGE
-    idle = request.headers.get(addresses.IDLE_HEADER.lower())
-    if status.state is State.IDLE and is_use(request.path, idle):
-        return Decision.WAKE
+    return _decide_about_program(request, status, is_holding)
+
+
+def _decide_about_program(request: Request, status: Status, is_holding: bool) -> Decision:
+    if is_use(request.path, request.headers.get(addresses.IDLE_HEADER.lower())):
+        if status.state is State.IDLE:
+            return Decision.WAKE
+        if status.state is State.FAILED and not status.retries.seconds:
+            return Decision.RETRY
     is_restarting = status.state is State.STARTING and is_holding
     return Decision.HOLD if is_restarting else Decision.UNAVAILABLE
 

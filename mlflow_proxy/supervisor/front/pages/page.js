@@ -4,10 +4,16 @@
 
 const INTERVAL = 200; // milliseconds between status requests while MLflow starts
 const RETRY_INTERVAL = 2000; // milliseconds after a failed request, e.g. without a network
+// After a failure: milliseconds between status requests, and from the time that the user has come to
+// this page to the last of them. A hub's proxy counts each request as activity, so they must end.
+const WATCH_INTERVAL = 10_000;
+const WATCH_TIME = 600_000;
 
 const element = (id) => document.getElementById(id);
 const addresses = JSON.parse(element("addresses").textContent);
 let preloaded = false;
+let watch; // timer of the next status request after a failure
+let arrived = Date.now();
 
 // Jupyter's XSRF token, which a page of another user cannot read.
 function headers() {
@@ -78,19 +84,30 @@ async function follow() {
     }
     if (!answer.ok) throw new Error(answer.statusText);
     const report = await answer.json();
-    show(report);
+    // A program may have MLflow tried again: the user can read on, unless this leads to another state.
+    const isRetry = document.body.dataset.state === "failed" && report.state === "starting";
+    if (!isRetry) show(report);
     const policy = answer.headers.get("Content-Security-Policy") ?? "";
-    if (report.dashboard && !policy.includes("frame-ancestors 'none'")) preload();
+    if (report.state === "starting" && report.dashboard && !policy.includes("frame-ancestors 'none'")) preload();
   } catch {
     wait = RETRY_INTERVAL;
   }
+  followLater(wait);
+}
+
+function followLater(wait) {
+  clearTimeout(watch);
   if (document.body.dataset.state === "starting") setTimeout(follow, wait);
+  else if (!document.hidden && Date.now() - arrived < WATCH_TIME) {
+    watch = setTimeout(follow, WATCH_INTERVAL);
+  }
 }
 
 async function act(address) {
   const buttons = [element("again"), element("upgrade")];
   buttons.forEach((button) => { button.disabled = true; });
   setText("trouble", "");
+  arrived = Date.now();
   try {
     const answer = await fetch(address, {
       method: "POST",
@@ -117,9 +134,13 @@ element("agree").addEventListener("click", () => {
 });
 
 // A client or another tab may have started MLflow while this page was in the background.
-document.addEventListener("visibilitychange", () => {
+function arrive() {
+  arrived = Date.now();
   if (!document.hidden && document.body.dataset.state === "failed") follow();
-});
+}
+
+document.addEventListener("visibilitychange", arrive);
+window.addEventListener("focus", arrive);
 
 show(JSON.parse(element("report").textContent));
-if (document.body.dataset.state === "starting") setTimeout(follow, INTERVAL);
+followLater(INTERVAL);
