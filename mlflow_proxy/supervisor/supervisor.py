@@ -66,8 +66,8 @@ class Supervisor:
 
     async def run(self) -> int:
         """Run until Jupyter or a signal ends it; returns the exit code (see `main`)."""
+        end = asyncio.create_task(shutdown.wait(self.jupyter_pid))  # first: it handles signals
         life = asyncio.create_task(self._keep_running())
-        end = asyncio.create_task(shutdown.wait(self.jupyter_pid))
         try:
             done, _ = await asyncio.wait({life, end}, return_when=asyncio.FIRST_COMPLETED)
             return done.pop().result()
@@ -81,7 +81,7 @@ class Supervisor:
 
     def _respond(self, request: Request) -> Response | None:
         """Act on `request` and answer it; None for one that MLflow is to answer."""
-        decision = decide(request, self.status, self._held.is_holding)
+        decision = decide(request, self.status, self._held.holds_all)
         if isinstance(decision, Response):
             return decision
         match decision:
@@ -196,7 +196,7 @@ class Supervisor:
                 _logger.warning("%s Restarting in %g s.", reason, delay)
             case Idle():
                 self.status.state = State.IDLE
-                self._held.hold()
+                self._held.hold_all()
             case Failure(reason, remedy):
                 self.status.retries.count()
                 self.status.failure = end
@@ -209,6 +209,7 @@ class Supervisor:
         self.status.progress = StartProgress(self.history, delay=delay, text=text)
         self.status.retried, self.status.failure = self.status.failure, None
         self.status.state = State.STARTING
+        self._held.hold()
 
     def _enter_ready(self) -> None:
         self.status.retries.reset()

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from mlflow_proxy.shared import addresses
 from mlflow_proxy.shared.activity import is_use
+from mlflow_proxy.shared.addresses import WAIT
 from mlflow_proxy.shared.origins import is_own_origin
 from mlflow_proxy.supervisor.state import State, Status
 
@@ -27,10 +28,10 @@ class Decision(Enum):
 BUTTONS = {addresses.START: Decision.START, addresses.UPGRADE: Decision.UPGRADE}
 
 
-def decide(request: Request, status: Status, is_holding: bool) -> Decision | Response:
+def decide(request: Request, status: Status, holds_all: bool) -> Decision | Response:
     """Decide about `request`; returns the response if there is nothing else to do.
 
-    `is_holding`: MLflow was stopped because it was not used, and requests are held.
+    `holds_all`: MLflow was stopped because it was not used, and all requests are held.
     """
     if status.state is State.READY:  # accepted just before the supervisor stopped accepting
         return Decision.HOLD
@@ -40,17 +41,18 @@ def decide(request: Request, status: Status, is_holding: bool) -> Decision | Res
         return response
     if request.wants_page:
         return Decision.PAGE
-    return _decide_about_program(request, status, is_holding)
+    return _decide_about_program(request, status, holds_all)
 
 
-def _decide_about_program(request: Request, status: Status, is_holding: bool) -> Decision:
+def _decide_about_program(request: Request, status: Status, holds_all: bool) -> Decision:
+    asks_to_wait = request.headers.get(WAIT[0].lower()) == WAIT[1]
     if is_use(request.path, request.headers.get(addresses.IDLE_HEADER.lower())):
         if status.state is State.IDLE:
             return Decision.WAKE
         if status.state is State.FAILED and not status.retries.seconds:
-            return Decision.RETRY
-    is_restarting = status.state is State.STARTING and is_holding
-    return Decision.HOLD if is_restarting else Decision.UNAVAILABLE
+            return Decision.WAKE if asks_to_wait else Decision.RETRY
+    is_held = status.state is State.STARTING and (holds_all or asks_to_wait)
+    return Decision.HOLD if is_held else Decision.UNAVAILABLE
 
 
 def _refusal(request: Request, status: Status) -> Response | None:

@@ -1,4 +1,4 @@
-"""Requests that are held while MLflow restarts after an idle stop, then relayed to it."""
+"""Requests that are held while MLflow is stopped or starts, then relayed to it."""
 
 import asyncio
 import socket
@@ -10,27 +10,32 @@ CHUNK = 64 << 10  # bytes
 
 
 class HeldRequests:
-    """Holds requests between `hold` and `release`; MLflow then accepts on `listener`, or failed."""
+    """Holds requests between `hold` and `release`; MLflow then accepts on `listener`, or failed.
+
+    It holds from the beginning.
+    """
 
     def __init__(self, listener: socket.socket) -> None:
         self._address = listener.getsockname()
         self._released = asyncio.Event()
-        self._released.set()
         self._is_ready = False
         self._count = 0
-
-    @property
-    def is_holding(self) -> bool:
-        """Whether requests are held: MLflow was stopped because it was not used."""
-        return not self._released.is_set()
+        self.holds_all = False
+        """Whether all requests are to be held, not only those that ask to wait."""
 
     def hold(self) -> None:
         """Hold requests from now on."""
         self._released.clear()
 
+    def hold_all(self) -> None:
+        """Hold requests, all of them, from now on: no client must notice an idle stop."""
+        self.hold()
+        self.holds_all = True
+
     def release(self, is_ready: bool) -> None:
         """Relay all held requests if MLflow is ready, otherwise refuse them; idempotent."""
         self._is_ready = is_ready
+        self.holds_all = False
         self._released.set()
 
     async def relay(
