@@ -31,10 +31,12 @@ class Printed(NamedTuple):
     html: str
 
 
-def run_in_kernel(url: str, token: str, code: str, folder: str = "") -> str:
+def run_in_kernel(
+    url: str, token: str, code: str, folder: str = "", kernel: str = "python3"
+) -> str:
     """Run `code` in a kernel of the server at `url`, in `folder`; returns its stdout."""
     notebook = f"{folder}/{uuid.uuid4().hex}.ipynb".lstrip("/")
-    return run_cells(url, token, notebook, [code], TIMEOUT)[0].stdout
+    return run_cells(url, token, notebook, [code], TIMEOUT, kernel=kernel)[0].stdout
 
 
 def run_notebook(url: str, token: str, notebook: Path, timeout: float) -> list[Printed]:
@@ -48,10 +50,16 @@ def run_notebook(url: str, token: str, notebook: Path, timeout: float) -> list[P
 
 
 def run_cells(
-    url: str, token: str, notebook: str, codes: list[str], timeout: float
+    url: str,
+    token: str,
+    notebook: str,
+    codes: list[str],
+    timeout: float,
+    *,
+    kernel: str = "python3",
 ) -> list[Printed]:
     """Run `codes` in sequence in the kernel of `notebook` on the server at `url`."""
-    with _kernel(url, token, notebook) as request:
+    with _kernel(url, token, notebook, kernel) as request:
 
         async def run() -> list[Printed]:
             async with _channels(request) as connection:
@@ -87,13 +95,13 @@ def time_kernel(
 
 
 @contextmanager
-def _kernel(url: str, token: str, notebook: str) -> Iterator[HTTPRequest]:
+def _kernel(url: str, token: str, notebook: str, kernel: str = "python3") -> Iterator[HTTPRequest]:
     """Start a kernel for `notebook`; yields the request that opens its channels."""
     session = {
         "path": notebook,
         "type": "notebook",
         "name": "",
-        "kernel": {"name": "python3"},
+        "kernel": {"name": kernel},
     }
     with requests.Session() as client:
         client.headers["Authorization"] = f"token {token}"

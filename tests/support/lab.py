@@ -103,9 +103,9 @@ class Lab:
         (child,) = self.supervisor.children()
         return child
 
-    def run_in_kernel(self, code: str, folder: str = "") -> str:
+    def run_in_kernel(self, code: str, folder: str = "", kernel: str = "python3") -> str:
         """Run `code` in a kernel of this server, in `folder`; returns its stdout."""
-        return run_in_kernel(self.url, TOKEN, code, folder)
+        return run_in_kernel(self.url, TOKEN, code, folder, kernel)
 
 
 @contextmanager
