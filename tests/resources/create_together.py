@@ -1,7 +1,8 @@
 """Create one SQLite store from many processes at once: FOLDER, then `dashboard` or seconds each.
 
 A number is a kernel that logs a run after that many seconds. MLflow is imported once and the
-processes are forked afterwards, so that they run at the same time.
+processes are forked afterwards, so that they run at the same time. With the variable of the
+dashboard's address, kernels have this package's plugin.
 """
 
 import os

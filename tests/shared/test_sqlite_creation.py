@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -11,15 +12,17 @@ from pathlib import Path
 import pytest
 
 from mlflow_proxy.shared import sqlite_creation as creation
+from mlflow_proxy.shared.addresses import DASHBOARD_URL
 from mlflow_proxy.shared.reports import Step
 
 CREATE_TOGETHER = Path(__file__).parents[1] / "resources" / "create_together.py"
 
 
-def create_together(folder: Path, *programs: str) -> None:
+def create_together(folder: Path, *programs: str, with_plugin: bool = False) -> None:
     result = subprocess.run(
         [sys.executable, str(CREATE_TOGETHER), str(folder), *programs],
         cwd=folder,
+        env={**os.environ, **({DASHBOARD_URL: "/mlflow"} if with_plugin else {})},
         capture_output=True,
         text=True,
         timeout=120,
@@ -48,6 +51,11 @@ def test_a_kernel_and_dashboards_that_create_a_store_at_once_all_work(
 ) -> None:
     create_together(tmp_path, "dashboard", "dashboard", "dashboard", delay)
     check_store(tmp_path, runs=1)
+
+
+def test_kernels_with_the_package_that_create_a_store_at_once_all_work(tmp_path: Path) -> None:
+    create_together(tmp_path, "0", "0", "0", "0.2", with_plugin=True)
+    check_store(tmp_path, runs=4)
 
 
 def test_an_existing_store_is_not_touched(tmp_path: Path) -> None:
