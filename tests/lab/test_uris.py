@@ -1,0 +1,67 @@
+"""URIs in the environment as people write them: kernels and the dashboard have one store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from support.lab import Lab
+
+LOG_A_RUN = """
+import mlflow
+with mlflow.start_run() as run:
+    mlflow.log_text("hello", "hello.txt")
+print(run.info.run_id)
+"""
+WARNING = "MLFLOW_TRACKING_URI is set to another store"
+
+
+@pytest.mark.parametrize(
+    ("variables", "database"),
+    [
+        ({"MLFLOW_TRACKING_URI": ""}, "mlflow.db"),
+        ({"MLFLOW_TRACKING_URI": "  ", "MLFLOW_REGISTRY_URI": ""}, "mlflow.db"),
+        ({"MLFLOW_TRACKING_URI": " sqlite:///mine.db "}, "mine.db"),
+        (
+            {
+                "MLFLOW_TRACKING_URI": "sqlite:///mine.db",
+                "MLFLOW_REGISTRY_URI": "sqlite:///mine.db",
+            },
+            "mine.db",
+        ),
+    ],
+    ids=["empty", "blank", "blanks around", "relative"],
+)
+@pytest.mark.parametrize("kernels", ["database", "server"])
+def test_a_kernel_in_a_sub_folder_logs_to_the_dashboards_store(
+    start_lab: Callable[..., Lab], variables: dict[str, str], database: str, kernels: str
+) -> None:
+    lab = start_lab(env=variables, config=f"c.MLflowProxy.kernels = '{kernels}'")
+    (lab.root / "deep").mkdir()
+    run_id = lab.run_in_kernel(LOG_A_RUN, "deep").split()[-1]
+    lab.wait_until("ready")
+    assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
+    assert (lab.root / database).exists()
+    assert [*(lab.root / "deep").iterdir()] == []
+    assert WARNING not in lab.log.read_text()
+
+
+def test_a_kernel_in_a_sub_folder_logs_to_a_relative_file_store(
+    start_lab: Callable[..., Lab],
+) -> None:
+    lab = start_lab(env={"MLFLOW_TRACKING_URI": "./mlruns", "MLFLOW_ALLOW_FILE_STORE": "true"})
+    (lab.root / "deep").mkdir()
+    run_id = lab.run_in_kernel(LOG_A_RUN, "deep").split()[-1]
+    lab.wait_until("ready")
+    assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
+    assert [*(lab.root / "deep").iterdir()] == []
+    assert WARNING not in lab.log.read_text()
+
+
+def test_another_store_is_a_warning_and_stays(start_lab: Callable[..., Lab]) -> None:
+    variables = {"MLFLOW_TRACKING_URI": "sqlite:////tmp/other.db"}
+    lab = start_lab(env=variables, config="c.MLflowProxy.backend_store_uri = 'sqlite:///mine.db'")
+    code = "import os; print(os.environ['MLFLOW_TRACKING_URI'])"
+    assert lab.run_in_kernel(code).split()[-1] == "sqlite:////tmp/other.db"
+    assert WARNING in lab.log.read_text()
