@@ -25,13 +25,15 @@ DASHBOARD_FRAME = "/_proxy_dashboard"
 INPUT = "/_proxy/input"
 # Its page in which the dashboard shows an HTML artifact.
 ARTIFACT_FRAME = "/_proxy/artifact_frame"
-# Header of the dashboard's requests: seconds since the user's last input.
+# Header of the dashboard's requests: seconds since the user's last input, or 0 while the user
+# watches a run.
 IDLE_HEADER = "X-MLflow-Proxy-Idle"
 
 # MLflow's own paths.
 STATIC_FILES = "/static-files"
 TRACE_PAGE = f"{STATIC_FILES}/lib/notebook-trace-renderer/index.html"
 TELEMETRY = "/ajax-api/3.0/mlflow/ui-telemetry"
+RUN = "/ajax-api/2.0/mlflow/runs/get"
 
 SOCKET_FOLDER = "jupyter-server-proxy-"
 """Prefix of the name of the socket's folder, which jupyter-server-proxy uses as well."""
