@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Request, expect
 
 from support.browser import PATIENCE, chromium, picture, watch
 from support.lab import TOKEN, Lab, lab_server
@@ -27,19 +28,22 @@ HIDE = """hidden => {
 
 
 class Training:
-    """A run in `lab` that is still running."""
+    """A run in `lab` that is still running, in an experiment of its own."""
 
     def __init__(self, lab: Lab, name: str) -> None:
         self._lab = lab
-        run = {"experiment_id": "0", "run_name": name, "start_time": int(time.time() * 1000)}
+        created = lab.api("experiments/create", {"name": uuid.uuid4().hex})
+        self.experiment = f"#/experiments/{created['experiment_id']}"
+        run = {
+            "experiment_id": created["experiment_id"],
+            "run_name": name,
+            "start_time": int(time.time() * 1000),
+        }
         self.id: str = lab.api("runs/create", run)["run"]["info"]["run_id"]
         self.name = name
-        self.log(1)
-
-    def log(self, loss: float) -> None:
-        """Log a metric."""
-        metric = {"key": "loss", "value": loss, "timestamp": int(time.time() * 1000), "step": 0}
-        self._lab.api("runs/log-metric", {"run_id": self.id, **metric})
+        for step in range(2):  # MLflow refreshes a curve, not a single value
+            metric = {"key": "loss", "value": 1, "timestamp": run["start_time"], "step": step}
+            lab.api("runs/log-metric", {"run_id": self.id, **metric})
 
     def rename(self, name: str) -> None:
         """Change the name, which the table of runs shows."""
@@ -53,8 +57,8 @@ class Training:
 class Watched:
     """The dashboard of `lab` in a page whose time the test passes."""
 
-    def __init__(self, browser: Browser, lab: Lab, address: str, **options: str) -> None:
-        self.page = browser.new_page(viewport={"width": 1280, "height": 800}, **options)
+    def __init__(self, browser: Browser, lab: Lab, address: str) -> None:
+        self.page = browser.new_page(viewport={"width": 1280, "height": 800})
         self.page.set_default_timeout(PATIENCE)
         self.page.clock.install()
         self.page.goto(f"{lab.mlflow_url}/?token={TOKEN}{address}")
@@ -67,10 +71,17 @@ class Watched:
         for _ in range(-(-seconds // REFRESH)):
             self.sent.clear()
             self.page.clock.fast_forward(1000 * REFRESH)
-            self.page.wait_for_timeout(300)
+            self.settle()
+        return [request.url for request in self.sent]
+
+    def settle(self) -> None:
+        """Wait until the page sends no more requests."""
+        count = -1
+        while count < len(self.sent):
+            count = len(self.sent)
             for request in list(self.sent):
                 request.response()
-        return [request.url for request in self.sent]
+            self.page.wait_for_timeout(300)
 
     def pass_time_until_paused(self, most: int) -> None:
         """Pass at most so many seconds, until a refresh is held."""
@@ -98,16 +109,16 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-def open_table(browser: Browser, lab: Lab, name: str, **options: str) -> Watched:
-    """Open the table of runs, in which the run `name` stands."""
-    watched = Watched(browser, lab, "#/experiments/0/runs", **options)
-    expect(watched.page.get_by_text(name).first).to_be_visible()
+def open_table(browser: Browser, lab: Lab, training: Training) -> Watched:
+    """Open the table of runs that has `training`."""
+    watched = Watched(browser, lab, f"{training.experiment}/runs")
+    expect(watched.page.get_by_text(training.name).first).to_be_visible()
     return watched
 
 
 def test_a_running_run_is_refreshed_until_it_has_ended(hub_lab: Lab, browser: Browser) -> None:
     training = Training(hub_lab, "epoch-one")
-    watched = open_table(browser, hub_lab, training.name)
+    watched = open_table(browser, hub_lab, training)
     troubles = watch(watched.page)
     assert any(url.endswith("runs/search") for url in watched.pass_time(2 * PAUSE))
     training.rename("epoch-two")
@@ -132,7 +143,7 @@ def test_a_running_run_is_refreshed_until_it_has_ended(hub_lab: Lab, browser: Br
 def test_any_input_resumes(hub_lab: Lab, browser: Browser, key: str) -> None:
     training = Training(hub_lab, f"before-{key}")
     training.end()
-    watched = open_table(browser, hub_lab, training.name)
+    watched = open_table(browser, hub_lab, training)
     watched.pass_time_until_paused(2 * PAUSE)
     training.rename(f"after-{key}")
     page = watched.page
@@ -146,7 +157,7 @@ def test_any_input_resumes(hub_lab: Lab, browser: Browser, key: str) -> None:
 
 def test_a_hidden_page_pauses_and_goes_on_when_it_is_shown(hub_lab: Lab, browser: Browser) -> None:
     training = Training(hub_lab, "behind")
-    watched = open_table(browser, hub_lab, training.name)
+    watched = open_table(browser, hub_lab, training)
     watched.pass_time(PAUSE)
     watched.hide(True)
     watched.pass_time_until_paused(5 * REFRESH)
@@ -168,7 +179,7 @@ def test_a_frame_that_jupyterlab_hides_pauses(hub_lab: Lab, browser: Browser) ->
     training = Training(hub_lab, "framed")
     watched = Watched(browser, hub_lab, "")
     watched.page.set_content(f"""<div id="tab"><iframe style="width: 1200px; height: 700px"
-        src="{hub_lab.mlflow_url}/#/experiments/0/runs"></iframe></div>""")
+        src="{hub_lab.mlflow_url}/{training.experiment}/runs"></iframe></div>""")
     frame = watched.page.frame_locator("iframe")
     watched.notice = frame.get_by_role("status").filter(has_text=NOTICE)
     expect(frame.get_by_text(training.name).first).to_be_visible()
@@ -186,12 +197,13 @@ def test_a_frame_that_jupyterlab_hides_pauses(hub_lab: Lab, browser: Browser) ->
 
 def test_an_hour_after_the_last_input_the_page_pauses(hub_lab: Lab, browser: Browser) -> None:
     training = Training(hub_lab, "endless")
-    watched = open_table(browser, hub_lab, training.name)
-    assert watched.pass_time(3600 - 3 * REFRESH)
-    watched.page.keyboard.press("Shift")
-    watched.pass_time(5 * REFRESH)
-    assert watched.pass_time(REFRESH)
-    watched.pass_time_until_paused(3600)
+    watched = open_table(browser, hub_lab, training)
+    for _ in range(2):
+        watched.page.keyboard.press("Shift")
+        watched.page.clock.fast_forward(1000 * (3600 - 3 * REFRESH))
+        assert watched.pass_time(REFRESH)
+        assert watched.notice.count() == 0
+    watched.pass_time_until_paused(6 * REFRESH)
     training.end()
 
 
@@ -200,7 +212,7 @@ def test_the_charts_of_one_run_are_refreshed_until_it_has_ended(
     hub_lab: Lab, browser: Browser, status: str
 ) -> None:
     training = Training(hub_lab, f"curve-{status}")
-    address = f"#/experiments/0/runs/{training.id}/model-metrics"
+    address = f"{training.experiment}/runs/{training.id}/model-metrics"
     watched = Watched(browser, hub_lab, address)
     expect(watched.page.get_by_text("loss").first).to_be_visible()
     # MLflow requests the metric and never the status.
@@ -211,8 +223,8 @@ def test_the_charts_of_one_run_are_refreshed_until_it_has_ended(
 
 def test_a_run_that_a_filter_no_longer_finds_is_not_watched(hub_lab: Lab, browser: Browser) -> None:
     training = Training(hub_lab, "filtered")
-    address = "#/experiments/0/runs?searchFilter=attributes.status%20%3D%20%27RUNNING%27"
-    watched = Watched(browser, hub_lab, address)
+    search = "searchFilter=attributes.status%20%3D%20%27RUNNING%27"
+    watched = Watched(browser, hub_lab, f"{training.experiment}/runs?{search}")
     expect(watched.page.get_by_text("filtered").first).to_be_visible()
     assert watched.pass_time(2 * PAUSE)
     training.end()
@@ -222,7 +234,7 @@ def test_a_run_that_a_filter_no_longer_finds_is_not_watched(hub_lab: Lab, browse
 def test_a_run_of_a_page_that_was_left_is_not_watched(hub_lab: Lab, browser: Browser) -> None:
     training = Training(hub_lab, "left")
     other = hub_lab.api("experiments/create", {"name": f"without {training.id}"})
-    watched = open_table(browser, hub_lab, training.name)
+    watched = open_table(browser, hub_lab, training)
     watched.pass_time(PAUSE)
     watched.page.evaluate(f"location.hash = '/experiments/{other['experiment_id']}/runs'")
     expect(watched.page.get_by_text(re.compile("No runs|no runs")).first).to_be_visible()
@@ -235,10 +247,11 @@ def test_the_notice_is_readable_in_the_dark_theme_and_in_a_narrow_frame(
 ) -> None:
     training = Training(hub_lab, "dark")
     training.end()
-    watched = open_table(browser, hub_lab, training.name)
+    watched = open_table(browser, hub_lab, training)
     for theme, size in (("dark", (1280, 800)), ("light", (320, 400))):
         page = watched.page
-        page.evaluate(f"localStorage._mlflow_dark_mode_toggle_enabled = {theme == 'dark'}")
+        is_dark = str(theme == "dark").lower()
+        page.evaluate(f"localStorage._mlflow_dark_mode_toggle_enabled = {is_dark}")
         page.reload()
         expect(page.get_by_text(training.name).first).to_be_visible()
         watched.pass_time_until_paused(2 * PAUSE)
@@ -263,7 +276,7 @@ def test_mlflow_is_stopped_only_once_the_run_is_no_longer_watched(
     lab = start_lab(config=f"c.MLflowProxy.idle_timeout = {idle_timeout}")
     lab.wait_until("ready")
     training = Training(lab, "watched")
-    watched = open_table(browser, lab, training.name)
+    watched = open_table(browser, lab, training)
     deadline = time.monotonic() + 2 * idle_timeout
     while time.monotonic() < deadline:
         assert watched.pass_time(REFRESH)  # of the page's clock, which is faster than MLflow's

@@ -87,10 +87,10 @@
     });
   }
 
-  function releaseAll() {
+  function releaseAll(event) {
     held.forEach((release) => release());
     held.clear();
-    pauseNotice.hide();
+    pauseNotice.hide(event);
   }
 
   // MLflow polls with `fetch`. Other requests are not held.
@@ -115,7 +115,7 @@
   function onInput(event) {
     if (!event.isTrusted) return; // sent by a script
     lastInput = Date.now();
-    releaseAll();
+    releaseAll(event);
     reporting ??= setTimeout(report, Math.max(0, lastSent + REPORT_INTERVAL - lastInput));
   }
 

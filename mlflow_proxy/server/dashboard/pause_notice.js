@@ -15,8 +15,16 @@ const pauseNotice = (() => {
   bar.style.cssText = STYLE;
   bar.textContent = TEXT;
 
+  const remove = () => bar.remove();
+
   return {
     show: () => document.body.append(bar),
-    hide: () => bar.remove(),
+
+    // `event`: the input that resumes the refresh, if any. A click on the bar ends on the bar.
+    hide(event) {
+      const isPressed = event?.type === "pointerdown" && event.target === bar;
+      if (isPressed) window.addEventListener("pointerup", remove, { capture: true, once: true });
+      else remove();
+    },
   };
 })();
