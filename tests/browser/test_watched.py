@@ -4,95 +4,25 @@ from __future__ import annotations
 
 import re
 import time
-import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Request, expect
+from playwright.sync_api import Browser, Page, expect
 
-from support.browser import PATIENCE, chromium, picture, watch
-from support.lab import TOKEN, Lab, lab_server
+from support.browser import chromium, picture, watch
+from support.lab import Lab, lab_server
 from support.waiting import wait_for
+from support.watched_page import NOTICE, PAUSE, REFRESH, Training, Watched
 
 pytestmark = pytest.mark.browser
 # All that a page's pause depends on. Each user has a domain, so that frames are allowed.
 ON_HUB = {"JUPYTERHUB_SERVICE_PREFIX": "/", "JUPYTERHUB_HOST": "http://hub.example.org"}
-REFRESH = 31  # seconds, a little more than MLflow's interval
-PAUSE = 150  # seconds, a little more than the time to the pause on a hub
-NOTICE = "Refresh is paused because this page was not used. Click to resume."
-HIDE = """hidden => {
-    const state = hidden ? "hidden" : "visible";
-    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
-    document.dispatchEvent(new Event("visibilitychange"));
-}"""
 
-
-class Training:
-    """A run in `lab` that is still running, in an experiment of its own."""
-
-    def __init__(self, lab: Lab, name: str) -> None:
-        self._lab = lab
-        created = lab.api("experiments/create", {"name": uuid.uuid4().hex})
-        self.experiment = f"#/experiments/{created['experiment_id']}"
-        run = {
-            "experiment_id": created["experiment_id"],
-            "run_name": name,
-            "start_time": int(time.time() * 1000),
-        }
-        self.id: str = lab.api("runs/create", run)["run"]["info"]["run_id"]
-        self.name = name
-        for step in range(2):  # MLflow refreshes a curve, not a single value
-            metric = {"key": "loss", "value": 1, "timestamp": run["start_time"], "step": step}
-            lab.api("runs/log-metric", {"run_id": self.id, **metric})
-
-    def rename(self, name: str) -> None:
-        """Change the name, which the table of runs shows."""
-        self._lab.api("runs/update", {"run_id": self.id, "run_name": name})
-
-    def end(self, status: str = "FINISHED") -> None:
-        """End the run."""
-        self._lab.api("runs/update", {"run_id": self.id, "status": status, "end_time": 1})
-
-
-class Watched:
-    """The dashboard of `lab` in a page whose time the test passes."""
-
-    def __init__(self, browser: Browser, lab: Lab, address: str) -> None:
-        self.page = browser.new_page(viewport={"width": 1280, "height": 800})
-        self.page.set_default_timeout(PATIENCE)
-        self.page.clock.install()
-        self.page.goto(f"{lab.mlflow_url}/?token={TOKEN}{address}")
-        self.sent: list[Request] = []
-        self.page.on("request", lambda request: self.sent.append(request))  # noqa: PLW0108
-        self.notice = self.page.get_by_role("status").filter(has_text=NOTICE)
-
-    def pass_time(self, seconds: int) -> list[str]:
-        """Pass time, a refresh at a time; returns the addresses of the last refresh."""
-        for _ in range(-(-seconds // REFRESH)):
-            self.sent.clear()
-            self.page.clock.fast_forward(1000 * REFRESH)
-            self.settle()
-        return [request.url for request in self.sent]
-
-    def settle(self) -> None:
-        """Wait until the page sends no more requests."""
-        count = -1
-        while count < len(self.sent):
-            count = len(self.sent)
-            for request in list(self.sent):
-                request.response()
-            self.page.wait_for_timeout(300)
-
-    def pass_time_until_paused(self, most: int) -> None:
-        """Pass at most so many seconds, until a refresh is held."""
-        for _ in range(most // REFRESH):
-            if not self.pass_time(REFRESH) and self.notice.is_visible():
-                return
-        pytest.fail(f"not paused: {[request.url for request in self.sent]}")
-
-    def hide(self, hidden: bool) -> None:
-        """Hide the page as another tab in front of it would, or show it again."""
-        self.page.evaluate(HIDE, hidden)
+INPUTS: dict[str, Callable[[Page], None]] = {
+    "key": lambda page: page.keyboard.press("Shift"),
+    "wheel": lambda page: page.mouse.wheel(0, 10),
+    "click": lambda page: page.mouse.click(1270, 790),
+}
 
 
 @pytest.fixture(scope="module")
@@ -139,19 +69,15 @@ def test_a_running_run_is_refreshed_until_it_has_ended(hub_lab: Lab, browser: Br
     assert not troubles
 
 
-@pytest.mark.parametrize("key", ["key", "wheel", "click"])
-def test_any_input_resumes(hub_lab: Lab, browser: Browser, key: str) -> None:
-    training = Training(hub_lab, f"before-{key}")
+@pytest.mark.parametrize("name", INPUTS)
+def test_any_input_resumes(hub_lab: Lab, browser: Browser, name: str) -> None:
+    training = Training(hub_lab, f"before-{name}")
     training.end()
     watched = open_table(browser, hub_lab, training)
     watched.pass_time_until_paused(2 * PAUSE)
-    training.rename(f"after-{key}")
-    page = watched.page
-    page.mouse.move(640, 780)
-    page.keyboard.press("Shift") if key == "key" else None
-    page.mouse.wheel(0, 10) if key == "wheel" else None
-    page.mouse.click(1270, 790) if key == "click" else None
-    expect(page.get_by_text(f"after-{key}").first).to_be_visible()
+    training.rename(f"after-{name}")
+    INPUTS[name](watched.page)
+    expect(watched.page.get_by_text(f"after-{name}").first).to_be_visible()
     expect(watched.notice).to_have_count(0)
 
 
