@@ -34,14 +34,22 @@ const watchedRuns = (() => {
     const shownBy = page();
     const path = new URL(response.url, location.href).pathname;
     if (!response.ok || !ABOUT_RUNS.test(path)) return;
-    note(await response.clone().json(), shownBy);
+    const found = await response.clone().json();
+    // A run that is deleted, or that another filter does not find, is no longer in the table.
+    if (path.endsWith("/search")) forget((other) => other === shownBy);
+    note(found, shownBy);
   }
 
-  // Forgets the runs of pages that the user has left; a run's other tabs have its id in their address.
-  function inView() {
+  // Forgets runs by the page that showed them. Those in the page's address stay: it is about them, and
+  // a run's other tabs do not ask for it again.
+  function forget(isOver) {
     for (const [id, shownBy] of running) {
-      if (shownBy !== page() && !location.hash.includes(id)) running.delete(id);
+      if (isOver(shownBy) && !location.hash.includes(id)) running.delete(id);
     }
+  }
+
+  function inView() {
+    forget((shownBy) => shownBy !== page());
     return [...running];
   }
 
