@@ -99,7 +99,8 @@ class MLflowProxy(Configurable):
         help="""
         Seconds without use before MLflow is stopped; the next use starts it again. 0: never. Use is
         a page opened, a click, key or scroll in the dashboard, a request of an API client; a
-        dashboard that is merely left open is not used.
+        dashboard that is merely left open is not used, unless it is visible and shows a run that
+        is still running, for up to an hour after the last input.
         """,
     ).tag(config=True)
 

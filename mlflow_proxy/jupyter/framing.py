@@ -8,15 +8,11 @@ import os
 from collections.abc import Mapping
 
 from mlflow_proxy.shared.addresses import ARTIFACT_FRAME
+from mlflow_proxy.shared.hub import is_on_hub
 
 FORBIDDEN = "frame-ancestors 'none'"  # JupyterHub's default
 OWN = "frame-ancestors 'self'"  # Jupyter Server's default
 POLICY = "Content-Security-Policy"
-
-
-def is_on_hub() -> bool:
-    """Whether this Jupyter server was started by JupyterHub."""
-    return "JUPYTERHUB_SERVICE_PREFIX" in os.environ
 
 
 def frame_ancestors(headers: Mapping[str, str], path: str = "/") -> str:

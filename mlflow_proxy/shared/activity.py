@@ -3,7 +3,8 @@
 Use is a page load, a user's click, key or scroll in the dashboard, or an API client's request. An
 open dashboard refreshes itself with the same requests that a user's clicks cause. A script in the
 dashboard (server/dashboard/input_reporter.js) therefore adds to each request the seconds since the
-user's last input.
+user's last input. To watch a training is use without input: while a visible page shows a run that
+is still running, the script sends 0, for up to an hour after the last input.
 """
 
 import math

@@ -25,7 +25,8 @@ DASHBOARD_FRAME = "/_proxy_dashboard"
 INPUT = "/_proxy/input"
 # Its page in which the dashboard shows an HTML artifact.
 ARTIFACT_FRAME = "/_proxy/artifact_frame"
-# Header of the dashboard's requests: seconds since the user's last input.
+# Header of the dashboard's requests: seconds since the user's last input, or 0 while the user
+# watches a run.
 IDLE_HEADER = "X-MLflow-Proxy-Idle"
 
 # Header of a request that the supervisor holds until MLflow is ready (RFC 7240, 4.3; in seconds, as
@@ -36,6 +37,7 @@ WAIT = ("Prefer", "wait=120")
 STATIC_FILES = "/static-files"
 TRACE_PAGE = f"{STATIC_FILES}/lib/notebook-trace-renderer/index.html"
 TELEMETRY = "/ajax-api/3.0/mlflow/ui-telemetry"
+RUN = "/ajax-api/2.0/mlflow/runs/get"
 
 SOCKET_FOLDER = "jupyter-server-proxy-"
 """Prefix of the name of the socket's folder, which jupyter-server-proxy uses as well."""

@@ -21,7 +21,9 @@ def test_a_stale_tab_sends_no_requests_until_a_click_restarts_mlflow(
 ) -> None:
     lab = start_lab(config=f"c.MLflowProxy.idle_timeout = {IDLE_TIMEOUT}")
     lab.wait_until("ready")
-    lab.api("runs/create", {"experiment_id": "0", "run_name": "of yesterday", "start_time": 1})
+    run = {"experiment_id": "0", "run_name": "of yesterday", "start_time": 1}
+    run_id = lab.api("runs/create", run)["run"]["info"]["run_id"]
+    lab.api("runs/update", {"run_id": run_id, "status": "FINISHED", "end_time": 2})
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.set_default_timeout(PATIENCE)
@@ -41,11 +43,14 @@ def test_a_stale_tab_sends_no_requests_until_a_click_restarts_mlflow(
         assert lab.status()["state"] == "idle"
         assert not [request.url for request in sent]
         expect(row).to_be_visible()
+        notice = page.get_by_role("status").filter(has_text="Refresh is paused")
+        expect(notice).to_be_visible()
         picture(page, "idle-stale")
 
         troubles = watch(page)
         row.click()
         expect(page.get_by_text("Created by", exact=False).first).to_be_visible()
+        assert notice.count() == 0
         picture(page, "idle-back")
         assert lab.status()["state"] == "ready"
         assert not troubles

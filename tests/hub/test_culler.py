@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,7 +29,7 @@ def test_the_culler_stops_a_server_whose_dashboard_is_open_but_unused(hub: Hub) 
         page = browser.new_page()
         page.set_default_timeout(PATIENCE)
         page.clock.install()
-        open_dashboard(hub, page)
+        open_dashboard(hub, page, "erin")
         refreshed: list[str] = []
         page.on("request", lambda request: refreshed.append(request.url))
         for _ in range(5):  # the page's clock advances by 2.5 minutes
@@ -53,14 +54,53 @@ def test_the_culler_stops_a_server_whose_dashboard_is_open_but_unused(hub: Hub) 
             assert hub.server_state("frank")["ready"]
 
 
-def open_dashboard(hub: Hub, page: Page) -> None:
-    """Log erin in and open a page that refreshes itself."""
-    page.goto(f"{hub.origin}{BASE_URL}hub/login?next={BASE_URL}user/erin/mlflow/")
-    page.get_by_label("Username").fill("erin")
+def test_a_watched_run_keeps_the_culler_away_for_an_hour_at_most(hub: Hub) -> None:
+    hub.start_server("grace")
+    mapping = f"--host-resolver-rules=MAP {HOST} 127.0.0.1"
+    with chromium(mapping) as browser:
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.clock.install()
+        start_run(hub, "grace")
+        open_dashboard(hub, page, "grace")
+        expect(page.get_by_text("training").first).to_be_visible()
+        with idle_culler(hub):
+            deadline = time.monotonic() + 3 * TIMEOUT
+            while time.monotonic() < deadline:
+                page.clock.fast_forward(31_000)
+                page.wait_for_timeout(500)
+                assert hub.server_state("grace")["ready"]
+
+            page.clock.fast_forward(3_600_000)  # since the last input
+
+            def is_culled() -> bool:
+                page.clock.fast_forward(31_000)
+                return not hub.server_state("grace")
+
+            wait_for(is_culled, 30, "the server is still running an hour after the last input")
+            assert page.get_by_role("status").filter(has_text="Refresh is paused").is_visible()
+
+
+def start_run(hub: Hub, user: str) -> None:
+    """Start a run that does not end."""
+    headers = {"Authorization": f"token {hub.token(user)}"}
+    create = hub.mlflow(user, "/api/2.0/mlflow/runs/create")
+    run = {"experiment_id": "0", "run_name": "training", "start_time": 1}
+
+    def is_created() -> bool:  # once MLflow is up
+        return hub.session_of(user).post(create, json=run, headers=headers, timeout=30).ok
+
+    wait_for(is_created, 90, "MLflow did not start")
+
+
+def open_dashboard(hub: Hub, page: Page, user: str) -> None:
+    """Log `user` in and open a page that refreshes itself."""
+    page.goto(f"{hub.origin}{BASE_URL}hub/login?next={BASE_URL}user/{user}/mlflow/")
+    page.get_by_label("Username").fill(user)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("Experiments").first).to_be_visible(timeout=PATIENCE)
-    page.goto(f"{hub.origin}{BASE_URL}user/erin/mlflow/#/experiments/0/runs")
+    page.goto(f"{hub.origin}{BASE_URL}user/{user}/mlflow/#/experiments/0/runs")
     expect(page.get_by_text("Training runs").first).to_be_visible(timeout=PATIENCE)
 
 

@@ -18,7 +18,7 @@ def test_a_page_has_the_policy_with_its_own_nonce(media_type: bytes, path: str) 
     for _ in range(2):
         headers = ask(PagePolicy(app), path).headers
         directives = dict(each.split(" ", 1) for each in headers[POLICY].split("; "))
-        nonce = app.scopes[-1][NONCE]
+        nonce = app.scopes[-1][NONCE]()
         assert len(nonce) > 20
         assert directives["script-src"] == f"'nonce-{nonce}' 'strict-dynamic'"
         assert (directives["default-src"], directives["object-src"]) == ("'self'", "'none'")

@@ -8,7 +8,7 @@ import pytest
 
 from mlflow_proxy.server.middleware.page_policy import PagePolicy
 from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
-from mlflow_proxy.shared.addresses import ARTIFACT_FRAME, IDLE_HEADER, INPUT, TRACE_PAGE
+from mlflow_proxy.shared.addresses import ARTIFACT_FRAME, IDLE_HEADER, INPUT, RUN, TRACE_PAGE
 from support.asgi import Recorder, ask
 
 DASHBOARD = b'<html><head><script src="static-files/main.js"></script></head></html>'
@@ -35,11 +35,15 @@ def test_the_dashboard_gets_our_scripts_before_its_own() -> None:
 def test_the_scripts_get_their_addresses_as_data() -> None:
     page = ask(Pages(Recorder(body=DASHBOARD), 60.0), "/").body
     assert data(page) == {
+        "attended": "15",
         "artifact-frame": ARTIFACT_FRAME[1:],
         "base": "./",
         "idle-header": IDLE_HEADER,
         "input": INPUT[1:],
         "pause-after": "60",
+        "run": RUN[1:],
+        "trace-page": TRACE_PAGE[1:],
+        "watch-limit": "3600",
     }
 
 

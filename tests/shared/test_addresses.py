@@ -34,6 +34,8 @@ def test_the_files_that_spell_no_address_are_found() -> None:
         "artifact_frame.html",
         "artifact_frame.js",
         "input_reporter.js",
+        "trace_links.js",
+        "watched_runs.js",
     }
     assert {"STATUS", "INPUT", "IDLE_HEADER", "TRACE_PAGE", "DASHBOARD_URL"} <= set(ADDRESSES)
 

@@ -1,24 +1,39 @@
 // Part of every dashboard page, before MLflow's own scripts. A user's requests look like those of the
 // page's own refresh, so each request gets a header with the seconds since the user's last input. A
 // page without input for a long time holds its requests until there is one, because a hub's proxy
-// counts every request as activity. Each request also gets Jupyter's XSRF token, which a page of
-// another user cannot read. The element's data has the addresses (see middleware/pages.py).
+// counts every request as activity. Unless a run is watched: the page is visible, shows a run that is
+// still running, and had an input within the limit. Each request also gets Jupyter's XSRF token, which
+// a page of another user cannot read. The element's data has the addresses (see middleware/pages.py).
 "use strict";
 
 (() => {
   const REPORT_INTERVAL = 60e3; // milliseconds; an input without a request is reported this late
-  const INPUTS = ["pointerdown", "keydown", "wheel", "touchmove"]; // `scroll` may be a script's
+  // `scroll` may be a script's; a screen reader may cause a `click` alone.
+  const INPUTS = ["pointerdown", "click", "keydown", "wheel", "touchmove"];
 
-  const { base: root, idleHeader, input, pauseAfter } = document.currentScript.dataset;
+  const {
+    attended, base: root, idleHeader, input, pauseAfter, watchLimit
+  } = document.currentScript.dataset;
   const base = new URL(root, location.href).href;
+  const attendedMs = 1e3 * Number(attended); // requests until then are the input's
   const pauseAfterMs = 1e3 * Number(pauseAfter) || Infinity;
+  const watchLimitMs = 1e3 * Number(watchLimit);
   const plainFetch = window.fetch;
   let lastInput = Date.now(); // a user has just opened the page
   let lastSent = lastInput;
   let reporting = null;
-  let held = [];
+  const held = new Set();
 
   const idle = () => Math.max(0, Date.now() - lastInput);
+
+  // JupyterLab hides the frames of tabs that are not in front. A frame of another site is null.
+  const isInFront = () => !window.frameElement || window.frameElement.getClientRects().length > 0;
+  const isVisible = () => document.visibilityState === "visible" && isInFront();
+  const mayBeWatched = () => isVisible() && idle() < watchLimitMs && watchedRuns.hasAny();
+
+  async function isWatched() {
+    return mayBeWatched() && watchedRuns.areRunning((address) => sendNow(address, {}, idle()));
+  }
 
   function isOurs(target) {
     try {
@@ -28,28 +43,55 @@
     }
   }
 
-  function mark(set) {
+  function mark(set, milliseconds) {
     lastSent = Date.now();
-    set(idleHeader, (idle() / 1e3).toFixed(1));
+    set(idleHeader, (milliseconds / 1e3).toFixed(1));
     const token = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1];
     if (token) set("X-XSRFToken", token);
   }
 
-  window.fetch = function (target, options) {
+  function sendNow(target, options, milliseconds) {
+    const inherited = target instanceof Request ? target.headers : undefined;
+    const headers = new Headers(options?.headers ?? inherited);
+    mark((name, value) => headers.set(name, value), milliseconds);
+    return plainFetch.call(window, target, { ...options, headers });
+  }
+
+  async function sendWhenInUse(target, options) {
+    const watched = await isWatched();
+    if (!watched && idle() >= pauseAfterMs) {
+      await hold(options?.signal ?? (target instanceof Request ? target.signal : undefined));
+    }
+    return sendNow(target, options, watched ? 0 : idle());
+  }
+
+  window.fetch = async function (target, options) {
     if (!isOurs(target)) return plainFetch.call(window, target, options);
-    const isRequest = target instanceof Request;
-    const send = () => {
-      const headers = new Headers(options?.headers ?? (isRequest ? target.headers : undefined));
-      mark((name, value) => headers.set(name, value));
-      return plainFetch.call(window, target, { ...options, headers });
-    };
-    if (idle() < pauseAfterMs) return send();
-    const signal = options?.signal ?? (isRequest ? target.signal : undefined);
-    return new Promise((release) => {
-      held.push(release);
-      signal?.addEventListener("abort", release);
-    }).then(send);
+    const isPaused = idle() >= pauseAfterMs;
+    const response = isPaused || (idle() >= attendedMs && mayBeWatched())
+      ? await sendWhenInUse(target, options)
+      : await sendNow(target, options, idle());
+    watchedRuns.read(response);
+    return response;
   };
+
+  function hold(signal) {
+    pauseNotice.show();
+    return new Promise((release) => {
+      held.add(release);
+      signal?.addEventListener("abort", () => {
+        release();
+        held.delete(release);
+        if (held.size === 0) pauseNotice.hide();
+      });
+    });
+  }
+
+  function releaseAll(event) {
+    held.forEach((release) => release());
+    held.clear();
+    pauseNotice.hide(event);
+  }
 
   // MLflow polls with `fetch`. Other requests are not held.
   const { open, send } = XMLHttpRequest.prototype;
@@ -60,7 +102,7 @@
     else ours.delete(this);
   };
   XMLHttpRequest.prototype.send = function (body) {
-    if (ours.has(this)) mark((name, value) => this.setRequestHeader(name, value));
+    if (ours.has(this)) mark((name, value) => this.setRequestHeader(name, value), idle());
     send.call(this, body);
   };
 
@@ -73,12 +115,17 @@
   function onInput(event) {
     if (!event.isTrusted) return; // sent by a script
     lastInput = Date.now();
-    held.forEach((release) => release());
-    held = [];
+    releaseAll(event);
     reporting ??= setTimeout(report, Math.max(0, lastSent + REPORT_INTERVAL - lastInput));
   }
 
   for (const name of INPUTS) {
     window.addEventListener(name, onInput, { capture: true, passive: true });
   }
+  async function onShown() {
+    if (held.size > 0 && await isWatched()) releaseAll();
+  }
+
+  document.addEventListener("visibilitychange", onShown);
+  new IntersectionObserver(onShown).observe(document.documentElement); // JupyterLab's tabs
 })();

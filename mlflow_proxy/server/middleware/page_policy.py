@@ -4,12 +4,16 @@ MLflow's page has Jupyter's origin, so script in it can start a kernel. MLflow m
 also of tags with a `javascript:` address. Under this policy such a link does nothing.
 """
 
+import functools
 import secrets
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-NONCE = "mlflow_proxy.nonce"  # key in the scope: the nonce of the page's own scripts
+NONCE_BYTES = 16
+# Key in the scope: a function that returns the nonce of the page's own scripts. Most responses are
+# no page and need none, so it is drawn on the first call.
+NONCE = "mlflow_proxy.nonce"
 POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -41,14 +45,14 @@ class PagePolicy:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        nonce = secrets.token_urlsafe(16)
+        nonce = functools.cache(lambda: secrets.token_urlsafe(NONCE_BYTES))
 
         async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message.setdefault("headers", [])
                 headers = MutableHeaders(scope=message)
                 if headers.get("content-type", "").lower().startswith("text/html"):
-                    headers.setdefault("Content-Security-Policy", POLICY.format(nonce=nonce))
+                    headers.setdefault("Content-Security-Policy", POLICY.format(nonce=nonce()))
                     headers.setdefault("X-Frame-Options", "SAMEORIGIN")
                     headers.setdefault("X-Content-Type-Options", "nosniff")
             await send(message)

@@ -5,7 +5,7 @@ ships it, its links start at the root of the host.
 """
 
 import html
-import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -14,14 +14,24 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_proxy.shared import addresses
+from mlflow_proxy.shared.activity import ATTENDED
+from mlflow_proxy.shared.hub import is_on_hub
 
 from .page_policy import NONCE
 from .rewriting import rewriting
 
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
+NAMES = (
+    "watched_runs.js",
+    "pause_notice.js",
+    "input_reporter.js",
+    "artifact_frame.js",
+    "trace_links.js",
+    "functions.js",
+)
+# One function around all: they see each other's names, and MLflow's scripts do not.
 SCRIPTS = "\n".join(
-    (DASHBOARD / name).read_text(encoding="utf-8")
-    for name in ("input_reporter.js", "artifact_frame.js", "functions.js")
+    ("(() => {", *((DASHBOARD / name).read_text(encoding="utf-8") for name in NAMES), "})();")
 )
 # A browser may have cached a page with another version's scripts. The page is sent each time; it
 # has a kilobyte or two.
@@ -30,6 +40,9 @@ VALIDATORS = ("etag", "last-modified")
 # A hub's proxy counts every request as activity, so a page without input must pause its refresh
 # long before a culler checks. The user then sees no refresh, so elsewhere the pause is later.
 PAUSE_AFTER_ON_HUB = 120.0  # seconds
+# A training is watched without input. A hub's culler is kept away by no more than this, so that a
+# page which is forgotten on a screen, or a run that never ends, does not keep a server for ever.
+WATCH_LIMIT = 3600.0  # seconds since the last input
 
 
 class Pages:
@@ -38,10 +51,14 @@ class Pages:
     def __init__(self, app: ASGIApp, idle_timeout: float) -> None:
         self._app = app
         self._data = {
+            "attended": f"{ATTENDED:g}",
             "artifact-frame": addresses.below(addresses.ARTIFACT_FRAME),
             "idle-header": addresses.IDLE_HEADER,
             "input": addresses.below(addresses.INPUT),
             "pause-after": f"{pause_after(idle_timeout):g}",
+            "run": addresses.below(addresses.RUN),
+            "trace-page": addresses.below(addresses.TRACE_PAGE),
+            "watch-limit": f"{WATCH_LIMIT:g}",
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,14 +71,15 @@ class Pages:
             headers = MutableHeaders(raw=list(scope["headers"]))
             for name in CONDITIONS:
                 del headers[name]
-            change = partial(self._change, scope["path"], scope.get(NONCE, ""))
+            change = partial(self._change, scope["path"], scope.get(NONCE, str))
             changing = rewriting(send, _forbid_caching, change)
             await self._app({**scope, "headers": headers.raw}, receive, changing)
         else:
             await self._app(scope, receive, send)
 
-    def _change(self, path: str, nonce: str, page: bytes) -> bytes:
+    def _change(self, path: str, draw_nonce: Callable[[], str], page: bytes) -> bytes:
         """Insert the scripts, allow the page's own, and make the links relative."""
+        nonce = draw_nonce()
         base = "../" * (path.count("/") - 1) or "./"
         data = {**self._data, "base": base}
         attributes = "".join(f' data-{name}="{html.escape(data[name])}"' for name in data)
@@ -75,7 +93,7 @@ class Pages:
 
 def pause_after(idle_timeout: float) -> float:
     """Seconds without input after which a dashboard pauses its requests; 0: never."""
-    if "JUPYTERHUB_SERVICE_PREFIX" not in os.environ:
+    if not is_on_hub():
         return idle_timeout
     return min(PAUSE_AFTER_ON_HUB, idle_timeout or PAUSE_AFTER_ON_HUB)
 

@@ -121,9 +121,18 @@ def page(request: Request, status: Status) -> Response:
 
 
 def _addresses(request: Request) -> dict[str, str]:
-    """What the page's script requests, relative: the page may be at any depth of any base URL."""
+    """What the page's script requests, relative: the page may be at any depth of any base URL.
+
+    Only where the dashboard is to appear does the page load it in advance. A notebook shows the
+    trace page in many small frames, each with this page while MLflow starts.
+    """
     base = "../" * (request.path.count("/") - 1)
-    return {name: base + addresses.below(path) for name, path in PAGE_ADDRESSES.items()}
+    is_dashboard = request.path == "/"
+    return {
+        name: base + addresses.below(path)
+        for name, path in PAGE_ADDRESSES.items()
+        if is_dashboard or path != addresses.DASHBOARD_FRAME
+    }
 
 
 def _for_script(value: Any) -> str:

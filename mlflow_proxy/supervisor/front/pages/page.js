@@ -1,16 +1,18 @@
 // Follows MLflow's start, then shows the dashboard. The page and the dashboard have the same address,
-// so a reload shows it and keeps the `#...` part.
+// so a reload shows it and keeps the `#...` part. Where another page of MLflow is to appear, e.g. a
+// trace in each of a notebook's frames, it waits with fewer requests and loads nothing in advance.
 "use strict";
 
-const INTERVAL = 200; // milliseconds between status requests while MLflow starts
+const element = (id) => document.getElementById(id);
+const addresses = JSON.parse(element("addresses").textContent);
+
+const INTERVAL = addresses.dashboard ? 200 : 1000; // milliseconds between status requests
 const RETRY_INTERVAL = 2000; // milliseconds after a failed request, e.g. without a network
 // After a failure: milliseconds between status requests, and from the time that the user has come to
 // this page to the last of them. A hub's proxy counts each request as activity, so they must end.
 const WATCH_INTERVAL = 10_000;
 const WATCH_TIME = 600_000;
 
-const element = (id) => document.getElementById(id);
-const addresses = JSON.parse(element("addresses").textContent);
 let preloaded = false;
 let watch; // timer of the next status request after a failure
 let arrived = Date.now();
@@ -65,7 +67,7 @@ function showLog(lines) {
 // Let the browser fetch and compile the dashboard while MLflow starts, in a hidden frame in which only
 // its scripts and styles are answered. The dashboard then appears in half the time.
 function preload() {
-  if (preloaded) return;
+  if (preloaded || !addresses.dashboard) return;
   preloaded = true;
   const frame = document.createElement("iframe");
   frame.hidden = true;
