@@ -8,6 +8,7 @@ const RETRY_INTERVAL = 2000; // milliseconds after a failed request, e.g. withou
 const element = (id) => document.getElementById(id);
 const addresses = JSON.parse(element("addresses").textContent);
 let preloaded = false;
+let offer = null; // the repair that the page shows
 
 // Jupyter's XSRF token, which a page of another user cannot read.
 function headers() {
@@ -31,7 +32,7 @@ function show(report) {
   setText("seconds", `${Math.floor(report.seconds)} s`);
   setText("reason", report.reason);
   setText("remedy", report.remedy);
-  showOffer(report.upgrade);
+  showOffer(report.offer);
   showLog(report.log);
 }
 
@@ -40,13 +41,20 @@ function setText(id, text) {
   if (element(id).textContent !== text) element(id).textContent = text;
 }
 
-function showOffer(upgrade) {
-  element("upgrade").hidden = !upgrade;
-  if (!upgrade) return;
-  setText("database", upgrade.database);
-  setText("copy", upgrade.copy
-    ? `It is copied first, to ${upgrade.copy}`
-    : "It is not copied first: make sure that there is a backup.");
+function showOffer(offered) {
+  offer = offered;
+  element("repair").hidden = !offer;
+  element("decline").hidden = !offer?.decline;
+  if (!offer) return;
+  setText("repair", `${offer.action}…`);
+  setText("decline", offer.decline);
+  setText("consent-title", `${offer.action}?`);
+  setText("agree", offer.action);
+  setText("subject", offer.subject);
+  setText("copies", offer.copies.length
+    ? `The database is copied first, to ${offer.copies.join(" and ")}`
+    : "The database is not copied first: make sure that there is a backup.");
+  setText("warning", offer.warning);
 }
 
 function showLog(lines) {
@@ -88,7 +96,7 @@ async function follow() {
 }
 
 async function act(address) {
-  const buttons = [element("again"), element("upgrade")];
+  const buttons = [element("again"), element("repair"), element("decline")];
   buttons.forEach((button) => { button.disabled = true; });
   setText("trouble", "");
   try {
@@ -108,12 +116,13 @@ async function act(address) {
 }
 
 element("again").addEventListener("click", () => act(addresses.start));
-element("upgrade").addEventListener("click", () => element("consent").showModal());
+element("decline").addEventListener("click", () => act(`${addresses.decline}/${offer.repair}`));
+element("repair").addEventListener("click", () => element("consent").showModal());
 element("cancel").addEventListener("click", () => element("consent").close());
 element("agree").addEventListener("click", () => {
   element("consent").close();
-  element("details").open = true; // shows the output of the upgrade
-  act(addresses.upgrade);
+  element("details").open = true; // shows the output of the repair
+  act(`${addresses.repair}/${offer.repair}`);
 });
 
 // A client or another tab may have started MLflow while this page was in the background.
