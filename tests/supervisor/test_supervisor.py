@@ -352,12 +352,13 @@ def test_report_of_another_version_is_logged_and_ignored(start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/_proxy/start", "/_proxy/repair/upgrade", "/_proxy/decline/locations"]
+    "path", ["/_proxy/start", "/_proxy/repair/upgrade", "/_proxy/decline/upgrade"]
 )
 @pytest.mark.parametrize("own_first", [True, False])
 def test_request_with_two_origins_or_hosts_is_refused(
-    start: Start, path: str, own_first: bool
+    start: Start, tmp_path: Path, path: str, own_first: bool
 ) -> None:
+    (tmp_path / "optional").touch()
     supervisor = start("outdated")
     supervisor.wait_until("failed")
     own, foreign = "Origin: http://localhost", "Origin: https://evil.example"

@@ -117,27 +117,30 @@ def moved(uris: Sequence[str], moves: Sequence[Move]) -> StartError:
     databases = " and ".join(map(shown, uris))
     remain = [move.old for move in moves if os.path.isdir(move.old)]
     reason = "\n".join(
-        f"The artifacts are in {move.new}, but the database has them in {move.old}"
-        f"{', which exists as well.' if move.old in remain else '.'}"
+        f"Artifacts of {move.old} are in {move.new} as well. The database has the old locations."
+        if move.old in remain
+        else f"{move.old} was moved to {move.new}. The database has the old locations of artifacts."
         for move in moves
     )
-    remedy = "Update the locations in the database if the folder was moved or copied."
+    remedy = "Update the locations: until then MLflow does not find these artifacts."
     warning = (
-        "Stop notebooks and programs that use the database now: they go on with the old paths."
+        "Stop notebooks and programs that use the database first: they would go on writing to the "
+        "old folder."
     )
     if remain:
+        remedy = "Update the locations if the new folder is the one to use from now on."
         warning += (
-            " What is only in the old folder keeps its location. Do not update if others use this "
-            "database with the old folder."
+            " What is only in the old folder keeps its location. Do not update a database that is "
+            "still used with the old folder."
         )
-    lines = [f"{move.old} → {move.new}" for move in moves]
+    lines = [f"From: {move.old}\nTo: {move.new}" for move in moves]
     offer = Offer(
         Repair.LOCATIONS,
         "Update locations",
-        "\n".join([*lines, f"in {databases}"]),
+        "\n".join([*lines, f"Database: {databases}"]),
         warning,
         tuple(str(backup.free_copy_path(path, LABEL)) for path in paths),
-        decline="Open without the change",
+        decline="Open unchanged",
     )
     return StartError(reason, remedy, offer)
 

@@ -45,6 +45,7 @@ function showOffer(offered) {
   offer = offered;
   element("repair").hidden = !offer;
   element("decline").hidden = !offer?.decline;
+  setText("failed-title", offer ? "MLflow needs your decision" : "MLflow could not start");
   if (!offer) return;
   setText("repair", `${offer.action}…`);
   setText("decline", offer.decline);
