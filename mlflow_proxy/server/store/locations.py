@@ -15,12 +15,14 @@ from mlflow_proxy.shared.offers import DeclinedOffers, Offer, Repair
 from mlflow_proxy.shared.stores import sqlite_path
 
 from . import backup, database, moved_roots, sessions
-from .moved_roots import Move, Roots
+from .moved_roots import Move, Roots, Search
 from .sessions import Session
 from .settings import StoreSettings, shown
 
 LABEL = "before-move"  # in the name of the copy
 EXPERIMENTS = "SELECT experiment_id, artifact_location FROM experiments"
+# SQLite spares the rows of nearly all experiments. Other databases have other operators.
+SQLITE_EXPERIMENTS = f"{EXPERIMENTS} WHERE artifact_location IS NOT :default || experiment_id"
 
 _logger = logging.getLogger(__name__)
 
@@ -88,12 +90,10 @@ def find_moves(settings: StoreSettings, uris: Sequence[str]) -> list[Move]:
     for uri in uris:
         try:
             with sessions.reader(uri, database.TIMEOUT) as session:
-                moves += moved_roots.find(
-                    session.rows(EXPERIMENTS),
-                    roots,
-                    partial(_holds, session),
-                    roots.hold(sqlite_path(uri)),
-                )
+                is_beside = roots.hold(sqlite_path(uri))
+                search = Search(roots, partial(_holds, session), is_beside)
+                sql = SQLITE_EXPERIMENTS if sqlite_path(uri) else EXPERIMENTS
+                moves += search.moves(session.rows(sql, {"default": roots.default}))
         except Exception as error:  # each driver has its own exceptions
             raise failures.explain(error, shown(uri)) from error
     return list(dict.fromkeys(moves))
@@ -133,6 +133,7 @@ def moved(uris: Sequence[str], moves: Sequence[Move]) -> StartError:
             " What is only in the old folder keeps its location. Do not update a database that is "
             "still used with the old folder."
         )
+    remedy += " Or open it unchanged, and you are not asked again."
     lines = [f"From: {move.old}\nTo: {move.new}" for move in moves]
     offer = Offer(
         Repair.LOCATIONS,

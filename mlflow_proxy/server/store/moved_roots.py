@@ -1,11 +1,12 @@
 """Finds out which folder a store's files were moved from, by the files that are here now."""
 
+import contextlib
+import functools
 import os
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -35,7 +36,7 @@ class Location:
         is_odd = ".." in names or "\0" in result.path or "%2f" in result.text.lower()
         return None if is_odd else result
 
-    @property
+    @functools.cached_property
     def path(self) -> str:
         """The folder's path, without repeated slashes and a slash at the end."""
         return "/" + "/".join(unquote(name) for name in self._names())
@@ -80,95 +81,113 @@ class Roots:
     artifact_root: str
     """The default artifact root, as MLflow gets it."""
 
-    @property
+    @functools.cached_property
+    def artifacts(self) -> Location | None:
+        """The artifact root, if it is a folder."""
+        return Location.parse(self.artifact_root)
+
+    @functools.cached_property
     def paths(self) -> list[str]:
         """The paths below which a moved file may be."""
-        artifacts = Location.parse(self.artifact_root)
-        paths = [str(self.folder), artifacts.path if artifacts else ""]
+        paths = [str(self.folder), self.artifacts.path if self.artifacts else ""]
         return [path for path in dict.fromkeys(paths) if path]
+
+    @property
+    def default(self) -> str:
+        """What precedes an experiment's id in the location that MLflow gives it."""
+        return f"{self.artifact_root.rstrip('/')}/"
 
     def hold(self, database: Path | None) -> bool:
         """Whether `database` is a file in the root folder."""
         return database is not None and is_within(str(database), str(self.folder))
 
-    def is_default(self, experiment: int, location: object) -> bool:
-        """Whether an experiment has the location that MLflow gives it."""
-        return location == f"{self.artifact_root.rstrip('/')}/{experiment}"
 
+@dataclass
+class Search:
+    """Finds the moves after which the locations of experiments were not changed."""
 
-def find(
-    experiments: Iterable[tuple[int, object]],
-    roots: Roots,
-    holds: Callable[[int, str], bool],
-    is_beside_database: bool,
-) -> list[Move]:
-    """The moves after which `experiments`, ids and locations, were not changed.
+    roots: Roots
+    holds: Callable[[int, str], bool]
+    """Tells whether files of an experiment are in a folder."""
+    is_beside_database: bool
+    """Whether the database is in the root folder; then it was in the former one, too."""
 
-    `holds` tells whether files of an experiment are in a folder. `is_beside_database`: the database
-    is in the root folder, so it was in the former one, too.
-    """
-    moves: list[Move] = []
-    for experiment, text in experiments:
-        if roots.is_default(experiment, text):  # nearly all
-            continue
-        location = Location.parse(text)
-        if location is None or any(move.concerns(location.path) for move in moves):
-            continue
-        move = _move_of_files(location.path, roots, partial(holds, experiment))
-        if move is None and is_beside_database:
-            move = _move_of_root(location.path, experiment, roots)
-        if move:
-            moves.append(move)
-    return sorted(moves, key=lambda move: -len(move.old))
+    def __post_init__(self) -> None:
+        # Most experiments share one folder, and looking into it once saves thousands of calls.
+        self._places = functools.cache(self._find_places)
 
-
-def _move_of_files(path: str, roots: Roots, holds: Callable[[str], bool]) -> Move | None:
-    """The move of the folder `path` to the place where its files are."""
-    if os.path.isdir(path) and any(is_within(path, root) for root in roots.paths):
-        return None
-    for root in roots.paths:
-        for old, names in _splits(path):
-            here = posixpath.join(root, *names)
-            if here == path or not os.path.isdir(here) or not holds(here):
+    def moves(self, experiments: Iterable[tuple[int, object]]) -> list[Move]:
+        """The moves of `experiments`, ids and locations; the one of the deepest folder first."""
+        default = self.roots.default
+        moves: list[Move] = []
+        for experiment, text in experiments:
+            if text == f"{default}{experiment}":  # nearly all
                 continue
-            # By another name, e.g. a symbolic link, the same folder.
-            is_same = os.path.isdir(path) and os.path.samefile(path, here)
-            return None if is_same else _widest(Move(old, root), names)
-    return None
+            location = Location.parse(text)
+            if location is None or any(move.concerns(location.path) for move in moves):
+                continue
+            if move := self._move_of(location.path, experiment):
+                moves.append(move)
+        return sorted(moves, key=lambda move: -len(move.old))
+
+    def _move_of(self, path: str, experiment: int) -> Move | None:
+        """The move of `path`, the location of an experiment."""
+        if any(is_within(path, root) for root in self.roots.paths) and os.path.isdir(path):
+            return None
+        parent, name = posixpath.split(path)
+        for place in self._places(parent):
+            here = posixpath.join(place.folder, name)
+            if here != path and name in place.names and self.holds(experiment, here):
+                # By another name, e.g. a symbolic link, the same folder.
+                is_same = os.path.isdir(path) and os.path.samefile(path, here)
+                return None if is_same else _widest(place.move, path)
+        return self._move_of_root(path, experiment) if self.is_beside_database else None
+
+    def _find_places(self, parent: str) -> list["Place"]:
+        """Where the folder `parent` may be now, the most alike first."""
+        names = [name for name in parent.split("/") if name]
+        places = []
+        for root in self.roots.paths:
+            for count in range(len(names) + 1):
+                folder = posixpath.join(root, *names[count:])
+                with contextlib.suppress(OSError):
+                    move = Move("/" + "/".join(names[:count]), root)
+                    places.append(Place(move, folder, frozenset(os.listdir(folder))))
+        return places
+
+    def _move_of_root(self, path: str, experiment: int) -> Move | None:
+        """The move of the root folder, if an experiment has the default location of the old one.
+
+        There may be no files. But the database is here, and its former folder is gone.
+        """
+        artifacts, folder = self.roots.artifacts, str(self.roots.folder)
+        if not artifacts or not is_within(artifacts.path, folder):
+            return None
+        default = posixpath.join(posixpath.relpath(artifacts.path, folder), str(experiment))
+        old = path.removesuffix(f"/{default}")
+        return None if old in (path, "") or os.path.lexists(old) else Move(old, folder)
 
 
-def _move_of_root(path: str, experiment: int, roots: Roots) -> Move | None:
-    """The move of the root folder, where an experiment has the default location of the old one.
+@dataclass(frozen=True)
+class Place:
+    """Where a folder would be after `move`, and the names of what is there."""
 
-    There may be no files. But the database is here, and where it was is no folder any more.
-    """
-    artifacts = Location.parse(roots.artifact_root)
-    if not artifacts or not is_within(artifacts.path, str(roots.folder)):
-        return None
-    default = posixpath.join(posixpath.relpath(artifacts.path, roots.folder), str(experiment))
-    old = path.removesuffix(f"/{default}")
-    if old in (path, "") or os.path.lexists(old):
-        return None
-    return Move(old, str(roots.folder))
+    move: Move
+    folder: str
+    names: frozenset[str]
 
 
-def _splits(path: str) -> Iterator[tuple[str, Sequence[str]]]:
-    """Each way to split `path` into a folder and names below it, most names first."""
-    names = path.split("/")[1:]
-    for count in range(len(names)):
-        yield "/" + "/".join(names[:count]), names[count:]
-
-
-def _widest(move: Move, names: Sequence[str]) -> Move:
-    """The widest move that is certain: of a folder that is gone, else of the experiment's parent.
+def _widest(move: Move, path: str) -> Move:
+    """The widest move that is certain: of a folder that is gone, else of the parent of `path`.
 
     A folder that still exists may hold other things, which were not moved.
     """
-    for name in names[:-1]:
+    *parents, last = posixpath.relpath(path, move.old).split("/")
+    for name in parents:
         if not os.path.isdir(move.old):
             return move
         move = Move(posixpath.join(move.old, name), posixpath.join(move.new, name))
-    return move if move.old != "/" else Move(f"/{names[-1]}", posixpath.join(move.new, names[-1]))
+    return move if move.old != "/" else Move(f"/{last}", posixpath.join(move.new, last))
 
 
 def is_within(path: str, folder: str) -> bool:
