@@ -1,6 +1,6 @@
 """The MLflow process's command line.
 
-Exit codes: 0 after a SIGTERM or an upgrade, 1 after a failure, which was reported.
+Exit codes: 0 after a SIGTERM or a repair, 1 after a failure, which was reported.
 """
 
 import argparse
@@ -8,16 +8,18 @@ import logging
 import signal
 import socket
 import traceback
+from pathlib import Path
+
+from mlflow_proxy.shared.offers import DeclinedOffers, Repair
 
 from . import failures, local
 from .errors import StartError
 from .reporter import Reporter
-from .store import upgrade
-from .store.settings import StoreSettings
+from .store.settings import StoreSettings, shown
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or until the supervisor is gone, or upgrade; returns the exit code."""
+    """Serve until SIGTERM or the supervisor's end, or run a repair; returns the exit code."""
     options = parser().parse_args(arguments)
     reporter = Reporter(options.reports)
     # The supervisor reads this and adds the time.
@@ -27,17 +29,19 @@ def main(arguments: list[str] | None = None) -> int:
     listener.set_inheritable(False)
     settings = StoreSettings.from_environment()
     try:
-        if options.upgrade:
+        if options.repair:
             # SIGTERM is ignored: the supervisor kills after five seconds, which is often enough.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            local.upgrade_store(reporter, settings)
+            local.repair_store(reporter, settings, options.repair)
         else:
-            local.run(reporter, settings, listener, options.idle_timeout, options.background)
+            declined = DeclinedOffers(options.declined_offers)
+            how = local.Options(options.idle_timeout, options.background, declined)
+            local.run(reporter, settings, listener, how)
     except StartError as error:
         reporter.send(error.failure)
     except Exception as error:  # MLflow may raise anything
         traceback.print_exc()
-        reporter.send(failures.explain(error, upgrade.shown(settings.backend_store_uri)).failure)
+        reporter.send(failures.explain(error, shown(settings.backend_store_uri)).failure)
     else:
         return 0
     return 1
@@ -49,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--listener", type=int, required=True, help="listening unix socket")
     result.add_argument("--reports", type=int, required=True, help="socket to the supervisor")
     result.add_argument("--background", action="store_true", help="import at low priority")
-    result.add_argument("--upgrade", action="store_true", help="upgrade a database, do not serve")
+    result.add_argument("--repair", type=Repair, help="repair the store, do not serve")
+    result.add_argument("--declined-offers", type=Path, required=True, help="a file that may exist")
     result.add_argument("--idle-timeout", type=float, default=0.0, help="seconds; 0: none")
     return result

@@ -7,29 +7,41 @@ import socket
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlflow_proxy.shared.reports import Stage, StageEntered, StaticFolder, Step, Upgraded
+from mlflow_proxy.shared.offers import DeclinedOffers, Repair
+from mlflow_proxy.shared.reports import Repaired, Stage, StageEntered, StaticFolder, Step
 from mlflow_proxy.shared.revisions import Revisions
 
 from . import mlflow_app
 from .errors import StartError
 from .reporter import Reporter
-from .store import upgrade
+from .store import locations, upgrade
 from .store.settings import StoreSettings
 
 BACKGROUND_NICENESS = 10
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to start and serve MLflow."""
+
+    idle_timeout: float
+    """Seconds; 0: none."""
+    background: bool
+    """Whether to start at low priority."""
+    declined: DeclinedOffers
 
 
 def run(
     reporter: Reporter,
     settings: StoreSettings,
     listener: socket.socket,
-    idle_timeout: float,
-    background: bool,
+    options: Options,
 ) -> None:
-    """Start MLflow, in the `background` at low priority, and serve it.
+    """Start MLflow and serve it.
 
     Raises:
         StartError: it cannot start, for a known reason.
@@ -39,7 +51,7 @@ def run(
     reporter.send(StaticFolder(str(static_folder)))
     revisions = Revisions.of(mlflow_folder)
     settings.check()
-    upgrade.check(settings, revisions)
+    locations.check(settings, upgrade.check(settings, revisions), options.declined)
 
     # Saves half a second: what an import creates is not garbage, so there is nothing to collect.
     gc.disable()
@@ -50,7 +62,7 @@ def run(
         from .middleware.use_tracker import LastUse
 
         mlflow_app.configure(settings)
-        app = at_low_priority(mlflow_app.load) if background else mlflow_app.load()
+        app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
 
     def enter(step: Step | None = None) -> None:
         reporter.send(StageEntered(Stage.STORE, step))
@@ -69,19 +81,24 @@ def run(
         keeps_folders=settings.served_artifacts == settings.default_artifact_root,
     )
     last_use = LastUse()
-    app = wrap(application, last_use, idle_timeout)
-    serve.run(app, listener, reporter.send, last_use, idle_timeout)
+    app = wrap(application, last_use, options.idle_timeout)
+    serve.run(app, listener, reporter.send, last_use, options.idle_timeout)
 
 
-def upgrade_store(reporter: Reporter, settings: StoreSettings) -> None:
-    """Upgrade the database, as the user has agreed to.
+def repair_store(reporter: Reporter, settings: StoreSettings, repair: Repair) -> None:
+    """Run `repair`, as the user has agreed to.
 
     Raises:
-        StartError: it could not be upgraded.
+        StartError: it has failed.
     """
-    reporter.send(StageEntered(Stage.PREPARE, Step.UPGRADE))
-    upgrade.run(settings, Revisions.of(find_mlflow()), mlflow_app.upgrade_database)
-    reporter.send(Upgraded())
+    reporter.send(StageEntered(Stage.PREPARE, Step(repair.value)))
+    revisions = Revisions.of(find_mlflow())
+    match repair:
+        case Repair.UPGRADE:
+            upgrade.run(settings, revisions, mlflow_app.upgrade_database)
+        case Repair.LOCATIONS:
+            locations.run(settings, upgrade.check(settings, revisions))
+    reporter.send(Repaired())
 
 
 def at_low_priority(load: Callable[[], Any]) -> Any:

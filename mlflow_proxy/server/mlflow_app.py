@@ -7,7 +7,7 @@ and `--app-name`, cost a second process of 250 MB and cannot take over a listeni
 Sources: `server` in mlflow/cli/__init__.py, `_run_server` in mlflow/server/__init__.py.
 
 What else of MLflow is not public stands where it is used: the names of its tables and migrations
-(store/database.py, shared/revisions.py), the paths of its artifacts and pages
+(store/database.py, store/locations.py, shared/revisions.py), the paths of its artifacts and pages
 (middleware/sandbox.py, shared/addresses.py), its variable for a client's artifact root
 (jupyter/kernel_environment.py), its setting of the trace display and the tag of evaluations
 (notebook/display.py), its registry of stores (notebook/own_store.py).

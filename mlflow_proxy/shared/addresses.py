@@ -16,7 +16,9 @@ FRAMES = "MLFLOW_PROXY_FRAMES"
 # The supervisor's endpoints. The MLflow process answers `STATUS` too, once it is ready.
 STATUS = "/_proxy/status"
 START = "/_proxy/start"
-UPGRADE = "/_proxy/upgrade"
+# Each is followed by the kind of the repair that the page showed, e.g. "/upgrade".
+REPAIR = "/_proxy/repair"
+DECLINE = "/_proxy/decline"
 # The dashboard's page, for the loading page to load in a hidden frame. It stands beside the
 # dashboard itself, because its links are relative.
 DASHBOARD_FRAME = "/_proxy_dashboard"

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, get_args
 
+from .offers import Offer, Repair
+
 
 class Stage(Enum):
     """Stages of a start, in order."""
@@ -22,15 +24,7 @@ class Step(Enum):
     CREATE = "create"
     WAIT = "wait"
     UPGRADE = "upgrade"
-
-
-@dataclass(frozen=True)
-class Upgrade:
-    """An upgrade that the page may offer."""
-
-    database: str
-    copy: str
-    """Path to which the database is copied first; empty: it is not copied."""
+    LOCATIONS = "locations"
 
 
 @dataclass(frozen=True)
@@ -68,28 +62,28 @@ class Idle:
 
 
 @dataclass(frozen=True)
-class Upgraded:
-    """The database is upgraded."""
+class Repaired:
+    """The repair is done."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The start or the upgrade failed: what happened and what to do, a sentence each."""
+    """The start or the repair failed: what happened and what to do, a sentence each."""
 
     reason: str
     remedy: str
-    upgrade: Upgrade | None = None
-    """The upgrade that the page offers."""
+    offer: Offer | None = None
+    """The repair that the page offers."""
 
 
-Report = StaticFolder | StageEntered | ModulesImported | Ready | Idle | Upgraded | Failure
+Report = StaticFolder | StageEntered | ModulesImported | Ready | Idle | Repaired | Failure
 
 TYPES: dict[str, type[Report]] = {each.__name__: each for each in get_args(Report)}
 # Fields that JSON does not restore by itself.
 FIELDS: dict[str, Callable[[Any], Any]] = {
     "stage": Stage,
     "step": Step,
-    "upgrade": lambda fields: Upgrade(**fields),
+    "offer": lambda fields: _offer(**fields),
 }
 
 
@@ -114,3 +108,7 @@ def decode(line: bytes) -> Report:
         return report(**fields)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a report: {line!r}") from error
+
+
+def _offer(repair: str, copies: list[str], **fields: str) -> Offer:
+    return Offer(repair=Repair(repair), copies=tuple(copies), **fields)

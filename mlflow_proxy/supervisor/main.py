@@ -17,9 +17,12 @@ import socket
 import time
 from pathlib import Path
 
+from mlflow_proxy.shared.offers import DeclinedOffers
+
 from .front.sockets import listen, remove_folder
 from .logs import MLflowOutput, set_up_logging
 from .mlflow_process import MLflowCommand, without_jupyters_secrets
+from .offers import Offers
 from .progress import StartHistory
 from .supervisor import Supervisor
 
@@ -48,17 +51,22 @@ async def run(
     options: argparse.Namespace, listener: socket.socket, output: MLflowOutput, umask: int
 ) -> int:
     """Run the supervisor that `options` describe; returns the exit code."""
+    declined = DeclinedOffers(options.log_file.with_name("mlflow-proxy-declined.json"))
     supervisor = Supervisor(
         listener=listener,
         # `-u`: the last output of a process that is killed reaches the log.
         command=MLflowCommand(
-            (options.python, "-u", str(SERVER), *options.mlflow_options),
+            (
+                *(options.python, "-u", str(SERVER), f"--declined-offers={declined.path}"),
+                *options.mlflow_options,
+            ),
             options.root_dir,
             without_jupyters_secrets(os.environ),
             umask,
         ),
         output=output,
         history=StartHistory(options.log_file.with_name("mlflow-proxy-start.json")),
+        offers=Offers(declined),
         log_file=options.log_file,
         start_timeout=options.start_timeout,
         jupyter_pid=options.jupyter_pid,

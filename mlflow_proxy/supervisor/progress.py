@@ -19,6 +19,7 @@ TEXTS = {
     Step.CREATE: "Creating the store",
     Step.WAIT: "Waiting for another program that creates the store",
     Step.UPGRADE: "Upgrading the database",
+    Step.LOCATIONS: "Updating the locations of artifacts",
 }
 
 _logger = logging.getLogger(__name__)

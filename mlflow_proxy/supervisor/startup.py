@@ -1,4 +1,4 @@
-"""Follows a start of MLflow, or an upgrade of its database, by what the process reports."""
+"""Follows a start of MLflow, or a repair of its store, by what the process reports."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from .state import Status, failure_of_exit
 async def follow(
     process: MLflowProcess, status: Status, timeout: float | None = None
 ) -> Failure | None:
-    """Record in `status` what `process` reports; None once it is ready or has upgraded.
+    """Record in `status` what `process` reports; None once it is ready or has repaired.
 
     `timeout` is in seconds.
     """
@@ -48,7 +48,7 @@ async def _follow(process: MLflowProcess, status: Status) -> Failure | None:
             case reports.Ready():
                 status.progress.finish()
                 return None
-            case reports.Upgraded():
+            case reports.Repaired():
                 return None
     return failure_of_exit(await process.wait())
 
@@ -61,9 +61,10 @@ def failure_of_interpreter(error: OSError) -> Failure:
     )
 
 
-def naming_copy(failure: Failure, copy: str) -> Failure:
-    """Add to the remedy where the copy of the database is, if there is one."""
-    if copy in failure.remedy or not os.path.exists(copy):
-        return failure
-    kept = f"The database as it was is kept at {copy}."
-    return replace(failure, remedy=f"{failure.remedy} {kept}")
+def naming_copies(failure: Failure, copies: tuple[str, ...]) -> Failure:
+    """Add to the remedy where the copies of the databases are that exist."""
+    for copy in copies:
+        if copy not in failure.remedy and os.path.exists(copy):
+            kept = f"The database as it was is kept at {copy}."
+            failure = replace(failure, remedy=f"{failure.remedy} {kept}")
+    return failure

@@ -12,7 +12,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import NoReturn
 
-from mlflow_proxy.shared.reports import Failure, Idle, Upgrade
+from mlflow_proxy.shared.offers import Offer
+from mlflow_proxy.shared.reports import Failure, Idle
 
 from . import shutdown, startup
 from .backoff import Backoff
@@ -23,6 +24,7 @@ from .front.http import Request, Response
 from .front.server import FrontServer
 from .logs import MLflowOutput
 from .mlflow_process import MLflowCommand, MLflowProcess
+from .offers import Offers
 from .progress import StartHistory, StartProgress
 from .state import Crashed, End, State, Status, describe_exit
 
@@ -42,6 +44,7 @@ class Supervisor:
     command: MLflowCommand
     output: MLflowOutput
     history: StartHistory
+    offers: Offers
     log_file: Path
     start_timeout: float
     """Seconds."""
@@ -52,7 +55,6 @@ class Supervisor:
     def __post_init__(self) -> None:
         self.status = Status(StartProgress(self.history), self.log_file, self.output.lines)
         self._start_requested = asyncio.Event()
-        self._agreed_upgrade: Upgrade | None = None
         self._stopping: dict[MLflowProcess, asyncio.Task[None]] = {}
         self._held = HeldRequests(self.listener)
         self._front = FrontServer(self.listener, self._respond, self._relay)
@@ -89,9 +91,8 @@ class Supervisor:
                 if self.status.retries.is_due_for_people:
                     self.start()
                 return answers.page(request, self.status)
-            case Decision.START | Decision.UPGRADE:
-                if decision is Decision.UPGRADE and self.status.failure:
-                    self._agreed_upgrade = self.status.failure.upgrade
+            case Decision.START | Decision.REPAIR | Decision.DECLINE:
+                self.offers.answer(decision, self.status.failure)
                 self.start()
                 return answers.report(self.status, HTTPStatus.ACCEPTED)
             case Decision.WAKE:
@@ -113,16 +114,16 @@ class Supervisor:
     async def _keep_running(self) -> NoReturn:
         await self._front.open()
         while True:
-            if isinstance(await self._upgrade_and_serve(), Crashed):
+            if isinstance(await self._repair_and_serve(), Crashed):
                 await asyncio.sleep(self.status.progress.delay)
             else:
                 await self._start_requested.wait()
                 self._start_requested.clear()
 
-    async def _upgrade_and_serve(self) -> End | None:
-        upgrade, self._agreed_upgrade = self._agreed_upgrade, None
-        if upgrade:
-            if failure := await self._run(partial(self._upgrade, upgrade), "--upgrade"):
+    async def _repair_and_serve(self) -> End | None:
+        if offer := self.offers.take_agreed():
+            option = f"--repair={offer.repair.value}"
+            if failure := await self._run(partial(self._repair, offer), option):
                 # Another failure would replace the message, which says where the copy is.
                 self.status.retries.leave_to_people()
                 return failure
@@ -162,11 +163,10 @@ class Supervisor:
             _logger.info("MLflow ended (pid %d): %s", process.pid, how)
             del self._stopping[process]
 
-    async def _upgrade(self, upgrade: Upgrade, process: MLflowProcess) -> Failure | None:
-        """Follow an upgrade, without a time limit: to interrupt it would be worse."""
-        _logger.info("Upgrading the database (pid %d)", process.pid)
+    async def _repair(self, offer: Offer, process: MLflowProcess) -> Failure | None:
+        """Follow a repair, without a time limit: to interrupt it would be worse."""
         failure = await startup.follow(process, self.status)
-        return failure and startup.naming_copy(failure, upgrade.copy)
+        return failure and startup.naming_copies(failure, offer.copies)
 
     async def _serve(self, process: MLflowProcess) -> End:
         """Follow a start, then leave the socket to MLflow until it ends or is not used."""

@@ -183,7 +183,7 @@ def test_a_button_upgrades_an_older_database(
     page.get_by_role("button", name="Upgrade database…").click()
     consent = page.get_by_role("dialog")
     copy = Path(f"{database}.{OLDER}.bak")
-    expect(consent).to_contain_text(f"It is copied first, to {copy}")
+    expect(consent).to_contain_text(f"The database is copied first, to {copy}")
     picture(page, "upgrade")
     consent.get_by_role("button", name="Cancel").click()
     expect(consent).to_be_hidden()

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from mlflow_proxy.server.errors import StartError
-from mlflow_proxy.server.store import database, upgrade
+from mlflow_proxy.server.store import backup, database, upgrade
 from mlflow_proxy.server.store.settings import StoreSettings
+from mlflow_proxy.shared.offers import Repair
 from mlflow_proxy.shared.revisions import Revisions
 
 REVISIONS = Revisions("latest", frozenset({"older", "latest"}))
@@ -54,9 +55,10 @@ def settings(path: Path) -> StoreSettings:
 def test_an_older_database_is_offered_an_upgrade(path: Path) -> None:
     with pytest.raises(StartError, match="older MLflow") as caught:
         upgrade.check(settings(path), REVISIONS)
-    assert caught.value.failure.upgrade
-    assert caught.value.failure.upgrade.database == str(path)
-    assert caught.value.failure.upgrade.copy == f"{path}.older.bak"
+    assert caught.value.failure.offer
+    assert caught.value.failure.offer.repair is Repair.UPGRADE
+    assert caught.value.failure.offer.subject == str(path)
+    assert caught.value.failure.offer.copies == (f"{path}.older.bak",)
 
 
 def test_a_database_without_a_revision_is_older_if_it_is_used(path: Path) -> None:
@@ -71,7 +73,7 @@ def test_a_newer_database_is_not_offered_an_upgrade(path: Path) -> None:
     write(path, "UPDATE alembic_version SET version_num = 'newer'")
     with pytest.raises(StartError, match="newer MLflow") as caught:
         upgrade.check(settings(path), REVISIONS)
-    assert caught.value.failure.upgrade is None
+    assert caught.value.failure.offer is None
     assert "-m pip install --upgrade mlflow" in caught.value.failure.remedy
 
 
@@ -98,7 +100,7 @@ def test_a_copy_has_the_committed_data_and_nothing_else(path: Path) -> None:
         writer.execute("INSERT INTO experiments VALUES (1)")
         writer.commit()
         writer.execute("INSERT INTO experiments VALUES (2)")
-        copy = upgrade.copy_aside(path, "older")
+        copy = backup.copy_aside(path, "older")
     assert copy == path.with_name("mlflow.db.older.bak")
     assert read(copy, "SELECT id FROM experiments") == [(1,)]
     assert stat.S_IMODE(copy.stat().st_mode) == 0o640
@@ -106,25 +108,25 @@ def test_a_copy_has_the_committed_data_and_nothing_else(path: Path) -> None:
 
 
 def test_a_second_copy_does_not_replace_the_first(path: Path) -> None:
-    upgrade.copy_aside(path, "older")
-    assert upgrade.copy_aside(path, "older").name == "mlflow.db.older-2.bak"
+    backup.copy_aside(path, "older")
+    assert backup.copy_aside(path, "older").name == "mlflow.db.older-2.bak"
 
 
 def test_an_upgrade_without_space_changes_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upgrade, "SPARE", 1 << 60)
+    monkeypatch.setattr(backup, "SPARE", 1 << 60)
     with pytest.raises(StartError, match="Nothing was changed"):
         upgrade.run(settings(path), REVISIONS, lambda _: pytest.fail("it was upgraded"))
     assert [each.name for each in path.parent.iterdir()] == ["mlflow.db"]
 
 
 def test_a_copy_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upgrade, "COPY_TIMEOUT", 0.1)
+    monkeypatch.setattr(backup, "COPY_TIMEOUT", 0.1)
     with closing(sqlite3.connect(path)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StartError, match="could not be copied, and was not changed"):
-            upgrade.copy_aside(path, "older")
+            backup.copy_aside(path, "older")
     assert not list(path.parent.glob("*.bak*"))
 
 

@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import pytest
 
+from mlflow_proxy.shared.offers import Offer, Repair
 from mlflow_proxy.shared.reports import (
     FIELDS,
     TYPES,
@@ -13,17 +14,17 @@ from mlflow_proxy.shared.reports import (
     Idle,
     ModulesImported,
     Ready,
+    Repaired,
     Report,
     Stage,
     StageEntered,
     StaticFolder,
     Step,
-    Upgrade,
-    Upgraded,
     decode,
     encode,
 )
 
+OFFER = Offer(Repair.UPGRADE, "Do it", "/work/mlflow.db", "Stop.", ("a.bak", "b.bak"), "Do not")
 REPORTS: list[Report] = [
     StaticFolder("/opt/ä b/mlflow/server/js/build"),
     *(StageEntered(stage) for stage in Stage),
@@ -31,10 +32,10 @@ REPORTS: list[Report] = [
     ModulesImported(1234),
     Ready(),
     Idle(1800.5),
-    Upgraded(),
+    Repaired(),
     Failure('The disk\nof "x" is full.', "Free some space."),
-    Failure("It is older.", "Upgrade it.", Upgrade("/work/mlflow.db", "/work/mlflow.db.bak")),
-    Failure("It is older.", "Upgrade it.", Upgrade("postgresql://host/db", "")),
+    Failure("It is older.", "Upgrade it.", OFFER),
+    *(Failure("It is wrong.", "", Offer(repair, "Do it", "ä", "")) for repair in Repair),
 ]
 
 
@@ -70,15 +71,15 @@ def test_a_field_name_has_one_meaning_in_all_reports() -> None:
         b"{}\n",
         b"{",
         b'{"report": "Report"}\n',
-        b'{"report": "Upgrade", "database": "a", "copy": "b"}\n',
+        b'{"report": "Offer", "repair": "upgrade", "copies": []}\n',
         b'{"report": ["Ready"]}\n',
         b'{"report": null}\n',
         b'{"stage": "store"}\n',
         b'{"report": "Ready", "seconds": 1}\n',
         b'{"report": "Idle"}\n',
-        b'{"report": "Failure", "reason": "a", "remedy": "b", "upgrade": {"database": "c"}}\n',
-        b'{"report": "Failure", "reason": "a", "remedy": "b", "upgrade": "c"}\n',
-        b'{"report": "Failure", "reason": "a", "remedy": "b", "upgrade": {"x": 1}}\n',
+        b'{"report": "Failure", "reason": "a", "remedy": "b", "offer": {"repair": "upgrade"}}\n',
+        b'{"report": "Failure", "reason": "a", "remedy": "b", "offer": "c"}\n',
+        b'{"report": "Failure", "reason": "a", "remedy": "b", "offer": {"repair": "x"}}\n',
         b'{"report": "Ready"\n',
         b'{"report": "Rea',
         b"[]\n",

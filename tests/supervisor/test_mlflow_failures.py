@@ -75,10 +75,12 @@ def test_older_database_is_upgraded_on_request(tmp_path: Path, older: bytes) -> 
         status = failure(supervisor)
         assert f"made by an older MLflow (its revision is {OLDER}" in status["reason"]
         copy = Path(f"{path}.{OLDER}.bak")
-        assert status["upgrade"] == {"database": str(path), "copy": str(copy)}
+        assert status["offer"]["repair"] == "upgrade"
+        assert status["offer"]["subject"] == str(path)
+        assert status["offer"]["copies"] == [str(copy)]
         assert path.read_bytes() == older
 
-        assert supervisor.upgrade() == 202
+        assert supervisor.repair("upgrade") == 202
         supervisor.wait_until("ready")
         log = supervisor.log.read_text()
     assert revision_of(path) == LATEST
@@ -94,8 +96,8 @@ def test_failed_upgrade_names_the_copy(tmp_path: Path, older: bytes) -> None:
         database.commit()
     os.utime(path, (LONG_AGO, LONG_AGO))
     with mlflow_of(tmp_path) as supervisor:
-        copy = failure(supervisor)["upgrade"]["copy"]
-        supervisor.upgrade()
+        copy = failure(supervisor)["offer"]["copies"][0]
+        supervisor.repair("upgrade")
         status = supervisor.wait_until("failed")
         assert status["reason"].startswith(f"The upgrade of {path} has failed: ")
         assert f"kept at {copy}" in status["remedy"]
@@ -114,8 +116,8 @@ def test_newer_database_is_not_changed(tmp_path: Path, older: bytes) -> None:
         status = failure(supervisor)
         assert f"(revision {NEWER}) is of a newer MLflow than this one" in status["reason"]
         assert status["remedy"] == f"Run: {sys.executable} -m pip install --upgrade mlflow"
-        assert status["upgrade"] is None
-        assert supervisor.upgrade() == 409
+        assert status["offer"] is None
+        assert supervisor.repair("upgrade") == 409
     assert path.read_bytes() == before
 
 
@@ -201,11 +203,50 @@ def test_older_database_of_a_server_is_upgraded_on_request(
     make_database(postgres.uri("older"), OLDER)
     with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=postgres.uri("older")) as supervisor:
         database = postgres.uri("older", "***")
-        assert failure(supervisor)["upgrade"] == {"database": database, "copy": ""}
-        assert supervisor.upgrade() == 202
+        offer = failure(supervisor)["offer"]
+        assert (offer["subject"], offer["copies"]) == (database, [])
+        assert supervisor.repair("upgrade") == 202
         supervisor.wait_until("ready")
     revision = postgres.query("older", "SELECT version_num FROM alembic_version")
     assert revision == LATEST
+
+
+def test_locations_in_a_servers_database_are_updated_on_request(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    postgres.run("createdb", "moved")
+    make_database(postgres.uri("moved"), LATEST)
+    (tmp_path / "mlartifacts" / "7" / "a-run").mkdir(parents=True)
+    postgres.query(
+        "moved",
+        "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage) VALUES "
+        "(7, 'moved', '/no/such/home/mlartifacts/7', 'active'), (8, 'far', 's3://b/8', 'active');"
+        "INSERT INTO runs (run_uuid, experiment_id, artifact_uri) VALUES "
+        "('a-run', 7, '/no/such/home/mlartifacts/7/a-run/artifacts')",
+    )
+    locations = "SELECT artifact_location FROM experiments WHERE experiment_id > 0 ORDER BY 1"
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=postgres.uri("moved")) as supervisor:
+        offer = failure(supervisor)["offer"]
+        assert (offer["repair"], offer["copies"]) == ("locations", [])
+        assert postgres.uri("moved", "***") in offer["subject"]
+        # An update that fails changes nothing.
+        refuse = "ALTER TABLE runs ADD CONSTRAINT refuse CHECK (artifact_uri LIKE '/no/%')"
+        postgres.query("moved", refuse)
+        assert supervisor.repair("locations") == 202
+        reason = failure(supervisor)["reason"]
+        assert reason.startswith("The locations could not be updated, and nothing was changed.")
+        found = postgres.query("moved", locations).split()
+        assert found == ["/no/such/home/mlartifacts/7", "s3://b/8"]
+
+        postgres.query("moved", "ALTER TABLE runs DROP CONSTRAINT refuse")
+        assert supervisor.try_again() == 202
+        failure(supervisor)
+        assert supervisor.repair("locations") == 202
+        supervisor.wait_until("ready")
+    found = postgres.query("moved", locations).split()
+    assert found == [f"{tmp_path}/mlartifacts/7", "s3://b/8"]
+    run = postgres.query("moved", "SELECT artifact_uri FROM runs")
+    assert run == f"{tmp_path}/mlartifacts/7/a-run/artifacts"
 
 
 @pytest.mark.parametrize(

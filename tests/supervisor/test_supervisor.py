@@ -175,19 +175,26 @@ def test_only_own_origin_and_programs_may_upgrade(
 ) -> None:
     supervisor = start("outdated")
     supervisor.wait_until("failed")
-    assert supervisor.post("/_proxy/upgrade", **headers) == code
+    assert supervisor.post("/_proxy/repair/upgrade", **headers) == code
     supervisor.wait_until("failed" if code == 403 else "ready")
 
 
 def test_upgrade_runs_on_request_before_the_start(start: Start, tmp_path: Path) -> None:
     supervisor = start("outdated")
     status = supervisor.wait_until("failed")
-    assert status["upgrade"] == {"database": "It", "copy": str(tmp_path / "copy")}
+    assert status["offer"] == {
+        "repair": "upgrade",
+        "action": "Upgrade database",
+        "subject": "It",
+        "warning": "Stop others.",
+        "copies": [str(tmp_path / "copy")],
+        "decline": "",
+    }
     supervisor.try_again()
     supervisor.wait_until("failed")
     assert not (tmp_path / "upgraded").exists()
-    assert supervisor.request("/_proxy/upgrade")[0] == 405
-    assert supervisor.upgrade() == 202
+    assert supervisor.request("/_proxy/repair/upgrade")[0] == 405
+    assert supervisor.repair("upgrade") == 202
     supervisor.wait_until("ready")
     assert (tmp_path / "upgraded").exists()
 
@@ -196,18 +203,39 @@ def test_killed_upgrade_names_the_copy(start: Start, tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     supervisor = start("outdated")
     supervisor.wait_until("failed")
-    supervisor.upgrade()
+    supervisor.repair("upgrade")
     status = supervisor.wait_until("failed")
     assert "was killed" in status["reason"]
     assert f"The database as it was is kept at {tmp_path / 'copy'}" in status["remedy"]
-    assert status["upgrade"] is None
+    assert status["offer"] is None
 
 
 def test_upgrade_that_was_not_offered_is_refused(start: Start) -> None:
     supervisor = start("failing")
-    assert supervisor.upgrade() == 409
+    assert supervisor.repair("upgrade") == 409
     supervisor.wait_until("failed")
-    assert supervisor.upgrade() == 409
+    assert supervisor.repair("upgrade") == 409
+
+
+def test_only_the_offer_that_is_shown_can_be_agreed_to(start: Start, tmp_path: Path) -> None:
+    supervisor = start("outdated")
+    supervisor.wait_until("failed")
+    assert supervisor.repair("locations") == 409
+    assert supervisor.repair("nonsense") == 503
+    assert supervisor.decline("upgrade") == 409
+    supervisor.wait_until("failed")
+    assert not (tmp_path / "upgraded").exists()
+
+
+def test_a_declined_offer_is_not_made_again(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "optional").touch()
+    supervisor = start("outdated")
+    assert supervisor.wait_until("failed")["offer"]["decline"] == "Open it"
+    assert supervisor.decline("locations") == 409
+    assert supervisor.decline("upgrade") == 202
+    supervisor.wait_until("ready")
+    assert not (tmp_path / "upgraded").exists()
+    assert stat.S_IMODE((tmp_path / "mlflow-proxy-declined.json").stat().st_mode) == 0o600
 
 
 def test_log_of_a_child_that_ends_without_a_report_is_shown(start: Start) -> None:
@@ -323,11 +351,14 @@ def test_report_of_another_version_is_logged_and_ignored(start: Start) -> None:
     assert supervisor.log.read_text().count("Ignored a report of MLflow") == 3
 
 
-@pytest.mark.parametrize("path", ["/_proxy/start", "/_proxy/upgrade"])
+@pytest.mark.parametrize(
+    "path", ["/_proxy/start", "/_proxy/repair/upgrade", "/_proxy/decline/upgrade"]
+)
 @pytest.mark.parametrize("own_first", [True, False])
 def test_request_with_two_origins_or_hosts_is_refused(
-    start: Start, path: str, own_first: bool
+    start: Start, tmp_path: Path, path: str, own_first: bool
 ) -> None:
+    (tmp_path / "optional").touch()
     supervisor = start("outdated")
     supervisor.wait_until("failed")
     own, foreign = "Origin: http://localhost", "Origin: https://evil.example"

@@ -84,9 +84,13 @@ class Supervisor:
         """Send the request of the button "Try again"."""
         return self.post("/_proxy/start")
 
-    def upgrade(self) -> int:
-        """Send the request that confirms the database upgrade."""
-        return self.post("/_proxy/upgrade")
+    def repair(self, kind: str) -> int:
+        """Send the request that agrees to the offered repair."""
+        return self.post(f"/_proxy/repair/{kind}")
+
+    def decline(self, kind: str) -> int:
+        """Send the request that declines the offered repair."""
+        return self.post(f"/_proxy/decline/{kind}")
 
     def post(self, path: str, **headers: str) -> int:
         """Post to `path` as the page does; returns the status."""

@@ -5,7 +5,6 @@ asking, after which older programs cannot open them.
 """
 
 import contextlib
-import os
 import sqlite3
 import threading
 from concurrent.futures import Future
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING
 from mlflow_proxy.shared import sqlite_creation
 from mlflow_proxy.shared.stores import sqlite_path
 
+from . import sessions
+
 if TYPE_CHECKING:
     import sqlalchemy
 
@@ -23,12 +24,6 @@ SERVERS = ("postgresql", "mysql", "mssql")
 NO_REVISION = "none"  # MLflow before 1.0 wrote no revision into its databases
 REVISION = "SELECT version_num FROM alembic_version"
 IS_USED = "SELECT 1 FROM experiments"
-# MLflow's variables for MySQL over TLS, and what the drivers call them.
-MYSQL_SSL = {
-    "ssl_ca": "MLFLOW_MYSQL_SSL_CA",
-    "ssl_cert": "MLFLOW_MYSQL_SSL_CERT",
-    "ssl_key": "MLFLOW_MYSQL_SSL_KEY",
-}
 
 
 def revision_of(uri: str, latest: str) -> str | None:
@@ -69,16 +64,7 @@ def _read_file(path: Path) -> str | None:
 
 def _revision_within_timeout(uri: str) -> str | None:
     """Query the server in a thread, because each driver has other time-outs and other options."""
-    import sqlalchemy
-
-    tls = {
-        name: os.environ[variable] for name, variable in MYSQL_SSL.items() if variable in os.environ
-    }
-    engine = sqlalchemy.create_engine(
-        uri,
-        poolclass=sqlalchemy.pool.NullPool,
-        connect_args=tls if uri.startswith("mysql") else {},
-    )
+    engine = sessions.engine_of(uri)
     answer: Future[str | None] = Future()
 
     def ask() -> None:

@@ -59,6 +59,11 @@ class StoreSettings:
             check_file_store_beside(stores.default_database(Path.cwd()))
 
 
+def shown(uri: str) -> str:
+    """The database of `uri` as shown to a person, without its password."""
+    return str(stores.sqlite_path(uri) or mask_uri(uri))
+
+
 def check_store_uri(name: str, uri: str) -> None:
     """Check that `uri`, the setting `name`, can be a store.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from mlflow_proxy.shared import addresses
 from mlflow_proxy.shared.icon import icon
+from mlflow_proxy.shared.offers import Offer
 from mlflow_proxy.supervisor.backoff import LAST_RETRY_INTERVAL
 from mlflow_proxy.supervisor.state import State, Status
 
@@ -22,7 +23,8 @@ PAGES = Path(__file__).parent / "pages"
 PAGE_ADDRESSES = {
     "status": addresses.STATUS,
     "start": addresses.START,
-    "upgrade": addresses.UPGRADE,
+    "repair": addresses.REPAIR,
+    "decline": addresses.DECLINE,
     "dashboard": addresses.DASHBOARD_FRAME,
 }
 # Seconds for `Retry-After`. MLflow's client tries eight times and waits this long in between: about
@@ -64,10 +66,14 @@ def _report(status: Status) -> dict[str, Any]:
         "seconds": round(status.progress.seconds, 1),
         "reason": failure.reason if failure else "",
         "remedy": failure.remedy if failure else "",
-        "upgrade": asdict(failure.upgrade) if failure and failure.upgrade else None,
+        "offer": _offer(failure.offer) if failure and failure.offer else None,
         "log": list(status.log_lines),
         "dashboard": status.static_folder is not None,
     }
+
+
+def _offer(offer: Offer) -> dict[str, Any]:
+    return {**asdict(offer), "repair": offer.repair.value}
 
 
 def unavailable(request: Request, status: Status) -> Response:

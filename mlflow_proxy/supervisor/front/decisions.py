@@ -6,6 +6,7 @@ from http import HTTPStatus
 from mlflow_proxy.shared import addresses
 from mlflow_proxy.shared.activity import is_use
 from mlflow_proxy.shared.addresses import WAIT
+from mlflow_proxy.shared.offers import Repair
 from mlflow_proxy.shared.origins import is_own_origin
 from mlflow_proxy.supervisor.state import State, Status
 
@@ -19,13 +20,18 @@ class Decision(Enum):
     PAGE = "answer with the page; start MLflow unless it failed a moment ago"
     RETRY = "start MLflow again and tell the client to come back later"
     START = "start MLflow now"
-    UPGRADE = "upgrade the database, then start MLflow"
+    REPAIR = "run the offered repair, then start MLflow"
+    DECLINE = "start MLflow without the offered repair, and do not offer it again"
     WAKE = "start MLflow and hold the request until it is ready"
     HOLD = "hold the request until MLflow is ready"
     UNAVAILABLE = "tell the client to come back later"
 
 
-BUTTONS = {addresses.START: Decision.START, addresses.UPGRADE: Decision.UPGRADE}
+BUTTONS = {
+    addresses.START: Decision.START,
+    **{f"{addresses.REPAIR}/{repair.value}": Decision.REPAIR for repair in Repair},
+    **{f"{addresses.DECLINE}/{repair.value}": Decision.DECLINE for repair in Repair},
+}
 
 
 def decide(request: Request, status: Status, holds_all: bool) -> Decision | Response:
@@ -36,7 +42,7 @@ def decide(request: Request, status: Status, holds_all: bool) -> Decision | Resp
     if status.state is State.READY:  # accepted just before the supervisor stopped accepting
         return Decision.HOLD
     if button := BUTTONS.get(request.path):
-        return _refusal(request, status) or button
+        return _refusal(request, button, status) or button
     if response := answers.without_mlflow(request, status):
         return response
     if request.wants_page:
@@ -55,16 +61,23 @@ def _decide_about_program(request: Request, status: Status, holds_all: bool) -> 
     return Decision.HOLD if is_held else Decision.UNAVAILABLE
 
 
-def _refusal(request: Request, status: Status) -> Response | None:
+def _refusal(request: Request, button: Decision, status: Status) -> Response | None:
     # A page of another site can send a form without a preflight request, but not JSON.
     if request.method != "POST" or request.headers.get("content-type") != "application/json":
         return Response(HTTPStatus.METHOD_NOT_ALLOWED, b"POST application/json")
     if not _is_from_own_page(request):
         return Response(HTTPStatus.FORBIDDEN, b"Cross-origin request blocked")
-    is_offered = status.failure is not None and status.failure.upgrade is not None
-    if request.path == addresses.UPGRADE and not is_offered:
-        return Response(HTTPStatus.CONFLICT, b"There is nothing to upgrade")
+    if button is not Decision.START and not _is_offered(request.path, button, status):
+        return Response(HTTPStatus.CONFLICT, b"This is not offered now")
     return None
+
+
+def _is_offered(path: str, button: Decision, status: Status) -> bool:
+    """Whether the failure offers what the button does; the page may show an earlier one."""
+    offer = status.failure and status.failure.offer
+    if not offer or path.rpartition("/")[2] != offer.repair.value:
+        return False
+    return button is Decision.REPAIR or offer.decline != ""
 
 
 def _is_from_own_page(request: Request) -> bool:

@@ -1,4 +1,7 @@
-"""Offers an upgrade of its database; `--upgrade` runs it, or is killed if `broken` exists."""
+"""Offers an upgrade, which `--repair` runs, or is killed if `broken` exists.
+
+If `optional` exists, the offer can be declined.
+"""
 
 import os
 import signal
@@ -7,17 +10,25 @@ from pathlib import Path
 
 import common
 
-from mlflow_proxy.shared.reports import Failure, Upgrade, Upgraded
+from mlflow_proxy.shared.offers import DeclinedOffers, Offer, Repair
+from mlflow_proxy.shared.reports import Failure, Repaired
 
-if common.options.upgrade:
+offer = Offer(
+    Repair.UPGRADE,
+    "Upgrade database",
+    "It",
+    "Stop others.",
+    (str(Path("copy").absolute()),),
+    decline="Open it" if Path("optional").exists() else "",
+)
+if common.options.repair is Repair.UPGRADE:
     if Path("broken").exists():
         Path("copy").touch()
         os.kill(os.getpid(), signal.SIGKILL)
     Path("upgraded").touch()
-    common.reporter.send(Upgraded())
-elif Path("upgraded").exists():
+    common.reporter.send(Repaired())
+elif Path("upgraded").exists() or offer in DeclinedOffers(common.options.declined_offers):
     common.serve()
 else:
-    upgrade = Upgrade("It", str(Path("copy").absolute()))
-    common.reporter.send(Failure("It is old.", "Upgrade it.", upgrade))
+    common.reporter.send(Failure("It is old.", "Upgrade it.", offer))
     sys.exit(1)

@@ -16,6 +16,7 @@ const WATCH_TIME = 600_000;
 let preloaded = false;
 let watch; // timer of the next status request after a failure
 let arrived = Date.now();
+let offer = null; // the repair that the page shows
 
 // Jupyter's XSRF token, which a page of another user cannot read.
 function headers() {
@@ -39,7 +40,7 @@ function show(report) {
   setText("seconds", `${Math.floor(report.seconds)} s`);
   setText("reason", report.reason);
   setText("remedy", report.remedy);
-  showOffer(report.upgrade);
+  showOffer(report.offer);
   showLog(report.log);
 }
 
@@ -48,13 +49,21 @@ function setText(id, text) {
   if (element(id).textContent !== text) element(id).textContent = text;
 }
 
-function showOffer(upgrade) {
-  element("upgrade").hidden = !upgrade;
-  if (!upgrade) return;
-  setText("database", upgrade.database);
-  setText("copy", upgrade.copy
-    ? `It is copied first, to ${upgrade.copy}`
-    : "It is not copied first: make sure that there is a backup.");
+function showOffer(offered) {
+  offer = offered;
+  element("repair").hidden = !offer;
+  element("decline").hidden = !offer?.decline;
+  setText("failed-title", offer ? "MLflow needs your decision" : "MLflow could not start");
+  if (!offer) return;
+  setText("repair", `${offer.action}…`);
+  setText("decline", offer.decline);
+  setText("consent-title", `${offer.action}?`);
+  setText("agree", offer.action);
+  setText("subject", offer.subject);
+  setText("copies", offer.copies.length
+    ? `The database is copied first, to ${offer.copies.join(" and ")}`
+    : "The database is not copied first: make sure that there is a backup.");
+  setText("warning", offer.warning);
 }
 
 function showLog(lines) {
@@ -106,7 +115,7 @@ function followLater(wait) {
 }
 
 async function act(address) {
-  const buttons = [element("again"), element("upgrade")];
+  const buttons = [element("again"), element("repair"), element("decline")];
   buttons.forEach((button) => { button.disabled = true; });
   setText("trouble", "");
   arrived = Date.now();
@@ -127,12 +136,13 @@ async function act(address) {
 }
 
 element("again").addEventListener("click", () => act(addresses.start));
-element("upgrade").addEventListener("click", () => element("consent").showModal());
+element("decline").addEventListener("click", () => act(`${addresses.decline}/${offer.repair}`));
+element("repair").addEventListener("click", () => element("consent").showModal());
 element("cancel").addEventListener("click", () => element("consent").close());
 element("agree").addEventListener("click", () => {
   element("consent").close();
-  element("details").open = true; // shows the output of the upgrade
-  act(addresses.upgrade);
+  element("details").open = true; // shows the output of the repair
+  act(`${addresses.repair}/${offer.repair}`);
 });
 
 // A client or another tab may have started MLflow while this page was in the background.
