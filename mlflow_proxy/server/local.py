@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_proxy.shared.reports import Stage, StageEntered, StaticFolder, Step, Upgraded
+from mlflow_proxy.shared.stores import sqlite_path
 
 from . import mlflow_app
 from .errors import StartError
 from .reporter import Reporter
 from .store import upgrade
+from .store.opened_files import OpenedFiles
 from .store.revisions import Revisions
 from .store.settings import StoreSettings
 
@@ -46,6 +48,7 @@ def run(
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
         from . import serve
+        from .handover import Handover
         from .middleware import Application, wrap
         from .middleware.use_tracker import LastUse
 
@@ -56,7 +59,9 @@ def run(
         reporter.send(StageEntered(Stage.STORE, step))
 
     enter()
+    files = OpenedFiles(path for _, uri in settings.stores() if (path := sqlite_path(uri)))
     mlflow_app.open_stores(settings, revisions.latest, enter)
+    files.complete()
     gc.freeze()
     gc.enable()
 
@@ -66,10 +71,11 @@ def run(
         # An MLflow that was installed from its source has no static files.
         static_folder=static_folder if static_folder.is_dir() else None,
         artifact_root=settings.default_artifact_root,
+        opened_files=files,
     )
-    last_use = LastUse()
-    app = wrap(application, last_use, idle_timeout)
-    serve.run(app, listener, reporter.send, last_use, idle_timeout)
+    last_use, handover = LastUse(), Handover(reporter.send)
+    app = wrap(application, last_use, idle_timeout, handover)
+    serve.run(app, listener, handover, last_use, idle_timeout)
 
 
 def upgrade_store(reporter: Reporter, settings: StoreSettings) -> None:

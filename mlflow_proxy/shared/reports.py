@@ -68,6 +68,13 @@ class Idle:
 
 
 @dataclass(frozen=True)
+class StoreReplaced:
+    """The SQLite file at `path` is no longer the one that was opened; another start opens it."""
+
+    path: str
+
+
+@dataclass(frozen=True)
 class Upgraded:
     """The database is upgraded."""
 
@@ -82,7 +89,16 @@ class Failure:
     """The upgrade that the page offers."""
 
 
-Report = StaticFolder | StageEntered | ModulesImported | Ready | Idle | Upgraded | Failure
+Report = (
+    StaticFolder
+    | StageEntered
+    | ModulesImported
+    | Ready
+    | Idle
+    | StoreReplaced
+    | Upgraded
+    | Failure
+)
 
 TYPES: dict[str, type[Report]] = {each.__name__: each for each in get_args(Report)}
 # Fields that JSON does not restore by itself.
