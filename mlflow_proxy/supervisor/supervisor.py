@@ -195,7 +195,7 @@ class Supervisor:
                 delay = self._replacements.after(served) - FIRST_DELAY
                 self._why = "restart with another store"
                 self._enter_starting(delay, f"{path} was replaced. It is opened again.")
-                self._held.hold()
+                self._held.hold(delay)
             case Idle():
                 self.status.state = State.IDLE
                 self._held.hold()

@@ -46,11 +46,15 @@ def test_a_store_that_keeps_changing_is_opened_less_and_less_often(supervisor: S
     for _ in range(4):
         replace(supervisor)
         began = time.monotonic()
-        assert supervisor.request("/api/x")[2] == str(supervisor.child.pid)
+        wait_for(lambda: supervisor.request("/api/x")[2] == str(supervisor.child.pid))
         seconds.append(time.monotonic() - began)
         supervisor.wait_until("ready")
+    assert seconds[0] < seconds[2]
     assert seconds[2] > 1.0
     assert seconds[3] > 3.0
+    replace(supervisor)
+    status, headers, _ = supervisor.request("/api/x")  # the next start is too far away to wait for
+    assert (status, int(headers["Retry-After"]) > 3) == (503, True)
 
 
 def test_requests_that_were_held_get_the_reason_of_a_failure(tmp_path: Path) -> None:

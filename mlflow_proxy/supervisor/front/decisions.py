@@ -30,7 +30,7 @@ BUTTONS = {addresses.START: Decision.START, addresses.UPGRADE: Decision.UPGRADE}
 def decide(request: Request, status: Status, is_holding: bool) -> Decision | Response:
     """Decide about `request`; returns the response if there is nothing else to do.
 
-    `is_holding`: MLflow was stopped because it was not used, and requests are held.
+    `is_holding`: MLflow was stopped, e.g. because it was not used, and requests are held.
     """
     if status.state is State.READY:  # accepted just before the supervisor stopped accepting
         return Decision.HOLD

@@ -1,4 +1,4 @@
-"""Requests that are held while MLflow restarts after an idle stop, then relayed to it."""
+"""Requests that are held while MLflow restarts after a stop, then relayed to it."""
 
 import asyncio
 import socket
@@ -6,6 +6,7 @@ import socket
 from .http import Request
 
 MAX_HELD = 100  # requests; each keeps its head and up to 128 KiB of its body in memory
+MAX_DELAY = 2.0  # seconds; a client would rather know, and come back
 CHUNK = 64 << 10  # bytes
 
 
@@ -21,12 +22,13 @@ class HeldRequests:
 
     @property
     def is_holding(self) -> bool:
-        """Whether requests are held: MLflow was stopped because it was not used."""
+        """Whether requests are held: MLflow was stopped, and did not crash."""
         return not self._released.is_set()
 
-    def hold(self) -> None:
-        """Hold requests from now on."""
-        self._released.clear()
+    def hold(self, delay: float = 0.0) -> None:
+        """Hold requests from now on, unless the start is more than `MAX_DELAY` seconds away."""
+        if delay <= MAX_DELAY:
+            self._released.clear()
 
     def release(self, is_ready: bool) -> None:
         """Relay all held requests if MLflow is ready, otherwise refuse them; idempotent."""
