@@ -15,20 +15,25 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.databases import LATEST, OLDER, make_database
+from support.databases import OLDER, make_database, run
 from support.lab import PAGE, TOKEN, Lab
 from support.waiting import wait_for
 
 LOG = Path(__file__).parents[1] / "resources" / "log_over_replacements.py"
 SECONDS = 20.0  # a start of MLflow on a busy machine
+MAKE = """
+import sys
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+SqlAlchemyStore(*sys.argv[1:]).engine.dispose()
+"""
 SEARCH = {"experiment_ids": ["0"], "max_results": 100}
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database without runs, of this MLflow; its experiments start at 100."""
+    """A database without runs."""
     path = tmp_path_factory.mktemp("other") / "mlflow.db"
-    make_database(f"sqlite:///{path}", LATEST)
+    run(MAKE, f"sqlite:///{path}", str(path.with_name("mlartifacts")))
     return path
 
 
@@ -68,9 +73,9 @@ def test_the_first_request_is_answered_by_the_new_store(lab: Lab, other: Path) -
     for change in (replace, delete, move_away):
         first, name = lab.mlflow, f"after {change.__name__}"
         change(lab, other)
-        run = {"experiment_id": "0", "run_name": name, "start_time": 1}
+        body = {"experiment_id": "0", "run_name": name, "start_time": 1}
         began = time.monotonic()
-        answer = lab.post("/api/2.0/mlflow/runs/create", json=run)
+        answer = lab.post("/api/2.0/mlflow/runs/create", json=body)
         assert time.monotonic() - began < SECONDS
         (redirect,) = answer.history
         assert (redirect.status_code, redirect.headers["Cache-Control"]) == (307, "no-store")
