@@ -14,11 +14,13 @@ from typing import Any
 from mlflow_proxy.shared.offers import DeclinedOffers, Repair
 from mlflow_proxy.shared.reports import Repaired, Stage, StageEntered, StaticFolder, Step
 from mlflow_proxy.shared.revisions import Revisions
+from mlflow_proxy.shared.stores import sqlite_path
 
 from . import mlflow_app
 from .errors import StartError
 from .reporter import Reporter
 from .store import locations, upgrade
+from .store.opened_files import OpenedFiles
 from .store.settings import StoreSettings
 
 BACKGROUND_NICENESS = 10
@@ -58,6 +60,7 @@ def run(
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
         from . import serve
+        from .handover import Handover
         from .middleware import Application, wrap
         from .middleware.use_tracker import LastUse
 
@@ -68,7 +71,9 @@ def run(
         reporter.send(StageEntered(Stage.STORE, step))
 
     enter()
+    files = OpenedFiles(path for _, uri in settings.stores() if (path := sqlite_path(uri)))
     mlflow_app.open_stores(settings, revisions.latest, enter)
+    files.complete()
     gc.freeze()
     gc.enable()
 
@@ -79,10 +84,11 @@ def run(
         static_folder=static_folder if static_folder.is_dir() else None,
         artifact_root=settings.served_artifacts,
         keeps_folders=settings.served_artifacts == settings.default_artifact_root,
+        opened_files=files,
     )
-    last_use = LastUse()
-    app = wrap(application, last_use, options.idle_timeout)
-    serve.run(app, listener, reporter.send, last_use, options.idle_timeout)
+    last_use, handover = LastUse(), Handover(reporter.send)
+    app = wrap(application, last_use, options.idle_timeout, handover)
+    serve.run(app, listener, handover, last_use, options.idle_timeout)
 
 
 def repair_store(reporter: Reporter, settings: StoreSettings, repair: Repair) -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from mlflow_proxy.shared.reports import Idle, Ready, Report
+from mlflow_proxy.shared.reports import Idle, Ready
 
+from .handover import Handover
 from .middleware.use_tracker import LastUse
 
 GRACEFUL_SHUTDOWN = 4  # seconds for requests in flight; the supervisor waits for 5
@@ -19,7 +19,7 @@ INTERVAL = 0.05  # seconds between checks
 def run(
     app: ASGIApp,
     listener: socket.socket,
-    report: Callable[[Report], None],
+    handover: Handover,
     last_use: LastUse,
     idle_timeout: float,
 ) -> None:
@@ -35,47 +35,46 @@ def run(
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN,
     )
-    ReportingServer(config, report, last_use, idle_timeout).run(sockets=[listener])
+    ReportingServer(config, handover, last_use, idle_timeout).run(sockets=[listener])
 
 
 class ReportingServer(uvicorn.Server):
-    """Reports when it is ready and when it is idle; a stop after that loses no request."""
+    """Reports when it is ready and when it is idle; a stop in a handover loses no request."""
 
     def __init__(
         self,
         config: uvicorn.Config,
-        report: Callable[[Report], None],
+        handover: Handover,
         last_use: LastUse,
         idle_timeout: float,
     ) -> None:
         super().__init__(config)
-        self._report = report
+        self._handover = handover
         self._last_use = last_use
         self._idle_timeout = idle_timeout
-        self._is_idle = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to serve, then report it."""
         await super().startup(sockets)
         if self.started:
-            self._report(Ready())
+            self._handover.report(Ready())
             if self._idle_timeout:
                 self._watch = asyncio.create_task(self._report_when_idle())
 
     async def _report_when_idle(self) -> None:
         while (left := self._idle_timeout - self._last_use.seconds) > 0:  # noqa: ASYNC110
             await asyncio.sleep(max(left, INTERVAL))
-        # A request that arrives now may be an upload of hours. It gets the time that it needs,
-        # because the supervisor accepts new requests meanwhile.
-        self.config.timeout_graceful_shutdown = None
-        self._is_idle = True
-        self._report(Idle(self._idle_timeout))
+        self._handover.begin(Idle(self._idle_timeout))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, answer the accepted requests, then end."""
-        if self._is_idle:
+        if self._handover.has_begun:
+            # A request that has arrived may be an upload of hours. It gets the time that it needs,
+            # because the supervisor accepts new requests meanwhile.
+            self.config.timeout_graceful_shutdown = None
             for listener in sockets or ():
                 asyncio.get_running_loop().remove_reader(listener)
+            self._handover.has_stopped_accepting.set()
             # asyncio drops a connection that is accepted in the iteration in which its server
             # closes. https://github.com/python/cpython/issues/109564
             await asyncio.sleep(INTERVAL)

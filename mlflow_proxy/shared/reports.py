@@ -62,6 +62,13 @@ class Idle:
 
 
 @dataclass(frozen=True)
+class StoreReplaced:
+    """The SQLite file at `path` is no longer the one that was opened; another start opens it."""
+
+    path: str
+
+
+@dataclass(frozen=True)
 class Repaired:
     """The repair is done."""
 
@@ -76,7 +83,16 @@ class Failure:
     """The repair that the page offers."""
 
 
-Report = StaticFolder | StageEntered | ModulesImported | Ready | Idle | Repaired | Failure
+Report = (
+    StaticFolder
+    | StageEntered
+    | ModulesImported
+    | Ready
+    | Idle
+    | StoreReplaced
+    | Repaired
+    | Failure
+)
 
 TYPES: dict[str, type[Report]] = {each.__name__: each for each in get_args(Report)}
 # Fields that JSON does not restore by itself.

@@ -9,7 +9,7 @@ from mlflow_proxy.shared import reports
 from mlflow_proxy.shared.passwords import mask_passwords
 from mlflow_proxy.shared.reports import Failure
 
-from .mlflow_process import MLflowProcess
+from .mlflow_process import MLflowCommand, MLflowProcess
 from .state import Status, failure_of_exit
 
 
@@ -53,8 +53,13 @@ async def _follow(process: MLflowProcess, status: Status) -> Failure | None:
     return failure_of_exit(await process.wait())
 
 
-def failure_of_interpreter(error: OSError) -> Failure:
+def failure_to_run(command: MLflowCommand, error: OSError) -> Failure:
     """Failure of a program that cannot be started."""
+    if not command.folder.is_dir():
+        return Failure(
+            f"Jupyter's root folder, {command.folder}, does not exist.",
+            "Put it back: MLflow is then started by its next use.",
+        )
     return Failure(
         f"MLflow's interpreter cannot be run: {error}.",
         "Correct c.MLflowProxy.python in the Jupyter configuration.",

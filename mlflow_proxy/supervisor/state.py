@@ -29,8 +29,16 @@ class Crashed:
     served: float = 0.0
 
 
+@dataclass(frozen=True)
+class Outdated:
+    """The file at `path`, a store, was replaced `served` seconds after MLflow had opened it."""
+
+    path: str
+    served: float
+
+
 # How the life of one MLflow process ends.
-End = Crashed | Idle | Failure
+End = Crashed | Outdated | Idle | Failure
 
 
 @dataclass

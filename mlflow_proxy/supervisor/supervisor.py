@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from mlflow_proxy.shared.offers import Offer
-from mlflow_proxy.shared.reports import Failure, Idle
+from mlflow_proxy.shared.reports import Failure, Idle, StoreReplaced
 
 from . import shutdown, startup
-from .backoff import Backoff
+from .backoff import FIRST_DELAY, Backoff
 from .front import answers
 from .front.decisions import Decision, decide
 from .front.held_requests import HeldRequests
@@ -26,7 +26,8 @@ from .logs import MLflowOutput
 from .mlflow_process import MLflowCommand, MLflowProcess
 from .offers import Offers
 from .progress import StartHistory, StartProgress
-from .state import Crashed, End, State, Status, describe_exit
+from .state import Crashed, End, Outdated, State, Status
+from .stopping import Stopping
 
 _logger = logging.getLogger(__name__)
 
@@ -55,7 +56,9 @@ class Supervisor:
     def __post_init__(self) -> None:
         self.status = Status(StartProgress(self.history), self.log_file, self.output.lines)
         self._start_requested = asyncio.Event()
-        self._stopping: dict[MLflowProcess, asyncio.Task[None]] = {}
+        self._why = "requested"
+        self._replacements = Backoff()
+        self._stopping = Stopping()
         self._held = HeldRequests(self.listener)
         self._front = FrontServer(self.listener, self._respond, self._relay)
 
@@ -63,6 +66,7 @@ class Supervisor:
         """Start MLflow if it is stopped or has failed."""
         if self.status.state in (State.IDLE, State.FAILED):
             self.status.backoff = Backoff()
+            self._why = "requested"
             self._enter_starting()
             self._start_requested.set()
 
@@ -74,7 +78,7 @@ class Supervisor:
             done, _ = await asyncio.wait({life, end}, return_when=asyncio.FIRST_COMPLETED)
             return done.pop().result()
         finally:
-            tasks = [life, end, *self._stopping.values()]
+            tasks = [life, end, *self._stopping.tasks]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -114,7 +118,7 @@ class Supervisor:
     async def _keep_running(self) -> NoReturn:
         await self._front.open()
         while True:
-            if isinstance(await self._repair_and_serve(), Crashed):
+            if isinstance(await self._repair_and_serve(), Crashed | Outdated):
                 await asyncio.sleep(self.status.progress.delay)
             else:
                 await self._start_requested.wait()
@@ -137,8 +141,7 @@ class Supervisor:
         try:
             process = await MLflowProcess.start(self.command, self.listener, self.output, *options)
         except OSError as error:
-            failure = startup.failure_of_interpreter(error)
-            await self._enter(failure)
+            await self._enter(failure := startup.failure_to_run(self.command, error))
             return failure
         try:
             end = await life(process)
@@ -147,21 +150,10 @@ class Supervisor:
             await process.terminate()
             raise
         # In the background: a new process may start while this one completes its requests.
-        stopping = asyncio.create_task(self._stop(process, complete=isinstance(end, Idle)))
-        self._stopping[process] = stopping
+        stopping = self._stopping.stop(process, complete=isinstance(end, Idle | Outdated))
         if end is None:
             await stopping
         return end
-
-    async def _stop(self, process: MLflowProcess, complete: bool) -> None:
-        """Stop `process`; `complete`: without a time limit, once it has answered its requests."""
-        try:
-            if complete:
-                await process.terminate(timeout=None)
-        finally:
-            how = describe_exit(await process.terminate())
-            _logger.info("MLflow ended (pid %d): %s", process.pid, how)
-            del self._stopping[process]
 
     async def _repair(self, offer: Offer, process: MLflowProcess) -> Failure | None:
         """Follow a repair, without a time limit: to interrupt it would be worse."""
@@ -169,9 +161,8 @@ class Supervisor:
         return failure and startup.naming_copies(failure, offer.copies)
 
     async def _serve(self, process: MLflowProcess) -> End:
-        """Follow a start, then leave the socket to MLflow until it ends or is not used."""
-        why = "restart after a crash" if self.status.backoff.crashes else "requested"
-        _logger.info("Started MLflow (pid %d): %s", process.pid, why)
+        """Follow a start, then leave the socket to MLflow until it ends or should be stopped."""
+        _logger.info("Started MLflow (pid %d): %s", process.pid, self._why)
         if failure := await startup.follow(process, self.status, self.start_timeout):
             if process.was_killed:
                 return Crashed(f"{failure.reason} {failure.remedy}")
@@ -184,6 +175,10 @@ class Supervisor:
                 what = "Stopping MLflow (pid %d) after %g s without use"
                 _logger.info(what, process.pid, report.seconds)
                 return report
+            if isinstance(report, StoreReplaced):
+                what = "Stopping MLflow (pid %d): %s is no longer the file that it has opened"
+                _logger.warning(what, process.pid, report.path)
+                return Outdated(report.path, served=time.monotonic() - began)
         await process.wait()
         return Crashed("MLflow ended unexpectedly.", served=time.monotonic() - began)
 
@@ -192,8 +187,15 @@ class Supervisor:
         match end:
             case Crashed(reason, served):
                 delay = self.status.backoff.after(served)
+                self._why = "restart after a crash"
                 self._enter_starting(delay, f"{reason} It is restarted.")
                 _logger.warning("%s Restarting in %g s.", reason, delay)
+            case Outdated(path, served):
+                # At once; with a delay only if the file keeps changing.
+                delay = self._replacements.after(served) - FIRST_DELAY
+                self._why = "restart with another store"
+                self._enter_starting(delay, f"{path} was replaced. It is opened again.")
+                self._held.hold_all(delay)
             case Idle():
                 self.status.state = State.IDLE
                 self._held.hold_all()

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from mlflow_proxy.server import middleware
+from mlflow_proxy.server.handover import Handover
 from mlflow_proxy.server.middleware import Application, middlewares, wrap
 from mlflow_proxy.server.middleware.artifact_uris import ArtifactUris
 from mlflow_proxy.server.middleware.compressed_static_files import CompressedStaticFiles
 from mlflow_proxy.server.middleware.use_tracker import LastUse, UseTracker
+from mlflow_proxy.server.store.opened_files import OpenedFiles
 from support.asgi import Recorder, ask
 
 HOST = [(b"host", b"localhost")]
+HANDOVER = Handover(lambda _: None)
 
 
 def test_an_application_needs_neither_static_files_nor_artifacts() -> None:
@@ -31,8 +34,8 @@ def test_an_application_needs_neither_static_files_nor_artifacts() -> None:
 def test_a_request_meets_the_middlewares_in_their_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    application, met = Application(Recorder(), tmp_path, str(tmp_path)), []
-    declared = middlewares(application, LastUse(), 0.0)
+    application, met = Application(Recorder(), tmp_path, str(tmp_path), OpenedFiles([])), []
+    declared = middlewares(application, LastUse(), 0.0, HANDOVER)
 
     def recording(cls: Any) -> Any:
         class Recording(cls):
@@ -44,7 +47,7 @@ def test_a_request_meets_the_middlewares_in_their_order(
 
     recorded = [type(each)(recording(each.cls), *each.args, **each.kwargs) for each in declared]
     monkeypatch.setattr(middleware, "middlewares", lambda *_: recorded)
-    ask(wrap(application, LastUse(), 0.0), "/api/2.0/mlflow/x", headers=HOST)
+    ask(wrap(application, LastUse(), 0.0, HANDOVER), "/api/2.0/mlflow/x", headers=HOST)
     assert met == [each.cls for each in declared]
-    assert len(met) == len(set(met)) >= 8
+    assert len(met) == len(set(met)) >= 9
     assert (met[0], met[-1]) == (UseTracker, ArtifactUris)

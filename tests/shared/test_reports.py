@@ -20,6 +20,7 @@ from mlflow_proxy.shared.reports import (
     StageEntered,
     StaticFolder,
     Step,
+    StoreReplaced,
     decode,
     encode,
 )
@@ -32,6 +33,7 @@ REPORTS: list[Report] = [
     ModulesImported(1234),
     Ready(),
     Idle(1800.5),
+    StoreReplaced("/work/ä b/mlflow.db"),
     Repaired(),
     Failure('The disk\nof "x" is full.', "Free some space."),
     Failure("It is older.", "Upgrade it.", OFFER),

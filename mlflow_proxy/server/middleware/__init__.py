@@ -6,6 +6,9 @@ from typing import Any
 
 from starlette.middleware import Middleware
 
+from mlflow_proxy.server.handover import Handover
+from mlflow_proxy.server.store.opened_files import OpenedFiles
+
 from .artifact_frame import ArtifactFrame
 from .artifact_uris import ArtifactUris, local_folder
 from .compressed_static_files import CompressedStaticFiles
@@ -13,6 +16,7 @@ from .jupyter_credentials import JupyterCredentials
 from .origin import OwnOrigin
 from .page_policy import PagePolicy
 from .pages import Pages
+from .replaced_store import ReplacedStore
 from .sandbox import Sandbox
 from .status import ReadyStatus
 from .use_tracker import LastUse, UseTracker
@@ -29,22 +33,35 @@ class Application:
     """URI or folder of its artifacts, if clients elsewhere cannot use that."""
     keeps_folders: bool = True
     """Whether experiments name that folder, so that a client's URI must become one."""
+    opened_files: OpenedFiles | None = None
+    """Files that it keeps open, and that the user may replace."""
 
 
-def wrap(application: Application, last_use: LastUse, idle_timeout: float) -> Any:
+def wrap(
+    application: Application,
+    last_use: LastUse,
+    idle_timeout: float,
+    handover: Handover | None = None,
+) -> Any:
     """Put the middlewares around `application`; returns an ASGI application."""
     app = application.app
-    for cls, args, kwargs in reversed(middlewares(application, last_use, idle_timeout)):
+    for cls, args, kwargs in reversed(middlewares(application, last_use, idle_timeout, handover)):
         app = cls(app, *args, **kwargs)
     return app
 
 
 def middlewares(
-    application: Application, last_use: LastUse, idle_timeout: float
+    application: Application,
+    last_use: LastUse,
+    idle_timeout: float,
+    handover: Handover | None = None,
 ) -> list[Middleware]:
     """The middlewares, in the order in which a request meets them."""
-    result = [
-        Middleware(UseTracker, last_use=last_use),
+    result = [Middleware(UseTracker, last_use=last_use)]
+    if handover and (files := application.opened_files):
+        # Before the status: the loading page must not be told that this process is ready.
+        result.append(Middleware(ReplacedStore, files=files, handover=handover))
+    result += [
         Middleware(ReadyStatus),
         Middleware(OwnOrigin),
         Middleware(JupyterCredentials),

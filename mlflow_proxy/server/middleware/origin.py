@@ -9,13 +9,14 @@ ignores `X-Forwarded-Host` (jupyter_server/base/handlers.py, `check_origin`).
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_proxy.shared.origins import LOCAL_HOST, LOCAL_ORIGIN, is_own_origin
 
+from .body import discard_body
+
 NO_ORIGIN = "null"  # what browsers send for a page without an origin of its own (RFC 6454, 7.3)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
-MAX_DISCARDED = 16 << 20  # bytes
 
 
 class OwnOrigin:
@@ -32,7 +33,7 @@ class OwnOrigin:
         headers = MutableHeaders(raw=list(scope["headers"]))
         make_local(headers)
         if headers.get("origin") == NO_ORIGIN and scope["method"] not in READING:
-            await _discard_body(receive)
+            await discard_body(receive)
             # MLflow's words, which it uses for some of its paths; `/graphql` is not among them.
             refusal = PlainTextResponse("Cross-origin request blocked", 403)
             await refusal(scope, receive, send)
@@ -47,16 +48,3 @@ def make_local(headers: MutableHeaders) -> None:
     if origins:
         is_own = len(origins) == len(hosts) == 1 and is_own_origin(origins[0], hosts[0])
         headers["origin"] = LOCAL_ORIGIN if is_own else NO_ORIGIN
-
-
-async def _discard_body(receive: Receive) -> None:
-    """Read the body, up to a limit.
-
-    A response before the body has arrived closes the connection, which tornado, still sending,
-    often notices before it reads the response.
-    """
-    message: Message = {"more_body": True}
-    received = 0
-    while message.get("more_body") and received < MAX_DISCARDED:
-        message = await receive()
-        received += len(message.get("body", b""))

@@ -85,7 +85,7 @@ def find_moves(settings: StoreSettings, uris: Sequence[str]) -> list[Move]:
     Raises:
         StartError: a database cannot be read.
     """
-    roots = Roots(Path.cwd(), settings.default_artifact_root)
+    roots = Roots(Path.cwd(), settings.served_artifacts)
     moves: list[Move] = []
     for uri in uris:
         try:

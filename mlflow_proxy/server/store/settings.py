@@ -1,16 +1,21 @@
 """Which stores MLflow opens, and which of their errors show before MLflow is imported."""
 
+import errno
 import os
+import sqlite3
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mlflow_proxy.server import failures
 from mlflow_proxy.server.errors import StartError
 from mlflow_proxy.shared import file_store, stores
 from mlflow_proxy.shared.passwords import mask_uri
 
+from . import file_system
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLE = "sqlite:////home/me/mlflow.db or postgresql://user@host/database"
 
 
@@ -87,34 +92,40 @@ def check_store_uri(name: str, uri: str) -> None:
         match = stores.SQLITE.fullmatch(uri)
         if not match:
             raise StartError(f"The store URI {shown} names no database file.", remedy)
-        check_folder_of(Path(match["path"]))
+        check_folder_of(Path(match["path"]), name)
     elif "://" in uri and not scheme:
         raise StartError(f"The store URI {shown} has no scheme.", remedy)
     elif authority.count("@") > 1:  # the part after the first would be shown, as the host
         raise StartError(f"The store URI {shown} cannot be read.", "Write %40 for @ in a password.")
 
 
-def check_folder_of(database: Path) -> None:
-    """Check that SQLite can write `database` and the journal beside it.
+def check_folder_of(database: Path, setting: str = "backend_store_uri") -> None:
+    """Check that SQLite can write `database`, of `setting`, and the journal beside it.
 
     Raises:
         StartError: it cannot.
     """
-    folder = database.absolute().parent
-    remedy = (
-        "Make the folder writable, or choose another place with c.MLflowProxy.backend_store_uri "
-        "(and c.MLflowProxy.default_artifact_root)."
-    )
+    folder = file_system.folder_of(database)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        database.absolute().parent.mkdir(parents=True, exist_ok=True)
+        file_system.probe(folder)
         if database.exists():
             with database.open("r+b"):
                 pass
-    except OSError as error:
+    except file_system.NoLocksError as error:
         raise StartError(
-            f"MLflow cannot keep its database {database}: {error.strerror}.", remedy
+            f"The file system of {folder} cannot lock files ({error}), which SQLite needs.",
+            f"Keep the database on a local disk: set c.MLflowProxy.{setting} in the Jupyter "
+            "configuration, for example to sqlite:////local/disk/mlflow.db. "
+            "Or use a database server, for example postgresql://user@host/database.",
+        ) from None
+    except (OSError, sqlite3.Error) as error:
+        if not isinstance(error, OSError) or error.errno in FULL:
+            raise failures.explain(error, str(database), setting) from None
+        raise StartError(
+            f"MLflow cannot keep its database {database}: {error.strerror}.",
+            f"Make the folder writable, or choose another place with c.MLflowProxy.{setting} "
+            "(and c.MLflowProxy.default_artifact_root).",
         ) from None
 
 

@@ -37,7 +37,7 @@ BUTTONS = {
 def decide(request: Request, status: Status, holds_all: bool) -> Decision | Response:
     """Decide about `request`; returns the response if there is nothing else to do.
 
-    `holds_all`: MLflow was stopped because it was not used, and all requests are held.
+    `holds_all`: MLflow was stopped, e.g. because it was not used, and all requests are held.
     """
     if status.state is State.READY:  # accepted just before the supervisor stopped accepting
         return Decision.HOLD

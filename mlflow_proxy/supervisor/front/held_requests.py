@@ -6,6 +6,7 @@ import socket
 from .http import Request
 
 MAX_HELD = 100  # requests; each keeps its head and up to 128 KiB of its body in memory
+MAX_DELAY = 2.0  # seconds; a client would rather know, and come back
 CHUNK = 64 << 10  # bytes
 
 
@@ -27,10 +28,13 @@ class HeldRequests:
         """Hold requests from now on."""
         self._released.clear()
 
-    def hold_all(self) -> None:
-        """Hold requests, all of them, from now on: no client must notice an idle stop."""
+    def hold_all(self, delay: float = 0.0) -> None:
+        """Hold all requests from now on, unless the start is more than `MAX_DELAY` seconds away.
+
+        No client must notice that MLflow was stopped.
+        """
         self.hold()
-        self.holds_all = True
+        self.holds_all = delay <= MAX_DELAY
 
     def release(self, is_ready: bool) -> None:
         """Relay all held requests if MLflow is ready, otherwise refuse them; idempotent."""

@@ -9,7 +9,14 @@ import threading
 
 from mlflow_proxy.server.cli import parser
 from mlflow_proxy.server.reporter import Reporter
-from mlflow_proxy.shared.reports import Idle, ModulesImported, Ready, Stage, StageEntered
+from mlflow_proxy.shared.reports import (
+    Idle,
+    ModulesImported,
+    Ready,
+    Stage,
+    StageEntered,
+    StoreReplaced,
+)
 
 options = parser().parse_args(sys.argv[3:])  # after `-u` and the real server's path
 reporter = Reporter(options.reports)
@@ -21,7 +28,7 @@ reporter.send(StageEntered(Stage.IMPORT))
 
 
 def serve() -> None:
-    """Answer every request with the process id; `/report-idle` also sends `Idle`."""
+    """Answer every request with the process id; `/report-…` also sends a report."""
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     reporter.send(ModulesImported(1000))
@@ -43,3 +50,5 @@ def serve() -> None:
             connection.sendall((head + body).encode())
         if path == "/report-idle":
             reporter.send(Idle(7))
+        if path == "/report-replaced":
+            reporter.send(StoreReplaced("/store"))

@@ -9,6 +9,7 @@ from common import listener, options, reporter
 from starlette.responses import PlainTextResponse
 
 from mlflow_proxy.server import serve
+from mlflow_proxy.server.handover import Handover
 from mlflow_proxy.server.middleware.status import ReadyStatus
 from mlflow_proxy.server.middleware.use_tracker import LastUse, UseTracker
 
@@ -27,4 +28,4 @@ while Path("closed").exists():
     time.sleep(0.02)
 last_use = LastUse()
 tracked = UseTracker(ReadyStatus(app), last_use)
-serve.run(tracked, listener, reporter.send, last_use, options.idle_timeout)
+serve.run(tracked, listener, Handover(reporter.send), last_use, options.idle_timeout)

@@ -1,0 +1,68 @@
+"""Hands over to a new process when the file of a SQLite store is no longer the one that was opened.
+
+The request that notices it, and all that arrive until this process has stopped accepting, are
+redirected to their own address. Clients repeat them there, body included, and the supervisor holds
+them until the new process answers.
+"""
+
+import asyncio
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mlflow_proxy.server.handover import Handover
+from mlflow_proxy.server.store.opened_files import OpenedFiles
+from mlflow_proxy.shared.activity import is_use
+from mlflow_proxy.shared.addresses import IDLE_HEADER
+from mlflow_proxy.shared.reports import StoreReplaced
+
+from .body import discard_body
+
+TIMEOUT = 10.0  # seconds for the supervisor to take over; after that, MLflow answers as it can
+
+
+class ReplacedStore:
+    """Looks at the `files` with each request that is use."""
+
+    def __init__(self, app: ASGIApp, files: OpenedFiles, handover: Handover) -> None:
+        self._app = app
+        self._files = files
+        self._handover = handover
+        self._is_replaced = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or redirect it once this process has stopped accepting."""
+        if scope["type"] == "http" and await self._is_for_the_next(scope):
+            await discard_body(receive)
+            headers = {"Location": own_address(scope), "Cache-Control": "no-store"}
+            await Response(status_code=307, headers=headers)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _is_for_the_next(self, scope: Scope) -> bool:
+        """Whether the next process should answer the request, and would get it now."""
+        if not self._is_replaced:
+            if not is_use(scope["path"], Headers(scope=scope).get(IDLE_HEADER)):
+                return False
+            path = await self._files.replaced()
+            if path is None:
+                return False
+            self._is_replaced = True
+            self._handover.begin(StoreReplaced(str(path)))
+        try:
+            await asyncio.wait_for(self._handover.has_stopped_accepting.wait(), TIMEOUT)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+
+def own_address(scope: Scope) -> str:
+    """The request's address, relative to itself: it holds below any base URL and behind any proxy.
+
+    It begins with `./`, because a name with a colon would be taken for a scheme, and an empty one
+    for the folder's parent.
+    """
+    path, query = scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+    name = path.rpartition("/")[2]
+    return f"./{name}?{query}" if query else f"./{name}"

@@ -1,0 +1,89 @@
+"""The files of the SQLite stores as they were opened, to notice that one was replaced.
+
+A program that has opened a file keeps it, whatever its path names later: MLflow would go on showing
+the runs of a deleted database. The files are never opened here, because closing a descriptor of a
+SQLite database drops all locks that this process has on it (https://sqlite.org/howtocorrupt.html,
+2.2).
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+GRACE = 1.0  # seconds that a file may be missing: some programs delete it and write it anew
+INTERVAL = 0.05  # seconds between checks of a missing file
+DESCRIPTORS = "/dev/fd"  # this process's, on Linux and on macOS
+
+Identity = tuple[int, int]  # device and inode
+UNKNOWN: Identity = (0, 0)
+
+
+class OpenedFiles:
+    """The files at `paths`. Make this before they are opened; call `complete` afterwards."""
+
+    def __init__(self, paths: Iterable[Path], clock: Callable[[], float] = time.monotonic) -> None:
+        self._opened = {path: identity(path) for path in paths}
+        self._clock = clock
+        self._missing_since: dict[Path, float] = {}
+
+    def complete(self) -> None:
+        """Record the files that did not exist before."""
+        for path, opened in self._opened.items():
+            self._opened[path] = opened or identity(path)
+
+    async def replaced(self) -> Path | None:
+        """The first path that no longer names the file that was opened; None if all do.
+
+        Waits up to `GRACE` seconds for a missing file.
+        """
+        for path, opened in self._opened.items():
+            if await self._is_replaced(path, opened):
+                return path
+        return None
+
+    async def _is_replaced(self, path: Path, opened: Identity | None) -> bool:
+        # In threads, because the server of a network file system may not answer.
+        while (now := await asyncio.to_thread(identity, path)) is None:
+            if self._seconds_missing(path) > GRACE:
+                return await asyncio.to_thread(is_gone, path, opened)
+            await asyncio.sleep(INTERVAL)
+        self._missing_since.pop(path, None)
+        return now != opened and UNKNOWN not in (now, opened)
+
+    def _seconds_missing(self, path: Path) -> float:
+        now = self._clock()
+        return now - self._missing_since.setdefault(path, now)
+
+
+def identity(path: Path) -> Identity | None:
+    """The file at `path`, links followed; None if there is none, `UNKNOWN` if that is not known."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:  # e.g. no permission
+        return UNKNOWN
+    return status.st_dev, status.st_ino
+
+
+def is_gone(path: Path, opened: Identity | None) -> bool:
+    """Whether a new database may take the place of the missing file at `path`.
+
+    Not if its whole folder was moved, because a new one would be in the way when it comes back.
+    """
+    folder = os.path.dirname(os.path.realpath(path))
+    return os.path.exists(folder) or has_no_name(opened)
+
+
+def has_no_name(opened: Identity | None) -> bool:
+    """Whether this process has the file `opened` open, and it was deleted."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(DESCRIPTORS):
+            with contextlib.suppress(OSError):  # the folder's own descriptor is closed by now
+                status = os.fstat(int(name))
+                if (status.st_dev, status.st_ino) == opened and status.st_nlink == 0:
+                    return True
+    return False
