@@ -95,7 +95,7 @@ def test_a_failed_upgrade_is_left_to_a_person(tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     with supervisor_of("outdated", tmp_path) as supervisor:
         supervisor.wait_until("failed")
-        supervisor.upgrade()
+        supervisor.repair("upgrade")
         supervisor.wait_until("failed")
         began = time.monotonic()
         while time.monotonic() - began < 4:

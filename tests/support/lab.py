@@ -24,7 +24,14 @@ PAGE = {"Accept": "text/html,application/xhtml+xml"}
 class Lab:
     """A running Jupyter server with the MLflow tile."""
 
-    def __init__(self, process: subprocess.Popen[bytes], home: Path, root: Path, env: Any) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        home: Path,
+        root: Path,
+        env: Any,
+        authority: Path | None = None,
+    ) -> None:
         self.process = process
         self.home = home
         self.root = root
@@ -33,6 +40,9 @@ class Lab:
         self.runtime = home / "runtime"
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"token {TOKEN}"
+        if authority:
+            self.session.verify = str(authority)
+            self.session.trust_env = False  # REQUESTS_CA_BUNDLE would count instead
         information = wait_for(self._information, message=f"Jupyter did not start, see {self.log}")
         self.url = information["url"].rstrip("/")
         self.mlflow_url = f"{self.url}/mlflow"
@@ -47,7 +57,7 @@ class Lab:
 
     def _answers(self) -> bool:
         try:
-            return self.session.get(f"{self.url}/api", timeout=5).ok
+            return self.session.get(f"{self.url}/api", timeout=5).status_code < 500
         except requests.ConnectionError:
             return False
 
@@ -103,6 +113,32 @@ class Lab:
         (child,) = self.supervisor.children()
         return child
 
+    def log_in(self, password: str) -> None:
+        """Log in with the form of the login page, on a server without a token."""
+        del self.session.headers["Authorization"]
+        login = f"{self.url}/login"
+        self.session.get(login, timeout=30).raise_for_status()
+        self.session.headers["X-XSRFToken"] = self.session.cookies["_xsrf"]
+        form = {"password": password, "_xsrf": self.session.cookies["_xsrf"]}
+        self.session.post(login, data=form, timeout=30).raise_for_status()
+
+    def kernel_variables(self) -> dict[str, str]:
+        """The environment of a new kernel."""
+        started = self.session.post(f"{self.url}/api/kernels", json={}, timeout=30)
+        started.raise_for_status()
+        kernel = started.json()["id"]
+
+        def find() -> dict[str, str] | None:
+            for process in family_of(self.process.pid):
+                if any(f"kernel-{kernel}.json" in each for each in command_of(process)):
+                    return process.environ()
+            return None
+
+        try:
+            return wait_for(find, 30)
+        finally:
+            self.session.delete(f"{self.url}/api/kernels/{kernel}", timeout=30)
+
     def run_in_kernel(self, code: str, folder: str = "", kernel: str = "python3") -> str:
         """Run `code` in a kernel of this server, in `folder`; returns its stdout."""
         return run_in_kernel(self.url, TOKEN, code, folder, kernel)
@@ -118,6 +154,8 @@ def lab_server(
     root: Path | None = None,
     program: str = "lab",
     port: int = 0,
+    token: str = TOKEN,
+    authority: Path | None = None,
 ) -> Iterator[Lab]:
     """Run Jupyter with `config` in `root`; assert that no process or socket survives."""
     root = root or home / "work"
@@ -135,11 +173,11 @@ def lab_server(
         f"--ServerApp.port={port or free_ports(1)[0]}",
         f"--ServerApp.base_url={base_url}",
         f"--ServerApp.root_dir={root}",
-        f"--IdentityProvider.token={TOKEN}",
+        f"--IdentityProvider.token={token}",
         f"--config={config_file}",
     ]
     with running(command, cwd=home, env=variables, log=home / "jupyter.log") as process:
-        lab = Lab(process, home, root, variables)
+        lab = Lab(process, home, root, variables, authority)
         try:
             yield lab
         finally:

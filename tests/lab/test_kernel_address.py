@@ -1,0 +1,79 @@
+"""The address for kernels does not depend on how people reach Jupyter and log in to it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from jupyter_server.auth import passwd
+
+from support.certificates import authority
+from support.lab import Lab
+
+SERVER = "c.MLflowProxy.kernels = 'server'\n"
+LOG_A_RUN = """
+import mlflow
+with mlflow.start_run() as run:
+    mlflow.log_text("hello", "hello.txt")
+print(run.info.run_id)
+"""
+
+
+def log_as_a_kernel(lab: Lab, **variables: str) -> str:
+    """Log a run with the environment of a kernel; returns the run's id."""
+    logged = subprocess.run(
+        [sys.executable, "-c", LOG_A_RUN],
+        cwd=lab.root,
+        env={**lab.kernel_variables(), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert logged.returncode == 0, logged.stderr
+    return logged.stdout.split()[-1]
+
+
+def test_jupyters_own_certificate_is_not_asked_for(
+    start_lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    certificates = authority(tmp_path / "certificates")
+    pem = certificates.issue("jupyter", alternative="IP:127.0.0.1,DNS:lab.example.org")
+    lab = start_lab(
+        config=f"{SERVER}c.ServerApp.certfile = {str(pem)!r}", authority=certificates.certificate
+    )
+    assert lab.url.startswith("https://")
+    run_id = log_as_a_kernel(lab)
+    assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
+
+
+def test_a_password_in_place_of_a_token(start_lab: Callable[..., Lab]) -> None:
+    hashed = passwd("the-password")
+    config = f"{SERVER}c.PasswordIdentityProvider.hashed_password = {hashed!r}"
+    lab = start_lab(config=config, token="", base_url="/deep/er/")
+    lab.log_in("the-password")
+    run_id = log_as_a_kernel(lab)
+    assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
+
+
+@pytest.mark.parametrize("no_proxy", ["", "example.org"])
+def test_a_proxy_is_not_asked(start_lab: Callable[..., Lab], no_proxy: str) -> None:
+    proxy = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+    excepted = {"no_proxy": no_proxy, "NO_PROXY": no_proxy} if no_proxy else {}
+    lab = start_lab(config=SERVER, env={**proxy, **excepted})
+    run_id = log_as_a_kernel(lab)
+    assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
+
+
+def test_a_request_of_a_kernel_is_use_and_wakes_mlflow(start_lab: Callable[..., Lab]) -> None:
+    lab = start_lab(config=f"{SERVER}c.MLflowProxy.idle_timeout = 3")
+    log_as_a_kernel(lab)
+    lab.wait_until("idle")
+    before = lab.session.get(f"{lab.url}/api/status", timeout=30).json()["last_activity"]
+    run_id = log_as_a_kernel(lab)
+    after = lab.session.get(f"{lab.url}/api/status", timeout=30).json()["last_activity"]
+    assert after > before
+    assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
