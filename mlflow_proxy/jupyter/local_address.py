@@ -12,6 +12,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any
@@ -95,6 +96,10 @@ class LocalHandler(StreamingTransport):
         await super().complete()
 
     get = head = post = put = patch = delete = options = complete
+
+    def session(self) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
+        """The session of all requests: kernels send many small ones."""
+        return nullcontext(self._process.session())
 
     def sent_headers(self) -> Headers:
         """The request's headers for MLflow; not all of the clients try again after a 503."""

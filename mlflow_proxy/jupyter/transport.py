@@ -6,6 +6,7 @@ memory, stops at 100 MiB and cannot send a `DELETE` with a body.
 
 import asyncio
 import contextlib
+from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,10 @@ class StreamingTransport(web.RequestHandler):
             tornado.web.HTTPError: the request is refused.
         """
         raise NotImplementedError
+
+    def session(self) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
+        """A session with MLflow for this request."""
+        return connections.session(self.mlflow_socket)
 
     def sent_headers(self) -> Headers:
         """The request's headers for MLflow."""
@@ -159,7 +164,7 @@ class StreamingTransport(web.RequestHandler):
                 self._connection.close()
 
     async def _request(self) -> None:
-        async with connections.session(self.mlflow_socket) as session:
+        async with self.session() as session:
             answer = await session.request(
                 self.request.method or "",
                 request_url((self.request.uri or "")[len(self.prefix) :]),

@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from mlflow_proxy.shared.reports import Idle, Report, StoreReplaced
 
 
@@ -20,3 +23,21 @@ class Handover:
         if not self.has_begun:
             self.has_begun = True
             self.report(why)
+
+
+def closing(app: ASGIApp, handover: Handover) -> ASGIApp:
+    """`app`, whose responses close their connections once the handover has begun.
+
+    The next request of the client is then one for the supervisor.
+    """
+
+    async def app_that_closes(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_closing(message: Message) -> None:
+            if message["type"] == "http.response.start" and handover.has_begun:
+                message.setdefault("headers", [])
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        await app(scope, receive, send_closing if scope["type"] == "http" else send)
+
+    return app_that_closes

@@ -6,13 +6,15 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
+from mlflow_proxy.shared.headers import KEEP_ALIVE
 from mlflow_proxy.shared.reports import Idle, Ready
 
-from .handover import Handover
+from .handover import Handover, closing
 from .middleware.use_tracker import LastUse
 
 GRACEFUL_SHUTDOWN = 4  # seconds for requests in flight; the supervisor waits for 5
-HEAD_TIMEOUT = 10.0  # seconds for the first request of a connection to arrive
+# Seconds for the first request of a connection to arrive, or for Jupyter to close an unused one.
+WAITING_TIMEOUT = KEEP_ALIVE + 2
 INTERVAL = 0.05  # seconds between checks
 
 
@@ -28,11 +30,12 @@ def run(
     It is idle `idle_timeout` seconds after its last use; 0: never.
     """
     config = uvicorn.Config(
-        app,
+        closing(app, handover),
         log_config=None,
         access_log=False,
         proxy_headers=False,  # Jupyter has evaluated them
         server_header=False,
+        timeout_keep_alive=int(3 * KEEP_ALIVE),
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN,
     )
     ReportingServer(config, handover, last_use, idle_timeout).run(sockets=[listener])
@@ -84,13 +87,14 @@ class ReportingServer(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _wait_for_requests(self) -> None:
-        """Wait until each connection has sent a request, because uvicorn closes the others."""
-        for _ in range(int(HEAD_TIMEOUT / INTERVAL)):
+        """Wait until no connection waits for a request, because uvicorn would close those."""
+        for _ in range(int(WAITING_TIMEOUT / INTERVAL)):
             await asyncio.sleep(INTERVAL)  # an accepted socket becomes a connection
-            if not any(is_new(each) for each in self.server_state.connections):
+            if not any(is_waiting(each) for each in self.server_state.connections):
                 return
 
 
-def is_new(connection: object) -> bool:
-    """Whether `connection`, a protocol of uvicorn's, has received no request yet."""
-    return getattr(connection, "cycle", connection) is None
+def is_waiting(connection: object) -> bool:
+    """Whether `connection`, a protocol of uvicorn's, has no request that is being answered."""
+    cycle = getattr(connection, "cycle", None)
+    return cycle is None or bool(getattr(cycle, "response_complete", False))

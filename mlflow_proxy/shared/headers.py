@@ -21,6 +21,9 @@ HOP_BY_HOP = frozenset(
 ALWAYS_KEPT = re.compile(r"host|origin|referer|sec-fetch-\w+|content-\w+")
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
+KEEP_ALIVE = 10.0
+"""Seconds without a request after which Jupyter closes a connection; MLflow would do so later."""
+
 MLFLOW = "http://localhost"  # the origin that MLflow sees, see server/middleware/origin.py
 
 Headers = list[tuple[str, str]]

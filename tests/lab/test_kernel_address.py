@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 from jupyter_server.auth import passwd
 
 from support.certificates import authority
@@ -77,3 +80,27 @@ def test_a_request_of_a_kernel_is_use_and_wakes_mlflow(start_lab: Callable[..., 
     after = lab.session.get(f"{lab.url}/api/status", timeout=30).json()["last_activity"]
     assert after > before
     assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
+
+
+def test_no_request_is_lost_while_mlflow_is_stopped_and_started(
+    start_lab: Callable[..., Lab],
+) -> None:
+    lab = start_lab(config=f"{SERVER}c.MLflowProxy.idle_timeout = 0.4")
+    variables = lab.kernel_variables()
+    search = f"{variables['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/runs/create"
+    pauses, answers = random.Random(1), []
+    with requests.Session() as client:
+        client.headers["Authorization"] = f"Bearer {variables['MLFLOW_TRACKING_TOKEN']}"
+
+        def stops() -> int:
+            log = lab.mlflow_log
+            return log.read_text().count("s without use") if log.exists() else 0
+
+        deadline = time.monotonic() + 120
+        while stops() < 4:
+            assert time.monotonic() < deadline
+            answers.append(client.post(search, json={"experiment_id": "0"}, timeout=60))
+            time.sleep(pauses.choice([0, 0.01, 0.39, 0.4, 0.41, 0.5]))
+    assert {answer.status_code for answer in answers} == {200}
+    found = lab.api("runs/search", {"experiment_ids": ["0"], "max_results": 50_000})["runs"]
+    assert len(found) == len(answers)

@@ -71,7 +71,11 @@ class HeldRequests:
 async def _relay(
     head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, mlflow: socket.socket
 ) -> None:
-    """Send `head` to MLflow, then relay bytes both ways until MLflow has sent everything."""
+    """Send `head` to MLflow, then relay bytes both ways until MLflow has sent everything.
+
+    The connection is for this request only: the next one should go to MLflow directly.
+    """
+    head = head.replace(b"\r\nConnection: keep-alive\r\n", b"\r\nConnection: close\r\n", 1)
     upload = asyncio.create_task(_upload(head, reader, mlflow))
     try:
         while data := await _receive(mlflow):
