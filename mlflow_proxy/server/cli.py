@@ -9,7 +9,9 @@ import signal
 import socket
 import traceback
 
-from . import failures, local
+from mlflow_proxy.shared import stores
+
+from . import failures, local, remote
 from .errors import StartError
 from .reporter import Reporter
 from .store import upgrade
@@ -31,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
             # SIGTERM is ignored: the supervisor kills after five seconds, which is often enough.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             local.upgrade_store(reporter, settings)
+        elif stores.is_tracking_server(settings.backend_store_uri):
+            remote.run(reporter, settings.backend_store_uri, listener, options.idle_timeout)
         else:
             local.run(reporter, settings, listener, options.idle_timeout, options.background)
     except StartError as error:

@@ -25,6 +25,8 @@ class Application:
     app: Any
     static_folder: Path | None = None
     """Folder of its static files, if it has any here."""
+    static_files: Middleware | None = None
+    """What answers its static files, if they are elsewhere."""
     artifact_root: str = ""
     """URI or folder of its artifacts, if clients elsewhere cannot use that."""
 
@@ -52,6 +54,8 @@ def middlewares(
     ]
     if application.static_folder:
         result.append(Middleware(CompressedStaticFiles, folder=application.static_folder))
+    if application.static_files:
+        result.append(application.static_files)
     result.append(Middleware(Sandbox))
     if folder := local_folder(application.artifact_root):
         result.append(Middleware(ArtifactUris, folder=folder))
