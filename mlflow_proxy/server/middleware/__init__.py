@@ -25,10 +25,10 @@ class Application:
     app: Any
     static_folder: Path | None = None
     """Folder of its static files, if it has any here."""
-    static_files: Middleware | None = None
-    """What answers its static files, if they are elsewhere."""
     artifact_root: str = ""
     """URI or folder of its artifacts, if clients elsewhere cannot use that."""
+    static_files: Middleware | None = None
+    """What answers its static files, if they are elsewhere."""
 
 
 def wrap(application: Application, last_use: LastUse, idle_timeout: float) -> Any:

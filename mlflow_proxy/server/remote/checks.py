@@ -1,12 +1,12 @@
 """Whether a tracking server can be shown: asked before the tile says that it is ready."""
 
 import asyncio
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import aiohttp
 from yarl import URL
 
 from mlflow_proxy.server.errors import StartError
@@ -61,11 +61,12 @@ async def check(client: Client) -> None:
     await client.open()
     try:
         asked = (_ask(client, VERSION), _ask(client, API, b"max_results=1"), _ask(client, PAGE))
-        version, api, page = await asyncio.gather(*asked)
-    except (aiohttp.ClientError, OSError, asyncio.TimeoutError, ImportError) as error:
-        raise failures.explain(error, address) from error
+        answers = await asyncio.gather(*asked, return_exceptions=True)
     finally:
         await client.close()
+    if errors := [each for each in answers if isinstance(each, BaseException)]:
+        raise failures.explain(errors, address) from errors[0]
+    version, api, page = (each for each in answers if isinstance(each, Answer))
     for problem in _problems(address, version, api, page):
         raise problem
 
@@ -97,10 +98,11 @@ def _problems(
     number = VERSION_NUMBER.fullmatch(version.text) if version.status == HTTPStatus.OK else None
     if number and (int(number[1]), int(number[2])) < OLDEST:
         yield failures.too_old(address, number[0].strip(), ".".join(map(str, OLDEST)))
-    is_api = api.media_type == "application/json"
-    if is_api and (number or api.status == HTTPStatus.OK):
+    has_dashboard = DASHBOARD.search(page.text) is not None
+    # A server whose database is down still has both.
+    if is_search(api) or (number and has_dashboard):
         return
-    if not number and DASHBOARD.search(page.text) and "mlflow" in page.text.lower():
+    if not number and has_dashboard and "mlflow" in page.text.lower():
         yield failures.too_old(address, "without a version", ".".join(map(str, OLDEST)))
     if has_login(page.text) or has_login(api.text):
         yield failures.wants_login(address)
@@ -108,6 +110,16 @@ def _problems(
         if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             yield failures.unhealthy(address, answer.status)
     yield failures.no_mlflow(address)
+
+
+def is_search(answer: Answer) -> bool:
+    """Whether this is the answer to a search for experiments."""
+    try:
+        fields = json.loads(answer.text)
+    except ValueError:
+        return False
+    is_object = answer.status == HTTPStatus.OK and isinstance(fields, dict)
+    return is_object and fields.keys() <= {"experiments", "next_page_token"}
 
 
 def _problems_of(address: ServerAddress, answer: Answer) -> Iterable[StartError]:
@@ -131,7 +143,7 @@ def refusal(address: ServerAddress, status: int, text: str) -> StartError | None
             failures.wants_login(address) if has_login(text) else failures.forbidden(address, text)
         )
     if status == HTTPStatus.BAD_REQUEST:
-        return failures.said(text, address)  # of nginx: a certificate, https
+        return failures.said([text], address)  # of nginx: a certificate, https
     if status in OF_A_PROXY:
         return failures.unhealthy(address, status)
     return None

@@ -1,6 +1,8 @@
 """Known failures of a tracking server elsewhere, and their remedies."""
 
+import itertools
 import re
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from mlflow_proxy.server import failures as general
@@ -17,6 +19,8 @@ ACCEPTED = (
     f"Or write the last two into {credentials.FILE} (three lines: [mlflow], "
     f"{credentials.USERNAME.lower()} = …, {credentials.PASSWORD.lower()} = …) and try again."
 )
+
+CLOSED = r"Disconnected|reset|Broken pipe|PayloadError|ClientOSError|Connection\w*Error"
 
 # Pattern, reason, remedy, as in `server/failures.py`. What they match is a type's name and message.
 FAILURES = (
@@ -86,29 +90,41 @@ FAILURES = (
         f"Correct {THE_URI}: its port may be another service's, or it starts with https://.",
     ),
     (
-        r"Disconnected|Connection reset|Broken pipe|PayloadError|ClientOSError|ConnectionError",
+        rf"^https: .*(?:{CLOSED})",
+        "The server {server} closes the connection.",
+        "See that it runs. If it does not speak TLS, its address starts with http://. If it wants "
+        f"a certificate of the client, set {variables.CLIENT_CERTIFICATE} {HOW}",
+    ),
+    (
+        CLOSED,
         "The server {server} has closed the connection.",
         "See that it runs; if it speaks TLS, its address starts with https://.",
     ),
 )
 
 
-def explain(error: BaseException, address: ServerAddress) -> StartError:
-    """Explain why the server cannot be used; an unknown error keeps its own message."""
-    if isinstance(error, StartError):
-        return error
-    for each in general.chain(error):
+def explain(errors: Sequence[BaseException], address: ServerAddress) -> StartError:
+    """Explain why the server cannot be used; an unknown error keeps its own message.
+
+    Of several `errors` with one cause, some say more than others.
+    """
+    error = errors[0]
+    texts = []
+    for each in itertools.chain(*map(general.chain, errors)):
+        if isinstance(each, StartError):
+            return each
         if isinstance(each, ImportError):  # a package that a plugin needs
             return general.explain(each, str(address))
-        if known := said(f"{type(each).__name__}: {each}", address):
-            return known
+        texts.append(f"{address.scheme}: {type(each).__name__}: {each}")
+    if known := said(texts, address):
+        return known
     first_line = str(error).strip().partition("\n")[0] or type(error).__name__
     return StartError(f"The server {address} cannot be used: {first_line}", f"Correct {THE_URI}.")
 
 
-def said(text: str, address: ServerAddress) -> StartError | None:
-    """The failure of which `text` speaks, if it is known."""
-    for pattern, reason, remedy in FAILURES:
+def said(texts: Iterable[str], address: ServerAddress) -> StartError | None:
+    """The failure of which one of `texts` speaks, if it is known; the first pattern counts."""
+    for (pattern, reason, remedy), text in itertools.product(FAILURES, texts):
         if match := re.search(pattern, text, re.DOTALL):
             known = {**match.groupdict(), "server": str(address)}
             return StartError(reason.format(**known), remedy.format(**known))

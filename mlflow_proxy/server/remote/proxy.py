@@ -143,7 +143,7 @@ class RemoteProxy:
         return None
 
     def _failed(self, scope: Scope, error: Exception) -> Response:
-        why = failures.explain(error, self._client.address)
+        why = failures.explain([error], self._client.address)
         if not isinstance(error, (StartError, aiohttp.ClientError, OSError)):
             _logger.error("Internal error", exc_info=error)
         # Not the query: it may hold a secret.
