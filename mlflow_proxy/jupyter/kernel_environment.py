@@ -68,5 +68,6 @@ def kernel_environment(config: MLflowProxy, base_url: str) -> dict[str, str]:
     if not stores.has_server(config.backend_store_uri):
         exported["_MLFLOW_SERVER_ARTIFACT_ROOT"] = config.default_artifact_root
         exported["MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES"] = HOST_ADDRESSED_SCHEMES
+    if not stores.is_managed_service(config.backend_store_uri):  # of which there is no dashboard
         exported[DASHBOARD_URL] = url_path_join(base_url, NAME)
     return exported

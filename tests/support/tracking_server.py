@@ -16,12 +16,12 @@ from .waiting import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 OLDEST = REPOSITORY / ".venv-oldest" / "bin" / "python"
-USER, PASSWORD = "admin", "password1234"  # of MLflow's basic-auth app
+USER, PASSWORD = "admin", "the-admins-password"  # of MLflow's basic-auth app
 AUTH_CONFIG = """[mlflow]
 default_permission = READ
 database_uri = sqlite:///{home}/auth.db
 admin_username = admin
-admin_password = password1234
+admin_password = the-admins-password
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 """
 
