@@ -172,6 +172,11 @@ def test_a_server_that_never_answers(tmp_path: Path) -> None:
             "speaks TLS",
             "https://",
         ),
+        (
+            {"/": wire.answer(b"", status="404 Not Found")},
+            "but its dashboard is not there",
+            "c.MLflowProxy.backend_store_uri",
+        ),
     ],
 )
 def test_a_server_that_cannot_be_shown(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ LOGIN = re.compile(
     r"|(?:log|sign) in (?:with|to|using)\b",
     re.IGNORECASE,
 )
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,12 @@ def _problems(
         yield failures.too_old(address, number[0].strip(), ".".join(map(str, OLDEST)))
     has_dashboard = DASHBOARD.search(page.text) is not None
     # A server whose database is down still has both.
-    if is_search(api) or (number and has_dashboard):
+    if has_dashboard and (is_search(api) or number):
+        if api.status == HTTPStatus.NOT_FOUND:  # MLflow before 3.12, with --static-prefix
+            _logger.warning("%s is the dashboard's address; MLflow's clients need another", address)
         return
+    if is_search(api) and page.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        yield failures.no_dashboard(address)
     if not number and has_dashboard and "mlflow" in page.text.lower():
         yield failures.too_old(address, "without a version", ".".join(map(str, OLDEST)))
     if has_login(page.text) or has_login(api.text):

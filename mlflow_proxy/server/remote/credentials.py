@@ -11,7 +11,6 @@ import netrc
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from mlflow_proxy.server.errors import StartError
 
@@ -65,6 +64,8 @@ def _mlflows(environment: Mapping[str, str]) -> Credentials | None:
 
 def _read_file(environment: Mapping[str, str]) -> Mapping[str, str]:
     path = _expanded(FILE, environment)
+    if not os.path.exists(path):  # usually; a parser for nothing would take a part of a millisecond
+        return {}
     parser = configparser.ConfigParser()
     try:
         parser.read(path, encoding="utf-8")
@@ -82,14 +83,14 @@ def _from_netrc(address: ServerAddress, environment: Mapping[str, str]) -> Crede
     named = environment.get("NETRC")
     files = [_expanded(name, environment) for name in ((named,) if named else NETRC_FILES)]
     for file in files:
-        if file.exists():
+        if os.path.exists(file):
             try:
-                entry = netrc.netrc(str(file)).authenticators(address.url.host or "")
+                entry = netrc.netrc(file).authenticators(address.url.host or "")
             except (netrc.NetrcParseError, OSError, UnicodeError):  # ignored by requests, too
                 return None
             if not entry:
                 return None
-            return Credentials(_basic(entry[0] or entry[1] or "", entry[2] or ""), str(file))
+            return Credentials(_basic(entry[0] or entry[1] or "", entry[2] or ""), file)
     return None
 
 
@@ -103,7 +104,6 @@ def _basic(user: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
-def _expanded(path: str, environment: Mapping[str, str]) -> Path:
+def _expanded(path: str, environment: Mapping[str, str]) -> str:
     home = environment.get("HOME")
-    is_in_home = home and path.startswith("~/")
-    return Path(home, path[2:]) if home and is_in_home else Path(path).expanduser()
+    return f"{home}{path[1:]}" if home and path.startswith("~/") else os.path.expanduser(path)

@@ -190,6 +190,15 @@ def no_mlflow(address: ServerAddress) -> StartError:
     )
 
 
+def no_dashboard(address: ServerAddress) -> StartError:
+    """MLflow is there, its dashboard is elsewhere."""
+    return StartError(
+        f"MLflow answers at {address}, but its dashboard is not there.",
+        "If the server was started with --static-prefix, set c.MLflowProxy.backend_store_uri to the "
+        "address of its dashboard, up to the #, and MLFLOW_TRACKING_URI as before.",
+    )
+
+
 def too_old(address: ServerAddress, version: str, oldest: str) -> StartError:
     """Its MLflow is older than what can be shown."""
     return StartError(
