@@ -2,9 +2,9 @@
 
     python tests/benchmarks/remote.py [GB]
 
-From the click: the first page and the dashboard in Chromium, the tile stopped. Then a small request,
-and an upload and a download through Jupyter, through the tile's socket alone, and straight. The
-server is a real `mlflow server` on this machine. There is no pass or fail.
+From the click: the first page and the dashboard in Chromium, the tile stopped. Then a small
+request, an upload and a download, through Jupyter, through the tile's socket alone, and straight.
+The server is a real `mlflow server` on this machine. There is no pass or fail.
 """
 
 from __future__ import annotations

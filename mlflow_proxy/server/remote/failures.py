@@ -194,8 +194,8 @@ def no_dashboard(address: ServerAddress) -> StartError:
     """MLflow is there, its dashboard is elsewhere."""
     return StartError(
         f"MLflow answers at {address}, but its dashboard is not there.",
-        "If the server was started with --static-prefix, set c.MLflowProxy.backend_store_uri to the "
-        "address of its dashboard, up to the #, and MLFLOW_TRACKING_URI as before.",
+        "If the server was started with --static-prefix, set c.MLflowProxy.backend_store_uri to "
+        "its dashboard's address, up to the #, and leave MLFLOW_TRACKING_URI as it is.",
     )
 
 
