@@ -408,6 +408,28 @@ def test_a_large_upload_is_sent_once(proxy: Supervisor, server: WireServer) -> N
     assert [each.body for each in received] == [BODY]
 
 
+def test_an_early_refusal_reaches_the_client(proxy: Supervisor, server: WireServer) -> None:
+    refusal = wire.json(b'{"error_code": "X"}', status="403 Forbidden")
+    server.early[f"{PREFIX}/early"] = refusal
+    for body in (BODY, iter([BODY, BODY])):
+        headers = [] if isinstance(body, bytes) else [("Transfer-Encoding", "chunked")]
+        status, _, came = send(proxy, "/early", *headers, method="PUT", body=body)
+        assert (status, came) == (403, b'{"error_code": "X"}')
+
+
+def test_a_disconnect_in_an_upload_ends_the_request(proxy: Supervisor, server: WireServer) -> None:
+    before = len(server.requests)
+    connection = Connection(proxy.socket)
+    connection.putrequest("PUT", "/half")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    connection.send(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
+    connection.close()
+    assert send(proxy, "/after")[0] == 200
+    # The half of it never arrives as a complete request.
+    assert [each.target for each in server.requests[before:]] == [f"{PREFIX}/after"]
+
+
 # Credentials
 
 
@@ -473,6 +495,16 @@ def test_an_unknown_static_file_is_not_kept(proxy: Supervisor, server: WireServe
 
 
 # The page
+
+
+def test_a_page_without_a_length_is_shown(proxy: Supervisor, server: WireServer) -> None:
+    page = server.answers[f"{PREFIX}/"]
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
+    server.answers[f"{PREFIX}/"] = head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(wire.PAGE), wire.PAGE)
+    try:
+        assert b"static-files/main.js" in send(proxy, "/", *PAGE.items())[2]
+    finally:
+        server.answers[f"{PREFIX}/"] = page
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,8 @@ class WireServer:
     listener: socket.socket
     prefix: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)
+    early: dict[str, bytes] = field(default_factory=dict)
+    """Responses that are sent before the body is read, which it never is."""
     requests: list[Received] = field(default_factory=list)
     context: ssl.SSLContext | None = None
     connections: int = 0
@@ -78,6 +80,15 @@ class WireServer:
         """The last request for `target`, which has the prefix."""
         return [each for each in self.requests if each.target == target][-1]
 
+    def _answer_early(self, connection: socket.socket) -> Callable[[str], None]:
+        def answer_early(target: str) -> None:
+            if target in self.early:
+                connection.sendall(self.early[target])
+                threading.Event().wait(60)
+                raise ValueError("never read")
+
+        return answer_early
+
     def serve(self) -> None:
         """Accept until the listener is closed."""
         with suppress(OSError):
@@ -93,7 +104,7 @@ class WireServer:
             if self.context:
                 connection = self.context.wrap_socket(connection, server_side=True)
             with connection, connection.makefile("rb") as reader:
-                while received := read(reader, number):
+                while received := read(reader, number, self._answer_early(connection)):
                     self.requests.append(received)
                     told = self.answers.get(received.target.partition("?")[0], json())
                     reply = told(received) if callable(told) else told
@@ -104,8 +115,8 @@ class WireServer:
                         return
 
 
-def read(reader: BinaryIO, number: int) -> Received | None:
-    """Read one request; None at the end."""
+def read(reader: BinaryIO, number: int, on_head: Callable[[str], None]) -> Received | None:
+    """Read one request; None at the end. `on_head` gets its target before the body is read."""
     first = reader.readline().decode("latin-1").strip()
     if not first:
         return None
@@ -114,6 +125,7 @@ def read(reader: BinaryIO, number: int) -> Received | None:
     while line := reader.readline().decode("latin-1").rstrip("\r\n"):
         name, _, value = line.partition(": ")
         headers.append((name, value))
+    on_head(target)
     known = {name.lower(): value for name, value in headers}
     body = b""
     if known.get("transfer-encoding") == "chunked":

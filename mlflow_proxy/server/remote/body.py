@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 MAX_WHOLE = 64 << 10  # bytes
 MAX_DISCARDED = 16 << 20  # bytes
@@ -15,7 +15,11 @@ class DisconnectedError(Exception):
 
 
 class RequestBody:
-    """The body of one request, which only one reader reads at a time."""
+    """The body of one request.
+
+    Only `_next` receives, for one reader at a time: a server gives each message to one of two that
+    wait for it, and the other would wait for ever.
+    """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         headers = Headers(scope=scope)
@@ -26,6 +30,7 @@ class RequestBody:
         """Bytes; None if the client does not say."""
         self._is_read = False
         self._ended = asyncio.Event()
+        self._receiving = asyncio.Lock()
 
     @property
     def is_complete(self) -> bool:
@@ -55,15 +60,20 @@ class RequestBody:
         return self._chunks()
 
     async def _chunks(self) -> AsyncIterator[bytes]:
-        while not self.is_complete:
-            message = await self._receive()
+        while (message := await self._next()) is not None:
             if message["type"] == "http.disconnect":
-                self._ended.set()
                 raise DisconnectedError
-            if not message.get("more_body"):
-                self._ended.set()
             if chunk := message.get("body", b""):
                 yield chunk
+
+    async def _next(self) -> Message | None:
+        async with self._receiving:
+            if self.is_complete:
+                return None
+            message = await self._receive()
+            if not message.get("more_body"):  # a disconnect has none
+                self._ended.set()
+            return message
 
     async def disconnect(self) -> None:
         """Wait until the client disconnects."""
@@ -78,8 +88,5 @@ class RequestBody:
         before it reads the answer.
         """
         size = 0
-        while not self.is_complete and size < MAX_DISCARDED:
-            message = await self._receive()
+        while size < MAX_DISCARDED and (message := await self._next()) is not None:
             size += len(message.get("body", b""))
-            if not message.get("more_body"):
-                self._ended.set()

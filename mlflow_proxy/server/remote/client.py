@@ -48,7 +48,13 @@ class Client:
     async def open(self) -> None:
         """Create the pool; it belongs to the running event loop."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._tls, limit=0, keepalive_timeout=KEEPALIVE),
+            connector=aiohttp.TCPConnector(
+                ssl=self._tls,
+                limit=0,
+                keepalive_timeout=KEEPALIVE,
+                # The system's, as MLflow's client has it; aiohttp prefers aiodns where that is.
+                resolver=aiohttp.ThreadedResolver(),
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT),
             auto_decompress=False,

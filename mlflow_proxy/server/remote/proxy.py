@@ -93,7 +93,7 @@ class RemoteProxy:
     ) -> None:
         """Send the answer; one that breaks off is not completed, so that the client notices."""
         try:
-            if is_small(answer):
+            if is_whole(scope, answer):
                 # A client repeats a request after a 502, but not after an incomplete answer.
                 await answer.read()
             if refused := await self._refusal(scope, url, answer):
@@ -107,17 +107,17 @@ class RemoteProxy:
         if (location := redirect(answer)) is not None:
             relative = self._client.address.location(url, location)
             headers.append((b"location", (relative or "").encode()))
-        if is_small(answer) and not body.is_complete:
+        if is_whole(scope, answer) and not body.is_complete:
             answer.close()
             await body.discard()
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         try:
-            await self._send_body(answer, send)
+            await self._send_body(answer, is_whole(scope, answer), send)
         except (aiohttp.ClientError, OSError) as error:
             _logger.warning("The tracking server broke off: %s", type(error).__name__)
 
-    async def _send_body(self, answer: aiohttp.ClientResponse, send: Send) -> None:
-        if is_small(answer):
+    async def _send_body(self, answer: aiohttp.ClientResponse, is_whole: bool, send: Send) -> None:
+        if is_whole:
             await send({"type": "http.response.body", "body": await answer.read()})
             return
         async for chunk in answer.content.iter_any():
@@ -136,7 +136,7 @@ class RemoteProxy:
         if answer.status == HTTPStatus.UNAUTHORIZED:
             why = failures.unauthenticated(address)
             return answers.failed(scope, why.failure, HTTPStatus.UNAUTHORIZED)
-        if scope["path"] == PAGE and answers.wants_page(scope) and location is None:
+        if is_page(scope) and location is None:
             text = (await answer.read()).decode("utf-8", "replace")
             if why_not := no_dashboard(self._client, answer.status, text):
                 return answers.failed(scope, why_not.failure)
@@ -169,10 +169,16 @@ def redirect(answer: aiohttp.ClientResponse) -> str | None:
     return answer.headers.get("Location") if answer.status in REDIRECTS else None
 
 
-def is_small(answer: aiohttp.ClientResponse) -> bool:
-    """Whether the answer says that it is small."""
+def is_page(scope: Scope) -> bool:
+    """Whether a person opens the dashboard."""
+    return scope["path"] == PAGE and answers.wants_page(scope)
+
+
+def is_whole(scope: Scope, answer: aiohttp.ClientResponse) -> bool:
+    """Whether the answer is sent only once it is complete: the page, and what says it is small."""
     length = answer.content_length
-    return length is not None and length <= MAX_WHOLE and answer.method != "HEAD"
+    is_small = length is not None and length <= MAX_WHOLE and answer.method != "HEAD"
+    return is_small or is_page(scope)
 
 
 async def respond(response: Response, scope: Scope, body: RequestBody, send: Send) -> None:
