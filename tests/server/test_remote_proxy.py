@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from collections.abc import Iterator
 from http.client import IncompleteRead
 
@@ -11,8 +12,9 @@ import pytest
 
 from support import wire
 from support.supervisor import PAGE, Connection, Supervisor, mlflow_of
+from support.upstream import send as upstream_send
 from support.waiting import wait_for
-from support.wire import Last, WireServer, wire_server
+from support.wire import Last, Received, WireServer, wire_server
 
 PREFIX = "/team/mlflow"
 BODY = bytes(range(256)) * 20_000  # 5 MB
@@ -430,6 +432,70 @@ def test_a_disconnect_in_an_upload_ends_the_request(proxy: Supervisor, server: W
     assert [each.target for each in server.requests[before:]] == [f"{PREFIX}/after"]
 
 
+# Streams
+
+
+def test_events_are_not_buffered(proxy: Supervisor, server: WireServer) -> None:
+    word = threading.Event()
+
+    def events(_: Received) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+        yield b"Transfer-Encoding: chunked\r\n\r\n9\r\ndata: 1\n\n\r\n"
+        assert word.wait(30)
+        yield b"9\r\ndata: 2\n\n\r\n0\r\n\r\n"
+
+    server.answers[f"{PREFIX}/events"] = events
+    connection = Connection(proxy.socket)
+    connection.request("GET", "/events")
+    response = connection.getresponse()
+    assert response.headers["Content-Type"] == "text/event-stream"
+    assert response.read1() == b"data: 1\n\n"
+    word.set()
+    assert response.read() == b"data: 2\n\n"
+    connection.close()
+
+
+def test_a_slow_server_slows_the_upload(proxy: Supervisor, server: WireServer) -> None:
+    size, word = 100_000_000, threading.Event()
+    server.held[f"{PREFIX}/slow"] = word
+    before = proxy.child.memory_info().rss
+    connection = Connection(proxy.socket)
+    connection.putrequest("PUT", "/slow")
+    connection.putheader("Content-Length", str(size))
+    connection.endheaders()
+    connection.sock.settimeout(2)
+    sent = upstream_send(connection.sock, size)
+    assert sent < 32_000_000
+    word.set()
+    connection.sock.settimeout(30)
+    assert upstream_send(connection.sock, size - sent) == size - sent
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert len(server.last(f"{PREFIX}/slow").body) == size
+    assert proxy.child.memory_info().rss - before < 16_000_000
+
+
+def test_a_slow_client_slows_the_download(proxy: Supervisor, server: WireServer) -> None:
+    sent, size = [0], 100_000_000
+
+    def pieces(_: Received) -> Iterator[bytes]:
+        yield f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode()
+        for _ in range(0, size, 1_000_000):
+            yield b"x" * 1_000_000
+            sent[0] += 1_000_000
+
+    server.answers[f"{PREFIX}/download"] = pieces
+    before = proxy.child.memory_info().rss
+    connection = Connection(proxy.socket)
+    connection.request("GET", "/download")
+    response = connection.getresponse()
+    wait_for(lambda: 0 < sent[0] == sent[0])
+    assert sent[0] < 32_000_000
+    assert len(response.read()) == size
+    connection.close()
+    assert proxy.child.memory_info().rss - before < 16_000_000
+
+
 # Credentials
 
 
@@ -495,6 +561,14 @@ def test_an_unknown_static_file_is_not_kept(proxy: Supervisor, server: WireServe
 
 
 # The page
+
+
+def test_a_person_sees_that_the_server_hangs(proxy: Supervisor, server: WireServer) -> None:
+    server.held[f"{PREFIX}/"] = threading.Event()
+    try:
+        assert b"does not answer in time" in send(proxy, "/", *PAGE.items())[2]
+    finally:
+        server.held.pop(f"{PREFIX}/").set()
 
 
 def test_a_page_without_a_length_is_shown(proxy: Supervisor, server: WireServer) -> None:

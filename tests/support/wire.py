@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -19,7 +19,7 @@ class Last(bytes):
     """A response after which the connection is closed."""
 
 
-Answer = bytes | Callable[["Received"], bytes | None]
+Answer = bytes | Callable[["Received"], "bytes | Iterable[bytes] | None"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class WireServer:
     answers: dict[str, Answer] = field(default_factory=dict)
     early: dict[str, bytes] = field(default_factory=dict)
     """Responses that are sent before the body is read, which it never is."""
+    held: dict[str, threading.Event] = field(default_factory=dict)
+    """What is waited for before the body is read."""
     requests: list[Received] = field(default_factory=list)
     context: ssl.SSLContext | None = None
     connections: int = 0
@@ -82,6 +84,8 @@ class WireServer:
 
     def _answer_early(self, connection: socket.socket) -> Callable[[str], None]:
         def answer_early(target: str) -> None:
+            if target in self.held:
+                self.held[target].wait(60)
             if target in self.early:
                 connection.sendall(self.early[target])
                 threading.Event().wait(60)
@@ -110,7 +114,8 @@ class WireServer:
                     reply = told(received) if callable(told) else told
                     if reply is None:
                         return
-                    connection.sendall(reply)
+                    for piece in [reply] if isinstance(reply, bytes) else reply:
+                        connection.sendall(piece)
                     if isinstance(reply, Last):
                         return
 

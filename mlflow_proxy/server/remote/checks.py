@@ -17,7 +17,7 @@ from . import failures
 from .address import ServerAddress, resolve
 from .client import Client
 
-ANSWER_TIMEOUT = 10.0  # seconds for an answer of a few bytes
+ANSWER_TIMEOUT = 8.0  # seconds for an answer of a few bytes
 MAX_READ = 256 << 10  # bytes of an answer that are looked at
 VERSION, PAGE = b"/version", b"/"
 # A proxy before the server says that it is down.

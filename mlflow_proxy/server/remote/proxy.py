@@ -21,6 +21,8 @@ from .headers import response_headers
 MAX_WHOLE = 1 << 20  # bytes of a response that is sent only once it is complete
 PAGE = "/"
 
+KNOWN = (StartError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
+
 _logger = logging.getLogger(__name__)
 
 
@@ -65,7 +67,10 @@ class RemoteProxy:
         address = self._client.address
         try:
             url = address.target(scope["raw_path"], scope["query_string"])
-            answer = await self._client.send(scope["method"], url, scope["headers"], body)
+            sending = self._client.send(scope["method"], url, scope["headers"], body)
+            # A person should read that the server hangs. Programs have time-outs of their own.
+            timeout = checks.ANSWER_TIMEOUT if is_page(scope) else None
+            answer = await asyncio.wait_for(sending, timeout)
         except DisconnectedError:
             return
         except TargetError:
@@ -144,7 +149,7 @@ class RemoteProxy:
 
     def _failed(self, scope: Scope, error: Exception) -> Response:
         why = failures.explain([error], self._client.address)
-        if not isinstance(error, (StartError, aiohttp.ClientError, OSError)):
+        if not isinstance(error, KNOWN):
             _logger.error("Internal error", exc_info=error)
         # Not the query: it may hold a secret.
         what = (scope["method"], scope["path"], type(error).__name__, why.failure.reason)
