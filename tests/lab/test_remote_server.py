@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -206,7 +207,7 @@ def test_a_server_that_is_killed_is_shown_again_once_it_is_back(
         assert lab.get(search).status_code == 200
         for process in family_of(server.process.pid):
             process.kill()
-        wait_for(lambda: not family_of(server.process.pid) or not server.process.is_running())
+        wait_for(lambda: refuses(port))
         answer = lab.get(search)
         assert answer.status_code == 502
         assert "refuses the connection" in answer.json()["message"]
@@ -217,6 +218,11 @@ def test_a_server_that_is_killed_is_shown_again_once_it_is_back(
         stack.enter_context(tracking_server(tmp_path / "second", port=port))
         assert lab.get(search).status_code == 200
         assert "Try again" not in lab.get("/", headers=PAGE).text
+
+
+def refuses(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_a_slow_server_delays_only_its_own_answers(start_lab: StartLab, tmp_path: Path) -> None:
