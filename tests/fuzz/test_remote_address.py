@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mlflow_proxy.server.remote.address import ServerAddress, TargetError
 from mlflow_proxy.server.remote.headers import NEVER_SENT, REQUEST, request_headers
+from mlflow_proxy.shared.headers import below
 
 SERVERS = [
     ServerAddress.parse(uri)
@@ -69,20 +70,21 @@ def test_a_target_stays_below_the_server(server: ServerAddress, path: str, query
 def test_a_redirect_stays_below_the_dashboard(
     server: ServerAddress, requested: bytes, location: str
 ) -> None:
-    relative = server.location(server.target(requested), location)
-    if relative is None:
+    own = server.location(server.target(requested), location)
+    if own is None:
         return
-    # As the browser resolves it: below Jupyter's /mlflow/, wherever that is.
-    assert resolved(f"/user/me/mlflow{requested.decode()}", relative).startswith("/user/me/mlflow/")
-    assert relative.startswith(("./", "../"))
-    assert relative.isascii()
-    assert relative.isprintable()
+    # As the `/mlflow/` route sends it and the browser resolves it.
+    sent = below("/user/me/mlflow", own)
+    assert sent.startswith("/user/me/mlflow/")
+    assert resolved(sent).startswith("/user/me/mlflow/")
+    assert sent.isascii()
+    assert sent.isprintable()
 
 
-def resolved(base: str, relative: str) -> str:
-    """The path that a browser makes of a `relative` one, which may have empty segments."""
-    segments = base.split("/")[:-1]
-    for segment in relative.partition("?")[0].partition("#")[0].replace("\\", "/").split("/"):
+def resolved(location: str) -> str:
+    """The path that a browser makes of that of `location`."""
+    segments: list[str] = []
+    for segment in location.partition("?")[0].partition("#")[0].replace("\\", "/").split("/"):
         plain = segment.lower().replace("%2e", ".")
         if plain == "..":
             segments.pop()

@@ -234,7 +234,6 @@ def test_what_could_harm_jupyter_is_not_taken(proxy: Supervisor, server: WireSer
     ours = {"content-security-policy"}
     assert not names.keys() & ({each.split(":")[0].lower() for each in harmful} - ours)
     assert names["content-security-policy"].startswith("sandbox;")
-    assert names["content-type"] == "application/octet-stream"
     assert names["x-content-type-options"] == "nosniff"
     assert [names[each.split(":")[0].lower()] for each in kept] == ["x", "no-cache", "attachment"]
 
@@ -254,14 +253,14 @@ def test_the_page_has_our_policy(proxy: Supervisor, server: WireServer) -> None:
 @pytest.mark.parametrize(
     ("location", "expected"),
     [
-        (f"{PREFIX}/a%2Fb?c=/d#e", "../a%2Fb?c=/d#e"),
-        ("x", "../path/x"),
-        ("?next=1", "../path/from?next=1"),
-        (f"http://localhost:{{port}}{PREFIX}/a", "../a"),
-        (f"//localhost:{{port}}{PREFIX}/a", "../a"),
-        (PREFIX, "../"),
-        (f"{PREFIX}//evil.example/x", "..//evil.example/x"),
-        (f"{PREFIX}/\\evil.example/x", "..//evil.example/x"),
+        (f"{PREFIX}/a%2Fb?c=/d#e", "/a%2Fb?c=/d#e"),
+        ("x", "/path/x"),
+        ("?next=1", "/path/from?next=1"),
+        (f"http://localhost:{{port}}{PREFIX}/a", "/a"),
+        (f"//localhost:{{port}}{PREFIX}/a", "/a"),
+        (PREFIX, "/"),
+        (f"{PREFIX}//evil.example/x", "//evil.example/x"),
+        (f"{PREFIX}/\\evil.example/x", "//evil.example/x"),
     ],
 )
 def test_a_redirect_stays_below(
@@ -271,7 +270,7 @@ def test_a_redirect_stays_below(
     server.answers[f"{PREFIX}/path/from"] = wire.answer(b"", line, status="307 Temporary Redirect")
     status, headers, _ = send(proxy, "/path/from")
     assert status == 307
-    assert dict(headers)["location"] == expected
+    assert dict(headers)["location"] == f"http://localhost{expected}"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from yarl import URL
 
+from mlflow_proxy.shared.headers import MLFLOW
 from mlflow_proxy.shared.origins import DEFAULT_PORTS
 
 # What stays as it is: visible ASCII but `#`, which would end the query, and `\`, which some servers
@@ -74,9 +75,9 @@ class ServerAddress:
         return URL(f"{self}{quoted}?{quote(query, safe=AS_IS)}", encoded=True)
 
     def location(self, requested: URL, location: str) -> str | None:
-        """A redirect's `location`, relative to the address that the browser has `requested`.
+        """A redirect's `location` after `requested`, as MLflow on this machine would give it.
 
-        None if it leads elsewhere. It is relative because a path would start at Jupyter's root.
+        The `/mlflow/` route makes Jupyter's address of that. None if it leads elsewhere.
         """
         resolved = resolve(requested, location)
         parts = urlsplit(resolved)
@@ -87,10 +88,9 @@ class ServerAddress:
         below = path[len(self.prefix) :] or "/"
         if leaves(below):
             return None
-        depth = requested.raw_path[len(self.prefix) :].count("/") - 1
         query = f"?{parts.query}" if parts.query else ""
         fragment = f"#{parts.fragment}" if parts.fragment else ""
-        return f"{'../' * depth or './'}{below[1:]}{query}{fragment}"
+        return f"{MLFLOW}{below}{query}{fragment}"
 
     def _is_own(self, scheme: str, netloc: str) -> bool:
         # A server behind a proxy with TLS often believes that it is reached by http.

@@ -38,8 +38,6 @@ def request_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, s
 def response_headers(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """The headers that the browser gets of a response, `Location` aside."""
     result = _passing(headers, RESPONSE)
-    if not any(name == "content-type" for name, _ in result):
-        result.append(("content-type", "application/octet-stream"))
     # A browser must not find a page in what is none: script would run as Jupyter's.
     result.append(("x-content-type-options", "nosniff"))
     return [(name.encode(), value.encode("latin-1")) for name, value in result]

@@ -97,40 +97,38 @@ class RemoteProxy:
         send: Send,
     ) -> None:
         """Send the answer; one that breaks off is not completed, so that the client notices."""
+        whole = None
         try:
             if is_whole(scope, answer):
                 # A client repeats a request after a 502, but not after an incomplete answer.
-                await answer.read()
-            if refused := await self._refusal(scope, url, answer):
-                answer.close()
-                await respond(refused, scope, body, send)
-                return
+                whole = await answer.read()
         except (aiohttp.ClientError, OSError) as error:
             await respond(self._failed(scope, error), scope, body, send)
             return
+        if refused := self._refusal(scope, url, answer, whole or b""):
+            answer.close()
+            await respond(refused, scope, body, send)
+            return
         headers = response_headers(answer.raw_headers)
         if (location := redirect(answer)) is not None:
-            relative = self._client.address.location(url, location)
-            headers.append((b"location", (relative or "").encode()))
-        if is_whole(scope, answer) and not body.is_complete:
+            own = self._client.address.location(url, location)
+            headers.append((b"location", (own or "").encode()))
+        if whole is not None and not body.is_complete:
             answer.close()
             await body.discard()
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        if whole is not None:
+            await send({"type": "http.response.body", "body": whole})
+            return
         try:
-            await self._send_body(answer, is_whole(scope, answer), send)
+            async for chunk in answer.content.iter_any():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body"})
         except (aiohttp.ClientError, OSError) as error:
             _logger.warning("The tracking server broke off: %s", type(error).__name__)
 
-    async def _send_body(self, answer: aiohttp.ClientResponse, is_whole: bool, send: Send) -> None:
-        if is_whole:
-            await send({"type": "http.response.body", "body": await answer.read()})
-            return
-        async for chunk in answer.content.iter_any():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body"})
-
-    async def _refusal(
-        self, scope: Scope, url: URL, answer: aiohttp.ClientResponse
+    def _refusal(
+        self, scope: Scope, url: URL, answer: aiohttp.ClientResponse, whole: bytes
     ) -> Response | None:
         """What is answered in place of an answer that neither page nor program can use."""
         address = self._client.address
@@ -142,7 +140,7 @@ class RemoteProxy:
             why = failures.unauthenticated(address)
             return answers.failed(scope, why.failure, HTTPStatus.UNAUTHORIZED)
         if is_page(scope) and location is None:
-            text = (await answer.read()).decode("utf-8", "replace")
+            text = whole.decode("utf-8", "replace")
             if why_not := no_dashboard(self._client, answer.status, text):
                 return answers.failed(scope, why_not.failure)
         return None
