@@ -149,8 +149,9 @@ class RemoteProxy:
         why = failures.explain([error], self._client.address)
         if not isinstance(error, KNOWN):
             _logger.error("Internal error", exc_info=error)
-        # Not the query: it may hold a secret.
-        what = (scope["method"], scope["path"], type(error).__name__, why.failure.reason)
+        # Not the query, which may hold a secret, and not decoded, so that it stays one line.
+        path = scope["raw_path"].decode("latin-1")
+        what = (scope["method"], path, type(error).__name__, why.failure.reason)
         _logger.warning("%s %s: %s: %s", *what)
         return answers.failed(scope, why.failure)
 
