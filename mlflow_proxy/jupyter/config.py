@@ -32,7 +32,8 @@ class MLflowProxy(Configurable):
 
     backend_store_uri = Unicode(
         help="""
-        Where experiments and runs are kept: any store URI of MLflow.
+        Where experiments and runs are kept: any store URI of MLflow. With the address of a tracking
+        server, `http(s)://...`, the tile shows that server.
 
         Default: `$MLFLOW_BACKEND_STORE_URI`, else `$MLFLOW_TRACKING_URI`, else
         `sqlite:///<Jupyter root folder>/mlflow.db`; with `MLFLOW_ALLOW_FILE_STORE=true`, a file

@@ -43,7 +43,7 @@ def export(config: MLflowProxy, server_app: ServerApp, process: SupervisorProces
         if store != config.backend_store_uri:
             follow_migration(config)
     os.environ["MLFLOW_TRACKING_URI"] = exported["MLFLOW_TRACKING_URI"]
-    if not stores.has_server(config.backend_store_uri):
+    if not stores.is_managed_service(config.backend_store_uri):  # of which there is no dashboard
         headers = server_app.web_app.settings.get("headers", {})
         exported[DASHBOARD_URL] = url_path_join(server_app.base_url, NAME)
         exported[FRAMES] = "true" if framing.may_frame_itself(headers) else "false"

@@ -10,9 +10,10 @@ import socket
 import traceback
 from pathlib import Path
 
+from mlflow_proxy.shared import stores
 from mlflow_proxy.shared.offers import DeclinedOffers, Repair
 
-from . import failures, local
+from . import failures, local, remote
 from .errors import StartError
 from .reporter import Reporter
 from .store.settings import StoreSettings, shown
@@ -33,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
             # SIGTERM is ignored: the supervisor kills after five seconds, which is often enough.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             local.repair_store(reporter, settings, options.repair)
+        elif stores.is_tracking_server(settings.backend_store_uri):
+            remote.run(reporter, settings.backend_store_uri, listener, options.idle_timeout)
         else:
             declined = DeclinedOffers(options.declined_offers)
             how = local.Options(options.idle_timeout, options.background, declined)

@@ -7,6 +7,7 @@ the interpreter has it; another environment's interpreter need not.
 import contextlib
 import gzip
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -67,19 +68,29 @@ def compressed(file: Path, accept_encoding: str) -> Twin | None:
         status = file.stat()
         if status.st_size < MIN_SIZE:
             return None
+        name = f"{file.name}-{status.st_mtime_ns:x}-{status.st_size:x}"
+        return twin_of(name, accept_encoding, lambda: file.open("rb"))
+    return None
+
+
+def twin_of(name: str, accept_encoding: str, plain: Callable[[], BinaryIO] | None) -> Twin | None:
+    """The compressed file called `name`, made of `plain` on first use; None: there is none."""
+    with contextlib.suppress(OSError):
         for coding in accepted_codings(accept_encoding):
-            name = f"{file.name}-{status.st_mtime_ns:x}-{status.st_size:x}.{coding}"
-            twin = Twin(cache_folder() / name, coding)
+            twin = Twin(cache_folder() / f"{name}.{coding}", coding)
             with contextlib.suppress(ImportError):  # no Brotli: the next one
                 if not twin.path.exists():
-                    _make(twin, file)
+                    if plain is None:
+                        continue
+                    with plain() as content:
+                        _make(twin, content)
                 is_safe = is_private_folder(twin.path.parent) and is_private_file(twin.path)
                 return twin if is_safe else None
     return None
 
 
-def _make(twin: Twin, file: Path) -> None:
-    """Make `twin` from `file` atomically: readers see a complete file or none."""
+def _make(twin: Twin, plain: BinaryIO) -> None:
+    """Make `twin` from `plain` atomically: readers see a complete file or none."""
     folder = twin.path.parent
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not is_private_folder(folder):
@@ -87,7 +98,7 @@ def _make(twin: Twin, file: Path) -> None:
     _make_room(folder)
     aside = twin.path.with_name(f"{twin.path.name}.{os.getpid()}")
     try:
-        with file.open("rb") as plain, open(aside, "wb", opener=_open_private) as output:
+        with open(aside, "wb", opener=_open_private) as output:
             _compress(plain, output, twin.coding)
         aside.replace(twin.path)
     finally:

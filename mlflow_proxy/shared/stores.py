@@ -40,7 +40,7 @@ def is_default(uri: str, root_dir: Path) -> bool:
 
 def is_tracking_server(uri: str) -> bool:
     """Whether `uri` is the address of a tracking server, with a dashboard of its own."""
-    return uri.startswith(("http://", "https://"))
+    return uri.lower().startswith(("http://", "https://"))
 
 
 def is_managed_service(uri: str) -> bool:

@@ -52,7 +52,7 @@ def test_a_read_only_root_folder_is_reported(start_lab: StartLab) -> None:
     [
         ("sqlite://", "The store URI sqlite:// names no database file."),
         ("nonsense://me:hunter2@host/db", "nonsense"),
-        ("https://me:hunter2@tracking.example", "tracking.example, is a tracking server"),
+        ("https://me:hunter2@no-such-host.invalid", "https://no-such-host.invalid is unknown."),
     ],
 )
 def test_an_invalid_store_uri_is_reported(start_lab: StartLab, uri: str, reason: str) -> None:

@@ -13,7 +13,8 @@ from mlflow_proxy.server.store.settings import check_store_uri
 @pytest.mark.parametrize(
     ("uri", "reason"),
     [
-        ("https://tracking.example", "is a tracking server with a dashboard of its own"),
+        ("https://tracking.example", "is a tracking server, but the runs are kept elsewhere"),
+        ("databricks", "is a managed service with a dashboard of its own"),
         ("sqlite://", "names no database file"),
         ("sqlite:/tmp/mlflow.db", "names no database file"),
         ("://host/db", "has no scheme"),

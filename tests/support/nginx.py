@@ -27,7 +27,7 @@ http {{
     scgi_temp_path {home}/scgi;
     map $http_upgrade $connection_upgrade {{ default upgrade; "" close; }}
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{tls};
         location / {{
             proxy_pass {upstream};
             proxy_http_version 1.1;
@@ -39,18 +39,39 @@ http {{
 }}
 """
 
+TLS = """ ssl;
+        ssl_certificate {own};
+        ssl_certificate_key {own};
+        ssl_client_certificate {clients};
+        ssl_verify_client on"""
+
+Certificates = tuple[Path, Path] | None
+
 
 @contextmanager
-def nginx_server(home: Path, upstream: str, headers: str, port: int) -> Iterator[str]:
-    """Run nginx in front of `upstream`; yields its origin. Without `headers` it rewrites Host."""
+def nginx_server(
+    home: Path,
+    upstream: str,
+    headers: str,
+    port: int,
+    certificates: tuple[Path, Path] | None = None,
+) -> Iterator[str]:
+    """Run nginx in front of `upstream`; yields its origin. Without `headers` it rewrites Host.
+
+    With `certificates`, its own and that of an authority, it speaks TLS and wants a client's
+    certificate that the authority has signed.
+    """
     home.mkdir(parents=True)
     config = home / "nginx.conf"
-    config.write_text(CONFIG.format(home=home, port=port, upstream=upstream, headers=headers))
-    origin = f"http://localhost:{port}"
+    tls = TLS.format(own=certificates[0], clients=certificates[1]) if certificates else ""
+    values = {"home": home, "port": port, "upstream": upstream, "headers": headers, "tls": tls}
+    config.write_text(CONFIG.format(**values))
+    origin = f"{'https' if certificates else 'http'}://localhost:{port}"
 
     def answers() -> bool:
         try:
-            return requests.get(origin, timeout=5, allow_redirects=False).status_code < 500
+            plain = origin.replace("https", "http")
+            return requests.get(plain, timeout=5, allow_redirects=False).status_code < 500
         except requests.ConnectionError:
             return False
 

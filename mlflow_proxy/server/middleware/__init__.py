@@ -35,6 +35,8 @@ class Application:
     """Whether experiments name that folder, so that a client's URI must become one."""
     opened_files: OpenedFiles | None = None
     """Files that it keeps open, and that the user may replace."""
+    static_files: Middleware | None = None
+    """What answers its static files, if they are elsewhere."""
 
 
 def wrap(
@@ -71,6 +73,8 @@ def middlewares(
     ]
     if application.static_folder:
         result.append(Middleware(CompressedStaticFiles, folder=application.static_folder))
+    if application.static_files:
+        result.append(application.static_files)
     result.append(Middleware(Sandbox))
     if folder := local_folder(application.artifact_root):
         keeps_folders = application.keeps_folders

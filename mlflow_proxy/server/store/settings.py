@@ -81,10 +81,14 @@ def check_store_uri(name: str, uri: str) -> None:
         scheme, authority = urlsplit(uri)[:2]
     except ValueError as error:
         raise StartError(f"The store URI {shown} cannot be read: {error}.", remedy) from None
-    if stores.has_server(uri):
-        kind = "tracking server" if stores.is_tracking_server(uri) else "managed service"
+    if stores.is_tracking_server(uri):  # as the other store, the process would not have come here
         raise StartError(
-            f"The store, {shown}, is a {kind} with a dashboard of its own, "
+            f"The model registry, {shown}, is a tracking server, but the runs are kept elsewhere.",
+            f"Set c.MLflowProxy.backend_store_uri to that server as well, or leave {name} unset.",
+        )
+    if stores.is_managed_service(uri):
+        raise StartError(
+            f"The store, {shown}, is a managed service with a dashboard of its own, "
             "which cannot be shown here yet.",
             "Open that dashboard in the browser. Notebooks log to it all the same.",
         )

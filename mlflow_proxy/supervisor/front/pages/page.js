@@ -38,8 +38,8 @@ function show(report) {
   bar.firstElementChild.style.width = `${percent}%`;
   setText("text", report.text);
   setText("seconds", `${Math.floor(report.seconds)} s`);
-  setText("reason", report.reason);
-  setText("remedy", report.remedy);
+  setLinked("reason", report.reason);
+  setLinked("remedy", report.remedy);
   showOffer(report.offer);
   showLog(report.log);
 }
@@ -47,6 +47,20 @@ function show(report) {
 function setText(id, text) {
   // A screen reader repeats a text that is set again.
   if (element(id).textContent !== text) element(id).textContent = text;
+}
+
+// An address in a text is a link: of a server that wants a login, say.
+function setLinked(id, text) {
+  const parts = text.split(/(https?:\/\/[^\s<>]+[^\s<>.,;:)])/);
+  const links = element(id).querySelectorAll("a").length;
+  if (element(id).textContent === text && links === (parts.length - 1) / 2) return;
+  element(id).replaceChildren(...parts.map((part, at) => (at % 2 ? linkTo(part) : part)));
+}
+
+function linkTo(address) {
+  const link = document.createElement("a");
+  Object.assign(link, { href: address, target: "_blank", rel: "noreferrer", textContent: address });
+  return link;
 }
 
 function showOffer(offered) {

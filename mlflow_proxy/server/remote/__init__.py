@@ -1,0 +1,53 @@
+"""In MLflow's place: a reverse proxy to a tracking server elsewhere.
+
+MLflow itself is not imported, unless one of its plugins makes the credentials (`plugins.py`).
+"""
+
+import asyncio
+import socket
+
+from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.server.reporter import Reporter
+from mlflow_proxy.shared.passwords import mask_uri
+from mlflow_proxy.shared.reports import Stage, StageEntered
+
+
+def run(reporter: Reporter, uri: str, listener: socket.socket, idle_timeout: float) -> None:
+    """Check the tracking server at `uri`, then show it.
+
+    Raises:
+        StartError: it cannot be shown, for a known reason.
+    """
+    reporter.send(StageEntered(Stage.IMPORT))
+    with reporter.counting_modules():
+        from starlette.middleware import Middleware
+
+        from mlflow_proxy.server import serve
+        from mlflow_proxy.server.handover import Handover
+        from mlflow_proxy.server.middleware import Application, wrap
+        from mlflow_proxy.server.middleware.use_tracker import LastUse
+
+        from . import checks
+        from .address import ServerAddress
+        from .client import Client
+        from .proxy import RemoteProxy
+        from .static_files import RemoteStaticFiles
+
+    try:
+        address = ServerAddress.parse(uri)
+    except ValueError as error:
+        raise StartError(
+            f"The server's address {mask_uri(uri)} cannot be read: {error}.",
+            "Correct MLFLOW_TRACKING_URI or c.MLflowProxy.backend_store_uri, for example to "
+            "https://mlflow.example:5000.",
+        ) from None
+    reporter.send(StageEntered(Stage.STORE))
+    client = Client(address)
+    asyncio.run(checks.check(client))
+
+    reporter.send(StageEntered(Stage.SERVE))
+    proxy = RemoteProxy(client)
+    static_files = Middleware(RemoteStaticFiles, server=proxy, address=str(address))
+    last_use, handover = LastUse(), Handover(reporter.send)
+    app = wrap(Application(proxy, static_files=static_files), last_use, idle_timeout)
+    serve.run(app, listener, handover, last_use, idle_timeout)

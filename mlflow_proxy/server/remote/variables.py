@@ -1,0 +1,130 @@
+"""Variables of MLflow and requests for the connection: TLS and proxies."""
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies
+
+import aiohttp
+from yarl import URL
+
+from mlflow_proxy.server.errors import StartError
+
+from .address import ServerAddress
+
+INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
+SERVER_CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+CLIENT_CERTIFICATE = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # of requests, in its order
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def boolean(name: str, environment: Mapping[str, str] = os.environ) -> bool:
+    """The value of a variable that MLflow takes for a boolean.
+
+    Raises:
+        StartError: MLflow would not take it.
+    """
+    value = environment.get(name) or "false"
+    if value.lower() not in BOOLEANS:
+        raise StartError(f"{name} is {value}.", "Set it to true or false.")
+    return BOOLEANS[value.lower()]
+
+
+def tls_context(environment: Mapping[str, str] = os.environ) -> ssl.SSLContext:
+    """How the server's certificate is checked, and the client's own.
+
+    Raises:
+        StartError: a variable has a value that cannot be used.
+    """
+    named = environment.get(SERVER_CERTIFICATE)
+    insecure = boolean(INSECURE, environment)
+    if insecure and named:
+        raise StartError(
+            f"{INSECURE} and {SERVER_CERTIFICATE} are both set, which MLflow refuses.",
+            f"Unset {INSECURE}.",
+        )
+    # MLflow's client takes the certificates of certifi rather than of the system.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    else:
+        bundle = next((name for name in BUNDLES if environment.get(name)), "")
+        variable = SERVER_CERTIFICATE if named else bundle
+        _trust(context, variable, environment.get(variable, ""))
+    if own := environment.get(CLIENT_CERTIFICATE):
+        _load_own(context, own)
+    return context
+
+
+def _trust(context: ssl.SSLContext, variable: str, path: str) -> None:
+    if not variable:
+        import certifi
+
+        context.load_verify_locations(certifi.where())
+        return
+    try:
+        if Path(path).is_dir():
+            context.load_verify_locations(capath=path)
+        else:
+            context.load_verify_locations(path)
+    except OSError as error:  # an SSLError is one
+        raise _unusable(variable, path, error, "certificates of the authorities to trust") from None
+
+
+def _load_own(context: ssl.SSLContext, path: str) -> None:
+    def no_password() -> str:
+        raise ValueError("its key has a password")
+
+    try:
+        context.load_cert_chain(path, password=no_password)
+    except (OSError, ValueError) as error:
+        what = "the client's certificate and its key, without a password"
+        raise _unusable(CLIENT_CERTIFICATE, path, error, what) from None
+
+
+def _unusable(variable: str, path: str, error: Exception, what: str) -> StartError:
+    reason = getattr(error, "strerror", None) or error
+    return StartError(
+        f"The file that {variable} names, {path}, cannot be used: {reason}.",
+        f"Let {variable} name a PEM file with {what}.",
+    )
+
+
+@dataclass(frozen=True)
+class OutboundProxy:
+    """The HTTP proxy on the way to the tracking server."""
+
+    url: URL
+    auth: aiohttp.BasicAuth | None
+
+
+def outbound_proxy(address: ServerAddress) -> OutboundProxy | None:
+    """The proxy that requests, and so MLflow's client, would use for `address`.
+
+    Raises:
+        StartError: there is a proxy of a kind that this cannot use.
+    """
+    if not getproxies():
+        return None
+    # A few megabytes, only where there is a proxy. Its rules for NO_PROXY are its own.
+    from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+
+    named = select_proxy(str(address.url), get_environ_proxies(str(address.url), None))
+    if not named:
+        return None
+    parts = urlsplit(prepend_scheme_if_needed(named, "http"))
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    if parts.scheme not in ("http", "https"):
+        raise StartError(
+            f"The proxy for {address}, {shown}, is no HTTP proxy.",
+            f"Set {address.scheme.upper()}_PROXY to an HTTP proxy, or add the server to NO_PROXY.",
+        )
+    auth = None
+    if parts.username:
+        auth = aiohttp.BasicAuth(unquote(parts.username), unquote(parts.password or ""))
+    return OutboundProxy(URL(shown), auth)

@@ -1,0 +1,264 @@
+"""The tile shows a real `mlflow server` elsewhere, in JupyterLab."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from support.certificates import authority
+from support.lab import PAGE, TOKEN, Lab, lab_server
+from support.nginx import nginx_server
+from support.processes import family_of, free_ports
+from support.tracking_server import OLDEST, PASSWORD, USER, TrackingServer, tracking_server
+from support.waiting import wait_for
+
+StartLab = Callable[..., Lab]
+NEWEST = Path(sys.executable)
+MAX_MEMORY = 60_000_000  # bytes of the supervisor and the MLflow process
+USERS = {"MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": PASSWORD}
+MB = 1_000_000
+LOG_RUN = """
+import mlflow
+mlflow.set_experiment("of a kernel")
+with mlflow.start_run(run_name="from a notebook") as run:
+    mlflow.log_metric("accuracy", 0.9)
+    mlflow.set_tag("odd", "ä")
+    mlflow.log_text("ä plot", "plots/a b.txt")
+print(run.info.run_id)
+"""
+ENVIRONMENT = """
+import os
+print(os.environ["MLFLOW_TRACKING_URI"], os.environ["MLFLOW_PROXY_DASHBOARD_URL"])
+print("_MLFLOW_SERVER_ARTIFACT_ROOT" in os.environ)
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A Lab and the tracking server that it shows."""
+
+    lab: Lab
+    server: TrackingServer
+    options: dict[str, Any]
+    client_uri: str
+    """Where MLflow's clients find the server."""
+
+    def straight(self, path: str) -> requests.Response:
+        """Get `path` of the server without the Lab."""
+        auth = (USER, PASSWORD) if self.options.get("with_users") else None
+        return requests.get(f"{self.server.url}{path}", auth=auth, timeout=30)
+
+
+CASES = {
+    f"{name}, {kind}": (python, options)
+    for name, python in (("newest", NEWEST), ("oldest", OLDEST))
+    for kind, options in (
+        ("plain", {}),
+        ("prefix", {"prefix": "/team/mlflow"}),
+        ("users", {"with_users": True}),
+    )
+    if python.exists()
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    python, options = CASES[request.param]
+    home = tmp_path_factory.mktemp("remote")
+    variables = USERS if options.get("with_users") else {}
+    with tracking_server(home / "server", python=python, **options) as server:
+        # MLflow 3.10 has its API at the root, whatever its --static-prefix.
+        is_apart = python == OLDEST and "prefix" in options
+        uri = f"http://127.0.0.1:{server.port}" if is_apart else server.url
+        config = f"c.MLflowProxy.backend_store_uri = {server.url!r}" if is_apart else ""
+        variables = {"MLFLOW_TRACKING_URI": uri, **variables}
+        with lab_server(home / "lab", env=variables, config=config) as lab:
+            lab.wait_until("ready")
+            yield Case(lab, server, options, uri)
+
+
+def test_a_kernel_the_tile_and_a_client_see_the_same_run(case: Case) -> None:
+    run_id = case.lab.run_in_kernel(LOG_RUN).split()[-1]
+    path = f"/ajax-api/2.0/mlflow/runs/get?run_id={run_id}"
+    through_tile = case.lab.get(path).json()["run"]
+    assert through_tile == case.straight(path).json()["run"]
+    assert through_tile["info"]["run_name"] == "from a notebook"
+    query = {"path": "plots/a b.txt", "run_id": run_id}
+    artifact = case.lab.get("/get-artifact", params=query)
+    assert artifact.content.decode() == "ä plot"
+    assert artifact.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    body = {"run_id": run_id, "key": "odd"}
+    assert case.lab.post("/ajax-api/2.0/mlflow/runs/delete-tag", json=body).status_code == 200
+    tags = case.straight(path).json()["run"]["data"]["tags"]
+    assert "odd" not in {tag["key"] for tag in tags}
+
+
+def test_a_kernel_has_the_servers_address_and_the_tiles(case: Case) -> None:
+    if case.client_uri != case.server.url:
+        assert "is set to another store" in case.lab.log.read_text()
+        return
+    printed = case.lab.run_in_kernel(ENVIRONMENT).split()
+    assert printed == [case.server.url, "/mlflow", "False"]
+
+
+def test_the_dashboard_is_the_servers(case: Case) -> None:
+    page = case.lab.get("/", headers=PAGE)
+    assert page.status_code == 200
+    assert "'strict-dynamic'" in page.headers["Content-Security-Policy"]
+    assert case.lab.mlflow_script.lstrip("/") in case.straight("/").text
+    script = case.lab.get(case.lab.mlflow_script, headers={"Accept-Encoding": "gzip"}, stream=True)
+    assert script.headers["Content-Encoding"] == "gzip"
+    assert "max-age=2419200" in script.headers["Cache-Control"]
+    assert script.content == case.straight(case.lab.mlflow_script).content
+    trace_page = case.lab.get("/static-files/lib/notebook-trace-renderer/index.html")
+    assert '<base href="../../../">' in trace_page.text
+
+
+def test_a_write_of_the_dashboard_passes_and_a_foreign_one_does_not(case: Case) -> None:
+    path, body = "/ajax-api/2.0/mlflow/experiments/create", {"name": f"by {id(case)}"}
+    foreign = {"Origin": "https://evil.example"}
+    assert case.lab.post(path, json=body, headers=foreign).status_code == 403
+    own = {"Origin": case.lab.url}
+    assert case.lab.post(path, json=body, headers=own).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/ajax-api/2.0/mlflow-artifacts/artifacts/large.bin"])
+def test_a_large_artifact_passes_both_ways(case: Case, path: str) -> None:
+    content = bytes(range(256)) * 400_000
+    answer = case.lab.session.put(
+        f"{case.lab.mlflow_url}{path}", data=io.BytesIO(content), timeout=60
+    )
+    assert answer.status_code == 200, answer.text
+    assert case.lab.get(path).content == content
+    part = case.lab.get(path, headers={"Range": "bytes=5-9"})
+    expected = case.straight(path).content
+    assert part.content in (content[5:10], expected)
+    assert case.lab.session.delete(f"{case.lab.mlflow_url}{path}", timeout=30).ok
+
+
+def test_both_processes_are_small(case: Case) -> None:
+    family = (case.lab.supervisor, case.lab.mlflow)
+    assert sum(each.memory_full_info().pss for each in family) <= MAX_MEMORY
+    maps = Path(f"/proc/{case.lab.mlflow.pid}/maps").read_text()
+    assert not re.search(r"/(pandas|numpy|sqlalchemy)/", maps)  # which MLflow would import
+
+
+def test_nothing_of_jupyters_reaches_the_server_and_no_secret_is_logged(case: Case) -> None:
+    logs = case.lab.log.read_text() + case.lab.mlflow_log.read_text()
+    assert PASSWORD not in logs
+    assert "Traceback" not in case.lab.mlflow_log.read_text()
+    assert TOKEN not in (case.server.artifacts.parent / "server.log").read_text()
+
+
+# One server for each
+
+
+def test_a_server_behind_tls_with_a_clients_certificate(
+    start_lab: StartLab, tmp_path: Path
+) -> None:
+    ca = authority(tmp_path / "ca")
+    (port,) = free_ports(1)
+    host = "proxy_set_header Host $http_host;"
+    variables = {
+        "MLFLOW_TRACKING_URI": f"https://localhost:{port}",
+        "MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca.certificate),
+    }
+    with ExitStack() as stack:
+        server = stack.enter_context(tracking_server(tmp_path / "server"))
+        certificates = (ca.issue("localhost"), ca.certificate)
+        upstream = f"http://127.0.0.1:{server.port}"
+        nginx = nginx_server(tmp_path / "nginx", upstream, host, port, certificates)
+        stack.enter_context(nginx)
+        lab = start_lab(tmp_path / "without", env=variables)
+        status = lab.wait_until("failed")
+        assert "wants a certificate of the client" in status["reason"]
+        assert "MLFLOW_TRACKING_CLIENT_CERT_PATH" in status["remedy"]
+
+        own = {"MLFLOW_TRACKING_CLIENT_CERT_PATH": str(ca.issue("me"))}
+        lab = start_lab(tmp_path / "with", env={**variables, **own})
+        lab.wait_until("ready")
+        run_id = lab.run_in_kernel(LOG_RUN).split()[-1]
+        run = lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
+        assert run["info"]["run_name"] == "from a notebook"
+
+
+def test_a_server_that_is_killed_is_shown_again_once_it_is_back(
+    start_lab: StartLab, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    search = "/api/2.0/mlflow/experiments/search?max_results=1"
+    with ExitStack() as stack:
+        server = stack.enter_context(tracking_server(tmp_path / "first", port=port))
+        lab = start_lab(env={"MLFLOW_TRACKING_URI": server.url})
+        lab.wait_until("ready")
+        assert lab.get(search).status_code == 200
+        for process in family_of(server.process.pid):
+            process.kill()
+        wait_for(lambda: refuses(port))
+        answer = lab.get(search)
+        assert answer.status_code == 502
+        assert "refuses the connection" in answer.json()["message"]
+        page = lab.get("/", headers=PAGE)
+        assert page.status_code == 200
+        assert "Try again" in page.text
+        assert lab.status()["state"] == "ready"
+        stack.enter_context(tracking_server(tmp_path / "second", port=port))
+        assert lab.get(search).status_code == 200
+        assert "Try again" not in lab.get("/", headers=PAGE).text
+
+
+def refuses(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_slow_server_delays_only_its_own_answers(start_lab: StartLab, tmp_path: Path) -> None:
+    with tracking_server(tmp_path / "server") as server, ThreadPoolExecutor(1) as thread:
+        lab = start_lab(env={"MLFLOW_TRACKING_URI": server.url})
+        lab.wait_until("ready")
+        workers = [each for each in family_of(server.process.pid) if not each.children()]
+        for each in workers:
+            each.suspend()
+        try:
+            answer = thread.submit(lab.get, "/api/2.0/mlflow/experiments/search?max_results=1")
+            for _ in range(10):
+                assert requests.get(
+                    f"{lab.mlflow_url}/_proxy/status",
+                    headers={"Authorization": f"token {TOKEN}"},
+                    timeout=5,
+                ).json() == {"state": "ready"}
+            assert not answer.done()
+        finally:
+            for each in workers:
+                with contextlib.suppress(psutil.Error):
+                    each.resume()
+        assert answer.result(30).status_code == 200
+
+
+def test_it_is_stopped_when_idle_and_restarted_after_a_crash(
+    start_lab: StartLab, tmp_path: Path
+) -> None:
+    with tracking_server(tmp_path / "server") as server:
+        config = "c.MLflowProxy.idle_timeout = 2\nc.MLflowProxy.prestart = True"
+        lab = start_lab(env={"MLFLOW_TRACKING_URI": server.url}, config=config)
+        log = lab.mlflow_log
+        wait_for(lambda: log.exists() and "MLflow is ready" in log.read_text(), 60)  # prestart
+        wait_for(lambda: lab.status()["state"] == "idle", 30)
+        search = "/api/2.0/mlflow/experiments/search?max_results=1"
+        assert lab.get(search).status_code == 200  # held while it starts
+        lab.mlflow.kill()
+        wait_for(lambda: lab.get(search).status_code == 200, 30)
+        assert "ended unexpectedly" in log.read_text()

@@ -1,0 +1,355 @@
+"""A tracking server that cannot be shown has a page with the reason and the remedy, in seconds."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from support import wire
+from support.certificates import Authority, authority
+from support.supervisor import PAGE, Supervisor, mlflow_of
+from support.wire import Answer, Last, wire_server
+
+SEARCH, VERSION = "/api/2.0/mlflow/experiments/search", "/version"
+LOGIN_PAGE = b'<html><form action="/login"><input type="password"></form></html>'
+OAUTH = "https://sso.example/oauth2/authorize?client_id=mlflow"
+HTML = "Content-Type: text/html"
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A private certificate authority."""
+    return authority(tmp_path_factory.mktemp("ca"))
+
+
+@contextmanager
+def showing(folder: Path, uri: str, **variables: str) -> Iterator[Supervisor]:
+    """A supervisor whose store is the server at `uri`."""
+    with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=uri, **variables) as supervisor:
+        yield supervisor
+
+
+def check(folder: Path, uri: str, reason: str, remedy: str, **variables: str) -> None:
+    """Check the page and the answer to a program."""
+    with showing(folder, uri, **variables) as supervisor:
+        began = time.monotonic()
+        status = supervisor.wait_until("failed")
+        seconds = time.monotonic() - began
+        page = supervisor.request("/", headers=PAGE)[2]
+        code, _, body = supervisor.request("/api/2.0/mlflow/experiments/search")
+    assert reason in status["reason"]
+    assert remedy in status["remedy"]
+    assert seconds < 20
+    assert 'data-state="failed"' in page
+    assert code == 503
+    assert reason in body.replace('\\"', '"')
+    assert "secret" not in page + body
+
+
+def everything(told: Answer) -> dict[str, Answer]:
+    return {"/": told, VERSION: told, SEARCH: told}
+
+
+def redirect(location: str) -> bytes:
+    return wire.answer(b"", f"Location: {location}", status="302 Found")
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason", "remedy"),
+    [
+        (
+            "http://no-such-host.invalid",
+            "The name of the server http://no-such-host.invalid",
+            "URI",
+        ),
+        ("http://127.0.0.1:1", "refuses the connection", "See that it runs"),
+        ("http://me:secret@127.0.0.1:1/x", "The server http://127.0.0.1:1/x refuses", "MLFLOW"),
+        ("http://192.0.2.1", "", "correct the server's address"),  # no route, or no answer
+        ("http://host:port", "cannot be read: ", "MLFLOW_TRACKING_URI"),
+        ("http://host/#/experiments/1", "goes on after the path", "MLFLOW_TRACKING_URI"),
+        ("HTTPS://", "cannot be read: ", "c.MLflowProxy.backend_store_uri"),
+    ],
+)
+def test_an_address_without_a_server(tmp_path: Path, uri: str, reason: str, remedy: str) -> None:
+    check(tmp_path, uri, reason, remedy)
+
+
+def test_a_server_that_never_answers(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        uri = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        check(tmp_path, uri, "does not answer in time", "See that it runs")
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason", "remedy"),
+    [
+        (
+            everything(wire.answer(b"", status="401 Unauthorized")),
+            "wants a user and a password, or a token",
+            "~/.mlflow/credentials",
+        ),
+        (
+            {SEARCH: wire.answer(b"", status="403 Forbidden")},
+            "does not permit a request without a user",
+            "MLFLOW_TRACKING_TOKEN",
+        ),
+        (
+            {SEARCH: wire.answer(b"Invalid Host header - x", status="403 Forbidden")},
+            "does not know that it is reached as localhost:",
+            "--allowed-hosts localhost:",
+        ),
+        (
+            everything(wire.answer(b"<html>Welcome to nginx!</html>", HTML)),
+            "There is no MLflow at http://localhost:",
+            "MLFLOW_TRACKING_URI",
+        ),
+        (
+            everything(wire.answer(b"", status="404 Not Found")),
+            "There is no MLflow at http://localhost:",
+            "MLFLOW_TRACKING_URI",
+        ),
+        (everything(wire.json(b'{"version": "8.1"}')), "There is no MLflow", "MLFLOW_TRACKING_URI"),
+        (
+            everything(wire.answer(LOGIN_PAGE, HTML)),
+            "wants a login in the browser",
+            "Open it there",
+        ),
+        (
+            everything(wire.answer(LOGIN_PAGE, HTML, status="403 Forbidden")),
+            "wants a login in the browser",
+            "Open it there: http://localhost:",
+        ),
+        (
+            everything(redirect(OAUTH)),
+            "wants a login in the browser",
+            "Open it there: http://local",
+        ),
+        (everything(redirect("/login?next=/")), "wants a login in the browser", "Open it there"),
+        (
+            everything(redirect("https://localhost/")),
+            "redirects to https://localhost",
+            "correct the server's address",
+        ),
+        (everything(redirect("/mlflow/")), "redirects to http://localhost:", "correct the"),
+        (
+            {VERSION: wire.answer(b"1.30.0")},
+            "has MLflow 1.30.0, which is too old",
+            "MLflow 2.0 or newer",
+        ),
+        (
+            {VERSION: wire.answer(b"", status="404 Not Found"), SEARCH: wire.answer(b"no")},
+            "which is too old to be shown here",
+            "MLflow 2.0 or newer",
+        ),
+        (
+            everything(wire.answer(b"", status="502 Bad Gateway")),
+            "answers with the error 502",
+            "Try again",
+        ),
+        (
+            everything(wire.answer(b"", status="500 Internal Server Error")),
+            "answers with the error 500",
+            "Try again",
+        ),
+        (
+            everything(Last(b"SSH-2.0-OpenSSH_9.2\r\n")),
+            "does not speak HTTP",
+            "MLFLOW_TRACKING_URI",
+        ),
+        (everything(Last(b"")), "has closed the connection", "https://"),
+        (
+            everything(
+                wire.answer(
+                    b"The plain HTTP request was sent to HTTPS port", status="400 Bad Request"
+                )
+            ),
+            "speaks TLS",
+            "https://",
+        ),
+        (
+            {"/": wire.answer(b"", status="404 Not Found")},
+            "but its dashboard is not there",
+            "c.MLflowProxy.backend_store_uri",
+        ),
+    ],
+)
+def test_a_server_that_cannot_be_shown(
+    tmp_path: Path, answers: dict[str, Answer], reason: str, remedy: str
+) -> None:
+    with wire_server() as server:
+        server.answers.update(answers)
+        check(tmp_path, server.url, reason, remedy)
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"MLFLOW_TRACKING_TOKEN": "secret"}, "the credentials in MLFLOW_TRACKING_TOKEN"),
+        (
+            {"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "secret"},
+            "in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        ),
+        ({"MLFLOW_TRACKING_TOKEN": "secret\n"}, "have a line break"),
+        ({"MLFLOW_TRACKING_INSECURE_TLS": "maybe"}, ""),
+        ({"MLFLOW_TRACKING_AWS_SIGV4": "maybe"}, "MLFLOW_TRACKING_AWS_SIGV4 is maybe."),
+        ({"MLFLOW_TRACKING_AUTH": "none-such"}, "no such provider is installed"),
+        ({"HTTP_PROXY": "socks5://me:secret@h:1"}, "The proxy for http://localhost:"),
+        ({"HTTP_PROXY": "http://me:secret@127.0.0.1:1"}, "The proxy on the way to"),
+    ],
+)
+def test_a_variable_that_cannot_be_used(
+    tmp_path: Path, variables: dict[str, str], reason: str
+) -> None:
+    with wire_server() as server:
+        server.answers.update(everything(wire.answer(b"", status="401 Unauthorized")))
+        check(tmp_path, server.url, reason, "", **{"NO_PROXY": "", **variables})
+
+
+def test_credentials_in_the_file_are_enough(tmp_path: Path) -> None:
+    def ask(received: wire.Received) -> bytes:
+        if received.all("authorization") == ["Basic bWU6c2VjcmV0"]:
+            return answers.get(received.target.partition("?")[0], wire.json())
+        return wire.answer(b"", "WWW-Authenticate: Basic", status="401 Unauthorized")
+
+    with wire_server() as server, showing(tmp_path, server.url) as supervisor:
+        answers = dict(server.answers)
+        server.answers = dict.fromkeys([*answers, "/x"], ask)
+        assert "wants a user" in supervisor.wait_until("failed")["reason"]
+        file = tmp_path / "home" / ".mlflow" / "credentials"
+        file.parent.mkdir()
+        text = "[mlflow]\nmlflow_tracking_username = me\nmlflow_tracking_password = {}\n"
+        file.write_text(text.format("secret"))
+        supervisor.try_again()
+        supervisor.wait_until("ready")
+        # While it runs, as well.
+        file.write_text(text.format("outdated"))
+        assert supervisor.request("/x")[0] == 401
+        file.write_text(text.format("secret"))
+        assert supervisor.request("/x")[0] == 200
+        assert "secret" not in supervisor.log.read_text()
+
+
+def test_credentials_that_change_meanwhile_repeat_the_request(tmp_path: Path) -> None:
+    file = tmp_path / "home" / ".mlflow" / "credentials"
+    text = "[mlflow]\nmlflow_tracking_username = me\nmlflow_tracking_password = {}\n"
+
+    def change(received: wire.Received) -> bytes:
+        file.write_text(text.format("new"))
+        is_new = received.all("authorization") == ["Basic bWU6bmV3"]
+        return wire.json(received.body) if is_new else wire.answer(b"", status="401 Unauthorized")
+
+    with wire_server() as server, showing(tmp_path, server.url) as supervisor:
+        supervisor.wait_until("ready")
+        file.parent.mkdir()
+        for size in (10, 100_000):
+            file.write_text(text.format("old"))
+            server.answers["/x"] = change
+            code, _, body = supervisor.request("/x", "POST", body="x" * size)
+            # A large body is gone, so that it cannot be repeated.
+            assert (code, len(body) == size) == ((200, True) if size == 10 else (401, False))
+
+
+# TLS
+
+
+@contextmanager
+def tls_server(certificate: Path, clients: Path | None = None) -> Iterator[wire.WireServer]:
+    """A server with `certificate`; with `clients` it wants one that these have signed."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=clients)
+    context.load_cert_chain(certificate)
+    context.verify_mode = ssl.CERT_REQUIRED if clients else ssl.CERT_NONE
+    with wire_server(context=context) as server:
+        yield server
+
+
+def test_a_private_authority_must_be_named(tmp_path: Path, ca: Authority) -> None:
+    with tls_server(ca.issue("localhost")) as server:
+        remedy = "Set MLFLOW_TRACKING_SERVER_CERT_PATH (or REQUESTS_CA_BUNDLE)"
+        reason = "certificate of https://localhost:"
+        check(tmp_path, server.url, reason, remedy, REQUESTS_CA_BUNDLE="")
+        for number, variables in enumerate(
+            [
+                {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca.certificate)},
+                {"REQUESTS_CA_BUNDLE": str(ca.certificate)},
+                {"CURL_CA_BUNDLE": str(ca.certificate), "REQUESTS_CA_BUNDLE": ""},
+                {"MLFLOW_TRACKING_INSECURE_TLS": "TRUE"},
+            ]
+        ):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            with showing(folder, server.url, **variables) as supervisor:
+                supervisor.wait_until("ready")
+
+
+def test_a_certificate_for_another_name(tmp_path: Path, ca: Authority) -> None:
+    with tls_server(ca.issue("other.example")) as server:
+        trusted = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca.certificate)}
+        check(tmp_path, server.url, "is for another name", "the name that", **trusted)
+
+
+def test_a_certificate_that_has_expired(tmp_path: Path, ca: Authority) -> None:
+    with tls_server(ca.issue("localhost", days=-1)) as server:
+        trusted = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca.certificate)}
+        check(tmp_path, server.url, "certificate has expired", "renew it", **trusted)
+
+
+def test_a_server_that_wants_a_certificate(tmp_path: Path, ca: Authority) -> None:
+    with tls_server(ca.issue("localhost"), ca.certificate) as server, ExitStack() as stack:
+        trusted = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca.certificate)}
+        named = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+        check(tmp_path, server.url, "The server", named, **trusted)
+        folder = tmp_path / "good"
+        folder.mkdir()
+        own = {named: str(ca.issue("me"))}
+        supervisor = stack.enter_context(showing(folder, server.url, **trusted, **own))
+        supervisor.wait_until("ready")
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"MLFLOW_TRACKING_SERVER_CERT_PATH": "/no/such.pem"},
+        {"REQUESTS_CA_BUNDLE": "/no/such.pem"},
+        {"MLFLOW_TRACKING_CLIENT_CERT_PATH": "/no/such.pem"},
+        {"MLFLOW_TRACKING_CLIENT_CERT_PATH": "/etc/passwd"},
+        {
+            "MLFLOW_TRACKING_INSECURE_TLS": "1",
+            "MLFLOW_TRACKING_SERVER_CERT_PATH": "/etc/ssl/certs/ca-certificates.crt",
+        },
+        {"MLFLOW_TRACKING_INSECURE_TLS": "maybe"},
+    ],
+)
+def test_a_tls_variable_that_cannot_be_used(tmp_path: Path, variables: dict[str, str]) -> None:
+    (name, *_) = variables
+    check(tmp_path, "https://localhost:1", name, "", **variables)
+
+
+def test_http_where_tls_is_spoken_and_the_other_way(tmp_path: Path, ca: Authority) -> None:
+    with tls_server(ca.issue("localhost")) as server:
+        uri = server.url.replace("https", "http")
+        check(tmp_path, uri, "The server http", "https://")
+    with wire_server() as server:
+        folder = tmp_path / "other"
+        folder.mkdir()
+        uri = server.url.replace("http", "https")
+        check(folder, uri, "The server", "http://")
+
+
+def test_a_proxy_on_the_way_is_used(tmp_path: Path) -> None:
+    with wire_server() as server:
+        target = {"/version": server.answers["/version"]}
+        proxied = {f"http://mlflow.example{path}": told for path, told in server.answers.items()}
+        server.answers.update({**target, **proxied})
+        proxy = server.url.replace("://", "://me:secret@")
+        variables = {"HTTP_PROXY": proxy, "http_proxy": proxy, "NO_PROXY": "", "no_proxy": ""}
+        with showing(tmp_path, "http://mlflow.example", **variables) as supervisor:
+            supervisor.wait_until("ready")
+        received = server.last("http://mlflow.example/version")
+        assert received.all("proxy-authorization") == ["Basic bWU6c2VjcmV0"]
+        assert received.all("host") == ["mlflow.example"]

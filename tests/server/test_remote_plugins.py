@@ -1,0 +1,143 @@
+"""MLflow's plugins and AWS's signature make credentials for a tracking server, anew each time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from support.supervisor import Supervisor, mlflow_of
+from support.wire import WireServer, wire_server
+
+PLUGIN = """
+import itertools
+from mlflow.tracking.request_auth.abstract_request_auth_provider import RequestAuthProvider
+from mlflow.tracking.request_header.abstract_request_header_provider import RequestHeaderProvider
+
+COUNT = itertools.count()
+
+class Headers(RequestHeaderProvider):
+    def in_context(self):
+        return True
+    def request_headers(self):
+        return {"X-Team": str(next(COUNT)), "User-Agent": "the plugin's"}
+
+class Token:
+    def __init__(self, provider):
+        self.provider = provider
+    def __call__(self, request):
+        request.headers["Authorization"] = f"Bearer {next(COUNT)}"
+        request.headers["X-Body"] = str(len(request.body or b""))
+        return request
+
+class Auth(RequestAuthProvider):
+    def get_name(self):
+        return "team"
+    def get_auth(self):
+        return Token(self)
+
+class Failing(RequestAuthProvider):
+    def get_name(self):
+        return "failing"
+    def get_auth(self):
+        raise RuntimeError("the vault is closed")
+"""
+ENTRY_POINTS = """
+[mlflow.request_auth_provider]
+team = team_plugin:Auth
+failing = team_plugin:Failing
+"""
+HEADER_PROVIDER = "[mlflow.request_header_provider]\nteam = team_plugin:Headers\n"
+SIGV4 = {
+    "MLFLOW_TRACKING_AWS_SIGV4": "true",
+    "AWS_ACCESS_KEY_ID": "key",
+    "AWS_SECRET_ACCESS_KEY": "hidden",
+    "AWS_DEFAULT_REGION": "eu-west-1",
+}
+
+
+@pytest.fixture
+def server() -> Iterator[WireServer]:
+    with wire_server() as server:
+        yield server
+
+
+@contextmanager
+def with_plugin(
+    folder: Path, server: WireServer, entry_points: str, **variables: str
+) -> Iterator[Supervisor]:
+    """A supervisor of `server`, with the plugin installed for MLflow."""
+    site = folder / "site"
+    information = site / "team_plugin-1.0.dist-info"
+    information.mkdir(parents=True)
+    (site / "team_plugin.py").write_text(PLUGIN)
+    (information / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: team-plugin\nVersion: 1.0\n"
+    )
+    (information / "entry_points.txt").write_text(entry_points)
+    variables["PYTHONPATH"] = str(site)
+    with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=server.url, **variables) as supervisor:
+        yield supervisor
+
+
+def post(supervisor: Supervisor, server: WireServer, body: str = "{}") -> dict[str, str]:
+    """Post to the server; returns the headers that arrived."""
+    headers = {"User-Agent": "the browser's"}
+    assert supervisor.request("/api/x", "POST", headers, body)[0] == 200
+    return {name.lower(): value for name, value in server.last("/api/x").headers}
+
+
+def test_headers_of_a_plugin_are_asked_for_anew(tmp_path: Path, server: WireServer) -> None:
+    token = {"MLFLOW_TRACKING_TOKEN": "the-users"}
+    with with_plugin(tmp_path, server, HEADER_PROVIDER, **token) as supervisor:
+        supervisor.wait_until("ready")
+        first, second = post(supervisor, server), post(supervisor, server)
+    assert int(second["x-team"]) > int(first["x-team"])
+    assert first["user-agent"] == "the browser's"
+    assert first["authorization"] == "Bearer the-users"
+
+
+def test_an_auth_plugin_is_asked_anew_and_sees_the_body(tmp_path: Path, server: WireServer) -> None:
+    with with_plugin(tmp_path, server, ENTRY_POINTS, MLFLOW_TRACKING_AUTH="team") as supervisor:
+        supervisor.wait_until("ready")
+        first, second = post(supervisor, server), post(supervisor, server, "x" * 1000)
+        large = post(supervisor, server, "x" * 1_000_000)
+    assert first["authorization"] != second["authorization"] != large["authorization"]
+    assert (first["x-body"], second["x-body"], large["content-length"]) == ("2", "1000", "1000000")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("failing", "The credentials by MLFLOW_TRACKING_AUTH=failing cannot be made: the vault"),
+        ("other", "MLFLOW_TRACKING_AUTH is other, but no such provider is installed"),
+        ("kubernetes", "kubernetes"),
+    ],
+)
+def test_an_auth_plugin_that_fails_is_told(
+    tmp_path: Path, server: WireServer, name: str, reason: str
+) -> None:
+    with with_plugin(tmp_path, server, ENTRY_POINTS, MLFLOW_TRACKING_AUTH=name) as supervisor:
+        status = supervisor.wait_until("failed")
+    assert reason in status["reason"]
+    assert status["remedy"]
+
+
+def test_requests_are_signed_for_aws(tmp_path: Path, server: WireServer) -> None:
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=server.url, **SIGV4) as supervisor:
+        if find_spec("requests_auth_aws_sigv4") is None:
+            status = supervisor.wait_until("failed")
+            assert "package requests_auth_aws_sigv4 is missing" in status["reason"]
+            assert f"{sys.executable} -m pip install requests" in status["remedy"]
+            return
+        supervisor.wait_until("ready")
+        small, large = post(supervisor, server), post(supervisor, server, "x" * 1_000_000)
+        assert small["authorization"].startswith("AWS4-HMAC-SHA256 Credential=key/")
+        assert small["authorization"] != large["authorization"]
+        chunked = {"Transfer-Encoding": "chunked"}
+        assert supervisor.request("/api/x", "POST", chunked, "2\r\n{}\r\n0\r\n\r\n")[0] == 413
+        assert "hidden" not in supervisor.log.read_text()
