@@ -14,6 +14,10 @@ class DisconnectedError(Exception):
     """The client has disconnected."""
 
 
+class ConnectionLostError(ConnectionError):
+    """The connection to the server has broken, and the body cannot be sent again."""
+
+
 class RequestBody:
     """The body of one request.
 
@@ -51,11 +55,11 @@ class RequestBody:
         """Iterate over the chunks.
 
         Raises:
-            RuntimeError: on the second call. aiohttp repeats a `PUT` whose connection broke, and
-                would send only the rest of the body.
+            ConnectionLostError: on the second call. aiohttp repeats a `PUT` whose connection broke,
+                and would send only the rest of the body.
         """
         if self._is_read:
-            raise RuntimeError("A streamed body can be read only once")
+            raise ConnectionLostError("A streamed body can be read only once")
         self._is_read = True
         return self._chunks()
 

@@ -82,7 +82,8 @@ FAILURES = (
     (
         r"(?i:timeout|timed out)|unreachable|No route to host",
         "The server {server} does not answer in time.",
-        f"See that it runs and that this machine can reach it, or correct {THE_URI}.",
+        f"See that it runs and that this machine can reach it, or correct {THE_URI}: without TLS "
+        "it starts with http://.",
     ),
     (
         r"BadStatusLine|BadHttpMessage|ClientResponseError|LineTooLong",
