@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the whole test suite on the wheel, in a virtual environment of its own, and installs what it
-# needs: Chromium, nginx, PostgreSQL, FUSE and npm by apt-get where it may, configurable-http-proxy by
+# needs: Chromium, nginx, PostgreSQL, FUSE, R and npm by apt-get where it may, configurable-http-proxy by
 # npm, the rest by pip. macOS has none of these: the core is tests/glue, shared, supervisor and server.
 #
 #   tests/run.sh                       everything
@@ -28,6 +28,8 @@ if [ "$(uname)" = Linux ]; then
     compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
     command -v npm >/dev/null || packages+=(npm)
     command -v fusermount3 >/dev/null || packages+=(fuse3)
+    [ -d /usr/lib/R/site-library/IRkernel ] || packages+=(r-base-core r-cran-irkernel)
+    [ -d /usr/lib/R/site-library/httr ] || packages+=(r-cran-httr)
 fi
 if [ ${#packages[@]} -gt 0 ]; then
     if [ "$(id -u)" != 0 ]; then
@@ -37,7 +39,9 @@ if [ ${#packages[@]} -gt 0 ]; then
     echo "Installing ${packages[*]}"
     apt-get -qq update
     # The tests start what they need themselves: without a runlevel, no service is started.
-    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y "${packages[@]}" >/dev/null
+    # What Debian recommends includes compilers for R.
+    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq install -y --no-install-recommends "${packages[@]}" >/dev/null
 fi
 
 if [ "$(uname)" = Linux ] && [ ! -x .venv-tests/node/node_modules/.bin/configurable-http-proxy ]; then

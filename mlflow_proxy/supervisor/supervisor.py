@@ -99,13 +99,10 @@ class Supervisor:
                 self.offers.answer(decision, self.status.failure)
                 self.start()
                 return answers.report(self.status, HTTPStatus.ACCEPTED)
-            case Decision.WAKE:
+            case Decision.WAKE | Decision.RETRY:
                 self.start()
-            case Decision.RETRY | Decision.UNAVAILABLE:
-                if decision is Decision.RETRY:
-                    self.start()
-                return answers.unavailable(request, self.status)
-        return None
+        is_held = decision in (Decision.WAKE, Decision.HOLD)
+        return None if is_held else answers.unavailable(request, self.status)
 
     async def _relay(
         self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
