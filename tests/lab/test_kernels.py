@@ -21,20 +21,23 @@ PYTHONS = {
     "skinny-3.10": "mlflow-skinny==3.10.0",
     "skinny-2.22": "mlflow-skinny==2.22.0",
 }
-# As the client for R sends its requests, which does not repeat them.
+# As the client for R sends its requests: every value is a string, and none is repeated.
 R = """
 library(httr)
 call <- function(path, body) {
   answer <- POST(
-    paste0(Sys.getenv("MLFLOW_TRACKING_URI"), "/api/2.0/mlflow/", path),
-    add_headers(Authorization = paste("Bearer", Sys.getenv("MLFLOW_TRACKING_TOKEN"))),
+    paste0(Sys.getenv("MLFLOW_TRACKING_URI"), "/api/2.0/preview/mlflow/", path),
+    timeout(60),
+    add_headers(
+      Authorization = paste("Bearer", Sys.getenv("MLFLOW_TRACKING_TOKEN")),
+      `User-Agent` = "mlflow-r-client/3.0"),
     body = body, encode = "json")
-  stop_for_status(answer)
+  if (answer$status_code != 200) stop(content(answer, "text", encoding = "UTF-8"))
   content(answer, "parsed", type = "application/json")
 }
 run <- call("runs/create", list(experiment_id = "0", run_name = "from R"))$run$info
-call("runs/log-metric", list(run_id = run$run_id, key = "speed", value = 42, timestamp = 1))
-cat(run$run_id)
+call("runs/log-metric", list(run_id = run$run_id, key = "speed", value = "42", timestamp = "1"))
+cat(run$artifact_uri, run$run_id)
 """
 PYTHON = """
 import importlib.util, mlflow
@@ -101,7 +104,8 @@ def revision_of(lab: Lab) -> str:
 
 def test_the_first_call_of_an_r_kernel_starts_mlflow_and_waits_for_it(server_lab: Lab) -> None:
     assert not server_lab.mlflow_log.exists()
-    run_id = server_lab.run_in_kernel(R, kernel="ir").split()[-1]
+    uri, run_id = server_lab.run_in_kernel(R, kernel="ir").split()[-2:]
+    assert uri == f"mlflow-artifacts:/0/{run_id}/artifacts"
     assert metric_of(server_lab, run_id) == 42
 
 

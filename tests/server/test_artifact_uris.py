@@ -70,6 +70,7 @@ def test_a_client_reads_the_uri_that_it_wrote_and_the_store_has_a_folder(
     "path",
     [
         API,
+        "/api/2.0/preview/mlflow/runs/get",
         "/api/3.0/mlflow/traces/search",
         "/api/2.0/mlflow/artifacts/list",
         "/api/2.0/mlflow/artifacts/presigned-download-url",
@@ -80,6 +81,16 @@ def test_a_client_reads_the_uri_that_it_wrote_and_the_store_has_a_folder(
 def test_a_request_of_the_rest_api_is_mapped(path: str) -> None:
     assert received("/root", b'["mlflow-artifacts:/a"]', path) == b'["/root/a"]'
     assert shown("/root", b'["/root/a"]', path) == b'["mlflow-artifacts:/a"]'
+
+
+def test_a_store_that_names_no_folder_gets_what_the_client_has_sent() -> None:
+    app = Recorder(JSON, body=b'["/root/a"]')
+    body = b'["mlflow-artifacts:/a"]'
+    headers = [JSON, (b"content-length", b"%d" % len(body))]
+    middleware = ArtifactUris(app, "/root", keeps_folders=False)
+    answer = ask(middleware, API, method="POST", headers=headers, body=body)
+    assert app.bodies == [body]
+    assert answer.body == body
 
 
 @pytest.mark.parametrize(
