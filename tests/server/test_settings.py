@@ -14,7 +14,7 @@ from mlflow_proxy.server.store.settings import check_store_uri
     ("uri", "reason"),
     [
         ("https://tracking.example", "is a tracking server, but the runs are kept elsewhere"),
-        ("databricks", "is a managed service with a dashboard of its own"),
+        ("databricks", "kept by Databricks, which has a dashboard of its own"),
         ("sqlite://", "names no database file"),
         ("sqlite:/tmp/mlflow.db", "names no database file"),
         ("://host/db", "has no scheme"),

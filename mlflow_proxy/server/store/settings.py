@@ -13,7 +13,7 @@ from mlflow_proxy.server.errors import StartError
 from mlflow_proxy.shared import file_store, stores
 from mlflow_proxy.shared.passwords import mask_uri
 
-from . import file_system
+from . import file_system, managed_services
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLE = "sqlite:////home/me/mlflow.db or postgresql://user@host/database"
@@ -87,11 +87,7 @@ def check_store_uri(name: str, uri: str) -> None:
             f"Set c.MLflowProxy.backend_store_uri to that server as well, or leave {name} unset.",
         )
     if stores.is_managed_service(uri):
-        raise StartError(
-            f"The store, {shown}, is a managed service with a dashboard of its own, "
-            "which cannot be shown here yet.",
-            "Open that dashboard in the browser. Notebooks log to it all the same.",
-        )
+        raise managed_services.explain(uri)
     if scheme.startswith("sqlite"):
         match = stores.SQLITE.fullmatch(uri)
         if not match:
