@@ -19,6 +19,10 @@ if [ "${1:-}" = --oldest ]; then
     extras=test
     constraints=(-c tests/oldest.txt)
     selection=(tests/glue tests/shared tests/server tests/lab tests/browser/test_stored_content.py)
+    # What these vary is not the release: clients' releases, tracking servers' (the run on the newest has
+    # old ones of both), and how people write a URI.
+    selection+=(--ignore tests/lab/test_kernels.py --ignore tests/lab/test_uris.py)
+    selection+=(--ignore tests/lab/test_remote_server.py)
 fi
 
 packages=()
