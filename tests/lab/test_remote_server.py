@@ -22,7 +22,7 @@ from support.certificates import authority
 from support.lab import PAGE, TOKEN, Lab, lab_server
 from support.nginx import nginx_server
 from support.processes import family_of, free_ports
-from support.tracking_server import OLDEST, PASSWORD, USER, TrackingServer, tracking_server
+from support.tracking_server import PASSWORD, USER, TrackingServer, oldest, tracking_server
 from support.waiting import wait_for
 
 StartLab = Callable[..., Lab]
@@ -62,26 +62,26 @@ class Case:
         return requests.get(f"{self.server.url}{path}", auth=auth, timeout=30)
 
 
-CASES = {
+CASES: dict[str, tuple[Callable[[], Path], dict[str, Any]]] = {
     f"{name}, {kind}": (python, options)
-    for name, python in (("newest", NEWEST), ("oldest", OLDEST))
+    for name, python in (("newest", lambda: NEWEST), ("oldest", oldest))
     for kind, options in (
         ("plain", {}),
         ("prefix", {"prefix": "/team/mlflow"}),
         ("users", {"with_users": True}),
     )
-    if python.exists()
 }
 
 
 @pytest.fixture(scope="module", params=CASES)
 def case(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
-    python, options = CASES[request.param]
+    find_python, options = CASES[request.param]
+    python = find_python()
     home = tmp_path_factory.mktemp("remote")
     variables = USERS if options.get("with_users") else {}
     with tracking_server(home / "server", python=python, **options) as server:
         # MLflow 3.10 has its API at the root, whatever its --static-prefix.
-        is_apart = python == OLDEST and "prefix" in options
+        is_apart = python != NEWEST and "prefix" in options
         uri = f"http://127.0.0.1:{server.port}" if is_apart else server.url
         config = f"c.MLflowProxy.backend_store_uri = {server.url!r}" if is_apart else ""
         variables = {"MLFLOW_TRACKING_URI": uri, **variables}

@@ -11,15 +11,15 @@ ENVIRONMENTS = Path(__file__).parents[2] / ".venv-kernels"
 TIMEOUT = 300  # seconds for pip
 
 
-def python_of(requirement: str) -> Path:
-    """The interpreter of an environment with `requirement` and ipykernel; it is made once."""
+def python_of(requirement: str, *more: str) -> Path:
+    """The interpreter of an environment with `requirement`, `more` and ipykernel, made once."""
     folder = ENVIRONMENTS / requirement.replace("==", "-")
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         # setuptools: MLflow 2 imports `pkg_resources`.
-        pip = [str(python), "-m", "pip", "install", "-q", "ipykernel", "setuptools<81", requirement]
-        subprocess.run(pip, check=True, timeout=TIMEOUT)
+        pip = [str(python), "-m", "pip", "install", "-q", "ipykernel", "setuptools<81"]
+        subprocess.run([*pip, requirement, *more], check=True, timeout=TIMEOUT)
         (folder / "complete").touch()
     return python
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import psutil
 import requests
 
+from .environments import python_of
 from .processes import environment, free_ports, running
 from .waiting import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
-OLDEST = REPOSITORY / ".venv-oldest" / "bin" / "python"
+OLDEST = REPOSITORY / ".venv-oldest" / "bin" / "python"  # of `tests/run.sh --oldest`
+REQUIREMENTS = ("mlflow==3.10.0", "sqlalchemy<2.1", "Flask-WTF<2")
 USER, PASSWORD = "admin", "the-admins-password"  # of MLflow's basic-auth app
 AUTH_CONFIG = """[mlflow]
 default_permission = READ
@@ -24,6 +26,11 @@ admin_username = admin
 admin_password = the-admins-password
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 """
+
+
+def oldest() -> Path:
+    """The interpreter of an environment with the oldest MLflow that is supported."""
+    return OLDEST if OLDEST.exists() else python_of(*REQUIREMENTS)
 
 
 @dataclass(frozen=True)
