@@ -74,5 +74,5 @@ if [ "$environment" = .venv-tests ]; then # the types are those of the newest re
     # Reported only: an advisory of today does not make yesterday's commit wrong.
     timeout 120 pip-audit --progress-spinner off --timeout 10 || echo "pip-audit found something, or could not ask"
 fi
-# Two at a time: tests wait for what they start about as long as they compute.
-exec pytest -n 2 --dist loadfile --no-loadscope-reorder "${selection[@]}"
+# Three at a time on two cores: tests wait for what they start about as long as they compute.
+exec pytest -n 3 --durations=30 --dist loadfile --no-loadscope-reorder "${selection[@]}"
