@@ -26,7 +26,7 @@ R = """
 library(httr)
 call <- function(path, body) {
   answer <- POST(
-    paste0(Sys.getenv("MLFLOW_TRACKING_URI"), "/api/2.0/preview/mlflow/", path),
+    paste0(Sys.getenv("MLFLOW_TRACKING_URI"), "/api/2.0/mlflow/", path),
     timeout(60),
     add_headers(
       Authorization = paste("Bearer", Sys.getenv("MLFLOW_TRACKING_TOKEN")),

@@ -70,7 +70,6 @@ def test_a_client_reads_the_uri_that_it_wrote_and_the_store_has_a_folder(
     "path",
     [
         API,
-        "/api/2.0/preview/mlflow/runs/get",
         "/api/3.0/mlflow/traces/search",
         "/api/2.0/mlflow/artifacts/list",
         "/api/2.0/mlflow/artifacts/presigned-download-url",

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .rewriting import rewriting
 from .sandbox import ARTIFACT_PATH
 
-API_PATH = re.compile(r"/api/\d\.0/(?:preview/)?mlflow/.*", re.DOTALL)  # `preview`: of R's client
+API_PATH = re.compile(r"/api/\d\.0/mlflow/.*", re.DOTALL)
 SCHEME = b"mlflow-artifacts:"
 # In quotes: a JSON string, one within another, one in a filter. A URI that could lead out of the
 # folder, or that means something else as a path, is left to MLflow: `..`, `//`, `%2e`, `?`, `#`. So
