@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlflow_proxy.shared.reports import Idle, Report, StoreReplaced
@@ -28,16 +28,31 @@ class Handover:
 def closing(app: ASGIApp, handover: Handover) -> ASGIApp:
     """`app`, whose responses close their connections once the handover has begun.
 
-    The next request of the client is then one for the supervisor.
+    The next request of the client is then one for the supervisor. A response before the end of the
+    body does not, because uvicorn would then close at once, and the client, still sending, could
+    miss it. Jupyter closes such a connection by itself.
     """
 
     async def app_that_closes(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        is_complete = not has_body
+
+        async def receive_and_note() -> Message:
+            nonlocal is_complete
+            message = await receive()
+            is_complete = is_complete or not message.get("more_body")
+            return message
+
         async def send_closing(message: Message) -> None:
-            if message["type"] == "http.response.start" and handover.has_begun:
+            if message["type"] == "http.response.start" and handover.has_begun and is_complete:
                 message.setdefault("headers", [])
                 MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
-        await app(scope, receive, send_closing if scope["type"] == "http" else send)
+        await app(scope, receive_and_note, send_closing)
 
-    return app_that_closes
+    async def app_for_all(scope: Scope, receive: Receive, send: Send) -> None:
+        await (app_that_closes if scope["type"] == "http" else app)(scope, receive, send)
+
+    return app_for_all
