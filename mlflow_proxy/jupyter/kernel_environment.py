@@ -35,8 +35,10 @@ def export(config: MLflowProxy, server_app: ServerApp, process: SupervisorProces
             "the MLflow dashboard will not show what notebooks log. Unset one of the two."
         )
         return
+    if config.decided(os.environ.get("MLFLOW_REGISTRY_URI")) == config.registry_store_uri:
+        del os.environ["MLFLOW_REGISTRY_URI"]  # the decided one is exported where it is needed
     if process is not None and kernels.use_server(config):
-        exported = address_environment(LocalAddress(server_app, process), config)
+        exported = address_environment(LocalAddress(server_app, process))
         warn_of_other_credentials(server_app)
     else:
         exported = store_environment(config, store)
@@ -78,10 +80,8 @@ def store_environment(config: MLflowProxy, store: str) -> dict[str, str]:
     return exported
 
 
-def address_environment(address: LocalAddress, config: MLflowProxy) -> dict[str, str]:
-    """What a kernel needs to ask MLflow's server."""
-    if config.decided(os.environ.get("MLFLOW_REGISTRY_URI")) == config.registry_store_uri:
-        del os.environ["MLFLOW_REGISTRY_URI"]  # the server has it
+def address_environment(address: LocalAddress) -> dict[str, str]:
+    """What a kernel needs to ask MLflow's server, which has the registry as well."""
     os.environ.update(without_proxy(os.environ))
     return {"MLFLOW_TRACKING_URI": address.url, "MLFLOW_TRACKING_TOKEN": address.credential}
 

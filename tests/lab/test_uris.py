@@ -12,6 +12,7 @@ LOG_A_RUN = """
 import mlflow
 with mlflow.start_run() as run:
     mlflow.log_text("hello", "hello.txt")
+mlflow.MlflowClient().create_registered_model("a model")
 print(run.info.run_id)
 """
 WARNING = "MLFLOW_TRACKING_URI is set to another store"
@@ -38,6 +39,7 @@ def test_a_kernel_in_a_sub_folder_logs_to_the_dashboards_store(
     run_id = lab.run_in_kernel(LOG_A_RUN, "deep").split()[-1]
     lab.wait_until("ready")
     assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
+    assert lab.get("/api/2.0/mlflow/registered-models/get?name=a model").ok
     assert (lab.root / database).exists()
     assert [*(lab.root / "deep").iterdir()] == []
     assert WARNING not in lab.log.read_text()
