@@ -62,6 +62,9 @@ wheel=$(echo dist/*.whl)
 "$environment/bin/python" -m pip install -q "${constraints[@]}" "$wheel[$extras]"
 "$environment/bin/python" -m pip install -q --force-reinstall --no-deps "$wheel"
 rm -rf build ./*.egg-info
+# jsonschema takes this where it finds it. Its grammar costs each start of Jupyter two seconds of processor, and
+# there are hundreds.
+"$environment/bin/python" -m pip uninstall -q -y rfc3987-syntax
 
 export PATH="$PWD/$environment/bin:$PWD/.venv-tests/node/node_modules/.bin:$PATH"
 if [ $# -gt 0 ]; then
@@ -73,7 +76,7 @@ if [ "$environment" = .venv-tests ]; then # the types are those of the newest re
     mypy
     check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
     # Reported only: an advisory of today does not make yesterday's commit wrong.
-    timeout 120 pip-audit --progress-spinner off --timeout 10 || echo "pip-audit found something, or could not ask"
+    timeout 60 pip-audit --progress-spinner off --timeout 10 || echo "pip-audit found something, or could not ask"
 fi
 # Three at a time on two cores: tests wait for what they start about as long as they compute.
 exec pytest -n 3 --durations=30 --dist loadfile --no-loadscope-reorder "${selection[@]}"

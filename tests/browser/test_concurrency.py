@@ -20,7 +20,7 @@ from support.lab import Lab
 from support.waiting import wait_for
 
 pytestmark = pytest.mark.browser
-KERNELS, TABS, CLIENTS = 8, 4, 2
+KERNELS, TABS, CLIENTS = 5, 2, 2
 NAME = "run of a kernel"
 METRICS, BATCHES, BATCH = 60, 6, 20  # of each kernel
 

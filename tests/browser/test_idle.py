@@ -50,7 +50,7 @@ def test_a_stale_tab_sends_no_requests_until_a_click_restarts_mlflow(
         troubles = watch(page)
         row.click()
         expect(page.get_by_text("Created by", exact=False).first).to_be_visible()
-        assert notice.count() == 0
+        expect(notice).to_have_count(0)
         picture(page, "idle-back")
         assert lab.status()["state"] == "ready"
         assert not troubles

@@ -34,14 +34,19 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(params=["light"])
-def context(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
-    context = browser.new_context(
-        color_scheme=request.param, viewport={"width": 1280, "height": 800}
-    )
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(PATIENCE)
     yield context
     context.close()
+
+
+def pictures(page: Page, name: str) -> None:
+    """Take a screenshot in each colour scheme."""
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        picture(page, f"{name}-{scheme}")
 
 
 def open_lab(context: BrowserContext, lab: Lab) -> Page:
@@ -59,19 +64,19 @@ def expect_dashboard(page: Page) -> None:
     expect(page.get_by_text("Experiments").first).to_be_visible()
 
 
-@pytest.mark.parametrize("context", ["light", "dark"], indirect=True)
 def test_the_tile_opens_the_loading_page_and_then_the_dashboard(
-    start_lab: StartLab, context: BrowserContext, request: pytest.FixtureRequest
+    start_lab: StartLab, context: BrowserContext
 ) -> None:
-    scheme = request.node.callspec.params["context"]
     lab = start_lab(config="c.LanguageServerManager.autodetect = False")
     launcher = open_lab(context, lab)
-    picture(launcher, f"launcher-{scheme}")
+    pictures(launcher, "launcher")
+    foreign: list[str] = []
+    scripts: list[str] = []
+    context.on("request", lambda r: r.url.startswith(lab.url) or foreign.append(r.url))
+    context.on("requestfinished", lambda r: "/js/main." in r.url and scripts.append(r.url))
     with context.expect_page() as opened:
         tile(launcher).click()
     page = opened.value
-    foreign: list[str] = []
-    page.on("request", lambda r: r.url.startswith(lab.url) or foreign.append(r.url))
     bar = page.get_by_role("progressbar")
     expect(bar).to_be_visible()
     expect(page.locator("body")).to_have_attribute("data-state", "starting")
@@ -80,39 +85,25 @@ def test_the_tile_opens_the_loading_page_and_then_the_dashboard(
     page.get_by_text("Log", exact=True).click()
     expect(page.locator("#log")).to_be_visible()
     page.get_by_text("Log", exact=True).click()
-    picture(page, f"loading-{scheme}")
+    pictures(page, "loading")
     expect_dashboard(page)
     assert page.url == f"{lab.mlflow_url}/"
     assert not [url for url in foreign if not url.startswith("data:")]
-
-
-def test_the_loading_page_preloads_the_dashboards_script(
-    start_lab: StartLab, context: BrowserContext
-) -> None:
-    lab = start_lab()
-    page = context.new_page()
-    scripts: list[str] = []
-    page.on("requestfinished", lambda r: "/js/main." in r.url and scripts.append(r.url))
-    page.goto(f"{lab.mlflow_url}/?token={TOKEN}")
-    expect(page.get_by_role("progressbar")).to_be_visible()
-    expect_dashboard(page)
+    assert len(scripts) == 2  # the loading page's frame, then the dashboard from cache
     transferred = page.evaluate(
         "performance.getEntriesByType('resource').filter(e => e.name.includes('/js/main.'))"
         ".map(e => e.transferSize)"
     )
-    assert len(scripts) == 2  # the loading page's frame, then the dashboard from cache
     assert transferred == [0]
 
-
-def test_a_deep_link_survives_the_loading_page(
-    start_lab: StartLab, context: BrowserContext
-) -> None:
-    lab = start_lab()
-    page = context.new_page()
-    page.goto(f"{lab.mlflow_url}/?token={TOKEN}#/experiments/0")
-    expect(page.get_by_role("progressbar")).to_be_visible()
-    expect(page.get_by_text("Default").first).to_be_visible()
-    assert "#/experiments/0" in page.url
+    # A deep link survives the loading page.
+    lab.mlflow.kill()
+    lab.wait_until("starting")
+    deep = context.new_page()
+    deep.goto(f"{lab.mlflow_url}/#/experiments/0")
+    expect(deep.get_by_role("progressbar")).to_be_visible()
+    expect(deep.get_by_text("Default").first).to_be_visible()
+    assert "#/experiments/0" in deep.url
 
 
 def test_a_run_of_a_notebook_cell_is_in_the_runs_table(lab: Lab, context: BrowserContext) -> None:
@@ -150,17 +141,15 @@ def test_notebook_7_has_mlflow_in_its_new_menu(
     picture(page, "notebook-new-menu")
 
 
-@pytest.mark.parametrize("context", ["light", "dark"], indirect=True)
 def test_a_failed_start_is_explained_and_a_button_retries_it(
-    start_lab: StartLab, context: BrowserContext, request: pytest.FixtureRequest
+    start_lab: StartLab, context: BrowserContext
 ) -> None:
-    scheme = request.node.callspec.params["context"]
     lab = start_lab(config='c.MLflowProxy.backend_store_uri = "nonsense://host/database"')
     page = context.new_page()
     page.goto(f"{lab.mlflow_url}/?token={TOKEN}")
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("nonsense://host/database")
-    picture(page, f"failed-{scheme}")
+    pictures(page, "failed")
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("progressbar")).to_be_visible()
     expect(alert).to_be_visible()

@@ -44,12 +44,10 @@ def create_experiment(page: Page, origin: str, name: str) -> int:
     ("headers", "setting", "status"),
     [
         ("", "allow_origin = '{origin}'", 200),
-        ("", "allow_origin_pat = r'http://localhost:\\d+'", 200),
-        ("", "allow_origin = '*'", 200),
         ("", "allow_origin = 'https://lab.example.org'", 403),
         ("proxy_set_header Host $http_host;", "allow_origin = ''", 200),
     ],
-    ids=["origin", "pattern", "any", "another", "host"],
+    ids=["origin", "another", "host"],
 )
 def test_the_dashboard_works_behind_nginx_where_jupyter_does(
     start_lab: StartLab,

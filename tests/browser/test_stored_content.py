@@ -277,7 +277,8 @@ def test_every_page_is_shown_without_violations(dashboard: Dashboard, content: C
     }
     page = dashboard.page
     for path, shown in PAGES.items():
-        page.goto("about:blank")
+        if shown in ("main", PLOT):  # which the page before may have shown, too
+            page.goto("about:blank")
         dashboard.open(path.format(**names))
         expect(page.locator(shown).first).to_be_visible()
         with suppress(PlaywrightTimeout):  # an open trace polls every second
@@ -296,6 +297,6 @@ def test_every_artifact_viewer_works_without_violations(
 
 
 def show(dashboard: Dashboard, content: Content, artifact: str) -> None:
-    dashboard.page.goto("about:blank")
+    dashboard.page.goto("about:blank")  # a change of the address alone opens no other artifact
     dashboard.open(f"experiments/{content.experiment}/runs/{content.runs[0]}/artifacts/{artifact}")
     expect(dashboard.main.get_by_text("Path: ")).to_contain_text(artifact)

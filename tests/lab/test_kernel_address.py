@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import requests
 from jupyter_server.auth import passwd
 
@@ -17,6 +16,7 @@ from support.certificates import authority
 from support.lab import Lab
 
 SERVER = "c.MLflowProxy.kernels = 'server'\n"
+PROXY = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
 LOG_A_RUN = """
 import mlflow
 with mlflow.start_run() as run:
@@ -40,33 +40,29 @@ def log_as_a_kernel(lab: Lab, **variables: str) -> str:
     return logged.stdout.split()[-1]
 
 
-def test_jupyters_own_certificate_is_not_asked_for(
+def test_neither_jupyters_own_certificate_nor_a_proxy_is_asked_for(
     start_lab: Callable[..., Lab], tmp_path: Path
 ) -> None:
     certificates = authority(tmp_path / "certificates")
     pem = certificates.issue("jupyter", alternative="IP:127.0.0.1,DNS:lab.example.org")
     lab = start_lab(
-        config=f"{SERVER}c.ServerApp.certfile = {str(pem)!r}", authority=certificates.certificate
+        config=f"{SERVER}c.ServerApp.certfile = {str(pem)!r}",
+        authority=certificates.certificate,
+        env=PROXY,
     )
     assert lab.url.startswith("https://")
     run_id = log_as_a_kernel(lab)
     assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
 
 
-def test_a_password_in_place_of_a_token(start_lab: Callable[..., Lab]) -> None:
+def test_a_password_in_place_of_a_token_and_a_proxy_with_exceptions(
+    start_lab: Callable[..., Lab],
+) -> None:
     hashed = passwd("the-password")
     config = f"{SERVER}c.PasswordIdentityProvider.hashed_password = {hashed!r}"
-    lab = start_lab(config=config, token="", base_url="/deep/er/")
+    excepted = {"no_proxy": "example.org", "NO_PROXY": "example.org"}
+    lab = start_lab(config=config, token="", base_url="/deep/er/", env={**PROXY, **excepted})
     lab.log_in("the-password")
-    run_id = log_as_a_kernel(lab)
-    assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
-
-
-@pytest.mark.parametrize("no_proxy", ["", "example.org"])
-def test_a_proxy_is_not_asked(start_lab: Callable[..., Lab], no_proxy: str) -> None:
-    proxy = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
-    excepted = {"no_proxy": no_proxy, "NO_PROXY": no_proxy} if no_proxy else {}
-    lab = start_lab(config=SERVER, env={**proxy, **excepted})
     run_id = log_as_a_kernel(lab)
     assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
 

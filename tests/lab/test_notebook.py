@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.kernel import Printed, run_cells
+from support.kernel import Printed, kernel
 from support.lab import TOKEN, Lab, lab_server
 
 START = "import mlflow; mlflow.set_experiment('displayed'); mlflow.start_run(run_name='<mine>')"
@@ -41,15 +41,20 @@ def kernels_lab(
         yield lab
 
 
+@pytest.fixture(scope="module")
+def run(kernels_lab: Lab) -> Iterator[Run]:
+    """A function that runs cells in one kernel, which has imported MLflow."""
+    with kernel(kernels_lab.url, TOKEN, "displays.ipynb") as run_cells:
+        run_cells("import mlflow")
+        yield run_cells
+
+
 @pytest.fixture
-def run(kernels_lab: Lab) -> Run:
-    """A function that runs cells, the first of which has imported MLflow."""
-
-    def run(*codes: str) -> list[Printed]:
-        cells = ["import mlflow", *codes]
-        return run_cells(kernels_lab.url, TOKEN, "displays.ipynb", cells, 90)[1:]
-
-    return run
+def run_alone(kernels_lab: Lab) -> Iterator[Run]:
+    """A function that runs cells in a new kernel, which has imported MLflow."""
+    with kernel(kernels_lab.url, TOKEN, "alone.ipynb") as run_cells:
+        run_cells("import mlflow")
+        yield run_cells
 
 
 def traces_in(html: str) -> list[str]:
@@ -80,8 +85,8 @@ def test_many_runs_are_counted(run: Run) -> None:
     assert "and 2 more runs" in many.html
 
 
-def test_a_run_that_a_client_ends_or_that_is_resumed_is_displayed(run: Run) -> None:
-    created, ended, resumed = run(
+def test_a_run_that_a_client_ends_or_that_is_resumed_is_displayed(run_alone: Run) -> None:
+    created, ended, resumed = run_alone(
         "client = mlflow.MlflowClient(); made = client.create_run('0').info.run_id; print(made)",
         "client.set_terminated(made, 'FAILED')",
         "with mlflow.start_run(run_id=made): pass\nwith mlflow.start_run(run_id=made): pass",
@@ -143,15 +148,15 @@ def test_an_evaluation_is_a_link_without_its_traces(kernels_lab: Lab, run: Run) 
     ],
     ids=["disabled", "another store"],
 )
-def test_runs_and_traces_are_not_displayed(run: Run, tmp_path: Path, before: str) -> None:
-    cells = run(before.format(folder=tmp_path), RUN, TRACE)
+def test_runs_and_traces_are_not_displayed(run_alone: Run, tmp_path: Path, before: str) -> None:
+    cells = run_alone(before.format(folder=tmp_path), RUN, TRACE)
     assert [each.html for each in cells] == ["", "", ""]
 
 
 def test_a_store_of_ones_own_keeps_its_artifacts_beside_the_notebook(
-    kernels_lab: Lab, run: Run
+    kernels_lab: Lab, run_alone: Run
 ) -> None:
-    uri, artifact = run(
+    uri, artifact = run_alone(
         "mlflow.set_tracking_uri('sqlite:///own.db')\n"
         "mlflow.set_experiment('own')\n"
         "with mlflow.start_run() as own: mlflow.log_text('own', 'own.txt')",

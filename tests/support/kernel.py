@@ -7,7 +7,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,14 +58,25 @@ def run_cells(
     *,
     kernel: str = "python3",
 ) -> list[Printed]:
-    """Run `codes` in sequence in the kernel of `notebook` on the server at `url`."""
+    """Run `codes` in sequence in a new kernel of `notebook` on the server at `url`."""
     with _kernel(url, token, notebook, kernel) as request:
+        return asyncio.run(asyncio.wait_for(_run_all(request, codes), timeout))
 
-        async def run() -> list[Printed]:
-            async with _channels(request) as connection:
-                return [await _run(connection, code) for code in codes]
 
-        return asyncio.run(asyncio.wait_for(run(), timeout))
+@contextmanager
+def kernel(url: str, token: str, notebook: str) -> Iterator[Callable[..., list[Printed]]]:
+    """Start a kernel for `notebook`; yields a function that runs cells in it."""
+    with _kernel(url, token, notebook) as request:
+
+        def run(*codes: str) -> list[Printed]:
+            return asyncio.run(asyncio.wait_for(_run_all(request, codes), TIMEOUT))
+
+        yield run
+
+
+async def _run_all(request: HTTPRequest, codes: Sequence[str]) -> list[Printed]:
+    async with _channels(request) as connection:
+        return [await _run(connection, code) for code in codes]
 
 
 def time_kernel(
