@@ -205,7 +205,7 @@ def test_mlflow_is_stopped_only_once_the_run_is_no_longer_watched(
     watched = open_table(browser, lab, training)
     deadline = time.monotonic() + 2 * idle_timeout
     while time.monotonic() < deadline:
-        # Of the page's clock, which is faster than MLflow's; on a busy machine a request comes late.
+        # Of the page's clock, which is faster than MLflow's. On a busy machine it may come late.
         assert watched.pass_time(REFRESH) or watched.pass_time(REFRESH)
     assert lab.status()["state"] == "ready"
     assert "without use" not in lab.mlflow_log.read_text()
