@@ -39,17 +39,17 @@ def check_store(folder: Path, runs: int) -> None:
     assert not [path for path in folder.iterdir() if path.name.startswith(".mlflow")]
 
 
-def test_four_dashboards_that_create_a_store_at_once_all_work(tmp_path: Path) -> None:
-    create_together(tmp_path, "dashboard", "dashboard", "dashboard", "dashboard")
+def test_dashboards_that_create_a_store_at_once_all_work(tmp_path: Path) -> None:
+    create_together(tmp_path, "dashboard", "dashboard", "dashboard")
     check_store(tmp_path, runs=0)
 
 
-# The dashboards need a second or two: the kernel starts before, during, at the end and after that.
-@pytest.mark.parametrize("delay", ["0", "0.5", "1.5", "3"])
+# The dashboards need a second or two: the kernel starts before and at the end of that.
+@pytest.mark.parametrize("delay", ["0", "1.5"])
 def test_a_kernel_and_dashboards_that_create_a_store_at_once_all_work(
     tmp_path: Path, delay: str
 ) -> None:
-    create_together(tmp_path, "dashboard", "dashboard", "dashboard", delay)
+    create_together(tmp_path, "dashboard", "dashboard", delay)
     check_store(tmp_path, runs=1)
 
 
