@@ -20,7 +20,7 @@ from mlflow_proxy.shared.stores import sqlite_path
 from . import mlflow_app
 from .errors import StartError
 from .reporter import Reporter
-from .store import locations, pools, server_creation, upgrade
+from .store import locations, pools, s3, server_creation, upgrade
 from .store.opened_files import OpenedFiles
 from .store.settings import StoreSettings
 
@@ -70,6 +70,7 @@ def run(
 
         mlflow_app.configure(settings)
         pools.bound(settings)
+        s3.limit_waiting(settings)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
 
     def enter(step: Step | None = None) -> None:
@@ -88,6 +89,7 @@ def run(
         # An MLflow that was installed from its source has no static files.
         static_folder=static_folder if static_folder.is_dir() else None,
         artifact_root=settings.served_artifacts,
+        has_artifact_store=True,
         keeps_folders=settings.served_artifacts == settings.default_artifact_root,
         opened_files=files,
     )

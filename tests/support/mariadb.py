@@ -19,8 +19,7 @@ USER, PASSWORD = "mlflow", "hunter2/%"  # the password has characters that a URI
 INITIAL = f"""\
 CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';
 GRANT ALL ON *.* TO '{USER}'@'%';
-CREATE DATABASE IF NOT EXISTS empty;
-CREATE DATABASE IF NOT EXISTS older;
+CREATE DATABASE IF NOT EXISTS team;
 """
 # A data folder that is lost with the test needs no flushes.
 FAST = (
@@ -32,7 +31,7 @@ OPTIONS: dict[str, Any] = {"user": "mysql", "group": "mysql"} if os.getuid() == 
 
 
 class MariaDB:
-    """A server, with the empty databases `empty` and `older`."""
+    """A server, with the database `team`."""
 
     def __init__(self, home: Path, port: int) -> None:
         self._home = home
@@ -71,7 +70,7 @@ class MariaDB:
     def is_up(self) -> bool:
         """Whether it accepts connections."""
         try:
-            return self.query("empty", "SELECT 1") == "1"
+            return self.query("team", "SELECT 1") == "1"
         except subprocess.CalledProcessError:
             return False
 
@@ -79,7 +78,8 @@ class MariaDB:
 @contextmanager
 def mariadb_cluster() -> Iterator[MariaDB]:
     """A server in a temporary folder that is not running yet."""
-    with tempfile.TemporaryDirectory() as folder:
+    # In memory, because a schema takes hundreds of slow changes.
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         home = Path(folder)
         (home / "initial.sql").write_text(INITIAL)
         if OPTIONS:
