@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from .store.opened_files import OpenedFiles
 from .store.settings import StoreSettings
 
 BACKGROUND_NICENESS = 10
+# Seconds before each further attempt to create a database on a server, because a kernel, which
+# knows no lock, may be creating it.
+PAUSES = (1.0, 3.0)
 
 _logger = logging.getLogger(__name__)
 
@@ -118,14 +122,15 @@ def open_stores(
     with server_creation.alone(new):
         upgrade.check(settings, revisions, is_locked=True)
         report(Step.CREATE)
-        try:
-            mlflow_app.open_stores(settings, revisions.latest, report)
-        except Exception as error:  # each driver has its own exceptions
-            # A kernel creates a database without the lock.
-            _logger.warning("%s: %s", type(error).__name__, error)
-            if not upgrade.wait_until_created(settings, revisions, new):
-                raise
-            mlflow_app.open_stores(settings, revisions.latest, report)
+        for pause in (*PAUSES, None):
+            try:
+                mlflow_app.open_stores(settings, revisions.latest, report)
+                return
+            except Exception as error:  # each driver has its own exceptions
+                if pause is None:
+                    raise
+                _logger.warning("%s: %s", type(error).__name__, error)
+                time.sleep(pause)
 
 
 def repair_store(reporter: Reporter, settings: StoreSettings, repair: Repair) -> None:

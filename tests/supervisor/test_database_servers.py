@@ -6,6 +6,8 @@ What is told of servers that refuse is in test_mlflow_failures.py.
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ from support.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Debian's servers")
 
-USERS = 10
+USERS, KERNELS = 10, 2
 KEPT, MOST = 2, 8  # connections of one MLflow: two pools of 1, and of 4 at most
 JSON = {"Content-Type": "application/json"}
 API = "/api/2.0/mlflow"
@@ -55,6 +57,13 @@ def send(supervisor: Supervisor, path: str, body: str = "") -> dict:
     status, _, answer = supervisor.request(path, "POST" if body else "GET", JSON, body)
     assert status == 200, answer
     return json.loads(answer)
+
+
+def kernel(uri: str) -> subprocess.Popen[bytes]:
+    """A kernel without this package that opens the database as soon as it can."""
+    environ = {**os.environ, "MLFLOW_TRACKING_URI": uri}
+    command = [sys.executable, "-c", "import mlflow; mlflow.search_experiments()"]
+    return subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
 
 
 def wait_until_ready(supervisor: Supervisor) -> None:
@@ -111,6 +120,7 @@ def test_users_who_start_at_once_create_one_database(tmp_path: Path) -> None:
         postgres = stack.enter_context(postgres_server())
         postgres.run("createdb", "team")
         uri = postgres.uri("team")
+        kernels = [stack.enter_context(kernel(uri)) for _ in range(KERNELS)]
         supervisors = []
         for number in range(USERS):
             folder = tmp_path / str(number)
@@ -121,6 +131,8 @@ def test_users_who_start_at_once_create_one_database(tmp_path: Path) -> None:
             supervisor.request("/", headers=PAGE)
         for supervisor in supervisors:
             wait_until_ready(supervisor)
+        for each in kernels:  # which may fail, because they know no lock
+            each.wait(60)
         logs = [supervisor.log.read_text() for supervisor in supervisors]
         assert not [log for log in logs if "MLflow cannot start" in log or "Restarting" in log]
         assert postgres.query("team", "SELECT count(*), max(name) FROM experiments") == "1|Default"

@@ -17,6 +17,7 @@ from .jupyter_credentials import JupyterCredentials
 from .origin import OwnOrigin
 from .page_policy import PagePolicy
 from .pages import Pages
+from .presigned_downloads import PresignedDownloads
 from .replaced_store import ReplacedStore
 from .sandbox import Sandbox
 from .status import ReadyStatus
@@ -80,7 +81,7 @@ def middlewares(
         result.append(application.static_files)
     result.append(Middleware(Sandbox))
     if application.has_artifact_store:
-        result.append(Middleware(ArtifactRemedies))
+        result += [Middleware(PresignedDownloads), Middleware(ArtifactRemedies)]
     if folder := local_folder(application.artifact_root):
         keeps_folders = application.keeps_folders
         result.append(Middleware(ArtifactUris, folder=folder, keeps_folders=keeps_folders))

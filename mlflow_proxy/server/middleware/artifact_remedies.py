@@ -1,15 +1,13 @@
 """Adds remedies to what MLflow answers when its artifact store refuses a request."""
 
-import re
+from http import HTTPStatus
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlflow_proxy.server.artifact_failures import with_remedy
 
 from .artifact_uris import is_api_response
 from .rewriting import rewriting
-
-PATH = re.compile(r".*artifact.*|/(?:ajax-)?api/\d\.0/mlflow/traces/.*", re.DOTALL)
 
 
 class ArtifactRemedies:
@@ -19,7 +17,18 @@ class ArtifactRemedies:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
-        if scope["type"] == "http" and PATH.fullmatch(scope["path"]):
-            send = rewriting(send, is_api_response, with_remedy)
-        await self._app(scope, receive, send)
+        """Pass the request on; complete the message of its response if that is an error."""
+        if scope["type"] != "http" or "artifact" not in scope["path"]:
+            await self._app(scope, receive, send)
+            return
+        chosen = send
+
+        async def send_either(message: Message) -> None:
+            nonlocal chosen
+            # Not the others: they may be as large as an artifact, and are not kept in memory.
+            is_start = message["type"] == "http.response.start"
+            if is_start and message["status"] >= HTTPStatus.BAD_REQUEST:
+                chosen = rewriting(send, is_api_response, with_remedy)
+            await chosen(message)
+
+        await self._app(scope, receive, send_either)

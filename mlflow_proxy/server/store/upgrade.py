@@ -2,9 +2,8 @@
 
 import logging
 import shlex
-import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mlflow_proxy.server import failures
@@ -15,8 +14,6 @@ from mlflow_proxy.shared.stores import sqlite_path
 
 from . import backup, database, server_creation
 from .settings import StoreSettings, shown
-
-CREATION = 30.0  # seconds for another program to create a database
 
 _logger = logging.getLogger(__name__)
 
@@ -36,20 +33,6 @@ def check(settings: StoreSettings, revisions: Revisions, is_locked: bool = False
             raise outdated(uri, revision, revisions)
         uris.append(uri)
     return uris
-
-
-def wait_until_created(settings: StoreSettings, revisions: Revisions, new: Sequence[str]) -> bool:
-    """Wait until the databases `new` have this MLflow's revision; False after `CREATION` seconds.
-
-    Raises:
-        StartError: a database has another revision, or cannot be read.
-    """
-    deadline = time.monotonic() + CREATION
-    while not set(new) <= set(check(settings, revisions, is_locked=True)):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(database.INTERVAL)
-    return True
 
 
 def existing(
