@@ -56,7 +56,14 @@ def is_busy(connection: "sqlalchemy.Connection") -> bool:
     import sqlalchemy
 
     is_taken = IS_TAKEN.get(connection.dialect.name)
-    return bool(is_taken and connection.scalar(sqlalchemy.text(is_taken)))
+    if not is_taken:
+        return False
+    try:
+        return bool(connection.scalar(sqlalchemy.text(is_taken)))
+    except sqlalchemy.exc.DBAPIError as error:  # it only speaks as that kind of server
+        _logger.warning("Cannot tell whether the database is locked: %s", error)
+        connection.rollback()
+        return False
 
 
 def _take(stack: ExitStack, uri: str, take: str) -> None:
