@@ -140,5 +140,6 @@ def test_the_dashboard_shows_and_downloads_an_artifact(
         expect(dashboard.page.get_by_text("hello from S3")).to_be_visible()
         with dashboard.page.expect_download() as download:
             dashboard.page.locator(DOWNLOAD).click()
+        assert download.value.url.startswith("blob:")  # not the address of the bucket
         download.value.save_as(tmp_path / "saved")
         assert (tmp_path / "saved").read_text() == "hello from S3"
