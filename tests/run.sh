@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the whole test suite on the wheel, in a virtual environment of its own, and installs what it
-# needs: Chromium, nginx, PostgreSQL, FUSE, R and npm by apt-get where it may, configurable-http-proxy by
-# npm, the rest by pip. macOS has none of these: the core is tests/glue, shared, supervisor and server.
+# needs: Chromium, nginx, PostgreSQL, MariaDB, FUSE, R and npm by apt-get where it may,
+# configurable-http-proxy by npm, the rest by pip. macOS has none of these: the core is tests/glue,
+# shared, supervisor and server.
 #
 #   tests/run.sh                       everything
 #   tests/run.sh --oldest              the core, on the oldest supported releases (tests/oldest.txt)
@@ -31,6 +32,7 @@ if [ "$(uname)" = Linux ]; then
     [ -x /usr/bin/chromium ] || packages+=(chromium)
     [ -x /usr/sbin/nginx ] || packages+=(nginx-light)
     compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
+    [ -x /usr/sbin/mariadbd ] || packages+=(mariadb-server)
     command -v npm >/dev/null || packages+=(npm)
     command -v fusermount3 >/dev/null || packages+=(fuse3)
     [ -d /usr/lib/R/site-library/IRkernel ] || packages+=(r-base-core r-cran-irkernel)

@@ -69,4 +69,5 @@ def artifacts_destination(config: MLflowProxy) -> str:
     root = config.default_artifact_root
     if not root.startswith(stores.SERVED_ARTIFACTS):
         return root
-    return os.environ.get("MLFLOW_ARTIFACTS_DESTINATION") or str(config.root_dir / "mlartifacts")
+    variables = {**os.environ, **config.environment}
+    return variables.get("MLFLOW_ARTIFACTS_DESTINATION") or str(config.root_dir / "mlartifacts")

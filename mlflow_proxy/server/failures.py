@@ -12,8 +12,10 @@ from mlflow_proxy.shared.stores import default_database
 
 from .errors import StartError
 
-# Packages of database drivers whose module has another name.
+# Packages of drivers whose module has another name.
 PACKAGES = {
+    "azure": "azure-storage-blob",
+    "google": "google-cloud-storage",
     "MySQLdb": "mysqlclient",
     "mysql": "mysql-connector-python",
     "psycopg": "psycopg[binary]",
@@ -168,7 +170,7 @@ def explain(error: BaseException, store: str, setting: str = "backend_store_uri"
 
 def _values(store: str, module: str) -> dict[str, str]:
     folder = Path(unquote(urlsplit(store).path))  # of a file store
-    package = PACKAGES.get(module, module)
+    package = package_of(module)
     return {
         "python": shlex.quote(sys.executable),
         "package": package,
@@ -177,6 +179,11 @@ def _values(store: str, module: str) -> dict[str, str]:
         "quoted_store": shlex.quote(store),
         "migration": migration_command(sys.executable, folder, default_database(folder.parent)),
     }
+
+
+def package_of(module: str) -> str:
+    """The package that has the driver `module`."""
+    return PACKAGES.get(module, module)
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

@@ -2,10 +2,12 @@
 
 import gc
 import importlib.util
+import logging
 import os
 import socket
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +21,16 @@ from mlflow_proxy.shared.stores import sqlite_path
 from . import mlflow_app
 from .errors import StartError
 from .reporter import Reporter
-from .store import locations, upgrade
+from .store import locations, pools, s3, server_creation, upgrade
 from .store.opened_files import OpenedFiles
 from .store.settings import StoreSettings
 
 BACKGROUND_NICENESS = 10
+# Seconds before each further attempt to create a database on a server, because a kernel, which
+# knows no lock, may be creating it.
+PAUSES = (1.0, 3.0)
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,8 @@ def run(
     reporter.send(StaticFolder(str(static_folder)))
     revisions = Revisions.of(mlflow_folder)
     settings.check()
-    locations.check(settings, upgrade.check(settings, revisions), options.declined)
+    existing = upgrade.check(settings, revisions)
+    locations.check(settings, existing, options.declined)
 
     # Saves half a second: what an import creates is not garbage, so there is nothing to collect.
     gc.disable()
@@ -65,6 +73,8 @@ def run(
         from .middleware.use_tracker import LastUse
 
         mlflow_app.configure(settings)
+        pools.bound(settings)
+        s3.limit_waiting(settings)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
 
     def enter(step: Step | None = None) -> None:
@@ -72,7 +82,7 @@ def run(
 
     enter()
     files = OpenedFiles(path for _, uri in settings.stores() if (path := sqlite_path(uri)))
-    mlflow_app.open_stores(settings, revisions.latest, enter)
+    open_stores(settings, revisions, existing, enter)
     files.complete()
     gc.freeze()
     gc.enable()
@@ -83,12 +93,44 @@ def run(
         # An MLflow that was installed from its source has no static files.
         static_folder=static_folder if static_folder.is_dir() else None,
         artifact_root=settings.served_artifacts,
+        has_artifact_store=True,
         keeps_folders=settings.served_artifacts == settings.default_artifact_root,
         opened_files=files,
     )
     last_use, handover = LastUse(), Handover(reporter.send)
     app = wrap(application, last_use, options.idle_timeout, handover)
     serve.run(app, listener, handover, last_use, options.idle_timeout)
+
+
+def open_stores(
+    settings: StoreSettings,
+    revisions: Revisions,
+    existing: Sequence[str],
+    report: Callable[[Step], None],
+) -> None:
+    """Open the stores; new ones on a database server while no other program creates them.
+
+    Raises:
+        StartError: another program has upgraded one of them in vain.
+        mlflow.exceptions.MlflowException: MLflow cannot use a store.
+    """
+    new = [uri for uri in settings.servers() if uri not in existing]
+    if not new:
+        mlflow_app.open_stores(settings, revisions.latest, report)
+        return
+    report(Step.WAIT)
+    with server_creation.alone(new):
+        upgrade.check(settings, revisions, is_locked=True)
+        report(Step.CREATE)
+        for pause in (*PAUSES, None):
+            try:
+                mlflow_app.open_stores(settings, revisions.latest, report)
+                return
+            except Exception as error:  # each driver has its own exceptions
+                if pause is None:
+                    raise
+                _logger.warning("%s: %s", type(error).__name__, error)
+                time.sleep(pause)
 
 
 def repair_store(reporter: Reporter, settings: StoreSettings, repair: Repair) -> None:

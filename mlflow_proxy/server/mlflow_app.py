@@ -26,6 +26,7 @@ from mlflow_proxy.shared import sqlite_creation
 from mlflow_proxy.shared.reports import Step
 from mlflow_proxy.shared.stores import sqlite_path
 
+from . import artifact_failures
 from .store.settings import StoreSettings
 
 BACKEND_STORE = "_MLFLOW_SERVER_FILE_STORE"
@@ -65,8 +66,10 @@ def load() -> Any:
     """Import MLflow's ASGI application: most of the time that a start takes."""
     # A reader of the log cannot do anything about it.
     warnings.filterwarnings("ignore", message="starlette.middleware.wsgi is deprecated")
+    from mlflow.server import app as flask_app
     from mlflow.server.fastapi_app import app
 
+    artifact_failures.install(app, flask_app)
     return app
 
 

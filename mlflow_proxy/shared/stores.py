@@ -8,6 +8,7 @@ SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?.*)?", re.DOTALL)
 RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:|file:)(.+)", re.DOTALL)
 # A path of a file store that starts at the folder of the program that opens it.
 RELATIVE_FOLDER = re.compile(r"(?P<scheme>file:)?(?P<path>(?!/)(?:[\w./-]+|[.~]\.?/.*))")
+DATABASE_SERVERS = ("postgresql", "mysql", "mssql")  # that MLflow knows
 SERVED_ARTIFACTS = "mlflow-artifacts:"
 """Scheme of artifacts that only MLflow's server can reach."""
 
@@ -31,6 +32,12 @@ def sqlite_path(uri: str) -> Path | None:
     if not match or match["path"] == ":memory:" or uri.startswith("sqlite:///file:"):
         return None
     return Path(match["path"]).absolute()
+
+
+def database_server(uri: str) -> str:
+    """The kind of the database server of `uri`, e.g. "mysql"; empty for any other store."""
+    kind = uri.partition(":")[0].partition("+")[0]
+    return kind if kind in DATABASE_SERVERS else ""
 
 
 def is_default(uri: str, root_dir: Path) -> bool:

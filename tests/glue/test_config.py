@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from traitlets import TraitError
 
+from mlflow_proxy.jupyter import kernels
 from mlflow_proxy.jupyter.config import MLflowProxy
 
 VARIABLES = (
@@ -157,3 +158,13 @@ def test_the_readme_lists_every_setting_with_its_default() -> None:
 def test_every_setting_says_what_it_does() -> None:
     traits = MLflowProxy.class_own_traits(config=True)
     assert all(len(trait.help) > 40 for trait in traits.values())
+
+
+def test_the_bucket_of_served_artifacts_may_be_set_for_mlflow_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_ARTIFACTS_DESTINATION", "s3://of-jupyter")
+    config = MLflowProxy(root_dir="/work", default_artifact_root="mlflow-artifacts:/")
+    assert kernels.artifacts_destination(config) == "s3://of-jupyter"
+    config.environment = {"MLFLOW_ARTIFACTS_DESTINATION": "s3://of-mlflow"}
+    assert kernels.artifacts_destination(config) == "s3://of-mlflow"

@@ -68,6 +68,11 @@ class Postgres:
         """The result of `sql` in `database`."""
         return self.run("psql", "-d", database, "-Atc", sql)
 
+    def connections(self, database: str) -> int:
+        """The connections to `database` that are open."""
+        held = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'"
+        return int(self.query("postgres", held))
+
     def is_up(self) -> bool:
         """Whether it accepts connections."""
         try:

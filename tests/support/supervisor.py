@@ -149,10 +149,12 @@ def command_of(behaviour: str, folder: Path) -> list[str]:
 
 
 @contextmanager
-def mlflow_of(folder: Path, *launcher: str, **variables: str) -> Iterator[Supervisor]:
+def mlflow_of(
+    folder: Path, *launcher: str, idle_timeout: float = 0, **variables: str
+) -> Iterator[Supervisor]:
     """Run a supervisor of MLflow itself on `folder`, with `mlflow.db` in it or another store.
 
-    `launcher` is a command prefix that execs its arguments.
+    `launcher` is a command prefix that execs its arguments. `idle_timeout` is in seconds; 0: none.
     """
     store = variables.get("MLFLOW_BACKEND_STORE_URI", f"sqlite:///{folder}/mlflow.db")
     stores = {
@@ -168,6 +170,7 @@ def mlflow_of(folder: Path, *launcher: str, **variables: str) -> Iterator[Superv
         f"--root-dir={folder}",
         f"--python={sys.executable}",
         "--start-timeout=120",
+        f"--mlflow-option=--idle-timeout={idle_timeout:g}",
     ]
     env = environment(home, {**stores, **variables})
     with _running_on(new_socket(), command, home, env) as supervisor:

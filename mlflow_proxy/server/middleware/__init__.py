@@ -10,12 +10,14 @@ from mlflow_proxy.server.handover import Handover
 from mlflow_proxy.server.store.opened_files import OpenedFiles
 
 from .artifact_frame import ArtifactFrame
+from .artifact_remedies import ArtifactRemedies
 from .artifact_uris import ArtifactUris, local_folder
 from .compressed_static_files import CompressedStaticFiles
 from .jupyter_credentials import JupyterCredentials
 from .origin import OwnOrigin
 from .page_policy import PagePolicy
 from .pages import Pages
+from .presigned_downloads import PresignedDownloads
 from .replaced_store import ReplacedStore
 from .sandbox import Sandbox
 from .status import ReadyStatus
@@ -31,6 +33,8 @@ class Application:
     """Folder of its static files, if it has any here."""
     artifact_root: str = ""
     """URI or folder of its artifacts, if clients elsewhere cannot use that."""
+    has_artifact_store: bool = False
+    """Whether it uses an artifact store itself, whose failures are explained."""
     keeps_folders: bool = True
     """Whether experiments name that folder, so that a client's URI must become one."""
     opened_files: OpenedFiles | None = None
@@ -76,6 +80,8 @@ def middlewares(
     if application.static_files:
         result.append(application.static_files)
     result.append(Middleware(Sandbox))
+    if application.has_artifact_store:
+        result += [Middleware(PresignedDownloads), Middleware(ArtifactRemedies)]
     if folder := local_folder(application.artifact_root):
         keeps_folders = application.keeps_folders
         result.append(Middleware(ArtifactUris, folder=folder, keeps_folders=keeps_folders))

@@ -51,6 +51,10 @@ class StoreSettings:
             result.append(("registry_store_uri", self.registry_store_uri))
         return result
 
+    def servers(self) -> list[str]:
+        """URI of each store that is on a database server."""
+        return [uri for _, uri in self.stores() if stores.database_server(uri)]
+
     def check(self) -> None:
         """Find errors that MLflow would find after seconds of imports, and explain less clearly.
 

@@ -12,38 +12,43 @@ from mlflow_proxy.shared.offers import Offer, Repair
 from mlflow_proxy.shared.revisions import Revisions
 from mlflow_proxy.shared.stores import sqlite_path
 
-from . import backup, database
+from . import backup, database, server_creation
 from .settings import StoreSettings, shown
 
 _logger = logging.getLogger(__name__)
 
 
-def check(settings: StoreSettings, revisions: Revisions) -> list[str]:
+def check(settings: StoreSettings, revisions: Revisions, is_locked: bool = False) -> list[str]:
     """Check that every database has this MLflow's revision, or is new; URIs of those that have it.
+
+    Databases on a server count as new while another program holds their locks, unless `is_locked`
+    by this one.
 
     Raises:
         StartError: a database is older or newer, or cannot be read.
     """
     uris = []
-    for uri, revision in existing(settings, revisions):
+    for uri, revision in existing(settings, revisions, is_locked):
         if revision != revisions.latest:
             raise outdated(uri, revision, revisions)
         uris.append(uri)
     return uris
 
 
-def existing(settings: StoreSettings, revisions: Revisions) -> Iterator[tuple[str, str]]:
+def existing(
+    settings: StoreSettings, revisions: Revisions, is_locked: bool
+) -> Iterator[tuple[str, str]]:
     """URI and revision of each database that exists.
 
     Raises:
         StartError: a database cannot be read, or is newer.
     """
     for name, uri in settings.stores():
-        if revision := revision_of(name, uri, revisions):
+        if revision := revision_of(name, uri, revisions, is_locked):
             yield uri, revision
 
 
-def revision_of(name: str, uri: str, revisions: Revisions) -> str | None:
+def revision_of(name: str, uri: str, revisions: Revisions, is_locked: bool) -> str | None:
     """The revision of the store `uri` of setting `name`; None if it is new, or no database.
 
     Raises:
@@ -51,7 +56,7 @@ def revision_of(name: str, uri: str, revisions: Revisions) -> str | None:
     """
     store = shown(uri)
     try:
-        revision = database.revision_of(uri, revisions.latest)
+        revision = database.revision_of(uri, revisions.latest, is_locked)
     except Exception as error:  # each driver has its own exceptions
         _logger.warning("%s: %s", type(error).__name__, error)
         raise failures.explain(error, store, name) from error
@@ -90,12 +95,14 @@ def run(
     Raises:
         StartError: it could not be upgraded.
     """
-    for uri, revision in existing(settings, revisions):
-        if revision != revisions.latest:
-            path = sqlite_path(uri)
-            copy = backup.copy_aside(path, revision) if path else None
-            _upgrade(uri, copy, upgrade_database)
-            return
+    with server_creation.alone(settings.servers()):
+        # Another user of the same database may just have upgraded it.
+        for uri, revision in existing(settings, revisions, is_locked=True):
+            if revision != revisions.latest:
+                path = sqlite_path(uri)
+                copy = backup.copy_aside(path, revision) if path else None
+                _upgrade(uri, copy, upgrade_database)
+                return
 
 
 def _upgrade(uri: str, copy: Path | None, upgrade_database: Callable[[str], None]) -> None:

@@ -1,0 +1,97 @@
+"""Ask MLflow for artifacts in S3 with good and bad settings, in one process.
+
+    python ask_for_artifacts.py FOLDER ENDPOINT BUCKET
+
+Prints a line of JSON for each answer: the case, what was asked, status, text and seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+
+import requests
+from starlette.testclient import TestClient
+
+from mlflow_proxy.server import mlflow_app
+from mlflow_proxy.server.local import find_mlflow
+from mlflow_proxy.server.middleware.artifact_remedies import ArtifactRemedies
+from mlflow_proxy.server.store import s3
+from mlflow_proxy.server.store.settings import StoreSettings
+from mlflow_proxy.shared.origins import LOCAL_ORIGIN
+from mlflow_proxy.shared.revisions import Revisions
+
+folder, endpoint, bucket = sys.argv[1:]
+s3.CONNECT_TIMEOUT = s3.READ_TIMEOUT = 0.3
+silent = socket.create_server(("127.0.0.1", 0))
+settings = StoreSettings(*2 * [f"sqlite:///{folder}/mlflow.db"], f"s3://{bucket}/x")
+mlflow_app.configure(settings)
+s3.limit_waiting(settings)
+app = ArtifactRemedies(mlflow_app.load())
+mlflow_app.open_stores(settings, Revisions.of(find_mlflow()).latest, print)
+client = TestClient(app, base_url=LOCAL_ORIGIN, raise_server_exceptions=False)
+
+
+def run_in(root: str) -> str:
+    """Create a run of a new experiment with artifacts in `root`; returns its id."""
+    body = {"name": root, "artifact_location": root}
+    answer = client.post("/api/2.0/mlflow/experiments/create", json=body)
+    answer = client.post("/api/2.0/mlflow/runs/create", json=answer.json())
+    return answer.json()["run"]["info"]["run_id"]
+
+
+def ask(case: str, run: str) -> None:
+    """Print the answers to the dashboard, to a download and to a client that uploads."""
+    asked = {
+        "list": ("GET", f"/ajax-api/2.0/mlflow/artifacts/list?run_id={run}"),
+        "download": ("GET", f"/get-artifact?run_id={run}&path=a.txt"),
+        "upload": ("PUT", "/api/2.0/mlflow-artifacts/artifacts/0/a.txt"),
+    }
+    for name, (method, path) in asked.items():
+        began = time.monotonic()
+        answer = client.request(method, path, content=b"hello" if method == "PUT" else None)
+        seconds = round(time.monotonic() - began, 1)
+        print(json.dumps([case, name, answer.status_code, answer.text, seconds]), flush=True)
+
+
+good = run_in(f"s3://{bucket}/good")
+ask("good", good)
+ask("no bucket", run_in("s3://no-such-bucket/x"))
+ENDPOINTS = {
+    "refused connection": "http://127.0.0.1:1",
+    "unknown": "http://no-such-host.invalid",
+    "silent": f"http://127.0.0.1:{silent.getsockname()[1]}",
+    "misspelt": "me:hunter2@127.0.0.1:9000",
+    "tls": endpoint.replace("http:", "https:"),
+}
+for case, url in ENDPOINTS.items():
+    os.environ["MLFLOW_S3_ENDPOINT_URL"] = url
+    ask(case, good)
+
+os.environ["MLFLOW_S3_ENDPOINT_URL"] = f"{endpoint}/"  # another one for MLflow's cache of clients
+requests.post(f"{endpoint}/moto-api/reset-auth", data="0", timeout=5)  # check keys from now on
+ask("refused key", good)
+
+os.environ["MLFLOW_S3_ENDPOINT_URL"] = f"{endpoint}//"
+for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+    del os.environ[name]
+s3.limit_waiting(settings)  # a session without them
+ask("no credentials", good)
+
+
+class Missing:
+    """Finds that boto3 is not installed."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Raise what Python's own finders lead to."""
+        if name == "boto3":
+            raise ModuleNotFoundError("No module named 'boto3'", name=name)
+
+
+del sys.modules["boto3"]
+sys.meta_path.insert(0, Missing())
+os.environ["MLFLOW_S3_ENDPOINT_URL"] = f"{endpoint}///"
+ask("no driver", good)
