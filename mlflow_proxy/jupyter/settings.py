@@ -113,8 +113,10 @@ def shown(trait: TraitType[Any, Any], value: Any) -> str:
 
 def _shown_item(item: tuple[Any, Any]) -> str:
     name, value = item
+    before, equals, _ = str(name).partition("=")  # after which there may be a value
+    shown_name = mask_passwords(repr(f"{before}=***" if equals else name))
     what = "***" if isinstance(value, str) else f"a value of the type {type(value).__name__}"
-    return f"{mask_passwords(repr(name))}: {what}"
+    return f"{shown_name}: {what}"
 
 
 def _misspelt_sections(config: Config) -> Iterator[str]:

@@ -49,7 +49,7 @@ def read(configured: dict[str, Any], tmp_path: Path, **sections: Any) -> MLflowP
         (("backend_store_uri", Path("/x.db")), ("PosixPath('/x.db')", TEXT)),
         (("backend_store_uri", "a://me:hunter2@b\0"), (r"'a://me:***@b\x00'", TEXT)),
         (("registry_store_uri", ["a://me:hunter2@b"]), ("a value of the type list", TEXT)),
-        (("registry_store_uri", {"password": "hunter2"}), ("a value of the type Config", TEXT)),
+        (("registry_store_uri", {"password": "hunter2"}), ("a value of the type dict", TEXT)),
         (("default_artifact_root", b"s3://me:hunter2@b\0"), ("a value of the type bytes", TEXT)),
         (("export_tracking_uri", "maybe"), ("'maybe'", BOOLEAN)),
         (("kernels", "databases"), ("'databases'", KERNELS)),

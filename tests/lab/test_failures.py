@@ -117,8 +117,10 @@ c.MLflowProxy.kernel = "server"
 def test_kernels_get_the_store_although_another_setting_is_bad(
     start_lab: StartLab, tmp_path: Path
 ) -> None:
-    config = "c.MLflowProxy.start_timeout = '2 minutes'\nc.MlflowProxy.prestart = True"
-    lab = start_lab(config=config, program="mlflow-proxy")
+    own_file = tmp_path / "config" / "jupyter_mlflow_proxy_config.py"
+    own_file.parent.mkdir()
+    own_file.write_text("c.MLflowProxy.start_timeout = '2 minutes'")
+    lab = start_lab(config="c.MlflowProxy.prestart = True", program="mlflow-proxy")
     uri = f"sqlite:///{tmp_path}/work/mlflow.db"
     assert lab.kernel_variables()["MLFLOW_TRACKING_URI"] == uri
     log = lab.log.read_text()

@@ -76,9 +76,9 @@ class Supervisor:
         """The status that the loading page polls."""
         return json.loads(self.request("/_proxy/status")[2])
 
-    def wait_until(self, state: str) -> dict[str, Any]:
+    def wait_until(self, state: str, timeout: float = 30.0) -> dict[str, Any]:
         """Wait until the child is in `state`."""
-        return wait_for(lambda: is_in(state, status := self.status(), self.log) and status)
+        return wait_for(lambda: is_in(state, status := self.status(), self.log) and status, timeout)
 
     def try_again(self) -> int:
         """Send the request of the button "Try again"."""
