@@ -10,12 +10,9 @@ loads `mlflow_proxy.notebook` in kernels. All of them import this module, so it 
 imports.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._version import __version__
-
-if TYPE_CHECKING:
-    from jupyter_server.serverapp import ServerApp
 
 __all__ = ["__version__", "setup_mlflow"]
 
@@ -27,11 +24,7 @@ def setup_mlflow() -> dict[str, Any]:
     return server_process()
 
 
-def _jupyter_server_extension_points() -> list[dict[str, str]]:
-    return [{"module": "mlflow_proxy"}]
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    from .jupyter.application import MLflowProxyApp  # noqa: PLC0415
 
-
-def _load_jupyter_server_extension(server_app: "ServerApp") -> None:
-    from .jupyter.extension import load  # noqa: PLC0415
-
-    load(server_app)
+    return [{"module": "mlflow_proxy", "app": MLflowProxyApp}]

@@ -3,32 +3,26 @@
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from jupyter_server.serverapp import ServerApp
 from traitlets import Bool, Dict, Enum, Float, TraitError, Unicode, default, validate
-from traitlets.config import Configurable
+from traitlets.config import LoggingConfigurable
 
 from mlflow_proxy.shared import file_store, stores
+
+from .texts import checked_text
 
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
-def settings() -> "MLflowProxy":
-    """Read the settings of the Jupyter server that runs in this process.
-
-    Raises:
-        traitlets.TraitError: a setting has a value it cannot have.
-    """
-    if not ServerApp.initialized():
-        return MLflowProxy()
-    server_app = ServerApp.instance()
-    return MLflowProxy(root_dir=server_app.root_dir, parent=server_app)
-
-
-class MLflowProxy(Configurable):
+class MLflowProxy(LoggingConfigurable):
     """Settings of jupyter-mlflow-proxy."""
+
+    bad_values: Mapping[str, str] = MappingProxyType({})
+    """By the name of the setting: what is wrong with the value that was configured for it."""
 
     backend_store_uri = Unicode(
         help="""
@@ -85,7 +79,7 @@ class MLflowProxy(Configurable):
         help="""
         Seconds that MLflow may take to come up before the start counts as failed. More than 0.
         """,
-    ).tag(config=True)
+    ).tag(config=True, expected="a number of seconds above 0")
 
     prestart = Bool(
         False,
@@ -103,13 +97,14 @@ class MLflowProxy(Configurable):
         dashboard that is merely left open is not used, unless it is visible and shows a run that
         is still running, for up to an hour after the last input.
         """,
-    ).tag(config=True)
+    ).tag(config=True, expected="a number of seconds above 0, or 0 for never")
 
     python = Unicode(
         sys.executable,
         help="""
-        The Python interpreter that runs MLflow, 3.10 or newer, with MLflow installed: another
-        environment's, say. Default: the interpreter that runs Jupyter.
+        The Python interpreter that runs MLflow: a path, or a program's name. Another environment's
+        needs Python 3.10 or newer and MLflow, not this package. It does not get Jupyter's
+        `PYTHONPATH`. Default: the interpreter that runs Jupyter.
         """,
     ).tag(config=True)
 
@@ -120,7 +115,7 @@ class MLflowProxy(Configurable):
         Environment variables for the MLflow process, beside those of Jupyter: the credentials of an
         artifact store, say.
         """,
-    ).tag(config=True)
+    ).tag(config=True, expected="a dictionary of strings, with names that variables can have")
 
     new_browser_tab = Bool(
         True,
@@ -168,13 +163,13 @@ class MLflowProxy(Configurable):
 
     @validate("backend_store_uri", "registry_store_uri")
     def _validate_store_uri(self, proposal: dict[str, Any]) -> str:
-        # Nothing is refused here: a wrong URI must reach the page, where the user reads what is
-        # wrong.
-        return self.decided(proposal["value"]) or str(self.trait_defaults(proposal["trait"].name))
+        # Only MLflow knows what is wrong with a URI; the page then says it.
+        uri = self.decided(checked_text(proposal["value"]))
+        return uri or str(self.trait_defaults(proposal["trait"].name))
 
     @validate("default_artifact_root")
     def _validate_default_artifact_root(self, proposal: dict[str, Any]) -> str:
-        return self._folder(proposal["value"])
+        return self._folder(checked_text(proposal["value"]))
 
     def decided(self, uri: str | None) -> str:
         """What the store URI `uri` means; empty if it means nothing."""
@@ -186,15 +181,26 @@ class MLflowProxy(Configurable):
 
     @validate("start_timeout", "idle_timeout")
     def _validate_seconds(self, proposal: dict[str, Any]) -> float:
-        name, value = proposal["trait"].name, float(proposal["value"])
+        trait, value = proposal["trait"], float(proposal["value"])
         is_timeout = 0 < value < float("inf")
-        if not is_timeout and not (name == "idle_timeout" and value == 0):
-            expected = "above 0" if name == "start_timeout" else "above 0, or 0 for never"
-            raise TraitError(
-                f"MLflowProxy.{name} is {value:g}; it takes a number of seconds {expected}"
-            )
+        if not is_timeout and not (trait.name == "idle_timeout" and value == 0):
+            expected = trait.metadata["expected"]
+            raise TraitError(f"MLflowProxy.{trait.name} is {value:g}; it takes {expected}")
         return value
 
     @validate("python")
     def _validate_python(self, proposal: dict[str, Any]) -> str:
-        return os.path.expanduser(str(proposal["value"])) or sys.executable
+        python = checked_text(proposal["value"])
+        if not python.strip():
+            return sys.executable
+        path = os.path.expanduser(python)
+        return str(self.root_dir / path) if os.sep in path else path
+
+    @validate("environment")
+    def _validate_environment(self, proposal: dict[str, Any]) -> dict[str, str]:
+        environment: dict[str, str] = proposal["value"]
+        for name, value in environment.items():
+            if not checked_text(name) or "=" in name:
+                raise TraitError("MLflowProxy.environment has a name that no variable can have")
+            checked_text(value)
+        return environment

@@ -15,12 +15,13 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server_proxy.config import ServerProcess
 from traitlets import Union
 
-from mlflow_proxy.shared.addresses import SOCKET_FOLDER, log_name
+from mlflow_proxy.shared.addresses import BAD_SETTINGS, SOCKET_FOLDER, log_name
 from mlflow_proxy.shared.icon import icon
 
 from . import framing, kernels
-from .config import MLflowProxy, settings
+from .config import MLflowProxy
 from .last_activity import counts_as_activity
+from .settings import settings
 
 # The supervisor answers its first request within a fraction of a second, more on an overloaded
 # machine. MLflow's own start does not count (see `start_timeout`).
@@ -29,11 +30,7 @@ MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes, see unix(7)
 
 
 def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
-    """The entry for jupyter-server-proxy's `ServerProcess`, by default from `settings()`.
-
-    Raises:
-        traitlets.TraitError: a setting has a value it cannot have.
-    """
+    """The entry for jupyter-server-proxy's `ServerProcess`, by default from `settings()`."""
     config = config or settings()
     return {
         "command": [
@@ -97,6 +94,7 @@ def supervisor_command(config: MLflowProxy) -> list[str]:
         f"--python={config.python}",
         f"--start-timeout={config.start_timeout:g}",
         f"--mlflow-option=--idle-timeout={config.idle_timeout:g}",
+        *(f"--mlflow-variable={name}" for name in config.environment),
     ]
 
 
@@ -118,6 +116,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         "MLFLOW_REGISTRY_STORE_URI": config.registry_store_uri,
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": kernels.artifact_root(config),
         "MLFLOW_ARTIFACTS_DESTINATION": kernels.artifacts_destination(config),
+        BAD_SETTINGS: " ".join(config.bad_values.values()),
     }
 
 

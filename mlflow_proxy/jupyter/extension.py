@@ -6,30 +6,40 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from jupyter_server_proxy.config import ServerProxy
 from tornado.web import url
-from traitlets import TraitError
 
 from mlflow_proxy.shared.addresses import NAME
 
 from . import kernel_environment
-from .config import MLflowProxy, settings
+from .config import MLflowProxy
 from .entry_point import log_file, server_process
 from .handler import streaming_handler
 from .prestart import schedule
+from .settings import settings
 from .supervisor_process import SupervisorProcess
+
+OF_KERNELS = frozenset(
+    {
+        "backend_store_uri",
+        "default_artifact_root",
+        "export_tracking_uri",
+        "kernels",
+        "registry_store_uri",
+    }
+)
+"""Settings without which it is not known what kernels should be given."""
 
 
 def load(server_app: ServerApp) -> None:
     """Set up this Jupyter server; called once, after jupyter-server-proxy was loaded."""
-    try:
-        config = settings()
-    except TraitError as error:
-        server_app.log.error("MLflow is not available: %s", error)
-        return
+    config = settings()
     server_app.log.info(
         "MLflow is at %s%s/, its log will be %s", server_app.base_url, NAME, log_file()
     )
     process = add_route(config, server_app)  # MLflow inherits the environment as the user set it
-    if config.export_tracking_uri:
+    if unknown := OF_KERNELS & config.bad_values.keys():
+        what = "Kernels are given no store until %s can be used"
+        server_app.log.warning(what, " and ".join(sorted(unknown)))
+    elif config.export_tracking_uri:
         kernel_environment.export(config, server_app, process)
 
 

@@ -6,7 +6,14 @@ import aiohttp
 from tornado import httputil
 from yarl import URL
 
-from mlflow_proxy.shared.headers import REDIRECTS, Headers, as_utf8, below, end_to_end
+from mlflow_proxy.shared.headers import (
+    FRAME_OPTIONS,
+    REDIRECTS,
+    Headers,
+    as_utf8,
+    below,
+    end_to_end,
+)
 from mlflow_proxy.shared.origins import LOCAL_HOST, LOCAL_ORIGIN
 
 from .framing import POLICY
@@ -46,7 +53,7 @@ def answer_headers(
     raw = [(name.decode("latin-1"), v.decode("latin-1")) for name, v in answer.raw_headers]
     for name, value in end_to_end(raw):
         is_redirect = name.lower() == "location" and answer.status in REDIRECTS
-        if name.lower() != "x-frame-options":
+        if name.lower() != FRAME_OPTIONS[0].lower():
             headers.add(name, below(prefix, value) if is_redirect else value)
     if frame_ancestors:
         headers.add(POLICY, frame_ancestors)

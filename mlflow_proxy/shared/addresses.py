@@ -13,6 +13,9 @@ NAME = "mlflow"
 DASHBOARD_URL = "MLFLOW_PROXY_DASHBOARD_URL"
 FRAMES = "MLFLOW_PROXY_FRAMES"
 
+# Environment variable of the supervisor: which settings have values that they cannot have.
+BAD_SETTINGS = "MLFLOW_PROXY_BAD_SETTINGS"
+
 # The supervisor's endpoints. The MLflow process answers `STATUS` too, once it is ready.
 STATUS = "/_proxy/status"
 START = "/_proxy/start"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from .headers import FRAME_OPTIONS
 from .private_files import is_private_file, is_private_folder
 
 # Files that shrink. Pictures and fonts are compressed already.
@@ -27,7 +28,7 @@ HEADERS = (
     ("Cache-Control", "public, max-age=2419200"),
     ("Vary", "Accept-Encoding"),
     ("X-Content-Type-Options", "nosniff"),
-    ("X-Frame-Options", "SAMEORIGIN"),  # as FRAME_OPTIONS of the supervisor's pages
+    FRAME_OPTIONS,
 )
 """Of every static file, compressed or not."""
 

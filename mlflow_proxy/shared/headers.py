@@ -21,6 +21,9 @@ HOP_BY_HOP = frozenset(
 ALWAYS_KEPT = re.compile(r"host|origin|referer|sec-fetch-\w+|content-\w+")
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
+FRAME_OPTIONS = ("X-Frame-Options", "SAMEORIGIN")
+"""Of pages and static files. Jupyter's extension replaces it by Jupyter's own policy."""
+
 KEEP_ALIVE = 10.0
 """Seconds without a request after which Jupyter closes a connection; MLflow would do so later."""
 

@@ -17,8 +17,11 @@ import socket
 import time
 from pathlib import Path
 
+from mlflow_proxy.shared.addresses import BAD_SETTINGS
 from mlflow_proxy.shared.offers import DeclinedOffers
+from mlflow_proxy.shared.reports import Failure
 
+from . import interpreter
 from .front.sockets import listen, remove_folder
 from .logs import MLflowOutput, set_up_logging
 from .mlflow_process import MLflowCommand, without_jupyters_secrets
@@ -26,6 +29,7 @@ from .offers import Offers
 from .progress import StartHistory
 from .supervisor import Supervisor
 
+RECONFIGURE = "Correct the Jupyter configuration or command line, then restart Jupyter."
 RESTART_DELAY = 5.0  # seconds
 SERVER = Path(__file__).parents[1] / "server"
 
@@ -52,17 +56,21 @@ async def run(
 ) -> int:
     """Run the supervisor that `options` describe; returns the exit code."""
     declined = DeclinedOffers(options.log_file.with_name("mlflow-proxy-declined.json"))
+    inherited = without_jupyters_secrets(os.environ)
+    misconfiguration = inherited.pop(BAD_SETTINGS, "")
+    python = interpreter.find(options.python)
     supervisor = Supervisor(
         listener=listener,
         # `-u`: the last output of a process that is killed reaches the log.
         command=MLflowCommand(
             (
-                *(options.python, "-u", str(SERVER), f"--declined-offers={declined.path}"),
+                *(python, "-u", str(SERVER), f"--declined-offers={declined.path}"),
                 *options.mlflow_options,
             ),
             options.root_dir,
-            without_jupyters_secrets(os.environ),
+            interpreter.environment(python, inherited, options.mlflow_variables),
             umask,
+            Failure(misconfiguration, RECONFIGURE) if misconfiguration else None,
         ),
         output=output,
         history=StartHistory(options.log_file.with_name("mlflow-proxy-start.json")),
@@ -84,6 +92,13 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--jupyter-pid", type=int, default=os.getppid(), help="parent to exit with")
     result.add_argument("--python", required=True, help="interpreter that runs MLflow")
     result.add_argument("--start-timeout", type=float, required=True, help="seconds")
+    result.add_argument(
+        "--mlflow-variable",
+        action="append",
+        default=[],
+        dest="mlflow_variables",
+        help="name of a variable that the user has set for MLflow alone",
+    )
     result.add_argument("--background", action="store_true", help="first start at low priority")
     result.add_argument(
         "--mlflow-option",

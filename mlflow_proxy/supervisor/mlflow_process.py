@@ -35,6 +35,8 @@ class MLflowCommand:
     environment: Mapping[str, str]
     umask: int
     """The user's own: what MLflow writes has the same mode as what kernels write."""
+    misconfiguration: reports.Failure | None = None
+    """Why MLflow must not be started with the settings as they are."""
 
 
 class MLflowProcess:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,27 @@ from mlflow_proxy.shared import reports
 from mlflow_proxy.shared.passwords import mask_passwords
 from mlflow_proxy.shared.reports import Failure
 
+from . import interpreter
+from .logs import MLflowOutput
 from .mlflow_process import MLflowCommand, MLflowProcess
-from .state import Status, failure_of_exit
+from .state import Status, describe_exit, failure_of_exit
+
+
+async def start(
+    command: MLflowCommand, listener: socket.socket, output: MLflowOutput, *options: str
+) -> MLflowProcess | Failure:
+    """Start MLflow with additional `options`; returns the failure if that is impossible."""
+    if command.misconfiguration:
+        return command.misconfiguration
+    try:
+        return await MLflowProcess.start(command, listener, output, *options)
+    except OSError as error:
+        if command.folder.is_dir():
+            return interpreter.cannot_run(command.program[0], error)
+    return Failure(
+        f"Jupyter's root folder, {command.folder}, does not exist.",
+        "Put it back: MLflow is then started by its next use.",
+    )
 
 
 async def follow(
@@ -34,7 +54,9 @@ async def follow(
 
 
 async def _follow(process: MLflowProcess, status: Status) -> Failure | None:
+    has_reported = False
     while report := await process.next_report():
+        has_reported = True
         match report:
             case reports.StaticFolder(folder):
                 status.static_folder = Path(folder)
@@ -50,20 +72,10 @@ async def _follow(process: MLflowProcess, status: Status) -> Failure | None:
                 return None
             case reports.Repaired():
                 return None
-    return failure_of_exit(await process.wait())
-
-
-def failure_to_run(command: MLflowCommand, error: OSError) -> Failure:
-    """Failure of a program that cannot be started."""
-    if not command.folder.is_dir():
-        return Failure(
-            f"Jupyter's root folder, {command.folder}, does not exist.",
-            "Put it back: MLflow is then started by its next use.",
-        )
-    return Failure(
-        f"MLflow's interpreter cannot be run: {error}.",
-        "Correct c.MLflowProxy.python in the Jupyter configuration.",
-    )
+    returncode = await process.wait()
+    if has_reported or process.was_killed:
+        return failure_of_exit(returncode)
+    return interpreter.reported_nothing(describe_exit(returncode))
 
 
 def naming_copies(failure: Failure, copies: tuple[str, ...]) -> Failure:

@@ -135,11 +135,10 @@ class Supervisor:
 
     async def _run(self, life: Life, *options: str) -> End | None:
         """Run a process to the end of its `life`, then enter the state that follows."""
-        try:
-            process = await MLflowProcess.start(self.command, self.listener, self.output, *options)
-        except OSError as error:
-            await self._enter(failure := startup.failure_to_run(self.command, error))
-            return failure
+        process = await startup.start(self.command, self.listener, self.output, *options)
+        if isinstance(process, Failure):
+            await self._enter(process)
+            return process
         try:
             end = await life(process)
             await self._enter(end)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,18 +61,6 @@ def test_an_invalid_store_uri_is_reported(start_lab: StartLab, uri: str, reason:
     assert "hunter2" not in everything
 
 
-def test_an_interpreter_without_mlflow_is_reported(start_lab: StartLab, tmp_path: Path) -> None:
-    venv.create(tmp_path / "bare", symlinks=True)
-    python = tmp_path / "bare" / "bin" / "python"
-    lab = start_lab(config=f"c.MLflowProxy.python = {str(python)!r}")
-    check_failure(lab, f"MLflow is not installed for {python}.", f"{python} -m pip install mlflow")
-
-
-def test_a_missing_interpreter_is_reported(start_lab: StartLab) -> None:
-    lab = start_lab(config='c.MLflowProxy.python = "/no/such/python"')
-    check_failure(lab, "No such file or directory: '/no/such/python'", "c.MLflowProxy.python")
-
-
 def test_kernels_use_a_file_store_until_it_is_migrated(start_lab: StartLab, tmp_path: Path) -> None:
     store, database = tmp_path / "work" / "mlruns", tmp_path / "work" / "mlflow.db"
     run(LOG_RUN, store.as_uri(), MLFLOW_ALLOW_FILE_STORE="true")
@@ -102,6 +89,41 @@ def test_a_file_store_is_used_where_mlflow_allows_it(start_lab: StartLab, tmp_pa
     assert not (tmp_path / "work" / "mlflow.db").exists()
 
 
-def test_an_invalid_setting_is_named_in_jupyters_log(start_lab: StartLab) -> None:
-    lab = start_lab(config="c.MLflowProxy.start_timeout = -1")
-    assert "MLflowProxy.start_timeout is -1; it takes a number of seconds" in lab.log.read_text()
+def test_bad_settings_are_named_and_stop_nothing_but_mlflow(start_lab: StartLab) -> None:
+    config = """
+c.MLflowProxy.idle_timeout = -5
+c.MLflowProxy.backend_store_uri = ["postgresql://me:hunter2@host/db"]
+c.MLflowProxy.environment = {"AWS_SECRET_ACCESS_KEY": "hunter2", "PORT": 5}
+c.MLflowProxy.kernel = "server"
+"""
+    lab = start_lab(config=config)
+    reason = (
+        "c.MLflowProxy.idle_timeout is -5; it takes a number of seconds above 0, or 0 for never."
+    )
+    check_failure(lab, reason, "Correct the Jupyter configuration or command line, then restart")
+    page, log = lab.get("/", headers=PAGE).text, lab.log.read_text()
+    for name in ("idle_timeout is -5", "backend_store_uri is a value", "environment is a dict"):
+        assert f"c.MLflowProxy.{name}" in page
+        assert log.count(f"MLflow is not available: c.MLflowProxy.{name}") == 1
+    assert log.count("Config option `kernel` not recognized by `MLflowProxy`.") == 1
+    assert "Did you mean `kernels`?" in log
+    assert "hunter2" not in page + log + lab.mlflow_log.read_text()
+    assert lab.post("/_proxy/start", json={}).status_code == 202
+    lab.wait_until("failed")
+    # It is not known which store is meant.
+    assert "MLFLOW_TRACKING_URI" not in lab.kernel_variables()
+
+
+def test_kernels_get_the_store_although_another_setting_is_bad(
+    start_lab: StartLab, tmp_path: Path
+) -> None:
+    own_file = tmp_path / "config" / "jupyter_mlflow_proxy_config.py"
+    own_file.parent.mkdir()
+    own_file.write_text("c.MLflowProxy.start_timeout = '2 minutes'")
+    lab = start_lab(config="c.MlflowProxy.prestart = True", program="mlflow-proxy")
+    uri = f"sqlite:///{tmp_path}/work/mlflow.db"
+    assert lab.kernel_variables()["MLFLOW_TRACKING_URI"] == uri
+    log = lab.log.read_text()
+    assert "c.MLflowProxy.start_timeout is '2 minutes'; it takes a number of seconds" in log
+    assert "`MlflowProxy` is not known. Did you mean `MLflowProxy`?" in log
+    assert "JupyterLab extension loaded" in log

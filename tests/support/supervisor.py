@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,9 +76,9 @@ class Supervisor:
         """The status that the loading page polls."""
         return json.loads(self.request("/_proxy/status")[2])
 
-    def wait_until(self, state: str) -> dict[str, Any]:
+    def wait_until(self, state: str, timeout: float = 30.0) -> dict[str, Any]:
         """Wait until the child is in `state`."""
-        return wait_for(lambda: is_in(state, status := self.status(), self.log) and status)
+        return wait_for(lambda: is_in(state, status := self.status(), self.log) and status, timeout)
 
     def try_again(self) -> int:
         """Send the request of the button "Try again"."""
@@ -150,11 +150,17 @@ def command_of(behaviour: str, folder: Path) -> list[str]:
 
 @contextmanager
 def mlflow_of(
-    folder: Path, *launcher: str, idle_timeout: float = 0, **variables: str
+    folder: Path,
+    *launcher: str,
+    python: str | Path = sys.executable,
+    options: Sequence[str] = (),
+    idle_timeout: float = 0,
+    **variables: str,
 ) -> Iterator[Supervisor]:
     """Run a supervisor of MLflow itself on `folder`, with `mlflow.db` in it or another store.
 
-    `launcher` is a command prefix that execs its arguments. `idle_timeout` is in seconds; 0: none.
+    `launcher` is a command prefix that execs its arguments; `python` has MLflow; `idle_timeout` is
+    in seconds (0: none).
     """
     store = variables.get("MLFLOW_BACKEND_STORE_URI", f"sqlite:///{folder}/mlflow.db")
     stores = {
@@ -168,9 +174,10 @@ def mlflow_of(
         *(*launcher, sys.executable, "-m", "mlflow_proxy"),
         f"--log-file={home}/mlflow-proxy-0.log",
         f"--root-dir={folder}",
-        f"--python={sys.executable}",
+        f"--python={python}",
         "--start-timeout=120",
         f"--mlflow-option=--idle-timeout={idle_timeout:g}",
+        *options,
     ]
     env = environment(home, {**stores, **variables})
     with _running_on(new_socket(), command, home, env) as supervisor:

@@ -6,12 +6,13 @@ from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_proxy.shared.addresses import ARTIFACT_FRAME
+from mlflow_proxy.shared.headers import FRAME_OPTIONS
 
 FILE = Path(__file__).parents[1] / "dashboard" / "artifact_frame.html"
 HEADERS = {
     # Scripts run, from any host, but without an origin, wherever this page is opened.
     "Content-Security-Policy": "sandbox allow-scripts",
-    "X-Frame-Options": "SAMEORIGIN",
+    FRAME_OPTIONS[0]: FRAME_OPTIONS[1],
     "Cache-Control": "no-store",
 }
 

@@ -10,6 +10,8 @@ import secrets
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mlflow_proxy.shared.headers import FRAME_OPTIONS
+
 NONCE_BYTES = 16
 # Key in the scope: a function that returns the nonce of the page's own scripts. Most responses are
 # no page and need none, so it is drawn on the first call.
@@ -53,7 +55,7 @@ class PagePolicy:
                 headers = MutableHeaders(scope=message)
                 if headers.get("content-type", "").lower().startswith("text/html"):
                     headers.setdefault("Content-Security-Policy", POLICY.format(nonce=nonce()))
-                    headers.setdefault("X-Frame-Options", "SAMEORIGIN")
+                    headers.setdefault(*FRAME_OPTIONS)
                     headers.setdefault("X-Content-Type-Options", "nosniff")
             await send(message)
 

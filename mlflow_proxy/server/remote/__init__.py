@@ -11,6 +11,8 @@ from mlflow_proxy.server.reporter import Reporter
 from mlflow_proxy.shared.passwords import mask_uri
 from mlflow_proxy.shared.reports import Stage, StageEntered
 
+from . import requirements
+
 
 def run(reporter: Reporter, uri: str, listener: socket.socket, idle_timeout: float) -> None:
     """Check the tracking server at `uri`, then show it.
@@ -19,6 +21,7 @@ def run(reporter: Reporter, uri: str, listener: socket.socket, idle_timeout: flo
         StartError: it cannot be shown, for a known reason.
     """
     reporter.send(StageEntered(Stage.IMPORT))
+    requirements.check()
     with reporter.counting_modules():
         from starlette.middleware import Middleware
 

@@ -11,6 +11,7 @@ from starlette.responses import FileResponse
 from starlette.staticfiles import NotModifiedResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mlflow_proxy.server.middleware.rewriting import collecting
 from mlflow_proxy.shared.addresses import STATIC_FILES
 from mlflow_proxy.shared.compressed_files import HEADERS, SUFFIXES, Twin, twin_of
 
@@ -51,21 +52,8 @@ class RemoteStaticFiles:
         if scope["method"] == "HEAD":
             await self._server(scope, receive, send)
             return
-        start: Message = {}
-        chunks: list[bytes] = []
 
-        async def keep(message: Message) -> None:
-            if message["type"] == "http.response.start" and is_plain(message):
-                start.update(message)
-                return
-            if not start:
-                await send(message)
-                return
-            chunks.append(message.get("body", b""))
-            if message.get("more_body"):
-                return
-            body = b"".join(chunks)
-            chunks.clear()
+        async def keep(start: Message, body: bytes) -> None:
             twin = await anyio.to_thread.run_sync(twin_of, name, accepted, lambda: BytesIO(body))
             if twin:
                 await respond(twin, scope, receive, send)
@@ -73,7 +61,8 @@ class RemoteStaticFiles:
                 await send(start)
                 await send({"type": "http.response.body", "body": body})
 
-        await self._server(without_conditions(scope), receive, keep)
+        collect = collecting(send, is_plain, keep)
+        await self._server(without_conditions(scope), receive, collect)
 
 
 def is_plain(start: Message) -> bool:

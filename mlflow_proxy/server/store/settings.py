@@ -79,7 +79,9 @@ def check_store_uri(name: str, uri: str) -> None:
     Raises:
         StartError: it cannot.
     """
-    remedy = f"Set c.MLflowProxy.{name} in the Jupyter configuration, for example to {EXAMPLE}."
+    remedy = (
+        f"Set c.MLflowProxy.{name}, or the variable that it comes from, for example to {EXAMPLE}."
+    )
     shown = mask_uri(uri)
     try:
         scheme, authority = urlsplit(uri)[:2]

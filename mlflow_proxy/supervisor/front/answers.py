@@ -11,13 +11,14 @@ from string import Template
 from typing import Any
 
 from mlflow_proxy.shared import addresses
+from mlflow_proxy.shared.headers import FRAME_OPTIONS
 from mlflow_proxy.shared.icon import icon
 from mlflow_proxy.shared.offers import Offer
 from mlflow_proxy.supervisor.backoff import LAST_RETRY_INTERVAL
 from mlflow_proxy.supervisor.state import State, Status
 
 from .http import Request, Response
-from .static_files import FRAME_OPTIONS, dashboard, static_file
+from .static_files import dashboard, static_file
 
 PAGES = Path(__file__).parent / "pages"
 PAGE_ADDRESSES = {

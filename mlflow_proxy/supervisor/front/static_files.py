@@ -7,11 +7,9 @@ from urllib.parse import unquote
 
 from mlflow_proxy.shared.addresses import STATIC_FILES
 from mlflow_proxy.shared.compressed_files import HEADERS, compressed
+from mlflow_proxy.shared.headers import FRAME_OPTIONS
 
 from .http import Response
-
-# Jupyter's extension replaces it by the policy of Jupyter's configuration.
-FRAME_OPTIONS = ("X-Frame-Options", "SAMEORIGIN")
 
 
 def static_file(folder: Path, path: str, accept_encoding: str = "") -> Response:

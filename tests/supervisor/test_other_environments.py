@@ -1,0 +1,224 @@
+"""`c.MLflowProxy.python`: MLflow of another environment, in which this package is not installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mlflow_proxy.supervisor import interpreter
+from support.databases import OLDER, make_database
+from support.environments import find_python, make_conda_like, make_virtual, python_of
+from support.supervisor import PAGE, Supervisor, mlflow_of
+from support.tracking_server import REQUIREMENTS
+from support.waiting import wait_for
+from support.wire import wire_server
+
+MINORS = ("3.14", "3.13", "3.10", "3.12")  # of Python, the most telling first
+TOO_OLD = ("3.9", "3.8", "3.7", "3.6", "2.7")
+PREFIX = "import sys; print(sys.prefix)"
+LOG_RUN = """
+import mlflow, os, sys
+mlflow.set_tracking_uri(sys.argv[1])
+with mlflow.start_run(run_name=f"of {mlflow.__version__}"):
+    mlflow.log_text("ä", "note.txt")
+"""
+
+
+def names_of_runs(supervisor: Supervisor) -> list[str]:
+    """The names of all runs of the default experiment, as the dashboard shows them."""
+    headers, body = {"Content-Type": "application/json"}, json.dumps({"experiment_ids": ["0"]})
+    answer = supervisor.request("/api/2.0/mlflow/runs/search", "POST", headers, body)
+    return [run["info"]["run_name"] for run in json.loads(answer[2]).get("runs", [])]
+
+
+def prefix_of(python: str) -> Path:
+    """The folder of the environment that `python` is run in."""
+    return Path(subprocess.check_output([interpreter.find(python), "-c", PREFIX], text=True)[:-1])
+
+
+def test_mlflow_runs_in_a_conda_environment_from_upgrade_to_idle_stop(tmp_path: Path) -> None:
+    prefix = tmp_path / "my envs" / "ümläut"
+    prefix.mkdir(parents=True)
+    python = make_conda_like(prefix, python_of(*REQUIREMENTS))
+    database = tmp_path / "mlflow.db"
+    make_database(f"sqlite:///{database}", OLDER)
+    # As of Jupyter's environment: nothing in it may be imported.
+    poison = tmp_path / "poison"
+    poison.mkdir()
+    for name in ("mlflow", "uvicorn", "starlette"):
+        (poison / f"{name}.py").write_text("raise SystemExit('of another environment')")
+    variables = {
+        "PYTHONPATH": str(poison),
+        "VIRTUAL_ENV": sys.prefix,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(tmp_path / "mlartifacts"),
+    }
+    options = ["--mlflow-option=--idle-timeout=5"]
+    with mlflow_of(tmp_path, python=python, options=options, **variables) as supervisor:
+        offer = supervisor.wait_until("failed")["offer"]
+        assert offer["repair"] == "upgrade"
+        assert supervisor.repair("upgrade") == 202
+        supervisor.wait_until("ready", 90)
+        assert supervisor.request("/version")[2] == "3.10.0"
+        assert supervisor.request("/", headers=PAGE)[2].count("<title>MLflow</title>") == 1
+        child = supervisor.child
+        environment = child.environ()
+        opened = {entry.path for entry in child.memory_maps()}
+        command = [str(python), "-c", LOG_RUN, f"sqlite:///{database}"]
+        with subprocess.Popen(command, env=environment, cwd=tmp_path) as kernel:
+            # The requests are use, so that MLflow is not stopped before the kernel is done.
+            wait_for(lambda: names_of_runs(supervisor) == ["of 3.10.0"], 60)
+        assert kernel.returncode == 0
+        supervisor.wait_until("idle")
+        wait_for(lambda: not psutil.pid_exists(child.pid))
+    assert environment["CONDA_PREFIX"] == str(prefix)
+    assert environment["PATH"].split(os.pathsep)[0] == str(prefix / "bin")
+    assert not {"PYTHONPATH", "VIRTUAL_ENV"} & environment.keys()
+    assert not [path for path in opened if path.startswith(sys.prefix + os.sep)]
+
+
+def test_a_tracking_server_is_shown_under_another_python(tmp_path: Path) -> None:
+    others = [minor for minor in MINORS if minor != ".".join(map(str, sys.version_info[:2]))]
+    minor = next(filter(find_python, others), None)
+    if minor is None:
+        pytest.skip(f"another Python is needed: {' or '.join(others)}")
+    packages = ("aiohttp", "certifi", "starlette", "uvicorn")
+    python = python_of(*packages, minor=minor)
+    with (
+        wire_server("") as server,
+        mlflow_of(tmp_path, python=python, MLFLOW_BACKEND_STORE_URI=server.url) as supervisor,
+    ):
+        supervisor.wait_until("ready")
+        assert supervisor.child.exe() == str(python.resolve())
+        assert f"python{minor}" in supervisor.child.exe()
+        assert supervisor.request("/small")[0] == 200
+        assert server.requests[-1].target == "/small"
+
+
+def test_what_showing_a_tracking_server_needs_is_named(tmp_path: Path) -> None:
+    python = make_bare(tmp_path)
+    uri = "http://127.0.0.1:9"
+    with mlflow_of(tmp_path, python=python, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
+        status = supervisor.wait_until("failed")
+        packages = "aiohttp certifi starlette uvicorn"
+        assert status["remedy"] == f"Run: {shlex.quote(str(python))} -m pip install {packages}"
+    site = next((python.parents[1] / "lib").glob("*/site-packages"))
+    for each in packages.split():
+        (site / f"{each}.py").touch()
+    (site / "aiohttp-3.8.6.dist-info").mkdir()
+    (site / "aiohttp-3.8.6.dist-info" / "METADATA").write_text("Name: aiohttp\nVersion: 3.8.6\n")
+    with mlflow_of(tmp_path, python=python, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
+        status = supervisor.wait_until("failed")
+        assert "lacks a newer aiohttp than 3.8." in status["reason"]
+        assert status["remedy"].endswith("-m pip install 'aiohttp>=3.12'")
+
+
+def make_bare(folder: Path) -> Path:
+    """An environment with nothing but Python."""
+    command = [sys.executable, "-m", "venv", "--without-pip", str(folder / "a bare one")]
+    subprocess.run(command, check=True)
+    return folder / "a bare one" / "bin" / "python"
+
+
+def fail(folder: Path, python: Path | str) -> tuple[str, str]:
+    """The reason and the remedy of a start with `python`."""
+    with mlflow_of(folder, python=python) as supervisor:
+        status = supervisor.wait_until("failed")
+        page = supervisor.request("/", headers=PAGE)[2]
+        assert '<body data-state="failed"' in page
+        assert supervisor.request("/api/2.0/mlflow/experiments/search")[0] == 503
+        assert status["reason"] in supervisor.log.read_text()
+        return status["reason"], status["remedy"]
+
+
+def test_an_interpreter_that_cannot_be_run_is_explained(tmp_path: Path) -> None:
+    bare = make_bare(tmp_path)
+    no_program = tmp_path / "text"
+    no_program.write_text("print('hello')")
+    dangling, script = tmp_path / "dangling", tmp_path / "script"
+    dangling.symlink_to(tmp_path / "removed" / "python3.8")
+    script.write_text("#!/removed/python3.8\n")
+    script.chmod(0o700)
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\x7fELF of another machine")
+    binary.chmod(0o700)
+    cases: dict[Path | str, tuple[str, str]] = {
+        "/no/such/python": ("/no/such/python, is not there", "Correct c.MLflowProxy.python in"),
+        "no-such-python": ("no-such-python, is not there", "Correct c.MLflowProxy.python in"),
+        bare.parents[1]: ("is a folder", f"c.MLflowProxy.python = '{bare}'"),
+        tmp_path: ("is a folder", "Correct c.MLflowProxy.python in"),
+        no_program: ("may not be run by this user", "Make it executable"),
+        dangling: (f"a link to {tmp_path}/removed/python3.8, which is", "environment anew"),
+        script: ("is run by a program that is not there", "Make its environment anew"),
+        binary: ("cannot be run: Exec format error", "Correct c.MLflowProxy.python in"),
+        "/bin/true": ("ended with exit code 0 and reported nothing", "Python 3.10 or newer"),
+    }
+    for python, (reason, remedy) in cases.items():
+        found = fail(tmp_path, python)
+        assert reason in found[0]
+        assert remedy in found[1]
+        assert "restart Jupyter" in found[1] or python == "/bin/true"
+
+
+def test_an_environment_without_a_fitting_mlflow_is_explained(tmp_path: Path) -> None:
+    python = make_bare(tmp_path)
+    install = f"Run: '{python}' -m pip install "
+    found = fail(tmp_path, python)
+    assert found == (f"MLflow is not installed for {python}.", f"{install}mlflow")
+    site = next((python.parents[1] / "lib").glob("*/site-packages"))
+    (site / "mlflow" / "server").mkdir(parents=True)
+    (site / "mlflow" / "server" / "__init__.py").touch()
+    (site / "mlflow" / "version.py").write_text('import re\n\nVERSION = "2.22.1"\n')
+    found = fail(tmp_path, python)
+    assert found == (f"MLflow 2.22.1 of {python} is too old.", f'{install}"mlflow>=3.10"')
+    (site / "mlflow" / "version.py").write_text('VERSION = "3.10.0rc0"\n')
+    (site / "mlflow_skinny-3.10.0rc0.dist-info").mkdir()
+    assert fail(tmp_path, python)[0].startswith(f"Only mlflow-skinny is installed for {python}")
+
+
+@pytest.mark.parametrize("minor", TOO_OLD)
+def test_a_python_that_is_too_old_is_explained(minor: str, tmp_path: Path) -> None:
+    if not (python := find_python(minor)):
+        pytest.skip(f"Python {minor} is needed")
+    reason, remedy = fail(tmp_path, python)
+    assert reason.startswith(f"Python {minor} is too old: ")
+    assert "Name one of Python 3.10 or newer" in remedy
+
+
+def test_a_link_to_an_interpreter_is_run_in_its_environment(tmp_path: Path) -> None:
+    folder = tmp_path / "an environment"
+    python = make_virtual(folder, sys.executable)
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "environment").symlink_to(folder)
+    (links / "python").symlink_to("second")
+    (links / "second").symlink_to(python)
+    assert prefix_of(str(python)) == folder
+    assert prefix_of(str(links / "python")) == folder
+    assert prefix_of(str(links / "environment" / "bin" / "python")) == links / "environment"
+    assert prefix_of(os.path.basename(sys.executable)) != folder
+    (links / "loop").symlink_to("loop")
+    assert interpreter.find(str(links / "loop")) == str(links / "loop")
+
+
+def test_the_environment_of_jupyters_own_interpreter_is_left_as_it_is(tmp_path: Path) -> None:
+    inherited = {"PATH": "/bin", "PYTHONPATH": "/a", "CONDA_PREFIX": "/b", "OTHER": "c"}
+    assert interpreter.environment(sys.executable, inherited, ()) == inherited
+    python = str(make_virtual(tmp_path / "virtual", sys.executable))
+    assert interpreter.environment(python, inherited, ()) == {
+        "PATH": f"{tmp_path}/virtual/bin:/bin",
+        "VIRTUAL_ENV": f"{tmp_path}/virtual",
+        "OTHER": "c",
+    }
+    assert interpreter.environment(python, inherited, ("PYTHONPATH", "PATH", "VIRTUAL_ENV")) == {
+        "PATH": "/bin",
+        "PYTHONPATH": "/a",
+        "OTHER": "c",
+    }
+    assert interpreter.environment("/opt/wrapper", inherited, ()) == {"PATH": "/bin", "OTHER": "c"}
