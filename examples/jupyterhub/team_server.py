@@ -6,8 +6,8 @@
 Each user has an account on the tracking server, with a password that the hub makes. Users read
 everything and log to all experiments. Only its creator deletes an experiment.
 
-Install `mlflow[auth]>=3.16.1` in the hub's environment. The tracking server listens on 127.0.0.1, so
-users' servers must run on the hub's machine; kubernetes/team-server.yaml is for those elsewhere.
+Install `mlflow[auth]>=3.16.1` in the hub's environment. The tracking server listens on 127.0.0.1:
+users' servers must run on the hub's machine. kubernetes/team-server.yaml is for those elsewhere.
 """
 
 import asyncio

@@ -19,11 +19,11 @@ from mlflow_proxy.shared.origins import is_own_origin
 
 def how_to_log_in() -> str:
     """What a program that was refused has to send; on a hub, also the scope of its token."""
+    text = "Log in to Jupyter, or send its token"
     if not is_on_hub():
-        return "Log in to Jupyter, or send its token"
+        return text
     server = f"{os.environ.get('JUPYTERHUB_USER')}/{os.environ.get('JUPYTERHUB_SERVER_NAME', '')}"
-    scope = f"access:servers!server={server}"
-    return f"Log in to JupyterHub, or send a token of JupyterHub that has the scope {scope}"
+    return f"{text}; JupyterHub's needs the scope access:servers!server={server}"
 
 
 class AccessChecks(JupyterHandler):

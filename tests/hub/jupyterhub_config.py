@@ -1,6 +1,7 @@
 """JupyterHub for the tests: all files are in its working folder, with a home for each user.
 
-With `TESTS_EXAMPLE`, it is that configuration, and what makes it run on a test machine. Ports and the base URL are on the command line (support/hub.py).
+With `TESTS_EXAMPLE`, it is that configuration, and what makes it run on a test machine.
+Ports and the base URL are on the command line (support/hub.py).
 """
 
 from __future__ import annotations
