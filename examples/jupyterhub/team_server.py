@@ -34,7 +34,7 @@ WORKERS = int(os.environ.get("MLFLOW_TEAM_WORKERS", "2"))  # processes, about 25
 
 URL = f"http://127.0.0.1:{PORT}"
 ADMIN = "JupyterHub"  # of the tracking server; names of hub users have no capitals
-START_TIMEOUT = 30  # seconds that a user's server waits for the tracking server
+PATIENCE = 30  # seconds that the start of a user's server waits for the tracking server
 
 if Version(version("mlflow")) < Version("3.16.1"):
     raise SystemExit("MLflow before 3.16.1 has an administrator with a known password. Upgrade it.")
@@ -89,10 +89,10 @@ c.Spawner.environment.update(
 
 
 async def create_account(spawner):
-    """Create the user's account on the tracking server, unless there is one."""
+    """Create the user's account on the tracking server, once that answers, unless there is one."""
     name = spawner.user.name
     account = json.dumps({"username": name, "password": derived(f"user {name}")})
-    for _ in range(START_TIMEOUT):
+    while True:
         try:
             await AsyncHTTPClient().fetch(
                 f"{URL}/api/2.0/mlflow/users/create",
@@ -109,7 +109,15 @@ async def create_account(spawner):
                     spawner.log.error("MLflow has no account for %s: %s", name, error)
                 return
             await asyncio.sleep(1)  # the tracking server starts with the hub
-    spawner.log.error("MLflow has no account for %s: the tracking server does not answer", name)
 
 
-c.Spawner.pre_spawn_hook = create_account
+async def have_account(spawner):
+    """Wait for the account, but let Jupyter start if the tracking server does not answer."""
+    creation = asyncio.ensure_future(create_account(spawner))
+    creations.add(creation)  # which goes on; asyncio itself keeps no reference
+    creation.add_done_callback(creations.discard)
+    await asyncio.wait([creation], timeout=PATIENCE)
+
+
+creations = set()
+c.Spawner.pre_spawn_hook = have_account
