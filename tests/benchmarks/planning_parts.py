@@ -107,8 +107,8 @@ def measure_tile(lab: Lab) -> dict[str, float]:
     wait_for(lambda: lab.status()["state"] == "idle", 60)
     supervisor = memory(lab.supervisor)
     before = processor_time(lab)
-    lab.get(SEARCH).raise_for_status()
-    lab.wait_until("ready")
+    # Held until MLflow is up.
+    lab.session.get(f"{lab.mlflow_url}{SEARCH}", timeout=300).raise_for_status()
     later = processor_time(lab) - before
     return {
         "supervisor": supervisor,

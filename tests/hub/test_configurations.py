@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import requests
 
@@ -14,7 +14,7 @@ from support.hub import Hub, hub_server
 from support.lab import PAGE
 from support.object_store import SECRET_KEY, object_store
 from support.postgres import postgres_server
-from support.processes import command_of, free_ports
+from support.processes import command_of, family_of, free_ports
 from support.waiting import wait_for
 
 pytestmark = pytest.mark.hub
@@ -86,8 +86,8 @@ def answers(url: str) -> bool:
 
 
 def commands() -> str:
-    """The command lines of all processes, which every user of a machine can list."""
-    return "\n".join(" ".join(command_of(process)) for process in psutil.process_iter())
+    """The command lines of the hub and all that it started; all users of a machine can list them."""
+    return "\n".join(" ".join(command_of(process)) for process in family_of(os.getpid()))
 
 
 def test_a_private_store_each(tmp_path: Path) -> None:
@@ -105,12 +105,8 @@ def test_a_private_store_each(tmp_path: Path) -> None:
 
 def may_stop_servers(hub: Hub, user: str) -> None:
     """What the culler does once a server is idle, with the rights that the example gives it."""
-    (culler,) = (
-        process
-        for process in psutil.process_iter()
-        if "jupyterhub_idle_culler" in command_of(process)
-        and f"{hub.home}" in process.environ().get("PATH", "") + process.cwd()
-    )
+    family = family_of(os.getpid())
+    (culler,) = (each for each in family if "jupyterhub_idle_culler" in command_of(each))
     token = {"Authorization": f"token {culler.environ()['JUPYTERHUB_API_TOKEN']}"}
     url = f"{hub.address}/hub/api/users"
     with requests.Session() as session:
