@@ -104,7 +104,8 @@ def measure_tile(lab: Lab) -> dict[str, float]:
         click(lab)
     action = (processor_time(lab) - before) / ACTIONS
     mlflow = memory(lab.mlflow)
-    wait_for(lambda: lab.status()["state"] == "idle", 60)
+    # Its processor time counts until it has ended.
+    wait_for(lambda: lab.status()["state"] == "idle" and not lab.supervisor.children(), 120)
     supervisor = memory(lab.supervisor)
     before = processor_time(lab)
     # Held until MLflow is up.
@@ -144,7 +145,7 @@ def connections(home: Path) -> tuple[float, float]:
         server.run("createdb", "planning")
         with mlflow_of(home, MLFLOW_BACKEND_STORE_URI=server.uri("planning")) as supervisor:
             supervisor.request("/_proxy/start", "POST", {"Content-Type": "application/json"}, "{}")
-            supervisor.wait_until("ready")
+            wait_for(lambda: supervisor.status()["state"] == "ready", 180)
             count = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'planning'"
             supervisor.request(SEARCH)
             at_rest = int(server.query("planning", count)) - 1  # without the one that counts

@@ -86,7 +86,7 @@ def answers(url: str) -> bool:
 
 
 def commands() -> str:
-    """The command lines of the hub and all that it started; all users of a machine can list them."""
+    """The command lines of the hub and of all that it started, which its users can list."""
     return "\n".join(" ".join(command_of(process)) for process in family_of(os.getpid()))
 
 
