@@ -32,6 +32,7 @@ if [ "$(uname)" = Linux ]; then
     [ -x /usr/sbin/nginx ] || packages+=(nginx-light)
     compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
     command -v npm >/dev/null || packages+=(npm)
+    command -v curl >/dev/null || packages+=(curl)
     command -v fusermount3 >/dev/null || packages+=(fuse3)
     [ -d /usr/lib/R/site-library/IRkernel ] || packages+=(r-base-core r-cran-irkernel)
     [ -d /usr/lib/R/site-library/httr ] || packages+=(r-cran-httr)

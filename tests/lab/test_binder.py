@@ -21,6 +21,7 @@ BASE_URL = "/user/example-org-jupyter-mlflow-proxy-2fk4qz1v/"
 HOST = "hub.mybinder.example.org"
 CONFIG = """
 c.ServerApp.trust_xheaders = True
+c.ServerApp.allow_remote_access = True  # as with --ip=0.0.0.0
 c.ServerApp.default_url = "/lab/"
 """
 VARIABLES = {
