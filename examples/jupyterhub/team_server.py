@@ -27,17 +27,21 @@ c = get_config()  # noqa: F821
 SECRET = os.environ["MLFLOW_TEAM_SECRET"]
 FOLDER = Path(os.environ.get("MLFLOW_TEAM_FOLDER", "/srv/mlflow"))  # of runs, artifacts, accounts
 PORT = int(os.environ.get("MLFLOW_TEAM_PORT", "5000"))
-# MLflow opens it as well: `postgresql+psycopg://...` for more than a few users.
+# `postgresql+psycopg://...` for more than a few users.
 STORE = os.environ.get("MLFLOW_TEAM_STORE", f"sqlite:///{FOLDER}/mlflow.db")
 ARTIFACTS = os.environ.get("MLFLOW_TEAM_ARTIFACTS", str(FOLDER / "artifacts"))  # or `s3://...`
+BUCKET = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")  # if it is one
 WORKERS = int(os.environ.get("MLFLOW_TEAM_WORKERS", "2"))  # processes, about 250 MB each
 
+MIN_SECRET = 32  # characters
 URL = f"http://127.0.0.1:{PORT}"
 ADMIN = "JupyterHub"  # of the tracking server; names of hub users have no capitals
 PATIENCE = 30  # seconds that the start of a user's server waits for the tracking server
 
 if Version(version("mlflow")) < Version("3.16.1"):
     raise SystemExit("MLflow before 3.16.1 has an administrator with a known password. Upgrade it.")
+if len(SECRET) < MIN_SECRET:
+    raise SystemExit(f"MLFLOW_TEAM_SECRET takes {MIN_SECRET} characters or more.")
 FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
@@ -72,6 +76,7 @@ c.JupyterHub.services.append(
             "MLFLOW_AUTH_ADMIN_PASSWORD": derived("administrator"),
             "MLFLOW_FLASK_SERVER_SECRET_KEY": derived("forms"),
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # saves 2 GB; LLM judges need it
+            **{name: os.environ[name] for name in BUCKET if name in os.environ},
         },
     }
 )

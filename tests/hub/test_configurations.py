@@ -20,7 +20,7 @@ from support.waiting import wait_for
 pytestmark = pytest.mark.hub
 
 GET = "/ajax-api/2.0/mlflow/runs/get"
-SECRET = "the-team-secret-of-the-tests"
+SECRET = "the-team-secret-of-the-tests, of some length"
 LOG_A_RUN = """
 import json, mlflow, os
 mlflow.set_experiment("of {user}")
