@@ -34,6 +34,7 @@ if [ "$(uname)" = Linux ]; then
     compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
     [ -x /usr/sbin/mariadbd ] || packages+=(mariadb-server)
     command -v npm >/dev/null || packages+=(npm)
+    command -v curl >/dev/null || packages+=(curl)
     command -v fusermount3 >/dev/null || packages+=(fuse3)
     [ -d /usr/lib/R/site-library/IRkernel ] || packages+=(r-base-core r-cran-irkernel)
     [ -d /usr/lib/R/site-library/httr ] || packages+=(r-cran-httr)

@@ -5,6 +5,7 @@ leaves both to the program behind it. But MLflow knows neither Jupyter's cookies
 that Jupyter's configuration admits.
 """
 
+import os
 from http import HTTPStatus
 
 from jupyter_server.base.handlers import JupyterHandler
@@ -12,7 +13,17 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from mlflow_proxy.shared.addresses import STATIC_FILES, TELEMETRY
+from mlflow_proxy.shared.hub import is_on_hub
 from mlflow_proxy.shared.origins import is_own_origin
+
+
+def how_to_log_in() -> str:
+    """What a program that was refused has to send; on a hub, also the scope of its token."""
+    text = "Log in to Jupyter, or send its token"
+    if not is_on_hub():
+        return text
+    server = f"{os.environ.get('JUPYTERHUB_USER')}/{os.environ.get('JUPYTERHUB_SERVER_NAME', '')}"
+    return f"{text}; JupyterHub's needs the scope access:servers!server={server}"
 
 
 class AccessChecks(JupyterHandler):
@@ -61,7 +72,7 @@ class AccessChecks(JupyterHandler):
             tornado.web.HTTPError: 403, the request is a script's or a program's.
         """
         if not self.wants_page():
-            raise web.HTTPError(HTTPStatus.FORBIDDEN, "Log in to Jupyter, or send its token")
+            raise web.HTTPError(HTTPStatus.FORBIDDEN, how_to_log_in())
         return str(super().get_login_url())
 
     def wants_page(self) -> bool:

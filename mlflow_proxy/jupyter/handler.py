@@ -13,7 +13,7 @@ from tornado import httputil, web
 
 from mlflow_proxy.shared.headers import Headers
 
-from .access import AccessChecks
+from .access import AccessChecks, how_to_log_in
 from .forwarding import answer_headers, request_headers
 from .framing import frame_ancestors
 from .last_activity import counts_as_activity
@@ -43,7 +43,13 @@ class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandle
         if self.is_from_foreign_page():
             # MLflow's words.
             raise web.HTTPError(HTTPStatus.FORBIDDEN, "Cross-origin request blocked")
-        await SuperviseAndProxyHandler.prepare(self, *args, **kwargs)
+        try:
+            await SuperviseAndProxyHandler.prepare(self, *args, **kwargs)
+        except web.HTTPError as error:
+            if self.current_user or error.log_message:
+                raise
+            # tornado refuses a POST without a word.
+            raise web.HTTPError(error.status_code, how_to_log_in()) from error
         if self._finished:  # redirected to the login page
             return
         self.set_xsrf_cookie()

@@ -49,6 +49,15 @@ def test_a_client_with_a_token_needs_no_xsrf_token(lab: Lab, browser: requests.S
         assert create(lab, client, **authorization).status_code == 200
 
 
+def test_a_client_with_a_wrong_token_is_told_what_to_send(lab: Lab) -> None:
+    headers = {"Authorization": "Bearer wrong"}
+    url = f"{lab.mlflow_url}{CREATE}"
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        answer = requests.request(method, url, data=b"{}", headers=headers, timeout=30)
+        assert answer.status_code == 403
+        assert answer.text == "Log in to Jupyter, or send its token"
+
+
 def test_another_site_cannot_start_mlflow(start_lab: StartLab) -> None:
     lab = start_lab()
     with requests.Session() as session:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from .processes import BIN, describe, environment, free_ports, processes_of, run
 from .waiting import wait_for
 
 TESTS = Path(__file__).parents[1]
+EXAMPLES = TESTS.parent / "examples" / "jupyterhub"
 HOST = "hub.example.org"  # the public host name; the hub listens on 127.0.0.1 only
 BASE_URL = "/hub-base/"
 PASSWORD = "the-password-of-the-tests"
@@ -107,8 +108,17 @@ class Hub:
 
 
 @contextmanager
-def hub_server(home: Path, *, subdomains: bool = False) -> Iterator[Hub]:
-    """Run a hub with all files below `home`; assert that no process or socket survives."""
+def hub_server(
+    home: Path,
+    *,
+    subdomains: bool = False,
+    example: str = "",
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Hub]:
+    """Run a hub with all files below `home`; assert that no process or socket survives.
+
+    `example` is a configuration in `examples/jupyterhub`, and `env` its environment.
+    """
     assert shutil.which(PROXY), f"{PROXY} is not on PATH: npm install --global {PROXY}"
     set_up_lab_for_pictures(home)
     port, hub_port, proxy_api_port = free_ports(3)
@@ -121,9 +131,11 @@ def hub_server(home: Path, *, subdomains: bool = False) -> Iterator[Hub]:
     ]
     if subdomains:
         command.append(f"--JupyterHub.subdomain_host=http://{HOST}:{port}")
-    env = environment(home, {"TESTS_ADMIN_TOKEN": ADMIN_TOKEN, "TESTS_PASSWORD": PASSWORD})
+    variables = {"TESTS_ADMIN_TOKEN": ADMIN_TOKEN, "TESTS_PASSWORD": PASSWORD, **(env or {})}
+    if example:
+        variables["TESTS_EXAMPLE"] = str(EXAMPLES / example)
     log = home / "jupyterhub.log"
-    with running(command, cwd=home, env=env, log=log) as process:
+    with running(command, cwd=home, env=environment(home, variables), log=log) as process:
         hub = Hub(home, port, subdomains)
 
         def is_up() -> bool:
