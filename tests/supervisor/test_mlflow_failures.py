@@ -198,6 +198,7 @@ def test_older_database_of_a_server_is_upgraded_on_request(
 ) -> None:
     postgres.run("createdb", "older")
     make_database(postgres.uri("older"), OLDER)
+    postgres.query("older", "INSERT INTO experiments (name) VALUES ('used')")
     with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=postgres.uri("older")) as supervisor:
         database = postgres.uri("older", "***")
         offer = failure(supervisor)["offer"]
