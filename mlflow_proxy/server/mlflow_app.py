@@ -26,7 +26,6 @@ from mlflow_proxy.shared import sqlite_creation
 from mlflow_proxy.shared.reports import Step
 from mlflow_proxy.shared.stores import sqlite_path
 
-from . import artifact_failures
 from .store.settings import StoreSettings
 
 BACKEND_STORE = "_MLFLOW_SERVER_FILE_STORE"
@@ -68,6 +67,8 @@ def load() -> Any:
     warnings.filterwarnings("ignore", message="starlette.middleware.wsgi is deprecated")
     from mlflow.server import app as flask_app
     from mlflow.server.fastapi_app import app
+
+    from . import artifact_failures  # needs Starlette, which comes with MLflow
 
     artifact_failures.install(app, flask_app)
     return app
