@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from mlflow_proxy.shared.revisions import Revisions
 from mlflow_proxy.shared.stores import sqlite_path
 
 from . import mlflow_app
-from .errors import StartError
+from .errors import COMMAND, StartError
 from .reporter import Reporter
 from .store import locations, upgrade
 from .store.opened_files import OpenedFiles
@@ -63,6 +64,7 @@ def run(
         from .handover import Handover
         from .middleware import Application, wrap
         from .middleware.use_tracker import LastUse
+        from .mode import CurrentMode
 
         mlflow_app.configure(settings)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
@@ -85,6 +87,7 @@ def run(
         artifact_root=settings.served_artifacts,
         keeps_folders=settings.served_artifacts == settings.default_artifact_root,
         opened_files=files,
+        mode=CurrentMode(mlflow_app.find_mode),
     )
     last_use, handover = LastUse(), Handover(reporter.send)
     app = wrap(application, last_use, options.idle_timeout, handover)
@@ -131,5 +134,5 @@ def find_mlflow() -> Path:
             return Path(folder)
     raise StartError(
         f"MLflow is not installed for {sys.executable}.",
-        f"Run: {sys.executable} -m pip install mlflow",
+        f"Run:{COMMAND}{shlex.quote(sys.executable)} -m pip install mlflow",
     )

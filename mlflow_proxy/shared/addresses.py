@@ -41,6 +41,9 @@ TRACE_PAGE = f"{STATIC_FILES}/lib/notebook-trace-renderer/index.html"
 TELEMETRY = "/ajax-api/3.0/mlflow/ui-telemetry"
 RUN = "/ajax-api/2.0/mlflow/runs/get"
 
+# Where MLflow's dashboard keeps its theme in the browser's storage: "true" is dark.
+THEME_KEY = "_mlflow_dark_mode_toggle_enabled"
+
 SOCKET_FOLDER = "jupyter-server-proxy-"
 """Prefix of the name of the socket's folder, which jupyter-server-proxy uses as well."""
 

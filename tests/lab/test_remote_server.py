@@ -30,6 +30,7 @@ NEWEST = Path(sys.executable)
 MAX_MEMORY = 60_000_000  # bytes of the supervisor and the MLflow process
 USERS = {"MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": PASSWORD}
 MB = 1_000_000
+KNOWN_MODE = re.compile('data-mode="([^"]+)"')
 LOG_RUN = """
 import mlflow
 mlflow.set_experiment("of a kernel")
@@ -125,6 +126,12 @@ def test_the_dashboard_is_the_servers(case: Case) -> None:
     assert script.content == case.straight(case.lab.mlflow_script).content
     trace_page = case.lab.get("/static-files/lib/notebook-trace-renderer/index.html")
     assert '<base href="../../../">' in trace_page.text
+
+
+def test_the_dashboard_starts_in_the_mode_of_what_is_on_the_server(case: Case) -> None:
+    case.lab.run_in_kernel(LOG_RUN)
+    page = wait_for(lambda: KNOWN_MODE.search(case.lab.get("/", headers=PAGE).text), 30)
+    assert page[1] == "machine_learning"
 
 
 def test_a_write_of_the_dashboard_passes_and_a_foreign_one_does_not(case: Case) -> None:

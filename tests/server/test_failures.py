@@ -80,7 +80,7 @@ def missing_folder(folder: Path) -> None:
         (
             lambda _: importlib.import_module("MySQLdb"),
             "The Python package mysqlclient is missing: the module MySQLdb cannot be imported.",
-            f"Run: {sys.executable} -m pip install mysqlclient",
+            f"Run:\n    {sys.executable} -m pip install mysqlclient",
         ),
         (
             lambda _: sqlalchemy.create_engine("nonsense://host/database"),
