@@ -126,5 +126,4 @@ def test_traces_are_shown_where_they_are_more_than_the_runs(
     expect_training(page)
     page.reload()
     expect_training(page)
-    assert not dashboard.troubles
     context.close()
