@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from support.lab import Lab
+from support.waiting import wait_for
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
 
@@ -30,6 +31,5 @@ def test_jupyters_log_has_no_warning_that_mlflow_has_no_accounts(lab: Lab) -> No
     users = "/ajax-api/2.0/mlflow/users"
     assert lab.get(f"{users}/current").status_code == 404  # each page of the dashboard asks
     assert lab.get(f"{users}/other").status_code == 404
-    log = lab.log.read_text()
-    assert f"404 GET /mlflow{users}/other" in log
-    assert f"404 GET /mlflow{users}/current" not in log
+    wait_for(lambda: f"404 GET /mlflow{users}/other" in lab.log.read_text())
+    assert f"404 GET /mlflow{users}/current" not in lab.log.read_text()
