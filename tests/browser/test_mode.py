@@ -10,12 +10,14 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from mlflow_proxy.shared.addresses import THEME_KEY
 from support.browser import chromium, picture
 from support.dashboard import Dashboard, log_in
 from support.lab import Lab, lab_server
 
 pytestmark = pytest.mark.browser
 KEY = "mlflow.workflowType_v1"
+DARK = "rgb(17, 23, 28)"
 OF_GENAI = re.compile("^(Prompts|AI Registry)$")  # in the navigation; the second from 3.18
 
 
@@ -128,4 +130,21 @@ def test_traces_are_shown_where_they_are_more_than_the_runs(
     expect_training(page)
     page.reload()
     expect_training(page)
+    context.close()
+
+
+def test_the_page_is_dark_before_mlflow_has_drawn_it(mode_lab: Lab, browser: Browser) -> None:
+    context = log_in(browser, mode_lab)
+    page = Dashboard(context.new_page(), mode_lab).page
+    background = "getComputedStyle(document.documentElement).backgroundColor"
+    page.route("**/static/js/main.*", lambda route: route.abort())
+    page.goto(mode_lab.mlflow_url)
+    assert page.evaluate(background) != DARK  # the browser's theme is light
+    page.evaluate("key => localStorage.setItem(key, 'true')", THEME_KEY)
+    page.reload()
+    assert page.evaluate(background) == DARK
+    page.unroute("**/static/js/main.*")
+    page.reload()
+    expect(page.locator("body.dark-mode")).to_be_attached()
+    assert page.evaluate("document.documentElement.style.backgroundColor") == ""
     context.close()

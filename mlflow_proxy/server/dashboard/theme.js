@@ -1,9 +1,11 @@
-// Part of every dashboard page, before MLflow's own scripts. Until these have drawn the page, the browser
+// Part of the dashboard's page, before MLflow's own scripts. Until these have drawn the page, the browser
 // shows an empty one, which is white. Where MLflow is going to be dark, the empty page is dark as well.
 "use strict";
 
 (() => {
-  const { themeKey } = document.currentScript.dataset;
+  const { base, themeKey, tracePage } = document.currentScript.dataset;
+  // The trace page has no theme of its own.
+  if (location.pathname === new URL(tracePage, new URL(base, location.href)).pathname) return;
   const DARK = "#11171c"; // MLflow's background, and that of the loading page
   let stored = null;
   try {

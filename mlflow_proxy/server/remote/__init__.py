@@ -51,7 +51,9 @@ def run(reporter: Reporter, uri: str, listener: socket.socket, idle_timeout: flo
     proxy = RemoteProxy(client)
     static_files = Middleware(RemoteStaticFiles, server=proxy, address=str(address))
     last_use, handover = LastUse(), Handover(reporter.send)
-    mode = CurrentMode(partial(contents.find, client), max_age=contents.MAX_AGE)
+    mode = CurrentMode(
+        partial(contents.find, client), timeout=contents.TIMEOUT, max_age=contents.MAX_AGE
+    )
     application = Application(proxy, static_files=static_files, mode=mode)
     app = wrap(application, last_use, idle_timeout)
     serve.run(app, listener, handover, last_use, idle_timeout)

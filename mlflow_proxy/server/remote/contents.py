@@ -11,6 +11,7 @@ from .body import RequestBody
 from .client import Client
 
 EXPERIMENTS, SAMPLE = 50, 20  # the newest ones; a run may have hundreds of metrics
+TIMEOUT = 1.0  # seconds: two answers
 MAX_AGE = 60.0  # seconds: a server for a team should not be asked for each page
 JSON = [(b"accept", b"application/json"), (b"content-type", b"application/json")]
 
@@ -27,6 +28,8 @@ async def find(client: Client) -> mode.Mode:
     """
     found = await _search(client, "2.0/mlflow/experiments", max_results=EXPERIMENTS)
     ids = [each["experiment_id"] for each in found.get("experiments", ())]
+    if not ids:
+        return mode.of(0, 0)
     places = [
         {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": each}} for each in ids
     ]
@@ -51,7 +54,8 @@ async def _search(client: Client, what: str, optional: bool = False, **fields: A
     async def receive() -> Any:
         return {"type": "http.request", "body": content}
 
-    url = client.address.target(f"/api/{what}/search".encode())
+    # As the dashboard does: MLflow 3.10 does not put `--static-prefix` before `/api`.
+    url = client.address.target(f"/ajax-api/{what}/search".encode())
     length = (b"content-length", str(len(content)).encode())
     body = RequestBody({"headers": [length]}, receive)
     answer = await client.send("POST", url, JSON, body)

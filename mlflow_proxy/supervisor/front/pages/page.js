@@ -12,7 +12,7 @@ const RETRY_INTERVAL = 2000; // milliseconds after a failed request, e.g. withou
 // this page to the last of them. A hub's proxy counts each request as activity, so they must end.
 const WATCH_INTERVAL = 10_000;
 const WATCH_TIME = 600_000;
-const SHOWN_TIME = 500; // milliseconds that "Trying again…" is shown at least
+const SHOWN_TIME = 500; // milliseconds that a start is shown at least
 
 let preloaded = false;
 let watch; // timer of the next status request after a failure
@@ -138,19 +138,16 @@ async function act(address) {
   setText("trouble", isTrying ? "Trying again…" : "");
   arrived = Date.now();
   try {
-    // A start that fails at once must not look as if nothing had happened.
-    const [answer] = await Promise.all([
-      fetch(address, {
-        method: "POST",
-        headers: { ...headers(), "Content-Type": "application/json" },
-        body: "{}",
-      }),
-      new Promise((resolve) => { setTimeout(resolve, SHOWN_TIME); }),
-    ]);
+    const answer = await fetch(address, {
+      method: "POST",
+      headers: { ...headers(), "Content-Type": "application/json" },
+      body: "{}",
+    });
     if (answer.status === 404) location.reload(); // MLflow is ready already
     if (!answer.ok) throw new Error(answer.statusText);
     show(await answer.json());
-    follow();
+    // A start that fails at once must not look as if nothing had happened.
+    setTimeout(follow, SHOWN_TIME);
   } catch {
     isTrying = false;
     setText("trouble", "The request failed; try again.");
