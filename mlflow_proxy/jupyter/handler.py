@@ -11,6 +11,7 @@ from jupyter_server_proxy.config import ServerProcess
 from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
 from tornado import httputil, web
 
+from mlflow_proxy.shared.addresses import CURRENT_USER
 from mlflow_proxy.shared.headers import Headers
 
 from .access import AccessChecks, how_to_log_in
@@ -83,12 +84,16 @@ class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandle
         self.log.warning(message, *args)
 
     def _log(self) -> None:
-        """Log the request as Jupyter does, but a 503 during a start at DEBUG.
+        """Log the request as Jupyter does, but at DEBUG where the answer is no error.
 
-        Jupyter would log seven lines of error for each such request, and MLflow's dashboard sends
-        nine of them.
+        A 503 during a start: Jupyter would log seven lines of error for each such request, and
+        MLflow's dashboard sends nine of them. A 404 for the user: each page asks for one, and an
+        MLflow without accounts has none.
         """
+        path = self.request.path.removeprefix(self.prefix)
         if self.get_status() == HTTPStatus.SERVICE_UNAVAILABLE:
             self.log.debug("MLflow is not ready: %s %s", self.request.method, self.request.path)
+        elif self.get_status() == HTTPStatus.NOT_FOUND and path == CURRENT_USER:
+            self.log.debug("MLflow has no accounts: %s", self.request.path)
         else:
             super()._log()

@@ -18,6 +18,8 @@ from .cell_log import CellLog
 MAX_RUNS = 20  # links below a cell
 RUN_TYPE = "mlflow.runType"  # tag of a run, and its value for `mlflow.genai.evaluate`
 EVALUATION = "genai_evaluate"
+# The dashboard's mode for a link, whatever mode the user has chosen: each has pages of its own.
+TRAINING, GENAI = "workflowType=machine_learning", "workflowType=genai"
 SOURCE_RUN = "mlflow.sourceRun"  # metadata of a trace: the run in which it was made
 
 
@@ -76,10 +78,11 @@ class Display:
         """HTML and text that lead to `run`."""
         experiment = self.log.store.get_experiment(run.info.experiment_id).name
         experiment_url = f"{self.address}/#/experiments/{quote(run.info.experiment_id)}"
-        runs_url = f"{experiment_url}/runs"
-        run_url = f"{runs_url}/{quote(run.info.run_id)}"
+        runs_url = f"{experiment_url}/runs?{TRAINING}"
+        run_url = f"{experiment_url}/runs/{quote(run.info.run_id)}?{TRAINING}"
         if is_evaluation:
-            run_url = f"{experiment_url}/evaluation-runs?selectedRunUuid={quote(run.info.run_id)}"
+            selected = f"selectedRunUuid={quote(run.info.run_id)}"
+            run_url = f"{experiment_url}/evaluation-runs?{selected}&{GENAI}"
         html = _html(
             "evaluation.html" if is_evaluation else "run.html",
             run=run.info.run_name or run.info.run_id,

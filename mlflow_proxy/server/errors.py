@@ -3,6 +3,9 @@
 from mlflow_proxy.shared.offers import Offer
 from mlflow_proxy.shared.reports import Failure
 
+COMMAND = "\n    "
+"""Before a command in a remedy: on a line of its own, indented, the page shows it as a command."""
+
 
 class StartError(Exception):
     """A start that fails for a known reason: what happened and what to do, a sentence each."""

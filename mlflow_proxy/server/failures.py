@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from mlflow_proxy.shared.file_store import ALLOWED, migration_command
 from mlflow_proxy.shared.stores import default_database
 
-from .errors import StartError
+from .errors import COMMAND, StartError
 
 # Packages of drivers whose module has another name.
 PACKAGES = {
@@ -22,7 +22,7 @@ PACKAGES = {
     "psycopg2": "psycopg2-binary",
     "pymysql": "PyMySQL",
 }
-INSTALL = "Run: {python} -m pip install"
+INSTALL = f"Run:{COMMAND}{{python}} -m pip install"
 THE_URI = "the store's URI (c.MLflowProxy.{setting}, or the variable that it comes from)."
 CORRECT = f"Correct {THE_URI}"
 FREE = "Free some space, then try again."
@@ -35,7 +35,7 @@ FAILURES = (
     (
         r"FallbackAsyncAdaptedQueuePool",
         "This release of MLflow does not work with SQLAlchemy 2.1.",
-        f'{INSTALL} "sqlalchemy<2.1" (or a newer mlflow)',
+        f'{INSTALL} "sqlalchemy<2.1"\nOr install a newer MLflow.',
     ),
     (
         r"No module named '(?P<module>\w+)",
@@ -103,7 +103,7 @@ FAILURES = (
     (
         r"disk image is malformed|malformed database schema",
         "The database {store} is damaged.",
-        "Put a copy of it in its place, or save what can be read of it: "
+        f"Put a copy of it in its place, or save what can be read of it:{COMMAND}"
         "sqlite3 {quoted_store} .recover | sqlite3 {quoted_store}.saved",
     ),
     (
@@ -136,7 +136,8 @@ FAILURES = (
     (
         r"MLFLOW_ALLOW_FILE_STORE|filesystem tracking backend",
         "This release of MLflow refuses file stores such as {store}.",
-        "Run: {migration} and make that database the store with c.MLflowProxy.{setting}; "
+        f"Run:{COMMAND}{{migration}}\n"
+        "Then make that database the store with c.MLflowProxy.{setting}; "
         f"or set {ALLOWED}=true in Jupyter's environment.",
     ),
     # The machine

@@ -1,19 +1,14 @@
 """MLflow in this process: the stages of its start, each reported to the supervisor."""
 
-import contextlib
 import gc
-import importlib.util
 import logging
 import os
-import re
-import shlex
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mlflow_proxy.shared.offers import DeclinedOffers, Repair
@@ -22,7 +17,7 @@ from mlflow_proxy.shared.revisions import Revisions
 from mlflow_proxy.shared.stores import sqlite_path
 
 from . import mlflow_app
-from .errors import StartError
+from .installation import find_mlflow
 from .reporter import Reporter
 from .store import locations, pools, s3, server_creation, upgrade
 from .store.opened_files import OpenedFiles
@@ -32,8 +27,6 @@ BACKGROUND_NICENESS = 10
 # Seconds before each further attempt to create a database on a server, because a kernel, which
 # knows no lock, may be creating it.
 PAUSES = (1.0, 3.0)
-OLDEST = (3, 10)  # of MLflow
-RELEASE = re.compile(r"^VERSION\s*=\s*[\"'](\d+(?:\.\d+)*)", re.MULTILINE)
 
 _logger = logging.getLogger(__name__)
 
@@ -76,6 +69,7 @@ def run(
         from .handover import Handover
         from .middleware import Application, wrap
         from .middleware.use_tracker import LastUse
+        from .mode import CurrentMode
 
         mlflow_app.configure(settings)
         pools.bound(settings)
@@ -101,6 +95,7 @@ def run(
         has_artifact_store=True,
         keeps_folders=settings.served_artifacts == settings.default_artifact_root,
         opened_files=files,
+        mode=CurrentMode(mlflow_app.find_mode),
     )
     last_use, handover = LastUse(), Handover(reporter.send)
     app = wrap(application, last_use, options.idle_timeout, handover)
@@ -164,42 +159,3 @@ def at_low_priority(load: Callable[[], Any]) -> Any:
         return load()
     with ThreadPoolExecutor(1, initializer=os.nice, initargs=(BACKGROUND_NICENESS,)) as thread:
         return thread.submit(load).result()
-
-
-def find_mlflow() -> Path:
-    """Find MLflow's folder without importing it.
-
-    Raises:
-        StartError: this interpreter has no MLflow, or one that is too old.
-    """
-    spec = importlib.util.find_spec("mlflow")
-    run_pip = f"Run: {shlex.quote(sys.executable)} -m pip install"
-    for each in (spec and spec.submodule_search_locations) or ():
-        folder = Path(each)
-        if (release := _release(folder)) and release < OLDEST:
-            raise StartError(
-                f"MLflow {'.'.join(map(str, release))} of {sys.executable} is too old.",
-                f'{run_pip} "mlflow>={OLDEST[0]}.{OLDEST[1]}"',
-            )
-        if _is_skinny(folder):
-            raise StartError(
-                f"Only mlflow-skinny is installed for {sys.executable}, without MLflow's server.",
-                f"{run_pip} mlflow",
-            )
-        if (folder / "server" / "__init__.py").is_file():
-            return folder
-    raise StartError(f"MLflow is not installed for {sys.executable}.", f"{run_pip} mlflow")
-
-
-def _is_skinny(mlflow_folder: Path) -> bool:
-    """Whether the folder is of mlflow-skinny, which has the server's modules, but not its needs."""
-    beside = mlflow_folder.parent
-    return any(beside.glob("mlflow_skinny-*-info")) and not any(beside.glob("mlflow-*-info"))
-
-
-def _release(mlflow_folder: Path) -> tuple[int, ...] | None:
-    """Numbers of the release of MLflow, read from its source; None if they cannot be found."""
-    with contextlib.suppress(OSError):
-        if match := RELEASE.search((mlflow_folder / "version.py").read_text(encoding="utf-8")):
-            return tuple(int(number) for number in match[1].split("."))
-    return None

@@ -14,6 +14,7 @@ What else of MLflow is not public stands where it is used: the names of its tabl
 tests/server/test_mlflow_app.py checks all of them against the installed MLflow.
 """
 
+import asyncio
 import logging
 import os
 import uuid
@@ -26,6 +27,8 @@ from mlflow_proxy.shared import sqlite_creation
 from mlflow_proxy.shared.reports import Step
 from mlflow_proxy.shared.stores import sqlite_path
 
+from . import mode
+from .store import contents
 from .store.settings import StoreSettings
 
 BACKEND_STORE = "_MLFLOW_SERVER_FILE_STORE"
@@ -104,6 +107,20 @@ def _create(path: Path, artifact_root: str) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     SqlAlchemyStore(f"sqlite:///{path}", artifact_root).engine.dispose()
+
+
+async def find_mode() -> mode.Mode | None:
+    """The dashboard's mode for what the open tracking store has; None if it is no database.
+
+    Raises:
+        Exception: any exception of the driver.
+    """
+    from mlflow.server.handlers import _get_tracking_store
+
+    engine = getattr(_get_tracking_store(), "engine", None)  # its connections are open already
+    if engine is None:
+        return None
+    return mode.of(*await asyncio.to_thread(contents.count, engine))
 
 
 def upgrade_database(uri: str) -> None:

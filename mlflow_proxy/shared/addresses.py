@@ -42,7 +42,11 @@ WAIT = ("Prefer", "wait=120")
 STATIC_FILES = "/static-files"
 TRACE_PAGE = f"{STATIC_FILES}/lib/notebook-trace-renderer/index.html"
 TELEMETRY = "/ajax-api/3.0/mlflow/ui-telemetry"
+CURRENT_USER = "/ajax-api/2.0/mlflow/users/current"
 RUN = "/ajax-api/2.0/mlflow/runs/get"
+
+# Where MLflow's dashboard keeps its theme in the browser's storage: "true" is dark.
+THEME_KEY = "_mlflow_dark_mode_toggle_enabled"
 
 SOCKET_FOLDER = "jupyter-server-proxy-"
 """Prefix of the name of the socket's folder, which jupyter-server-proxy uses as well."""

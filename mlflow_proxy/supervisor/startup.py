@@ -83,5 +83,5 @@ def naming_copies(failure: Failure, copies: tuple[str, ...]) -> Failure:
     for copy in copies:
         if copy not in failure.remedy and os.path.exists(copy):
             kept = f"The database as it was is kept at {copy}."
-            failure = replace(failure, remedy=f"{failure.remedy} {kept}")
+            failure = replace(failure, remedy=f"{failure.remedy}\n{kept}")
     return failure

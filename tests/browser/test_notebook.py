@@ -52,6 +52,7 @@ def test_a_cell_links_to_its_runs(lab: Lab, context: BrowserContext) -> None:
     dashboard = opened.value
     expect(dashboard.get_by_role("heading", name="the <second>")).to_be_visible()
     assert re.search(r"/mlflow/#/experiments/\d+/runs/\w+", dashboard.url)
+    expect(dashboard.get_by_role("link", name="Model registry")).to_be_visible()
     with context.expect_page() as opened:
         page.get_by_role("link", name="linked <from> a notebook").first.click()
     expect(opened.value.get_by_role("link", name="the <first>")).to_be_visible()

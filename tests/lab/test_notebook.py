@@ -23,8 +23,10 @@ data = [{"inputs": {"question": q}, "outputs": q} for q in ("a", "long")]
 result = mlflow.genai.evaluate(data=data, scorers=[is_long])
 print(result.run_id)
 """
-LINK = re.compile(r'"/mlflow/#/experiments/\d+/runs/(\w+)"')
-EVALUATION = re.compile(r'"/mlflow/#/experiments/\d+/evaluation-runs\?selectedRunUuid=(\w+)"')
+LINK = re.compile(r'"/mlflow/#/experiments/\d+/runs/(\w+)\?workflowType=machine_learning"')
+EVALUATION = re.compile(
+    r'"/mlflow/#/experiments/\d+/evaluation-runs\?selectedRunUuid=(\w+)&amp;workflowType=genai"'
+)
 FRAME = re.compile(r'src="/mlflow/static-files/[^"?]*\?([^"]*)"')
 
 Run = Callable[..., list[Printed]]

@@ -80,7 +80,7 @@ def missing_folder(folder: Path) -> None:
         (
             lambda _: importlib.import_module("MySQLdb"),
             "The Python package mysqlclient is missing: the module MySQLdb cannot be imported.",
-            f"Run: {sys.executable} -m pip install mysqlclient",
+            f"Run:\n    {sys.executable} -m pip install mysqlclient",
         ),
         (
             lambda _: sqlalchemy.create_engine("nonsense://host/database"),
@@ -143,7 +143,7 @@ def test_a_refused_file_store_has_its_migration_as_remedy() -> None:
     said = RuntimeError("set `MLFLOW_ALLOW_FILE_STORE=true` to opt out of this exception.")
     known = failures.explain(said, "file:///my%20work/runs").failure
     command = "mlflow migrate-filestore '--source=/my work/runs'"
-    assert f"{command} '--target=sqlite:////my work/mlflow.db' and" in known.remedy
+    assert f"{command} '--target=sqlite:////my work/mlflow.db'\nThen " in known.remedy
 
 
 def test_the_cause_of_an_error_is_explained() -> None:

@@ -8,7 +8,14 @@ import pytest
 
 from mlflow_proxy.server.middleware.page_policy import PagePolicy
 from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
-from mlflow_proxy.shared.addresses import ARTIFACT_FRAME, IDLE_HEADER, INPUT, RUN, TRACE_PAGE
+from mlflow_proxy.shared.addresses import (
+    ARTIFACT_FRAME,
+    IDLE_HEADER,
+    INPUT,
+    RUN,
+    THEME_KEY,
+    TRACE_PAGE,
+)
 from support.asgi import Recorder, ask
 
 DASHBOARD = b'<html><head><script src="static-files/main.js"></script></head></html>'
@@ -40,8 +47,10 @@ def test_the_scripts_get_their_addresses_as_data() -> None:
         "base": "./",
         "idle-header": IDLE_HEADER,
         "input": INPUT[1:],
+        "mode": "",
         "pause-after": "60",
         "run": RUN[1:],
+        "theme-key": THEME_KEY,
         "trace-page": TRACE_PAGE[1:],
         "watch-limit": "3600",
     }

@@ -112,7 +112,7 @@ def test_newer_database_is_not_changed(tmp_path: Path, older: bytes) -> None:
     with mlflow_of(tmp_path) as supervisor:
         status = failure(supervisor)
         assert f"(revision {NEWER}) is of a newer MLflow than this one" in status["reason"]
-        assert status["remedy"] == f"Run: {sys.executable} -m pip install --upgrade mlflow"
+        assert status["remedy"] == f"Run:\n    {sys.executable} -m pip install --upgrade mlflow"
         assert status["offer"] is None
         assert supervisor.repair("upgrade") == 409
     assert path.read_bytes() == before
@@ -155,7 +155,7 @@ def test_a_file_store_is_not_hidden_by_a_new_database(tmp_path: Path) -> None:
         assert f"former file store, {folder}/mlruns" in status["reason"]
         assert not (folder / "mlflow.db").exists()
 
-        command = status["remedy"].split("try again: ")[1].splitlines()[0]
+        command = status["remedy"].split("try again:\n    ")[1].splitlines()[0]
         assert command.startswith(f"{sys.executable} -m mlflow migrate-filestore ")
         subprocess.run(command, shell=True, check=True, cwd="/")
         supervisor.try_again()

@@ -107,7 +107,7 @@ def test_what_showing_a_tracking_server_needs_is_named(tmp_path: Path) -> None:
     with mlflow_of(tmp_path, python=python, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
         status = supervisor.wait_until("failed")
         packages = "aiohttp certifi starlette uvicorn"
-        assert status["remedy"] == f"Run: {shlex.quote(str(python))} -m pip install {packages}"
+        assert status["remedy"] == f"Run:\n    {shlex.quote(str(python))} -m pip install {packages}"
     site = next((python.parents[1] / "lib").glob("*/site-packages"))
     for each in packages.split():
         (site / f"{each}.py").touch()
@@ -168,7 +168,7 @@ def test_an_interpreter_that_cannot_be_run_is_explained(tmp_path: Path) -> None:
 
 def test_an_environment_without_a_fitting_mlflow_is_explained(tmp_path: Path) -> None:
     python = make_bare(tmp_path)
-    install = f"Run: '{python}' -m pip install "
+    install = f"Run:\n    '{python}' -m pip install "
     found = fail(tmp_path, python)
     assert found == (f"MLflow is not installed for {python}.", f"{install}mlflow")
     site = next((python.parents[1] / "lib").glob("*/site-packages"))

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.middleware import Middleware
 
 from mlflow_proxy.server.handover import Handover
+from mlflow_proxy.server.mode import CurrentMode
 from mlflow_proxy.server.store.opened_files import OpenedFiles
 
 from .artifact_frame import ArtifactFrame
@@ -41,6 +42,8 @@ class Application:
     """Files that it keeps open, and that the user may replace."""
     static_files: Middleware | None = None
     """What answers its static files, if they are elsewhere."""
+    mode: CurrentMode | None = None
+    """In which mode its dashboard starts; None: in MLflow's default."""
 
 
 def wrap(
@@ -73,7 +76,7 @@ def middlewares(
         Middleware(JupyterCredentials),
         Middleware(PagePolicy),
         Middleware(ArtifactFrame),
-        Middleware(Pages, idle_timeout=idle_timeout),
+        Middleware(Pages, idle_timeout=idle_timeout, mode=application.mode),
     ]
     if application.static_folder:
         result.append(Middleware(CompressedStaticFiles, folder=application.static_folder))

@@ -5,7 +5,7 @@ ships it, its links start at the root of the host.
 """
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mlflow_proxy.server.mode import CurrentMode
 from mlflow_proxy.shared import addresses
 from mlflow_proxy.shared.activity import ATTENDED
 from mlflow_proxy.shared.hub import is_on_hub
@@ -28,6 +29,8 @@ NAMES = (
     "artifact_frame.js",
     "trace_links.js",
     "functions.js",
+    "mode.js",
+    "theme.js",
 )
 # One function around all: they see each other's names, and MLflow's scripts do not.
 SCRIPTS = "\n".join(
@@ -48,8 +51,9 @@ WATCH_LIMIT = 3600.0  # seconds since the last input
 class Pages:
     """Inserts our scripts before all others of the two pages, and answers their requests."""
 
-    def __init__(self, app: ASGIApp, idle_timeout: float) -> None:
+    def __init__(self, app: ASGIApp, idle_timeout: float, mode: CurrentMode | None = None) -> None:
         self._app = app
+        self._mode = mode
         self._data = {
             "attended": f"{ATTENDED:g}",
             "artifact-frame": addresses.below(addresses.ARTIFACT_FRAME),
@@ -57,6 +61,7 @@ class Pages:
             "input": addresses.below(addresses.INPUT),
             "pause-after": f"{pause_after(idle_timeout):g}",
             "run": addresses.below(addresses.RUN),
+            "theme-key": addresses.THEME_KEY,
             "trace-page": addresses.below(addresses.TRACE_PAGE),
             "watch-limit": f"{WATCH_LIMIT:g}",
         }
@@ -71,24 +76,13 @@ class Pages:
             headers = MutableHeaders(raw=list(scope["headers"]))
             for name in CONDITIONS:
                 del headers[name]
-            change = partial(self._change, scope["path"], scope.get(NONCE, str))
+            mode = await self._mode() if self._mode else None
+            data = {**self._data, "mode": mode.value if mode else ""}
+            change = partial(_change, scope["path"], data, scope.get(NONCE, str))
             changing = rewriting(send, _forbid_caching, change)
             await self._app({**scope, "headers": headers.raw}, receive, changing)
         else:
             await self._app(scope, receive, send)
-
-    def _change(self, path: str, draw_nonce: Callable[[], str], page: bytes) -> bytes:
-        """Insert the scripts, allow the page's own, and make the links relative."""
-        nonce = draw_nonce()
-        base = "../" * (path.count("/") - 1) or "./"
-        data = {**self._data, "base": base}
-        attributes = "".join(f' data-{name}="{html.escape(data[name])}"' for name in data)
-        text = page.decode("utf-8").replace("<script", f'<script nonce="{nonce}"')
-        ours = f'<script nonce="{nonce}"{attributes}>{SCRIPTS}</script>'
-        text = text.replace("<head>", f"<head>{ours}", 1)
-        text = text.replace('<base href="/">', f'<base href="{base}">', 1)
-        absolute, relative = addresses.STATIC_FILES, addresses.below(addresses.STATIC_FILES)
-        return text.replace(f'src="{absolute}/', f'src="{relative}/').encode()
 
 
 def pause_after(idle_timeout: float) -> float:
@@ -96,6 +90,22 @@ def pause_after(idle_timeout: float) -> float:
     if not is_on_hub():
         return idle_timeout
     return min(PAUSE_AFTER_ON_HUB, idle_timeout or PAUSE_AFTER_ON_HUB)
+
+
+def _change(
+    path: str, data: Mapping[str, str], draw_nonce: Callable[[], str], page: bytes
+) -> bytes:
+    """Insert the scripts, allow the page's own, and make the links relative."""
+    nonce = draw_nonce()
+    base = "../" * (path.count("/") - 1) or "./"
+    pairs = {**data, "base": base}.items()
+    attributes = "".join(f' data-{name}="{html.escape(value)}"' for name, value in pairs)
+    text = page.decode("utf-8").replace("<script", f'<script nonce="{nonce}"')
+    ours = f'<script nonce="{nonce}"{attributes}>{SCRIPTS}</script>'
+    text = text.replace("<head>", f"<head>{ours}", 1)
+    text = text.replace('<base href="/">', f'<base href="{base}">', 1)
+    absolute, relative = addresses.STATIC_FILES, addresses.below(addresses.STATIC_FILES)
+    return text.replace(f'src="{absolute}/', f'src="{relative}/').encode()
 
 
 def _forbid_caching(headers: MutableHeaders) -> bool:

@@ -5,6 +5,7 @@ MLflow itself is not imported, unless one of its plugins makes the credentials (
 
 import asyncio
 import socket
+from functools import partial
 
 from mlflow_proxy.server.errors import StartError
 from mlflow_proxy.server.reporter import Reporter
@@ -29,8 +30,9 @@ def run(reporter: Reporter, uri: str, listener: socket.socket, idle_timeout: flo
         from mlflow_proxy.server.handover import Handover
         from mlflow_proxy.server.middleware import Application, wrap
         from mlflow_proxy.server.middleware.use_tracker import LastUse
+        from mlflow_proxy.server.mode import CurrentMode
 
-        from . import checks
+        from . import checks, contents
         from .address import ServerAddress
         from .client import Client
         from .proxy import RemoteProxy
@@ -52,5 +54,9 @@ def run(reporter: Reporter, uri: str, listener: socket.socket, idle_timeout: flo
     proxy = RemoteProxy(client)
     static_files = Middleware(RemoteStaticFiles, server=proxy, address=str(address))
     last_use, handover = LastUse(), Handover(reporter.send)
-    app = wrap(Application(proxy, static_files=static_files), last_use, idle_timeout)
+    mode = CurrentMode(
+        partial(contents.find, client), timeout=contents.TIMEOUT, max_age=contents.MAX_AGE
+    )
+    application = Application(proxy, static_files=static_files, mode=mode)
+    app = wrap(application, last_use, idle_timeout)
     serve.run(app, listener, handover, last_use, idle_timeout)

@@ -9,7 +9,7 @@ import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
-from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.server.errors import COMMAND, StartError
 
 MODULES = ("aiohttp", "certifi", "starlette", "uvicorn")
 OLDEST_AIOHTTP = (3, 12)
@@ -29,7 +29,7 @@ def check() -> None:
     if needed:
         raise StartError(
             f"{sys.executable} (c.MLflowProxy.python) lacks {what}.",
-            f"Run: {shlex.join([sys.executable, '-m', 'pip', 'install', *needed])}",
+            f"Run:{COMMAND}{shlex.join([sys.executable, '-m', 'pip', 'install', *needed])}",
         )
 
 

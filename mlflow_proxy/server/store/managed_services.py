@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.server.errors import COMMAND, StartError
 from mlflow_proxy.shared.passwords import mask_uri
 
 AZURE = re.compile(
@@ -69,6 +69,5 @@ def _sagemaker(arn: str) -> str:
         return "Open it from SageMaker Studio."
     options = ["--tracking-server-name", found["name"], "--region", found["region"]]
     command = ["aws", "sagemaker", "create-presigned-mlflow-tracking-server-url", *options]
-    return (
-        f"Open it from SageMaker Studio, or by the address that this prints:\n{shlex.join(command)}"
-    )
+    how = "Open it from SageMaker Studio, or by the address that this prints:"
+    return f"{how}{COMMAND}{shlex.join(command)}"

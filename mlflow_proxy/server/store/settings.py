@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlflow_proxy.server import failures
-from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.server.errors import COMMAND, StartError
 from mlflow_proxy.shared import file_store, stores
 from mlflow_proxy.shared.passwords import mask_uri
 
@@ -147,8 +147,7 @@ def check_file_store_beside(database: Path) -> None:
         raise StartError(
             f"The runs of this folder are in MLflow's former file store, {folder}, "
             f"which a new database would hide.",
-            f"Migrate them, which leaves {folder.name} as it is, and try again: "
-            f"{command}\n"
+            f"Migrate them, which leaves {folder.name} as it is, and try again:{COMMAND}{command}\n"
             f"Or, to use the file store as it is, start Jupyter with {file_store.ALLOWED}=true "
             "in its environment.",
         )

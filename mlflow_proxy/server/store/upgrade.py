@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mlflow_proxy.server import failures
-from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.server.errors import COMMAND, StartError
 from mlflow_proxy.shared.offers import Offer, Repair
 from mlflow_proxy.shared.revisions import Revisions
 from mlflow_proxy.shared.stores import sqlite_path
@@ -116,7 +116,7 @@ def _upgrade(uri: str, copy: Path | None, upgrade_database: Callable[[str], None
             command = shlex.join(["cp", str(copy), str(path)])
             remedy = (
                 f"The database as it was is kept at {copy}. To go back to it, "
-                f"end what uses the database and run: {command}"
+                f"end what uses the database and run:{COMMAND}{command}"
             )
         why = failures.explain(error, shown(uri)).failure.reason
         raise StartError(f"The upgrade of {shown(uri)} has failed: {why}", remedy) from error

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import quote
 
 from mlflow_proxy.shared import addresses
 from mlflow_proxy.shared.headers import FRAME_OPTIONS
@@ -21,6 +22,7 @@ from .http import Request, Response
 from .static_files import dashboard, static_file
 
 PAGES = Path(__file__).parent / "pages"
+FAILED_TITLE = "MLflow could not start"
 PAGE_ADDRESSES = {
     "status": addresses.STATUS,
     "start": addresses.START,
@@ -107,10 +109,17 @@ def page(request: Request, status: Status) -> Response:
     """Show a person the progress of the start, or why it failed."""
     nonce = os.urandom(16).hex()
     shown = _report(status)
+    icons = _icons()
+    is_failed = status.state is State.FAILED
     text = Template(_read("page.html")).substitute(
         nonce=nonce,
+        title=FAILED_TITLE if is_failed else "MLflow",
+        favicon=html.escape(icons["failed" if is_failed else "plain"]),
+        icons=_for_script(icons),
+        theme=_read("theme.js"),
+        theme_key=addresses.THEME_KEY,
         style=_read("page.css"),
-        script=_read("page.js"),
+        script=_read("texts.js") + _read("page.js"),
         icon=icon().read_text(encoding="utf-8"),
         state=shown["state"],
         reason=html.escape(shown["reason"]),
@@ -125,6 +134,16 @@ def page(request: Request, status: Status) -> Response:
         FRAME_OPTIONS,
     )
     return Response(HTTPStatus.OK, text.encode(), "text/html; charset=utf-8", headers)
+
+
+def _icons() -> dict[str, str]:
+    """The icon of the page's tab, as addresses: a plain one, and one for a failure."""
+    plain = icon().read_text(encoding="utf-8")
+    failed = plain.replace("</svg>", f"{_read('failed_mark.svg')}</svg>")
+    return {
+        name: f"data:image/svg+xml,{quote(svg)}"
+        for name, svg in (("plain", plain), ("failed", failed))
+    }
 
 
 def _addresses(request: Request) -> dict[str, str]:

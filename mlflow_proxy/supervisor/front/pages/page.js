@@ -12,11 +12,14 @@ const RETRY_INTERVAL = 2000; // milliseconds after a failed request, e.g. withou
 // this page to the last of them. A hub's proxy counts each request as activity, so they must end.
 const WATCH_INTERVAL = 10_000;
 const WATCH_TIME = 600_000;
+const SHOWN_TIME = 500; // milliseconds that a start is shown at least
 
 let preloaded = false;
 let watch; // timer of the next status request after a failure
 let arrived = Date.now();
 let offer = null; // the repair that the page shows
+let isTrying = false; // whether the user has pressed "Try again", and the start has not ended
+const icons = JSON.parse(element("icons").textContent);
 
 // Jupyter's XSRF token, which a page of another user cannot read.
 function headers() {
@@ -31,6 +34,10 @@ function show(report) {
     location.reload();
     return;
   }
+  if (report.state === "failed" && isTrying) {
+    isTrying = false;
+    setText("trouble", `Tried again at ${new Date().toLocaleTimeString()}, and it failed.`);
+  }
   const percent = Math.round(100 * report.progress);
   const bar = element("bar");
   bar.setAttribute("aria-valuenow", percent);
@@ -39,28 +46,15 @@ function show(report) {
   setText("text", report.text);
   setText("seconds", `${Math.floor(report.seconds)} s`);
   setLinked("reason", report.reason);
-  setLinked("remedy", report.remedy);
+  showRemedy(report.remedy);
   showOffer(report.offer);
+  showInTab(report);
   showLog(report.log);
 }
 
 function setText(id, text) {
   // A screen reader repeats a text that is set again.
   if (element(id).textContent !== text) element(id).textContent = text;
-}
-
-// An address in a text is a link: of a server that wants a login, say.
-function setLinked(id, text) {
-  const parts = text.split(/(https?:\/\/[^\s<>]+[^\s<>.,;:)])/);
-  const links = element(id).querySelectorAll("a").length;
-  if (element(id).textContent === text && links === (parts.length - 1) / 2) return;
-  element(id).replaceChildren(...parts.map((part, at) => (at % 2 ? linkTo(part) : part)));
-}
-
-function linkTo(address) {
-  const link = document.createElement("a");
-  Object.assign(link, { href: address, target: "_blank", rel: "noreferrer", textContent: address });
-  return link;
 }
 
 function showOffer(offered) {
@@ -78,6 +72,15 @@ function showOffer(offered) {
     ? `The database is copied first, to ${offer.copies.join(" and ")}`
     : "The database is not copied first: make sure that there is a backup.");
   setText("warning", offer.warning);
+}
+
+function showInTab(report) {
+  const isFailed = report.state === "failed";
+  const title = isFailed ? element("failed-title").textContent : "MLflow";
+  if (document.title !== title) document.title = title;
+  const icon = document.querySelector("link[rel=icon]");
+  const address = isFailed ? icons.failed : icons.plain;
+  if (icon.href !== address) icon.href = address;
 }
 
 function showLog(lines) {
@@ -131,7 +134,8 @@ function followLater(wait) {
 async function act(address) {
   const buttons = [element("again"), element("repair"), element("decline")];
   buttons.forEach((button) => { button.disabled = true; });
-  setText("trouble", "");
+  isTrying = address === addresses.start;
+  setText("trouble", isTrying ? "Trying again…" : "");
   arrived = Date.now();
   try {
     const answer = await fetch(address, {
@@ -142,8 +146,10 @@ async function act(address) {
     if (answer.status === 404) location.reload(); // MLflow is ready already
     if (!answer.ok) throw new Error(answer.statusText);
     show(await answer.json());
-    follow();
+    // A start that fails at once must not look as if nothing had happened.
+    setTimeout(follow, SHOWN_TIME);
   } catch {
+    isTrying = false;
     setText("trouble", "The request failed; try again.");
   }
   buttons.forEach((button) => { button.disabled = false; });

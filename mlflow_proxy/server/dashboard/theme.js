@@ -1,0 +1,30 @@
+// Part of the dashboard's page, before MLflow's own scripts. Until these have drawn the page, the browser
+// shows an empty one, which is white. Where MLflow is going to be dark, the empty page is dark as well.
+"use strict";
+
+(() => {
+  const { base, themeKey, tracePage } = document.currentScript.dataset;
+  // The trace page has no theme of its own.
+  if (location.pathname === new URL(tracePage, new URL(base, location.href)).pathname) return;
+  const DARK = "#11171c"; // MLflow's background, and that of the loading page
+  let stored = null;
+  try {
+    stored = localStorage.getItem(themeKey);
+  } catch {
+    // The browser forbids storage.
+  }
+  const prefersDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  if (stored === null ? !prefersDark : stored !== "true") return;
+
+  const { style } = document.documentElement;
+  style.colorScheme = "dark";
+  style.backgroundColor = DARK;
+
+  // MLflow sets a class of the body to its theme, also when the user changes that.
+  const observer = new MutationObserver(() => {
+    if (!document.body?.classList.length) return;
+    observer.disconnect();
+    style.colorScheme = style.backgroundColor = "";
+  });
+  observer.observe(document, { subtree: true, childList: true, attributeFilter: ["class"] });
+})();

@@ -1,0 +1,150 @@
+"""The dashboard starts in the mode of the user's work, unless the user has chosen one."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from mlflow_proxy.shared.addresses import THEME_KEY
+from support.browser import chromium, picture
+from support.dashboard import Dashboard, log_in
+from support.lab import Lab, lab_server
+
+pytestmark = pytest.mark.browser
+KEY = "mlflow.workflowType_v1"
+DARK = "rgb(17, 23, 28)"
+OF_GENAI = re.compile("^(Prompts|AI Registry)$")  # in the navigation; the second from 3.18
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def mode_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A Lab whose store has what this file's tests log, in their order."""
+    with lab_server(tmp_path_factory.mktemp("lab"), program="server") as lab:
+        lab.wait_until("ready")
+        yield lab
+
+
+def log_run(lab: Lab, name: str) -> str:
+    """Log a run with a metric to the experiment "house prices"; returns its id."""
+    search = {"filter": "name = 'house prices'", "max_results": 1}
+    found = lab.api("experiments/search", search).get("experiments")
+    created = found[0] if found else lab.api("experiments/create", {"name": "house prices"})
+    now = int(time.time() * 1000)
+    run = {"experiment_id": created["experiment_id"], "run_name": name, "start_time": now}
+    run_id: str = lab.api("runs/create", run)["run"]["info"]["run_id"]
+    metric = {"run_id": run_id, "key": "loss", "value": 1, "timestamp": now, "step": 0}
+    lab.api("runs/log-metric", metric)
+    return run_id
+
+
+def log_traces(lab: Lab, count: int) -> None:
+    """Log traces to the default experiment."""
+    place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}
+    for _ in range(count):
+        info = {
+            "trace_id": f"tr-{uuid.uuid4().hex}",
+            "trace_location": place,
+            "request_time": "2026-01-01T00:00:00Z",
+            "state": "OK",
+        }
+        path = "/api/3.0/mlflow/traces"
+        lab.post(path, json={"trace": {"trace_info": info}}).raise_for_status()
+
+
+def switch(page: Page, name: str) -> None:
+    page.get_by_text(name, exact=True).first.click()
+
+
+def expect_training(page: Page) -> None:
+    """The navigation has an entry of this mode alone."""
+    expect(page.get_by_role("link", name="Model registry")).to_be_visible()
+    expect(page.get_by_role("link", name=OF_GENAI)).to_have_count(0)
+
+
+def expect_genai(page: Page) -> None:
+    expect(page.get_by_role("link", name=OF_GENAI).first).to_be_visible()
+    expect(page.get_by_role("link", name="Model registry")).to_have_count(0)
+
+
+def test_a_click_leads_to_the_users_work_and_a_choice_stays(
+    mode_lab: Lab, browser: Browser
+) -> None:
+    context = log_in(browser, mode_lab)
+    dashboard = Dashboard(context.new_page(), mode_lab)
+    page = dashboard.page
+    dashboard.open("")
+    expect_training(page)  # nothing is logged yet
+    run_id = log_run(mode_lab, "forest")
+    page.reload()
+    page.get_by_role("link", name="house prices").first.click()
+    dashboard.expect_rows(["forest"])
+    picture(page, "mode-training")
+    assert page.evaluate("key => localStorage.getItem(key)", KEY) == '"machine_learning"'
+    assert page.evaluate("Object.keys(localStorage)").count(KEY) == 0  # not stored
+
+    dashboard.open("experiments")
+    switch(page, "GenAI")
+    expect_genai(page)
+    page.reload()
+    expect_genai(page)
+    assert page.evaluate("Object.keys(localStorage)").count(KEY) == 1
+    experiment = dashboard.experiment("house prices")
+    page.goto("about:blank")
+    dashboard.open(f"experiments/{experiment}/runs/{run_id}?workflowType=machine_learning")
+    expect(page.get_by_role("heading", name="forest")).to_be_visible()
+    context.close()
+
+
+def test_traces_are_shown_where_they_are_more_than_the_runs(
+    mode_lab: Lab, browser: Browser
+) -> None:
+    run_id = log_run(mode_lab, "boosting")
+    log_traces(mode_lab, 4)
+    context = log_in(browser, mode_lab)
+    dashboard = Dashboard(context.new_page(), mode_lab)
+    page = dashboard.page
+    dashboard.open("")
+    expect_genai(page)
+
+    # The link below a cell leads to the page of a run, not to the list of evaluations.
+    page.goto("about:blank")
+    experiment = dashboard.experiment("house prices")
+    dashboard.open(f"experiments/{experiment}/runs/{run_id}?workflowType=machine_learning")
+    expect(page.get_by_role("heading", name="boosting")).to_be_visible()
+    expect_training(page)
+
+    page.goto("about:blank")
+    dashboard.open("experiments")
+    switch(page, "Model training")
+    expect_training(page)
+    page.reload()
+    expect_training(page)
+    context.close()
+
+
+def test_the_page_is_dark_before_mlflow_has_drawn_it(mode_lab: Lab, browser: Browser) -> None:
+    context = log_in(browser, mode_lab)
+    page = Dashboard(context.new_page(), mode_lab).page
+    background = "getComputedStyle(document.documentElement).backgroundColor"
+    page.route("**/static/js/main.*", lambda route: route.abort())
+    page.goto(mode_lab.mlflow_url)
+    assert page.evaluate(background) != DARK  # the browser's theme is light
+    page.evaluate("key => localStorage.setItem(key, 'true')", THEME_KEY)
+    page.reload()
+    assert page.evaluate(background) == DARK
+    page.unroute("**/static/js/main.*")
+    page.reload()
+    expect(page.locator("body.dark-mode")).to_be_attached()
+    assert page.evaluate("document.documentElement.style.backgroundColor") == ""
+    context.close()
