@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.server.local import find_mlflow
+from mlflow_proxy.server.installation import find_mlflow
 from mlflow_proxy.server.middleware.artifact_uris import API_PATH
 from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
 from mlflow_proxy.server.middleware.sandbox import ARTIFACT_PATH
@@ -127,7 +127,7 @@ def test_the_revisions_are_those_that_alembic_finds() -> None:
     run("""
 from alembic.script import ScriptDirectory
 from mlflow.store.db.utils import _get_alembic_config
-from mlflow_proxy.server.local import find_mlflow
+from mlflow_proxy.server.installation import find_mlflow
 from mlflow_proxy.shared.revisions import Revisions
 script = ScriptDirectory.from_config(_get_alembic_config(""))
 revisions = Revisions.of(find_mlflow())
@@ -141,7 +141,7 @@ def test_a_new_database_has_the_tables_that_are_read(tmp_path: Path) -> None:
         """
 import sqlite3
 from pathlib import Path
-from mlflow_proxy.server.local import find_mlflow
+from mlflow_proxy.server.installation import find_mlflow
 from mlflow_proxy.server.store import database
 from mlflow_proxy.shared import sqlite_creation as creation
 from mlflow_proxy.shared.revisions import Revisions
