@@ -13,6 +13,11 @@ NAME = "mlflow"
 DASHBOARD_URL = "MLFLOW_PROXY_DASHBOARD_URL"
 FRAMES = "MLFLOW_PROXY_FRAMES"
 
+# Environment variables of the MLflow process: the address for the user's own processes, which its
+# jobs use, and the credential for it.
+LOCAL_URL = "MLFLOW_PROXY_LOCAL_URL"
+LOCAL_CREDENTIAL = "MLFLOW_PROXY_LOCAL_CREDENTIAL"
+
 # The supervisor's endpoints. The MLflow process answers `STATUS` too, once it is ready.
 STATUS = "/_proxy/status"
 START = "/_proxy/start"
@@ -43,6 +48,9 @@ RUN = "/ajax-api/2.0/mlflow/runs/get"
 
 SOCKET_FOLDER = "jupyter-server-proxy-"
 """Prefix of the name of the socket's folder, which jupyter-server-proxy uses as well."""
+
+JOBS_FOLDER = "jobs"
+"""Name of the folder, beside the socket, of the files of MLflow's jobs."""
 
 LOG_NAME = re.compile(r"mlflow-proxy-(?P<pid>\d+)\.log(\.1)?")
 """Name of a log or of its predecessor, in Jupyter's runtime folder."""

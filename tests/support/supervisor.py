@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -149,10 +149,12 @@ def command_of(behaviour: str, folder: Path) -> list[str]:
 
 
 @contextmanager
-def mlflow_of(folder: Path, *launcher: str, **variables: str) -> Iterator[Supervisor]:
+def mlflow_of(
+    folder: Path, *launcher: str, options: Sequence[str] = (), **variables: str
+) -> Iterator[Supervisor]:
     """Run a supervisor of MLflow itself on `folder`, with `mlflow.db` in it or another store.
 
-    `launcher` is a command prefix that execs its arguments.
+    `launcher` is a command prefix that execs its arguments; `options` are the MLflow process's.
     """
     store = variables.get("MLFLOW_BACKEND_STORE_URI", f"sqlite:///{folder}/mlflow.db")
     stores = {
@@ -168,6 +170,7 @@ def mlflow_of(folder: Path, *launcher: str, **variables: str) -> Iterator[Superv
         f"--root-dir={folder}",
         f"--python={sys.executable}",
         "--start-timeout=120",
+        *(f"--mlflow-option={option}" for option in options),
     ]
     env = environment(home, {**stores, **variables})
     with _running_on(new_socket(), command, home, env) as supervisor:
