@@ -21,7 +21,7 @@ from .periodic import PeriodicTasks
 from .runner import JobRunner
 
 SETTLE = 5.0  # seconds for the page that has started MLflow to load, before jobs use the processor
-INTERVAL = 30.0  # seconds between reports of use, and between looks at the periodic tasks
+INTERVAL = 15.0  # seconds between reports of use, and between looks at the periodic tasks
 
 _logger = logging.getLogger(__name__)
 
@@ -36,10 +36,13 @@ def running(settings: StoreSettings, listener: socket.socket, last_use: LastUse)
     shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
     address = LocalAddress.from_environment()
     runner = JobRunner(has_ended=lambda: last_use.record(0.0))
-    last_use.is_busy = lambda: runner.is_busy
+    has_looked = threading.Event()
+    # Until then, a job may be there that goes on.
+    last_use.is_busy = lambda: runner.is_busy or not has_looked.is_set()
     mlflow_jobs.install(runner, folder)
     mlflow_jobs.set_environment(address, settings.default_artifact_root)
-    threading.Thread(target=_keep, args=(runner, address, time.time()), daemon=True).start()
+    arguments = (runner, address, time.time(), has_looked)
+    threading.Thread(target=_keep, args=arguments, daemon=True).start()
     try:
         yield
     finally:
@@ -48,10 +51,16 @@ def running(settings: StoreSettings, listener: socket.socket, last_use: LastUse)
             end_process_group()
 
 
-def _keep(runner: JobRunner, address: LocalAddress | None, started: float) -> None:
+def _keep(
+    runner: JobRunner,
+    address: LocalAddress | None,
+    started: float,
+    has_looked: threading.Event,
+) -> None:
     """Resume jobs, submit periodic ones, and let Jupyter know while some run."""
     time.sleep(SETTLE)
     _logging_errors(lambda: mlflow_jobs.resume_unfinished(started))
+    has_looked.set()
     tasks = PeriodicTasks()
     while True:
         _logging_errors(tasks.run)

@@ -1,8 +1,11 @@
 """Runs jobs in threads of this process, as many of each kind at once as it allows."""
 
+import logging
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
+
+_logger = logging.getLogger(__name__)
 
 Run = Callable[[], float | None]
 """Runs a job to its end; returns the seconds after which to run it again, or None."""
@@ -40,13 +43,10 @@ class JobRunner:
 
     def _work(self, kind: str, limit: int) -> None:
         while run := self._next(kind):
-            delay: float | None = None
-            try:
-                delay = run()
-            finally:
-                if delay is None:
-                    self._finish()
-            if delay is not None:
+            delay = _result_of(run)
+            if delay is None:
+                self._finish()
+            else:
                 again = threading.Timer(delay, self._enqueue, (kind, limit, run))
                 again.daemon = True
                 again.start()
@@ -62,3 +62,11 @@ class JobRunner:
         with self._lock:
             self._unfinished -= 1
         self._has_ended()
+
+
+def _result_of(run: Run) -> float | None:
+    try:
+        return run()
+    except Exception:
+        _logger.exception("A job could not be run")
+        return None
