@@ -32,8 +32,8 @@ def running(settings: StoreSettings, listener: socket.socket, last_use: LastUse)
 
     Their files are in the private folder of `listener`.
     """
-    folder = Path(listener.getsockname()).parent / JOBS_FOLDER
-    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+    # An earlier MLflow process may still complete its requests, and then removes its own files.
+    folder = Path(listener.getsockname()).parent / JOBS_FOLDER / str(os.getpid())
     address = LocalAddress.from_environment()
     runner = JobRunner(has_ended=lambda: last_use.record(0.0))
     has_looked = threading.Event()
@@ -46,9 +46,9 @@ def running(settings: StoreSettings, listener: socket.socket, last_use: LastUse)
     try:
         yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
         if runner.is_busy:
             end_process_group()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _keep(

@@ -59,7 +59,7 @@ def install(runner: JobRunner, folder: Path) -> None:
 
 
 def _temporary_folder(parent: Path) -> "tempfile.TemporaryDirectory[str]":
-    parent.mkdir(mode=0o700, exist_ok=True)
+    parent.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryDirectory(dir=parent)
 
 

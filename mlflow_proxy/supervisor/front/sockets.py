@@ -39,7 +39,7 @@ def listen(path: Path) -> Iterator[socket.socket]:
             yield listener
         finally:
             _remove_socket(path)
-            # An MLflow that was killed has left it.
+            # MLflow processes that were killed have left files there.
             shutil.rmtree(path.parent / JOBS_FOLDER, ignore_errors=True)
 
 
