@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 import mlflow
 from mlflow.entities import GatewayEndpointModelConfig, GatewayModelLinkageType
 from mlflow.genai.judges import make_judge
-from mlflow.genai.scorers import ScorerSamplingConfig
 from mlflow.tracking._tracking_service.utils import _get_store
+
+DIRECT = "openai:/gpt-4o-mini"
 
 
 def create_endpoint(api_base: str) -> None:
@@ -37,14 +37,14 @@ def create_endpoint(api_base: str) -> None:
     store.create_gateway_endpoint(name="chat", model_configs=[linked], usage_tracking=False)
 
 
-def judge_of(model: str) -> Any:
-    """A judge that asks `model`."""
-    return make_judge(
-        name="polite",
-        instructions="Is {{ outputs }} polite?",
-        model=model,
-        feedback_value_type=bool,
+def judge_of(model: str) -> str:
+    """A judge that asks `model`, as the dashboard sends it."""
+    instructions = "Is {{ outputs }} polite?"
+    judge = make_judge(
+        name="polite", instructions=instructions, model=DIRECT, feedback_value_type=bool
     )
+    # MLflow 3.10 makes a judge of the gateway only where LiteLLM is installed.
+    return json.dumps(judge.model_dump()).replace(DIRECT, model)
 
 
 experiment_id = mlflow.set_experiment("chats").experiment_id
@@ -53,10 +53,7 @@ with mlflow.start_span("chat") as span:
     span.set_outputs({"answer": "With pleasure."})
 mlflow.flush_trace_async_logging()
 create_endpoint(sys.argv[1])
-on = judge_of("gateway:/chat").register(experiment_id=experiment_id)
-on.start(experiment_id=experiment_id, sampling_config=ScorerSamplingConfig(sample_rate=1.0))
-judges = {
-    kind: json.dumps(judge_of(model).model_dump())
-    for kind, model in (("direct", "openai:/gpt-4o-mini"), ("gateway", "gateway:/chat"))
-}
+judges = {"direct": judge_of(DIRECT), "gateway": judge_of("gateway:/chat")}
+_get_store().register_scorer(experiment_id, "polite", judges["gateway"])
+_get_store().upsert_online_scoring_config(experiment_id, "polite", sample_rate=1.0)
 print(json.dumps({"experiment_id": experiment_id, "trace_id": span.trace_id, "judges": judges}))

@@ -154,7 +154,6 @@ def resume_unfinished(before: float) -> None:
 
     status = [JobStatus[name].to_int() for name in UNFINISHED if name in JobStatus.__members__]
     if finds("jobs", "status", lambda column: column.in_(status)):
-        _logger.info("Jobs that were stopped go on")
         utils._enqueue_unfinished_jobs(int(before * 1000))
 
 
