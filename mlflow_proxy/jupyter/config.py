@@ -16,6 +16,7 @@ from mlflow_proxy.shared import file_store, stores
 from .texts import checked_text
 
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+NO = ("false", "0")  # values of MLflow's variables
 
 
 class MLflowProxy(LoggingConfigurable):
@@ -71,6 +72,17 @@ class MLflowProxy(LoggingConfigurable):
         with another MLflow or with mlflow-skinny, and webhooks. "auto": "server" where the database
         holds experiments whose artifacts only MLflow's server can reach, as those of an earlier
         `mlflow ui`, else "database".
+        """,
+    ).tag(config=True)
+
+    job_execution = Bool(
+        help="""
+        Run MLflow's background jobs: LLM judges, evaluations and issue detection that are started
+        in the dashboard, judges that evaluate new traces, prompt optimization. They cost nothing
+        until there is one; each is a process that ends with its job. A running job is use of
+        MLflow. They need a database as the store; a tracking server runs its own.
+
+        Default: `$MLFLOW_SERVER_ENABLE_JOB_EXECUTION`, else True.
         """,
     ).tag(config=True)
 
@@ -160,6 +172,10 @@ class MLflowProxy(LoggingConfigurable):
     @default("default_artifact_root")
     def _default_default_artifact_root(self) -> str:
         return self._folder(os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"))
+
+    @default("job_execution")
+    def _default_job_execution(self) -> bool:
+        return os.environ.get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "").lower() not in NO
 
     @validate("backend_store_uri", "registry_store_uri")
     def _validate_store_uri(self, proposal: dict[str, Any]) -> str:

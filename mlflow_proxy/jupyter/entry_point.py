@@ -15,12 +15,20 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server_proxy.config import ServerProcess
 from traitlets import Union
 
-from mlflow_proxy.shared.addresses import BAD_SETTINGS, SOCKET_FOLDER, log_name
+from mlflow_proxy.shared import stores
+from mlflow_proxy.shared.addresses import (
+    BAD_SETTINGS,
+    LOCAL_CREDENTIAL,
+    LOCAL_URL,
+    SOCKET_FOLDER,
+    log_name,
+)
 from mlflow_proxy.shared.icon import icon
 
 from . import framing, kernels
 from .config import MLflowProxy
 from .last_activity import counts_as_activity
+from .local_address import LocalAddress, without_proxy
 from .settings import settings
 
 # The supervisor answers its first request within a fraction of a second, more on an overloaded
@@ -29,15 +37,23 @@ SUPERVISOR_TIMEOUT = 60  # seconds
 MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes, see unix(7)
 
 
-def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
-    """The entry for jupyter-server-proxy's `ServerProcess`, by default from `settings()`."""
+def server_process(
+    config: MLflowProxy | None = None, address: LocalAddress | None = None
+) -> dict[str, Any]:
+    """The entry for jupyter-server-proxy's `ServerProcess`, by default from `settings()`.
+
+    `address` is MLflow's for its own jobs; None: the extension is not there to serve one.
+    """
     config = config or settings()
+    variables = environment(config)
+    if address is not None:
+        variables.update(jobs_environment(config, address))
     return {
         "command": [
             *(_literal(part) for part in supervisor_command(config)),
             "--unix-socket={unix_socket}",
         ],
-        "environment": {_literal(k): _literal(v) for k, v in environment(config).items()},
+        "environment": {_literal(k): _literal(v) for k, v in variables.items()},
         "unix_socket": unix_socket(),
         "timeout": SUPERVISOR_TIMEOUT,
         # A dashboard inside JupyterLab is a frame.
@@ -95,6 +111,7 @@ def supervisor_command(config: MLflowProxy) -> list[str]:
         f"--start-timeout={config.start_timeout:g}",
         f"--mlflow-option=--idle-timeout={config.idle_timeout:g}",
         *(f"--mlflow-variable={name}" for name in config.environment),
+        *(["--mlflow-option=--job-execution"] if config.job_execution else []),
     ]
 
 
@@ -118,6 +135,14 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         "MLFLOW_ARTIFACTS_DESTINATION": kernels.artifacts_destination(config),
         BAD_SETTINGS: " ".join(config.bad_values.values()),
     }
+
+
+def jobs_environment(config: MLflowProxy, address: LocalAddress) -> dict[str, str]:
+    """What MLflow's jobs need to reach MLflow, and for Jupyter to see that they run."""
+    if not config.job_execution or stores.has_server(config.backend_store_uri):
+        return {}
+    variables = {LOCAL_URL: address.url, LOCAL_CREDENTIAL: address.credential}
+    return {**without_proxy({**os.environ, **config.environment}), **variables}
 
 
 def _headers() -> Mapping[str, str]:

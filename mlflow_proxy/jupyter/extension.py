@@ -13,6 +13,7 @@ from . import kernel_environment
 from .config import MLflowProxy
 from .entry_point import log_file, server_process
 from .handler import streaming_handler
+from .local_address import LocalAddress
 from .prestart import schedule
 from .settings import settings
 from .supervisor_process import SupervisorProcess
@@ -35,16 +36,16 @@ def load(server_app: ServerApp) -> None:
     server_app.log.info(
         "MLflow is at %s%s/, its log will be %s", server_app.base_url, NAME, log_file()
     )
-    process = add_route(config, server_app)  # MLflow inherits the environment as the user set it
+    address = add_route(config, server_app)  # MLflow inherits the environment as the user set it
     if unknown := OF_KERNELS & config.bad_values.keys():
         what = "Kernels are given no store until %s can be used"
         server_app.log.warning(what, " and ".join(sorted(unknown)))
     elif config.export_tracking_uri:
-        kernel_environment.export(config, server_app, process)
+        kernel_environment.export(config, server_app, address)
 
 
-def add_route(config: MLflowProxy, server_app: ServerApp) -> SupervisorProcess | None:
-    """Serve `/mlflow/` with the streaming handler; returns the process behind it.
+def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress | None:
+    """Serve `/mlflow/` with the streaming handler; returns its address for the user's processes.
 
     Unless Jupyter's configuration overrides it: then that is used, and None returned.
 
@@ -55,11 +56,12 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> SupervisorProcess |
     if any(server.name == NAME for server in servers):
         server_app.log.info("c.ServerProxy.servers has an entry %r, which is used as it is", NAME)
         return None
-    handler, arguments = streaming_handler(NAME, server_process(config))
-    address = re.escape(url_path_join(server_app.base_url, NAME))
-    route = url(f"{address}/(.*)", handler, arguments)
+    address = LocalAddress(server_app)
+    handler, arguments = streaming_handler(NAME, server_process(config, address))
+    path = re.escape(url_path_join(server_app.base_url, NAME))
+    route = url(f"{path}/(.*)", handler, arguments)
     server_app.web_app.default_router.rules.insert(0, route)
-    process = SupervisorProcess(server_app, handler, arguments)
+    address.process = SupervisorProcess(server_app, handler, arguments)
     if config.prestart:
-        schedule(server_app, process)
-    return process
+        schedule(server_app, address.process)
+    return address

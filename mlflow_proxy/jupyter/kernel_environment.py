@@ -12,7 +12,6 @@ from mlflow_proxy.shared.addresses import DASHBOARD_URL, FRAMES, NAME
 from . import framing, kernels
 from .config import MLflowProxy
 from .local_address import LocalAddress, without_proxy
-from .supervisor_process import SupervisorProcess
 
 MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store has been migrated
 
@@ -22,10 +21,10 @@ MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store
 HOST_ADDRESSED_SCHEMES = "ftp,sftp,hdfs,viewfs,http,https,mlflow-artifacts,r2,b2,abfss"
 
 
-def export(config: MLflowProxy, server_app: ServerApp, process: SupervisorProcess | None) -> None:
+def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress | None) -> None:
     """Put the store into this process's environment, which kernels and terminals inherit.
 
-    `process` runs MLflow; None: Jupyter's configuration has another way of its own.
+    `address` is MLflow's; None: Jupyter's configuration runs MLflow in another way of its own.
     """
     store = store_of_kernels(config)
     chosen = config.decided(os.environ.get("MLFLOW_TRACKING_URI"))
@@ -37,8 +36,8 @@ def export(config: MLflowProxy, server_app: ServerApp, process: SupervisorProces
         return
     if config.decided(os.environ.get("MLFLOW_REGISTRY_URI")) == config.registry_store_uri:
         del os.environ["MLFLOW_REGISTRY_URI"]  # the decided one is exported where it is needed
-    if process is not None and kernels.use_server(config):
-        exported = address_environment(LocalAddress(server_app, process))
+    if address is not None and kernels.use_server(config):
+        exported = address_environment(address)
         warn_of_other_credentials(server_app)
     else:
         exported = store_environment(config, store)

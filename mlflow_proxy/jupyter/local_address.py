@@ -1,4 +1,4 @@
-"""An HTTP address of MLflow for the user's own processes: kernels, terminals, what they start.
+"""An HTTP address of MLflow for the user's own processes: kernels, terminals, MLflow's jobs.
 
 MLflow's clients in other languages, and Python's without a database driver, speak HTTP only. They
 cannot log in to Jupyter, and its tokens would open the whole of it. This address is a port of the
@@ -8,6 +8,7 @@ before Jupyter. It opens MLflow only, and only with a credential that is made wi
 
 import base64
 import binascii
+import functools
 import hmac
 import re
 import secrets
@@ -41,31 +42,36 @@ REFUSAL = (
 
 
 class LocalAddress:
-    """Listens until Jupyter exits; `url` opens MLflow to requests with `credential`."""
+    """`url` opens MLflow to requests with `credential`, from its first use to Jupyter's exit."""
 
-    def __init__(self, server_app: ServerApp, process: SupervisorProcess) -> None:
+    process: SupervisorProcess
+    """What runs MLflow; set before Jupyter's loop runs."""
+
+    def __init__(self, server_app: ServerApp) -> None:
         self.credential = secrets.token_urlsafe(32)
-        path = url_path_join(server_app.base_url, NAME)
+        self.server_app = server_app
+
+    @functools.cached_property
+    def url(self) -> str:
+        """The address, without a slash at its end; nothing listens before it is asked for."""
+        path = url_path_join(self.server_app.base_url, NAME)
         listeners = bind_sockets(0, HOST)
-        self.url = f"http://{HOST}:{listeners[0].getsockname()[1]}{path}"
-        arguments = {"server_app": server_app, "process": process, "credential": self.credential}
         application = web.Application(
-            [(f"{re.escape(path)}(?:/.*)?", LocalHandler, arguments)], log_function=_log
+            [(f"{re.escape(path)}(?:/.*)?", LocalHandler, {"address": self})], log_function=_log
         )
-        # Kernels' requests wait until Jupyter's loop runs.
-        server_app.io_loop.add_callback(HTTPServer(application).add_sockets, listeners)
+        # Requests wait until Jupyter's loop runs.
+        self.server_app.io_loop.add_callback(HTTPServer(application).add_sockets, listeners)
+        return f"http://{HOST}:{listeners[0].getsockname()[1]}{path}"
 
 
 class LocalHandler(StreamingTransport):
     """A request of a program on this machine."""
 
-    def initialize(
-        self, server_app: ServerApp, process: SupervisorProcess, credential: str
-    ) -> None:
+    def initialize(self, address: LocalAddress) -> None:
         """Get what `LocalAddress` shares between requests."""
-        self._server_app = server_app
-        self._process = process
-        self._credential = credential
+        self._server_app = address.server_app
+        self._process = address.process
+        self._credential = address.credential
 
     @property
     def prefix(self) -> str:

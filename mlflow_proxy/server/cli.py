@@ -38,7 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
             remote.run(reporter, settings.backend_store_uri, listener, options.idle_timeout)
         else:
             declined = DeclinedOffers(options.declined_offers)
-            how = local.Options(options.idle_timeout, options.background, declined)
+            how = local.Options(
+                options.idle_timeout, options.background, declined, options.job_execution
+            )
             local.run(reporter, settings, listener, how)
     except StartError as error:
         reporter.send(error.failure)
@@ -58,5 +60,6 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--background", action="store_true", help="import at low priority")
     result.add_argument("--repair", type=Repair, help="repair the store, do not serve")
     result.add_argument("--declined-offers", type=Path, required=True, help="a file that may exist")
+    result.add_argument("--job-execution", action="store_true", help="run MLflow's jobs")
     result.add_argument("--idle-timeout", type=float, default=0.0, help="seconds; 0: none")
     return result

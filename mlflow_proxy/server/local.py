@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,8 @@ class Options:
     background: bool
     """Whether to start at low priority."""
     declined: DeclinedOffers
+    job_execution: bool = False
+    """Whether to run MLflow's background jobs."""
 
 
 def run(
@@ -65,7 +68,7 @@ def run(
     gc.disable()
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
-        from . import serve
+        from . import jobs, serve
         from .handover import Handover
         from .middleware import Application, wrap
         from .middleware.use_tracker import LastUse
@@ -75,6 +78,7 @@ def run(
         pools.bound(settings)
         s3.limit_waiting(settings)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
+        why_no_jobs = jobs.why_not(settings, options.job_execution)
 
     def enter(step: Step | None = None) -> None:
         reporter.send(StageEntered(Stage.STORE, step))
@@ -96,10 +100,12 @@ def run(
         keeps_folders=settings.served_artifacts == settings.default_artifact_root,
         opened_files=files,
         mode=CurrentMode(mlflow_app.find_mode),
+        why_no_jobs=why_no_jobs,
     )
     last_use, handover = LastUse(), Handover(reporter.send)
     app = wrap(application, last_use, options.idle_timeout, handover)
-    serve.run(app, listener, handover, last_use, options.idle_timeout)
+    with jobs.running(settings, listener, last_use) if not why_no_jobs else nullcontext():
+        serve.run(app, listener, handover, last_use, options.idle_timeout)
 
 
 def open_stores(

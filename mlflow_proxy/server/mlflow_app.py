@@ -53,7 +53,7 @@ def configure(settings: StoreSettings) -> None:
             "_MLFLOW_SGI_NAME": "uvicorn",
             "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
             "_MLFLOW_IN_JOB_EXECUTOR": "false",
-            # Jobs (judges, scorers) are processes of their own, eight of them as MLflow ships.
+            # Where they run, `jobs` switches them on.
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             # In the user's environment these are meant for a server with a port. Here Jupyter
             # checks the user, and `middleware.origin` relies on MLflow's defaults.
@@ -71,10 +71,25 @@ def load() -> Any:
     from mlflow.server import app as flask_app
     from mlflow.server.fastapi_app import app
 
+    flask_app.teardown_request(_end_active_runs)
     from . import artifact_failures  # needs Starlette, which comes with MLflow
 
     artifact_failures.install(app, flask_app)
     return app
+
+
+def _end_active_runs(_: BaseException | None) -> None:
+    """End runs that a request has begun and that its failure has left active in this thread.
+
+    The next request in it that begins one would fail: "Run ... is already active".
+    """
+    import mlflow
+
+    try:
+        while mlflow.active_run():
+            mlflow.end_run("FAILED")
+    except Exception:  # the store is away
+        logging.getLogger(__name__).exception("A run that a request has begun is still active")
 
 
 def open_stores(

@@ -51,4 +51,6 @@ class Reporter:
                 pass
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE)
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)  # with what this process has started
         os._exit(1)

@@ -16,6 +16,11 @@ FRAMES = "MLFLOW_PROXY_FRAMES"
 # Environment variable of the supervisor: which settings have values that they cannot have.
 BAD_SETTINGS = "MLFLOW_PROXY_BAD_SETTINGS"
 
+# Environment variables of the MLflow process: the address for the user's own processes, which its
+# jobs use, and the credential for it.
+LOCAL_URL = "MLFLOW_PROXY_LOCAL_URL"
+LOCAL_CREDENTIAL = "MLFLOW_PROXY_LOCAL_CREDENTIAL"
+
 # The supervisor's endpoints. The MLflow process answers `STATUS` too, once it is ready.
 STATUS = "/_proxy/status"
 START = "/_proxy/start"
@@ -50,6 +55,9 @@ THEME_KEY = "_mlflow_dark_mode_toggle_enabled"
 
 SOCKET_FOLDER = "jupyter-server-proxy-"
 """Prefix of the name of the socket's folder, which jupyter-server-proxy uses as well."""
+
+JOBS_FOLDER = "jobs"
+"""Name of the folder, beside the socket, of the files of MLflow's jobs."""
 
 LOG_NAME = re.compile(r"mlflow-proxy-(?P<pid>\d+)\.log(\.1)?")
 """Name of a log or of its predecessor, in Jupyter's runtime folder."""

@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import os
 import re
+import signal
 import socket
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Mapping
@@ -120,6 +122,8 @@ class MLflowProcess:
     async def wait(self) -> int:
         """Wait for the end and the output; returns the exit code, negative for a signal."""
         returncode = await self._process.wait()
+        with contextlib.suppress(OSError):  # there is none
+            os.killpg(self.pid, signal.SIGKILL)  # the processes of MLflow's jobs
         # A process that MLflow started may still hold the pipe; its output is not waited for.
         await asyncio.wait([self._reading], timeout=OUTPUT_TIMEOUT)
         self._reading.cancel()

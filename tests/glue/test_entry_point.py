@@ -15,6 +15,7 @@ from jupyter_server_proxy.config import LauncherEntry, ServerProcess
 import mlflow_proxy
 from mlflow_proxy.jupyter import entry_point
 from mlflow_proxy.jupyter.config import MLflowProxy
+from mlflow_proxy.shared import addresses
 
 ENTRY = mlflow_proxy.setup_mlflow()
 
@@ -123,3 +124,41 @@ for name, module in sys.modules.items():
     # Some environments load modules into every interpreter (`.pth` files).
     ours = foreign_modules("import mlflow_proxy.supervisor.main") - foreign_modules("")
     assert ours == {"mlflow_proxy"}
+
+
+class Address:
+    """An address that jobs may use."""
+
+    url, credential = "http://127.0.0.1:1/mlflow", "the-credential"
+
+
+@pytest.mark.parametrize(
+    ("settings", "runs", "has_address"),
+    [
+        ({}, True, True),
+        ({"job_execution": False}, False, False),
+        # A tracking server elsewhere runs its own jobs; the MLflow process ignores the option.
+        ({"backend_store_uri": "https://mlflow.example.org"}, True, False),
+    ],
+)
+def test_jobs_get_the_address_in_the_environment_alone(
+    settings: dict[str, object], runs: bool, has_address: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    monkeypatch.setenv("http_proxy", "http://proxy:3128")
+    entry = entry_point.server_process(MLflowProxy(**settings), Address())
+    assert ("--mlflow-option=--job-execution" in entry["command"]) is runs
+    assert not [part for part in entry["command"] if Address.credential in part]
+    environment = entry["environment"]
+    assert (environment.get(addresses.LOCAL_CREDENTIAL) == Address.credential) is has_address
+    assert ("127.0.0.1" in environment.get("no_proxy", "")) is has_address
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("", True), ("true", True), ("false", False), ("0", False)]
+)
+def test_mlflows_own_variable_is_the_default_of_job_execution(
+    value: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", value)
+    assert MLflowProxy().job_execution is expected

@@ -15,6 +15,7 @@ from .artifact_remedies import ArtifactRemedies
 from .artifact_uris import ArtifactUris, local_folder
 from .compressed_static_files import CompressedStaticFiles
 from .jupyter_credentials import JupyterCredentials
+from .no_jobs import NoJobs
 from .origin import OwnOrigin
 from .page_policy import PagePolicy
 from .pages import Pages
@@ -40,6 +41,8 @@ class Application:
     """Whether experiments name that folder, so that a client's URI must become one."""
     opened_files: OpenedFiles | None = None
     """Files that it keeps open, and that the user may replace."""
+    why_no_jobs: str = ""
+    """Why its background jobs do not run here; empty if they do, or if that is its own matter."""
     static_files: Middleware | None = None
     """What answers its static files, if they are elsewhere."""
     mode: CurrentMode | None = None
@@ -78,6 +81,8 @@ def middlewares(
         Middleware(ArtifactFrame),
         Middleware(Pages, idle_timeout=idle_timeout, mode=application.mode),
     ]
+    if application.why_no_jobs:
+        result.append(Middleware(NoJobs, why=application.why_no_jobs))
     if application.static_folder:
         result.append(Middleware(CompressedStaticFiles, folder=application.static_folder))
     if application.static_files:

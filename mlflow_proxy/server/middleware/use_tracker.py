@@ -12,18 +12,20 @@ from mlflow_proxy.shared.addresses import IDLE_HEADER
 
 
 class LastUse:
-    """When MLflow was last used; `UseTracker` writes it, the server reads it."""
+    """When MLflow was last used; `UseTracker` and jobs write it, the server reads it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._time = clock()
         self.in_flight = 0
         """Requests that count as use and are not answered yet."""
+        self.is_busy: Callable[[], bool] = lambda: False
+        """Whether a job runs, which counts as use."""
 
     @property
     def seconds(self) -> float:
-        """Seconds since the last use; 0 while a request that counts as use is in flight."""
-        return 0.0 if self.in_flight else self._clock() - self._time
+        """Seconds since the last use; 0 while a job runs or a request is in flight that is use."""
+        return 0.0 if self.in_flight or self.is_busy() else self._clock() - self._time
 
     def record(self, seconds_ago: float) -> None:
         """Record a use, possibly an earlier one than the last."""

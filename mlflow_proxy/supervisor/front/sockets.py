@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+import shutil
 import socket
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlflow_proxy.shared.addresses import SOCKET_FOLDER
+from mlflow_proxy.shared.addresses import JOBS_FOLDER, SOCKET_FOLDER
 from mlflow_proxy.shared.private_files import is_private_folder
 
 BACKLOG = 2048
@@ -38,6 +39,8 @@ def listen(path: Path) -> Iterator[socket.socket]:
             yield listener
         finally:
             _remove_socket(path)
+            # MLflow processes that were killed have left files there.
+            shutil.rmtree(path.parent / JOBS_FOLDER, ignore_errors=True)
 
 
 def remove_folder(path: Path) -> None:

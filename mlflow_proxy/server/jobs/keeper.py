@@ -1,0 +1,86 @@
+"""Starts what runs jobs, and ends their processes with this one."""
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow_proxy.server.middleware.use_tracker import LastUse
+from mlflow_proxy.server.store.settings import StoreSettings
+from mlflow_proxy.shared.addresses import JOBS_FOLDER
+
+from . import mlflow_jobs
+from .local_address import LocalAddress
+from .periodic import PeriodicTasks
+from .runner import JobRunner
+
+SETTLE = 5.0  # seconds for the page that has started MLflow to load, before jobs use the processor
+INTERVAL = 15.0  # seconds between reports of use, and between looks at the periodic tasks
+
+_logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def running(settings: StoreSettings, listener: socket.socket, last_use: LastUse) -> Iterator[None]:
+    """Run MLflow's jobs within the context; its end ends them. The stores must be open.
+
+    Their files are in the private folder of `listener`.
+    """
+    # An earlier MLflow process may still complete its requests, and then removes its own files.
+    folder = Path(listener.getsockname()).parent / JOBS_FOLDER / str(os.getpid())
+    address = LocalAddress.from_environment()
+    runner = JobRunner(has_ended=lambda: last_use.record(0.0))
+    has_looked = threading.Event()
+    # Until then, a job may be there that goes on.
+    last_use.is_busy = lambda: runner.is_busy or not has_looked.is_set()
+    mlflow_jobs.install(runner, folder)
+    mlflow_jobs.set_environment(address, settings.default_artifact_root)
+    arguments = (runner, address, time.time(), has_looked)
+    threading.Thread(target=_keep, args=arguments, daemon=True).start()
+    try:
+        yield
+    finally:
+        if runner.is_busy:
+            end_process_group()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _keep(
+    runner: JobRunner,
+    address: LocalAddress | None,
+    started: float,
+    has_looked: threading.Event,
+) -> None:
+    """Resume jobs, submit periodic ones, and let Jupyter know while some run."""
+    time.sleep(SETTLE)
+    _logging_errors(lambda: mlflow_jobs.resume_unfinished(started))
+    has_looked.set()
+    tasks = PeriodicTasks()
+    while True:
+        _logging_errors(tasks.run)
+        if runner.is_busy and address:
+            address.report_use()
+        time.sleep(INTERVAL)
+
+
+def end_process_group() -> None:
+    """End this process and those of jobs at once, so that no job is recorded as failed.
+
+    MLflow resumes them when it starts.
+    """
+    if os.getpgrp() == os.getpid():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.killpg(0, signal.SIGTERM)
+
+
+def _logging_errors(function: Callable[[], None]) -> None:
+    try:
+        function()
+    except Exception:  # the database may be away for a while
+        _logger.exception("MLflow's jobs could not be looked for")

@@ -1,0 +1,168 @@
+"""What is private to MLflow about its jobs.
+
+`submit_job` writes a job into the store and puts it into a queue of the package huey; a consumer of
+that queue calls `_exec_job`, which starts the job's process, waits for it and writes its result.
+Here `Queue` stands in for huey's, and calls `_exec_job` in a thread of the MLflow process.
+
+Sources: mlflow/server/jobs/__init__.py, mlflow/server/jobs/utils.py, `_run_server` in
+mlflow/server/__init__.py. tests/server/test_mlflow_jobs.py runs all of it on the installed MLflow.
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from mlflow_proxy.shared.stores import SERVED_ARTIFACTS
+
+from .local_address import LocalAddress
+from .locks import Lock, Locks
+from .runner import JobRunner
+
+ENABLED = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
+# Another engine than huey's, which refuses some jobs after it has begun their runs.
+ENGINE = "MLFLOW_SERVER_JOB_EXECUTION_ENGINE"
+WORKSPACES = "MLFLOW_ENABLE_WORKSPACES"
+# A job's process has MLflow's imports, 350 MB, and uses a core for them.
+MAX_JOBS = max(2, os.cpu_count() or 1)  # of a kind at once
+UNFINISHED = ("PENDING", "RUNNING", "NEEDS_RECOVERY")
+# Other credentials of MLflow's client, which would be sent in place of those for the address.
+OTHER_CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
+
+_logger = logging.getLogger(__name__)
+
+
+def are_supported() -> bool:
+    """Whether jobs of the installed MLflow can be run in this way."""
+    try:
+        from mlflow.server.jobs import utils
+    except ImportError:
+        return False
+    names = ("_exec_job", "_get_or_init_huey_instance", "_enqueue_unfinished_jobs", "tempfile")
+    return all(hasattr(utils, name) for name in names)
+
+
+def install(runner: JobRunner, folder: Path) -> None:
+    """Have `runner` run MLflow's jobs, whose files are in `folder`, which need not exist."""
+    from mlflow.server.jobs import utils
+
+    os.environ[ENABLED] = "true"
+    os.environ.pop(ENGINE, None)
+    locks = Locks()
+    utils._get_or_init_huey_instance = lambda name: Queue(name, runner, locks)
+    # MLflow leaves the folder of a job behind when it is killed. This one is removed.
+    utils.tempfile = SimpleNamespace(TemporaryDirectory=partial(_temporary_folder, folder))
+
+
+def _temporary_folder(parent: Path) -> "tempfile.TemporaryDirectory[str]":
+    parent.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=parent)
+
+
+def set_environment(address: LocalAddress | None, artifact_root: str) -> None:
+    """Tell jobs, which inherit the environment of this process, how to reach MLflow.
+
+    They open the store themselves, and ask MLflow for models of its gateway and for artifacts that
+    only the server can reach.
+    """
+    if address is None:
+        return
+    for name in OTHER_CREDENTIALS:
+        os.environ.pop(name, None)
+    os.environ["MLFLOW_TRACKING_USERNAME"] = address.user
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = address.credential
+    os.environ.setdefault("MLFLOW_GATEWAY_URI", _gateway_uri(address))
+    if artifact_root.startswith(SERVED_ARTIFACTS):
+        os.environ["MLFLOW_TRACKING_URI"] = address.url
+
+
+def _gateway_uri(address: LocalAddress) -> str:
+    from mlflow.genai.utils import gateway_utils
+
+    # Earlier releases send no credentials but those in the address.
+    has_credentials = hasattr(gateway_utils, "_build_auth_headers")
+    return address.url if has_credentials else address.url_with_credential
+
+
+class Queue:
+    """Stands in for a `HueyInstance`, and for the `Huey` in it."""
+
+    def __init__(self, name: str, runner: JobRunner, locks: Locks) -> None:
+        self._name = name
+        self._runner = runner
+        self._locks = locks
+
+    @property
+    def instance(self) -> "Queue":
+        """The object with `lock_task`."""
+        return self
+
+    def submit_task(self, job_id: str, workspace: str | None, *arguments: Any) -> None:
+        """Have a job run that is in the store; returns at once."""
+        # MLflow 3.10 names a workspace even where there are none.
+        execute = partial(_execute, job_id, None, *arguments)
+        self._runner.submit(self._name, _limit(self._name), execute)
+
+    def lock_task(self, key: str) -> Lock:
+        """The lock of an exclusive job."""
+        return Lock(key, self._locks)
+
+
+def _limit(name: str) -> int:
+    from mlflow.server.jobs import utils
+
+    function = utils._load_function(utils.get_job_fn_fullname(name))
+    return min(int(function._job_fn_metadata.max_workers), MAX_JOBS)
+
+
+def _execute(job_id: str, *arguments: Any) -> float | None:
+    """Run a job to its end; returns the seconds after which MLflow wants it to run again."""
+    from mlflow.server.jobs import utils
+
+    try:
+        utils._exec_job(job_id, *arguments)
+    except Exception as error:
+        from huey.exceptions import RetryTask
+
+        if isinstance(error, RetryTask):
+            return float(error.delay or 0)
+        _fail(job_id, error)
+    return None
+
+
+def _fail(job_id: str, error: Exception) -> None:
+    """Record `error`, unless the job was canceled before it began."""
+    from mlflow.entities._job_status import JobStatus
+    from mlflow.server.handlers import _get_job_store
+
+    try:
+        if _get_job_store().get_job(job_id).status == JobStatus.RUNNING:
+            _get_job_store().fail_job(job_id, repr(error))
+            _logger.error("Job %s failed", job_id, exc_info=error)
+    except Exception:
+        _logger.exception("The failure of job %s could not be recorded", job_id)
+
+
+def resume_unfinished(before: float) -> None:
+    """Submit the jobs that were submitted before the time `before` and have not ended."""
+    from mlflow.entities._job_status import JobStatus
+    from mlflow.server.jobs import utils
+
+    status = [JobStatus[name].to_int() for name in UNFINISHED if name in JobStatus.__members__]
+    if finds("jobs", "status", lambda column: column.in_(status)):
+        utils._enqueue_unfinished_jobs(int(before * 1000))
+
+
+def finds(table: str, column: str, condition: Callable[[Any], Any]) -> bool:
+    """Whether a row of the store's `table` meets the `condition` of its `column`."""
+    import sqlalchemy
+    from mlflow.server.handlers import _get_tracking_store
+
+    rows = sqlalchemy.table(table, sqlalchemy.column(column))
+    query = sqlalchemy.select(rows.c[column]).where(condition(rows.c[column])).limit(1)
+    with _get_tracking_store().engine.connect() as connection:  # no further one than MLflow's own
+        return connection.execute(query).first() is not None

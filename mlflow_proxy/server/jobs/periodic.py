@@ -1,0 +1,111 @@
+"""What MLflow's server does every minute: it submits jobs, above all for online judges.
+
+A judge that is on is asked for its jobs only while there are traces that it has not seen, because
+each costs the imports of a process. So a judge that waits for traces does not count as use.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from . import mlflow_jobs
+
+SCHEDULE = "mlflow.issueDetection.schedule"  # a tag of experiments, since MLflow 3.18
+# With these, there may be something to do at any time.
+VARIABLES = ("MLFLOW_TRACE_ARCHIVAL_CONFIG", "MLFLOW_SQL_TRACE_ROLLUPS_ENABLED")
+ENABLED = "MLFLOW_SERVER_JOB_ENABLE_PERIODIC_TASKS"
+ONLINE_SCORING = "online_scoring_scheduler"
+MINUTE = timedelta(minutes=1)
+MAX_MINUTES = 60  # looked back for tasks that became due while another ran, or the machine slept
+
+_logger = logging.getLogger(__name__)
+
+Task = Callable[[], Any]
+
+
+class PeriodicTasks:
+    """MLflow's periodic tasks; `register_periodic_tasks` takes this for a `Huey`."""
+
+    def __init__(self) -> None:
+        self._tasks: list[tuple[Callable[[datetime], bool], Task]] | None = None
+        self._last_run = _this_minute() - MINUTE
+
+    def run(self) -> None:
+        """Run the tasks that have become due since the last call, if there may be work for them."""
+        passed = min((_this_minute() - self._last_run) // MINUTE, MAX_MINUTES)
+        self._last_run = _this_minute()
+        minutes = [self._last_run - MINUTE * back for back in range(passed)]
+        if not minutes or not _may_have_work():
+            return
+        for is_due, task in self._loaded():
+            if any(map(is_due, minutes)) and _has_work(task):
+                task()  # logs its errors
+
+    def _loaded(self) -> list[tuple[Callable[[datetime], bool], Task]]:
+        if self._tasks is None:
+            from mlflow.server.jobs import utils
+
+            self._tasks = []
+            utils.register_periodic_tasks(self)
+        return self._tasks
+
+    def periodic_task(self, is_due: Callable[[datetime], bool]) -> Callable[[Task], Task]:
+        """A decorator that registers a task."""
+
+        def register(task: Task) -> Task:
+            assert self._tasks is not None  # noqa: S101
+            self._tasks.append((is_due, task))
+            return task
+
+        return register
+
+    def lock_task(self, _: str) -> Callable[[Task], Task]:
+        """A decorator of a task that must not run twice at once; none does here."""
+        return lambda task: task
+
+
+def _this_minute() -> datetime:
+    """As huey's consumer counts them."""
+    return datetime.now(timezone.utc).replace(tzinfo=None, second=0, microsecond=0)
+
+
+def _may_have_work() -> bool:
+    if os.environ.get(ENABLED, "").lower() in ("false", "0"):
+        return False
+    if any(os.environ.get(name) for name in VARIABLES):
+        return True
+    finds = mlflow_jobs.finds
+    has_judges = finds("online_scoring_configs", "sample_rate", lambda column: column > 0)
+    return has_judges or finds("experiment_tags", "key", lambda column: column == SCHEDULE)
+
+
+def _has_work(task: Task) -> bool:
+    """Whether `task` has work; for judges: one has not seen the newest trace."""
+    if task.__name__ != ONLINE_SCORING:
+        return True
+    from mlflow.server.handlers import _get_tracking_store
+
+    store = _get_tracking_store()
+    return any(_has_unseen_trace(store, judge) for judge in store.get_active_online_scorers())
+
+
+def _has_unseen_trace(store: Any, judge: Any) -> bool:
+    from mlflow.utils import mlflow_tags
+
+    experiment_id = judge.online_config.experiment_id
+    newest = store.search_traces(
+        locations=[experiment_id], max_results=1, order_by=["timestamp_ms DESC"]
+    )[0]
+    if not newest:
+        return False
+    of_sessions = json.loads(judge.serialized_scorer).get("is_session_level_scorer")
+    tag = (
+        mlflow_tags.MLFLOW_LATEST_ONLINE_SCORING_SESSION_CHECKPOINT
+        if of_sessions
+        else mlflow_tags.MLFLOW_LATEST_ONLINE_SCORING_TRACE_CHECKPOINT
+    )
+    checkpoint = json.loads(store.get_experiment(experiment_id).tags.get(tag) or "{}")
+    return bool(newest[0].timestamp_ms > checkpoint.get("timestamp_ms", -1))

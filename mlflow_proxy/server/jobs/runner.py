@@ -1,0 +1,72 @@
+"""Runs jobs in threads of this process, as many of each kind at once as it allows."""
+
+import logging
+import threading
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+
+_logger = logging.getLogger(__name__)
+
+Run = Callable[[], float | None]
+"""Runs a job to its end; returns the seconds after which to run it again, or None."""
+
+
+class JobRunner:
+    """Runs what is submitted; `has_ended` is called after each job."""
+
+    def __init__(self, has_ended: Callable[[], None]) -> None:
+        self._has_ended = has_ended
+        self._lock = threading.Lock()
+        self._waiting: defaultdict[str, deque[Run]] = defaultdict(deque)
+        self._threads: Counter[str] = Counter()
+        self._unfinished = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job runs, waits for others of its kind, or waits to run again."""
+        return self._unfinished > 0
+
+    def submit(self, kind: str, limit: int, run: Run) -> None:
+        """Have `run` called once fewer than `limit` jobs of this kind run; returns at once."""
+        with self._lock:
+            self._unfinished += 1
+        self._enqueue(kind, limit, run)
+
+    def _enqueue(self, kind: str, limit: int, run: Run) -> None:
+        with self._lock:
+            self._waiting[kind].append(run)
+            if self._threads[kind] >= limit:
+                return
+            self._threads[kind] += 1
+        # Daemons: this process does not wait for jobs when it ends.
+        threading.Thread(target=self._work, args=(kind, limit), name=kind, daemon=True).start()
+
+    def _work(self, kind: str, limit: int) -> None:
+        while run := self._next(kind):
+            delay = _result_of(run)
+            if delay is None:
+                self._finish()
+            else:
+                again = threading.Timer(delay, self._enqueue, (kind, limit, run))
+                again.daemon = True
+                again.start()
+
+    def _next(self, kind: str) -> Run | None:
+        with self._lock:
+            if self._waiting[kind]:
+                return self._waiting[kind].popleft()
+            self._threads[kind] -= 1
+            return None
+
+    def _finish(self) -> None:
+        with self._lock:
+            self._unfinished -= 1
+        self._has_ended()
+
+
+def _result_of(run: Run) -> float | None:
+    try:
+        return run()
+    except Exception:
+        _logger.exception("A job could not be run")
+        return None

@@ -1,0 +1,114 @@
+"""MLflow's own jobs, run by the installed MLflow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from support.judged_store import INVOKE, JudgedStore, assessments, jobs
+from support.model_server import ModelServer, model_server
+from support.processes import command_of, environment
+from support.supervisor import Supervisor, mlflow_of
+from support.waiting import wait_for
+
+JSON = {"Content-Type": "application/json"}
+IDLE_TIMEOUT = 3  # seconds
+START = 120.0  # seconds for MLflow and for a job, whose imports take as long
+TRY_JOBS = Path(__file__).parents[1] / "resources" / "try_jobs.py"
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[ModelServer]:
+    """A model server."""
+    with model_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def store(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> JudgedStore:
+    """A store whose endpoint asks `model`; tests work on copies."""
+    return JudgedStore(tmp_path_factory.mktemp("store"), model.url)
+
+
+@pytest.fixture(scope="module")
+def found(store: JudgedStore, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What `try_jobs.py` prints."""
+    folder = tmp_path_factory.mktemp("tried")
+    database = store.copy_to(folder, judge_is_on=True)
+    arguments = [str(database), store.made["experiment_id"], json.dumps(store.invocation())]
+    printed = subprocess.run(
+        [sys.executable, str(TRY_JOBS), *arguments],
+        env=environment(folder),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(printed.stdout.splitlines()[-1])
+
+
+def ask(supervisor: Supervisor, path: str, body: Any) -> dict[str, Any]:
+    """Post to MLflow and return its answer."""
+    status, _, answer = supervisor.request(path, "POST", JSON, json.dumps(body))
+    assert status == 200, answer
+    return json.loads(answer)
+
+
+def processes_of_jobs(mlflow: psutil.Process) -> list[psutil.Process]:
+    """The processes of jobs."""
+    return [each for each in mlflow.children() if "_job_subproc_entry" in str(command_of(each))]
+
+
+def test_a_job_keeps_mlflow_up_and_goes_on_after_a_crash(
+    store: JudgedStore, model: ModelServer, tmp_path: Path
+) -> None:
+    database = store.copy_to(tmp_path)
+    options = ["--mlflow-option=--job-execution"]
+    model.answers.clear()
+    with mlflow_of(
+        tmp_path, options=options, idle_timeout=IDLE_TIMEOUT, **model.variables
+    ) as supervisor:
+        wait_for(lambda: supervisor.status()["state"] == "ready", START)
+        mlflow = supervisor.child
+        assert not mlflow.children()
+        ask(supervisor, INVOKE, store.invocation())
+        submitted = time.monotonic()
+        wait_for(lambda: model.requests, START)
+        wait_for(lambda: time.monotonic() > submitted + IDLE_TIMEOUT + 1)
+        (process,) = processes_of_jobs(mlflow)
+        assert not [each for each in mlflow.net_connections() if each.status == "LISTEN"]
+
+        mlflow.kill()
+        wait_for(lambda: not process.is_running(), 5)
+        wait_for(lambda: len(model.requests) == 2, START)
+        assert supervisor.child.pid != mlflow.pid
+        assert not assessments(database)
+        model.answers.set()
+        wait_for(lambda: supervisor.status()["state"] == "idle", START)
+        assert assessments(database) == [("polite", "true", None)]
+        ((name, _, result),) = jobs(database)
+        assert name == "invoke_scorer"
+        assert json.loads(result)[store.made["trace_id"]]["failures"] == []
+
+
+def test_a_judge_that_is_on_gets_a_job_while_there_are_new_traces(found: Any) -> None:
+    assert found["passes"] == [["run_online_trace_scorer"], ["run_online_trace_scorer"], []]
+
+
+def test_jobs_that_were_stopped_are_resumed_once(found: Any) -> None:
+    assert found["resumed"]["resumed"] == found["resumed"]["expected"]
+
+
+def test_a_run_that_a_request_leaves_active_is_ended(found: Any) -> None:
+    """As MLflow's issue detection does when its job is refused."""
+    with_package, without = found["abandoned"]
+    assert with_package == [["FAILED", "FAILED"], False]
+    assert without == [["FAILED", "FAILED", "RUNNING"], True]  # and the last began no run

@@ -1,0 +1,82 @@
+"""A model server that speaks OpenAI's API on the loopback interface."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+VERDICT = {"result": True, "rationale": "It says please."}
+
+
+class ModelServer:
+    """Answers every chat with `VERDICT`, while `answers` is set."""
+
+    def __init__(self) -> None:
+        self.answers = threading.Event()
+        self.answers.set()
+        self.requests: list[dict[str, Any]] = []
+        """The bodies of the chats, answered or not."""
+        model_server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                model_server.requests.append(json.loads(body))
+                model_server.answers.wait()
+                answer = json.dumps(chat_completion()).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *args: object) -> None:
+                """Log nothing."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *args: object) -> None:
+                """Expect clients that are killed."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What makes a client of OpenAI ask this server."""
+        return {"OPENAI_API_BASE": self.url, "OPENAI_API_KEY": "sk-of-the-tests"}
+
+    def close(self) -> None:
+        """Stop to answer."""
+        self.answers.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def chat_completion() -> dict[str, Any]:
+    """An answer of OpenAI's API."""
+    message = {"role": "assistant", "content": json.dumps(VERDICT)}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "gpt-4o-mini",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    }
+
+
+@contextmanager
+def model_server() -> Iterator[ModelServer]:
+    """Run a model server."""
+    server = ModelServer()
+    try:
+        yield server
+    finally:
+        server.close()
