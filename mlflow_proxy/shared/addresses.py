@@ -36,6 +36,9 @@ ARTIFACT_FRAME = "/_proxy/artifact_frame"
 # watches a run.
 IDLE_HEADER = "X-MLflow-Proxy-Idle"
 
+# Header of a request whose sender may run code in Jupyter. Jupyter sets it, and no client can.
+MAY_EXECUTE = "X-Mlflow-Proxy-May-Execute"
+
 # Header of a request that the supervisor holds until MLflow is ready (RFC 7240, 4.3; in seconds, as
 # long as MLflow's client waits by default).
 WAIT = ("Prefer", "wait=120")
@@ -45,6 +48,8 @@ STATIC_FILES = "/static-files"
 TRACE_PAGE = f"{STATIC_FILES}/lib/notebook-trace-renderer/index.html"
 TELEMETRY = "/ajax-api/3.0/mlflow/ui-telemetry"
 RUN = "/ajax-api/2.0/mlflow/runs/get"
+GATEWAY = "/gateway"
+ASSISTANT = "/ajax-api/3.0/mlflow/assistant/"
 
 SOCKET_FOLDER = "jupyter-server-proxy-"
 """Prefix of the name of the socket's folder, which jupyter-server-proxy uses as well."""
