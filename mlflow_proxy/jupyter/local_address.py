@@ -145,10 +145,6 @@ class LocalHandler(StreamingTransport):
         """The headers of MLflow's `answer` for the client."""
         return answer_headers(answer, self.prefix, "")
 
-    def logged_path(self) -> str:
-        """The request's path, without a credential."""
-        return self.request.path.removeprefix(f"/{self._gateway_credential}")
-
     def record_activity(self) -> None:
         """Record that the request counts as activity, if it does."""
         if is_use(self.request.path.removeprefix(self.prefix), None):
@@ -156,8 +152,9 @@ class LocalHandler(StreamingTransport):
             times["mlflow"] = datetime.now(timezone.utc)
 
     def warn(self, message: str, *args: object) -> None:
-        """Log a warning."""
-        self._server_app.log.warning(message, *args)
+        """Log a warning, without a credential."""
+        shown = (str(each).replace(self._gateway_credential, "...") for each in args)
+        self._server_app.log.warning(message, *shown)
 
     def write_refusal(self, error: web.HTTPError) -> None:
         """Answer as MLflow's server does."""

@@ -86,10 +86,6 @@ class StreamingTransport(web.RequestHandler):
         """Log a warning."""
         raise NotImplementedError
 
-    def logged_path(self) -> str:
-        """The request's path for the log."""
-        return self.request.path
-
     async def prepare(self, *args: Any, **kwargs: Any) -> None:
         """Admit the request, then accept a body of any size."""
         try:
@@ -203,7 +199,7 @@ class StreamingTransport(web.RequestHandler):
     async def _send_error(self, status: HTTPStatus, reason: str, error: Exception) -> None:
         """Send an error response, unless a part of the response has been sent."""
         # Only the type of the error: aiohttp's messages hold the headers, with Jupyter's token.
-        what = (self.request.method, self.logged_path(), type(error).__name__)
+        what = (self.request.method, self.request.path, type(error).__name__)
         self.warn(f"{reason}: %s %s: %s", *what)
         self._has_failed = True
         if self._headers_written:

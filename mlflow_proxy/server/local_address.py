@@ -1,11 +1,10 @@
-"""Jupyter's address for the user's own processes, as this process and those that it starts use it."""
+"""Jupyter's address for the user's own processes, as MLflow and what it starts use it."""
 
 import logging
 import os
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-
 from urllib.parse import urlsplit
 
 from mlflow_proxy.shared.addresses import INPUT, LOCAL_CREDENTIAL, LOCAL_URL
