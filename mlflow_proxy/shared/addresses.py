@@ -48,7 +48,7 @@ STATIC_FILES = "/static-files"
 TRACE_PAGE = f"{STATIC_FILES}/lib/notebook-trace-renderer/index.html"
 TELEMETRY = "/ajax-api/3.0/mlflow/ui-telemetry"
 RUN = "/ajax-api/2.0/mlflow/runs/get"
-GATEWAY = "/gateway"
+GATEWAY = "/gateway/"
 ASSISTANT = "/ajax-api/3.0/mlflow/assistant/"
 
 SOCKET_FOLDER = "jupyter-server-proxy-"

@@ -5,17 +5,18 @@
 
 const gatewayAddresses = (() => {
   const IN_A_NOTEBOOK =
-    'In a notebook of this Jupyter server, use os.environ["MLFLOW_GATEWAY_URI"] in place of what stands before "/gateway"; it needs no API key. ';
+    "In a notebook of this Jupyter server, use os.environ[\"MLFLOW_GATEWAY_URI\"] in place of what stands " +
+    "before “/gateway”; it needs no API key. ";
   const ELSEWHERE =
     "Other programs send a Jupyter token, as the API key or in the header “Authorization: Bearer …”.";
 
   const { base, gateway, hasLocalAddress } = document.currentScript.dataset;
   const dashboard = new URL(base, location.href);
-  const wrong = `${location.origin}/${gateway}/`;
-  const right = `${dashboard.origin}${dashboard.pathname}${gateway}/`;
+  const wrong = `${location.origin}/${gateway}`;
+  const right = `${dashboard.origin}${dashboard.pathname}${gateway}`;
   const correct = (text) => text.replaceAll(wrong, right);
   // Elsewhere, such an address is a user's text.
-  const isGatewayPage = () => location.hash.startsWith(`#/${gateway}`);
+  const isGatewayPage = () => `${location.hash}/`.startsWith(`#/${gateway}`);
   const corrected = (text) => (isGatewayPage() ? correct(text) : text);
 
   function correctTexts(root) {

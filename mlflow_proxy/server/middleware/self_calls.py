@@ -39,7 +39,7 @@ class SelfCalls:
         """Pass the request on."""
         if scope["type"] == "http":
             # MLflow finds these two by exactly this path.
-            if scope["path"].startswith(f"{GATEWAY}/"):
+            if scope["path"].startswith(GATEWAY):
                 scope = self._of_gateway(scope)
             elif scope["path"].startswith(ASSISTANT):
                 scope = self._of_assistant(scope)
