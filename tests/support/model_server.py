@@ -79,9 +79,10 @@ class ModelServer:
 
 def chunk(word: str | None) -> dict[str, Any]:
     """A part of a streamed answer; None: its end."""
-    choice = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    choice: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": "stop"}
     if word is not None:
-        choice = {"index": 0, "delta": {"role": "assistant", "content": word}}
+        delta = {"role": "assistant", "content": word}
+        choice = {"index": 0, "delta": delta, "finish_reason": None}
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion.chunk",

@@ -31,7 +31,7 @@ const gatewayAddresses = (() => {
   function explain(code) {
     if (!code || code.parentElement.querySelector("[data-gateway-note]")) return;
     const note = document.createElement("p");
-    note.dataset.gatewayNote = "";
+    note.setAttribute("data-gateway-note", "");
     note.style.cssText = "margin: 0; padding: 4px 16px 12px; opacity: 0.75; font-size: 12px";
     note.textContent = (hasLocalAddress ? IN_A_NOTEBOOK : "") + ELSEWHERE;
     code.after(note);
