@@ -9,7 +9,7 @@ import os
 from http import HTTPStatus
 
 from jupyter_server.base.handlers import JupyterHandler
-from jupyter_server.utils import url_path_join
+from jupyter_server.utils import ensure_async, url_path_join
 from tornado import web
 
 from mlflow_proxy.shared.addresses import STATIC_FILES, TELEMETRY
@@ -64,6 +64,11 @@ class AccessChecks(JupyterHandler):
         is_elsewhere = headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
         is_link = headers.get("Sec-Fetch-Mode") == "navigate"
         return is_elsewhere and not is_link and not self.check_referer()
+
+    async def may_execute(self) -> bool:
+        """Whether the user may run code in kernels, by Jupyter's authorizer."""
+        allowed = self.authorizer.is_authorized(self, self.current_user, "execute", "kernels")
+        return bool(await ensure_async(allowed))
 
     def get_login_url(self) -> str:
         """The login page, for a browser that shows it.

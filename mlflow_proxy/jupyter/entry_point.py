@@ -42,12 +42,12 @@ def server_process(
 ) -> dict[str, Any]:
     """The entry for jupyter-server-proxy's `ServerProcess`, by default from `settings()`.
 
-    `address` is MLflow's for its own jobs; None: the extension is not there to serve one.
+    `address` is MLflow's for its own processes; None: the extension is not there to serve one.
     """
     config = config or settings()
     variables = environment(config)
     if address is not None:
-        variables.update(jobs_environment(config, address))
+        variables.update(address_environment(config, address))
     return {
         "command": [
             *(_literal(part) for part in supervisor_command(config)),
@@ -127,6 +127,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         ),
         # The extension sets these for kernels.
         "MLFLOW_TRACKING_TOKEN": os.environ.get("MLFLOW_TRACKING_TOKEN", ""),
+        "MLFLOW_GATEWAY_URI": os.environ.get("MLFLOW_GATEWAY_URI", ""),
         "MLFLOW_TRACKING_URI": config.backend_store_uri,
         **config.environment,
         "MLFLOW_BACKEND_STORE_URI": config.backend_store_uri,
@@ -137,9 +138,9 @@ def environment(config: MLflowProxy) -> dict[str, str]:
     }
 
 
-def jobs_environment(config: MLflowProxy, address: LocalAddress) -> dict[str, str]:
-    """What MLflow's jobs need to reach MLflow, and for Jupyter to see that they run."""
-    if not config.job_execution or stores.has_server(config.backend_store_uri):
+def address_environment(config: MLflowProxy, address: LocalAddress) -> dict[str, str]:
+    """What MLflow, its jobs and its Assistant need to reach MLflow by HTTP."""
+    if stores.has_server(config.backend_store_uri):
         return {}
     variables = {LOCAL_URL: address.url, LOCAL_CREDENTIAL: address.credential}
     return {**without_proxy({**os.environ, **config.environment}), **variables}

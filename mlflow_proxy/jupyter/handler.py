@@ -11,7 +11,7 @@ from jupyter_server_proxy.config import ServerProcess
 from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
 from tornado import httputil, web
 
-from mlflow_proxy.shared.addresses import CURRENT_USER
+from mlflow_proxy.shared.addresses import ASSISTANT, CURRENT_USER, MAY_EXECUTE
 from mlflow_proxy.shared.headers import Headers
 
 from .access import AccessChecks, how_to_log_in
@@ -54,6 +54,9 @@ class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandle
         if self._finished:  # redirected to the login page
             return
         self.set_xsrf_cookie()
+        self.request.headers.pop(MAY_EXECUTE, None)
+        if ASSISTANT in self.request.path and await self.may_execute():
+            self.request.headers[MAY_EXECUTE] = "true"
         await self.ensure_process()
 
     async def proxy(self, port: int, path: str) -> None:

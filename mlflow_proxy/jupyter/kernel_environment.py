@@ -43,6 +43,10 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress | N
         exported = store_environment(config, store)
         if store != config.backend_store_uri:
             follow_migration(config)
+    if address is not None and not stores.has_server(config.backend_store_uri):
+        # For `gateway:/` models; MLflow's server elsewhere has a gateway of its own.
+        os.environ.update(without_proxy(os.environ))
+        exported["MLFLOW_GATEWAY_URI"] = address.gateway_uri
     os.environ["MLFLOW_TRACKING_URI"] = exported["MLFLOW_TRACKING_URI"]
     if not stores.is_managed_service(config.backend_store_uri):  # of which there is no dashboard
         headers = server_app.web_app.settings.get("headers", {})
@@ -81,7 +85,6 @@ def store_environment(config: MLflowProxy, store: str) -> dict[str, str]:
 
 def address_environment(address: LocalAddress) -> dict[str, str]:
     """What a kernel needs to ask MLflow's server, which has the registry as well."""
-    os.environ.update(without_proxy(os.environ))
     return {"MLFLOW_TRACKING_URI": address.url, "MLFLOW_TRACKING_TOKEN": address.credential}
 
 

@@ -3,14 +3,14 @@
 MLflow's clients in other languages, and Python's without a database driver, speak HTTP only. They
 cannot log in to Jupyter, and its tokens would open the whole of it. This address is a port of the
 loopback interface, so that nothing from outside this machine reaches it, whatever proxy stands
-before Jupyter. It opens MLflow only, and only with a credential that is made with it.
+before Jupyter. It opens MLflow only, and only with a credential that is made with it. A second
+credential, in the path of `gateway_uri`, opens the models of MLflow's AI Gateway only.
 """
 
 import base64
 import binascii
 import functools
 import hmac
-import re
 import secrets
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -26,7 +26,8 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from mlflow_proxy.shared.activity import is_use
-from mlflow_proxy.shared.addresses import NAME, WAIT
+from mlflow_proxy.shared.addresses import MAY_EXECUTE, NAME, WAIT
+from mlflow_proxy.shared.gateway import gateway_credential, is_gateway_path
 from mlflow_proxy.shared.headers import Headers
 
 from .forwarding import answer_headers, request_headers
@@ -52,16 +53,28 @@ class LocalAddress:
         self.server_app = server_app
 
     @functools.cached_property
-    def url(self) -> str:
-        """The address, without a slash at its end; nothing listens before it is asked for."""
-        path = url_path_join(self.server_app.base_url, NAME)
+    def _port(self) -> int:
+        """The port; nothing listens before it is asked for."""
         listeners = bind_sockets(0, HOST)
-        application = web.Application(
-            [(f"{re.escape(path)}(?:/.*)?", LocalHandler, {"address": self})], log_function=_log
-        )
+        application = web.Application([("/.*", LocalHandler, {"address": self})], log_function=_log)
         # Requests wait until Jupyter's loop runs.
         self.server_app.io_loop.add_callback(HTTPServer(application).add_sockets, listeners)
-        return f"http://{HOST}:{listeners[0].getsockname()[1]}{path}"
+        return int(listeners[0].getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """MLflow's address, without a slash at its end."""
+        return f"http://{HOST}:{self._port}{self.path}"
+
+    @property
+    def path(self) -> str:
+        """The path of `url`, which is that of the dashboard; MLflow is at the root as well."""
+        return str(url_path_join(self.server_app.base_url, NAME))
+
+    @property
+    def gateway_uri(self) -> str:
+        """The address of the AI Gateway for programs that send no credential."""
+        return f"http://{HOST}:{self._port}/{gateway_credential(self.credential)}"
 
 
 class LocalHandler(StreamingTransport):
@@ -72,11 +85,19 @@ class LocalHandler(StreamingTransport):
         self._server_app = address.server_app
         self._process = address.process
         self._credential = address.credential
+        self._gateway_credential = gateway_credential(address.credential)
+        self._path = address.path
 
     @property
     def prefix(self) -> str:
-        """The path of the dashboard's address, without a slash at its end."""
-        return str(url_path_join(self._server_app.base_url, NAME))
+        """What stands before MLflow's own path: the dashboard's, a credential or nothing."""
+        if f"{self.request.path}/".startswith(f"{self._path}/"):
+            return self._path
+        return f"/{self._gateway_credential}" if self._is_gateway_address() else ""
+
+    def _is_gateway_address(self) -> bool:
+        first = self.request.path.split("/")[1]
+        return hmac.compare_digest(first.encode(), self._gateway_credential.encode())
 
     @property
     def mlflow_socket(self) -> str:
@@ -89,13 +110,20 @@ class LocalHandler(StreamingTransport):
         Raises:
             tornado.web.HTTPError: 401, it is not there or wrong.
         """
-        if not is_credential(self._credential, self.request.headers.get("Authorization", "")):
+        if not self._has_credential():
             if "text/html" in self.request.headers.get("Accept", ""):
                 # A person has opened a link that MLflow's client printed.
                 self.redirect(url_path_join(self._server_app.connection_url, NAME) + "/")
                 return
             raise web.HTTPError(HTTPStatus.UNAUTHORIZED, REFUSAL)
         await self._process.ensure()
+
+    def _has_credential(self) -> bool:
+        sent = self.request.headers.get("Authorization", "")
+        if is_gateway_path(self.request.path.removeprefix(self.prefix)):
+            has = self._is_gateway_address() or is_credential(self._gateway_credential, sent)
+            return has or is_credential(self._credential, sent)
+        return not self._is_gateway_address() and is_credential(self._credential, sent)
 
     async def complete(self, *args: str) -> None:
         """Wait for the response; the request is complete."""
@@ -109,8 +137,9 @@ class LocalHandler(StreamingTransport):
 
     def sent_headers(self) -> Headers:
         """The request's headers for MLflow; not all of the clients try again after a 503."""
-        headers = request_headers(self.request.headers, self.prefix)
-        return [*(each for each in headers if each[0] != "Authorization"), WAIT]
+        headers = request_headers(self.request.headers, self._path)
+        kept = (each for each in headers if each[0] not in ("Authorization", MAY_EXECUTE))
+        return [*kept, WAIT, (MAY_EXECUTE, "true")]
 
     def received_headers(self, answer: aiohttp.ClientResponse) -> httputil.HTTPHeaders:
         """The headers of MLflow's `answer` for the client."""
@@ -123,8 +152,9 @@ class LocalHandler(StreamingTransport):
             times["mlflow"] = datetime.now(timezone.utc)
 
     def warn(self, message: str, *args: object) -> None:
-        """Log a warning."""
-        self._server_app.log.warning(message, *args)
+        """Log a warning, without a credential."""
+        shown = (str(each).replace(self._gateway_credential, "...") for each in args)
+        self._server_app.log.warning(message, *shown)
 
     def write_refusal(self, error: web.HTTPError) -> None:
         """Answer as MLflow's server does."""

@@ -13,12 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_proxy.shared.offers import DeclinedOffers, Repair
-from mlflow_proxy.shared.reports import Repaired, Stage, StageEntered, StaticFolder, Step
+from mlflow_proxy.shared.reports import (
+    Repaired,
+    Stage,
+    StageEntered,
+    StaticFolder,
+    Step,
+    Warned,
+)
 from mlflow_proxy.shared.revisions import Revisions
 from mlflow_proxy.shared.stores import sqlite_path
 
-from . import mlflow_app
+from . import key_encryption, mlflow_app
 from .installation import find_mlflow
+from .local_address import LocalAddress
 from .reporter import Reporter
 from .store import locations, pools, s3, server_creation, upgrade
 from .store.opened_files import OpenedFiles
@@ -68,7 +76,7 @@ def run(
     gc.disable()
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
-        from . import jobs, serve
+        from . import assistant, jobs, serve
         from .handover import Handover
         from .middleware import Application, wrap
         from .middleware.use_tracker import LastUse
@@ -91,6 +99,11 @@ def run(
     gc.enable()
 
     reporter.send(StageEntered(Stage.SERVE))
+    key_encryption.warn_once(lambda message: reporter.send(Warned(message)))
+    address = LocalAddress.from_environment()
+    if address is not None:
+        address.export(settings.default_artifact_root)
+        assistant.install(address)
     application = Application(
         app,
         # An MLflow that was installed from its source has no static files.
@@ -101,10 +114,11 @@ def run(
         opened_files=files,
         mode=CurrentMode(mlflow_app.find_mode),
         why_no_jobs=why_no_jobs,
+        local_address=address,
     )
     last_use, handover = LastUse(), Handover(reporter.send)
     app = wrap(application, last_use, options.idle_timeout, handover)
-    with jobs.running(settings, listener, last_use) if not why_no_jobs else nullcontext():
+    with jobs.running(listener, last_use, address) if not why_no_jobs else nullcontext():
         serve.run(app, listener, handover, last_use, options.idle_timeout)
 
 

@@ -39,6 +39,9 @@ ARTIFACT_FRAME = "/_proxy/artifact_frame"
 # watches a run.
 IDLE_HEADER = "X-MLflow-Proxy-Idle"
 
+# Header of a request whose sender may run code in Jupyter. Jupyter sets it, and no client can.
+MAY_EXECUTE = "X-Mlflow-Proxy-May-Execute"
+
 # Header of a request that the supervisor holds until MLflow is ready (RFC 7240, 4.3; in seconds, as
 # long as MLflow's client waits by default).
 WAIT = ("Prefer", "wait=120")
@@ -49,6 +52,8 @@ TRACE_PAGE = f"{STATIC_FILES}/lib/notebook-trace-renderer/index.html"
 TELEMETRY = "/ajax-api/3.0/mlflow/ui-telemetry"
 CURRENT_USER = "/ajax-api/2.0/mlflow/users/current"
 RUN = "/ajax-api/2.0/mlflow/runs/get"
+GATEWAY = "/gateway/"
+ASSISTANT = "/ajax-api/3.0/mlflow/assistant/"
 
 # Where MLflow's dashboard keeps its theme in the browser's storage: "true" is dark.
 THEME_KEY = "_mlflow_dark_mode_toggle_enabled"

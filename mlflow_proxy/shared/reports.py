@@ -69,6 +69,13 @@ class StoreReplaced:
 
 
 @dataclass(frozen=True)
+class Warned:
+    """Jupyter's log should have `message` as well."""
+
+    message: str
+
+
+@dataclass(frozen=True)
 class Repaired:
     """The repair is done."""
 
@@ -90,6 +97,7 @@ Report = (
     | Ready
     | Idle
     | StoreReplaced
+    | Warned
     | Repaired
     | Failure
 )

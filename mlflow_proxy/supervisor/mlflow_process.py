@@ -106,7 +106,7 @@ class MLflowProcess:
         return self._process.returncode is not None and self._process.returncode < 0
 
     async def next_report(self) -> reports.Report | None:
-        """Wait for the next report; None when the process has ended."""
+        """Wait for the next report; None when the process has ended. Warnings are logged."""
         while True:
             try:
                 line = await self._reports.readline()
@@ -115,9 +115,13 @@ class MLflowProcess:
             if not line.endswith(b"\n"):  # end-of-file, possibly in the middle of a report
                 return None
             try:
-                return reports.decode(line)
+                report = reports.decode(line)
             except ValueError as error:  # of another version: the package was upgraded meanwhile
                 _logger.warning("Ignored a report of MLflow (pid %d): %s", self.pid, error)
+                continue
+            if not isinstance(report, reports.Warned):
+                return report
+            _logger.warning(report.message)
 
     async def wait(self) -> int:
         """Wait for the end and the output; returns the exit code, negative for a signal."""

@@ -10,6 +10,7 @@ from mlflow_proxy.server.middleware.page_policy import PagePolicy
 from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
 from mlflow_proxy.shared.addresses import (
     ARTIFACT_FRAME,
+    GATEWAY,
     IDLE_HEADER,
     INPUT,
     RUN,
@@ -45,6 +46,8 @@ def test_the_scripts_get_their_addresses_as_data() -> None:
         "attended": "15",
         "artifact-frame": ARTIFACT_FRAME[1:],
         "base": "./",
+        "gateway": GATEWAY[1:],
+        "has-local-address": "",
         "idle-header": IDLE_HEADER,
         "input": INPUT[1:],
         "mode": "",

@@ -21,6 +21,7 @@ from mlflow_proxy.shared.reports import (
     StaticFolder,
     Step,
     StoreReplaced,
+    Warned,
     decode,
     encode,
 )
@@ -34,6 +35,7 @@ REPORTS: list[Report] = [
     Ready(),
     Idle(1800.5),
     StoreReplaced("/work/ä b/mlflow.db"),
+    Warned("Keys are encrypted with a passphrase that is not secret."),
     Repaired(),
     Failure('The disk\nof "x" is full.', "Free some space."),
     Failure("It is older.", "Upgrade it.", OFFER),

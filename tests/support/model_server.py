@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+WORDS = ("One ", "word ", "after ", "another.")
 VERDICT = {"result": True, "rationale": "It says please."}
 
 
 class ModelServer:
-    """Answers every chat with `VERDICT`, while `answers` is set."""
+    """Answers every chat with `VERDICT`, or in a stream with `WORDS`, while `answers` is set."""
 
     def __init__(self) -> None:
         self.answers = threading.Event()
         self.answers.set()
+        self.goes_on = threading.Event()
+        self.goes_on.set()
         self.requests: list[dict[str, Any]] = []
         """The bodies of the chats, answered or not."""
         model_server = self
@@ -27,12 +30,27 @@ class ModelServer:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 model_server.requests.append(json.loads(body))
                 model_server.answers.wait()
+                if model_server.requests[-1].get("stream"):
+                    self.stream()
+                    return
                 answer = json.dumps(chat_completion()).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
+
+            def stream(self) -> None:
+                """Send the words one by one, the second and later ones when `goes_on` is set."""
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.end_headers()
+                for number, word in enumerate(WORDS):
+                    if number:
+                        model_server.goes_on.wait()
+                    self.wfile.write(b"data: %s\n\n" % json.dumps(chunk(word)).encode())
+                    self.wfile.flush()
+                self.wfile.write(b"data: %s\n\ndata: [DONE]\n\n" % json.dumps(chunk(None)).encode())
 
             def log_message(self, *args: object) -> None:
                 """Log nothing."""
@@ -57,6 +75,21 @@ class ModelServer:
         self.answers.set()
         self._server.shutdown()
         self._server.server_close()
+
+
+def chunk(word: str | None) -> dict[str, Any]:
+    """A part of a streamed answer; None: its end."""
+    choice: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    if word is not None:
+        delta = {"role": "assistant", "content": word}
+        choice = {"index": 0, "delta": delta, "finish_reason": None}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "gpt-4o-mini",
+        "choices": [choice],
+    }
 
 
 def chat_completion() -> dict[str, Any]:

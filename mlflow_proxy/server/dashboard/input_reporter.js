@@ -65,7 +65,8 @@
     return sendNow(target, options, watched ? 0 : idle());
   }
 
-  window.fetch = async function (target, options) {
+  window.fetch = async function (requested, options) {
+    const target = gatewayAddresses.correct(requested);
     if (!isOurs(target)) return plainFetch.call(window, target, options);
     const isPaused = idle() >= pauseAfterMs;
     const response = isPaused || (idle() >= attendedMs && mayBeWatched())

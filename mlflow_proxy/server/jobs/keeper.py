@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mlflow_proxy.server.local_address import LocalAddress
 from mlflow_proxy.server.middleware.use_tracker import LastUse
-from mlflow_proxy.server.store.settings import StoreSettings
 from mlflow_proxy.shared.addresses import JOBS_FOLDER
 
 from . import mlflow_jobs
-from .local_address import LocalAddress
 from .periodic import PeriodicTasks
 from .runner import JobRunner
 
@@ -27,20 +26,20 @@ _logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def running(settings: StoreSettings, listener: socket.socket, last_use: LastUse) -> Iterator[None]:
+def running(
+    listener: socket.socket, last_use: LastUse, address: LocalAddress | None
+) -> Iterator[None]:
     """Run MLflow's jobs within the context; its end ends them. The stores must be open.
 
-    Their files are in the private folder of `listener`.
+    Their files are in the private folder of `listener`; `address` tells Jupyter that they run.
     """
     # An earlier MLflow process may still complete its requests, and then removes its own files.
     folder = Path(listener.getsockname()).parent / JOBS_FOLDER / str(os.getpid())
-    address = LocalAddress.from_environment()
     runner = JobRunner(has_ended=lambda: last_use.record(0.0))
     has_looked = threading.Event()
     # Until then, a job may be there that goes on.
     last_use.is_busy = lambda: runner.is_busy or not has_looked.is_set()
     mlflow_jobs.install(runner, folder)
-    mlflow_jobs.set_environment(address, settings.default_artifact_root)
     arguments = (runner, address, time.time(), has_looked)
     threading.Thread(target=_keep, args=arguments, daemon=True).start()
     try:

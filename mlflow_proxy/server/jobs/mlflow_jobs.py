@@ -17,9 +17,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from mlflow_proxy.shared.stores import SERVED_ARTIFACTS
-
-from .local_address import LocalAddress
 from .locks import Lock, Locks
 from .runner import JobRunner
 
@@ -30,8 +27,6 @@ WORKSPACES = "MLFLOW_ENABLE_WORKSPACES"
 # A job's process has MLflow's imports, 350 MB, and uses a core for them.
 MAX_JOBS = max(2, os.cpu_count() or 1)  # of a kind at once
 UNFINISHED = ("PENDING", "RUNNING", "NEEDS_RECOVERY")
-# Other credentials of MLflow's client, which would be sent in place of those for the address.
-OTHER_CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
 
 _logger = logging.getLogger(__name__)
 
@@ -61,31 +56,6 @@ def install(runner: JobRunner, folder: Path) -> None:
 def _temporary_folder(parent: Path) -> "tempfile.TemporaryDirectory[str]":
     parent.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryDirectory(dir=parent)
-
-
-def set_environment(address: LocalAddress | None, artifact_root: str) -> None:
-    """Tell jobs, which inherit the environment of this process, how to reach MLflow.
-
-    They open the store themselves, and ask MLflow for models of its gateway and for artifacts that
-    only the server can reach.
-    """
-    if address is None:
-        return
-    for name in OTHER_CREDENTIALS:
-        os.environ.pop(name, None)
-    os.environ["MLFLOW_TRACKING_USERNAME"] = address.user
-    os.environ["MLFLOW_TRACKING_PASSWORD"] = address.credential
-    os.environ.setdefault("MLFLOW_GATEWAY_URI", _gateway_uri(address))
-    if artifact_root.startswith(SERVED_ARTIFACTS):
-        os.environ["MLFLOW_TRACKING_URI"] = address.url
-
-
-def _gateway_uri(address: LocalAddress) -> str:
-    from mlflow.genai.utils import gateway_utils
-
-    # Earlier releases send no credentials but those in the address.
-    has_credentials = hasattr(gateway_utils, "_build_auth_headers")
-    return address.url if has_credentials else address.url_with_credential
 
 
 class Queue:

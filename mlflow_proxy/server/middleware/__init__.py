@@ -7,6 +7,7 @@ from typing import Any
 from starlette.middleware import Middleware
 
 from mlflow_proxy.server.handover import Handover
+from mlflow_proxy.server.local_address import LocalAddress
 from mlflow_proxy.server.mode import CurrentMode
 from mlflow_proxy.server.store.opened_files import OpenedFiles
 
@@ -22,6 +23,7 @@ from .pages import Pages
 from .presigned_downloads import PresignedDownloads
 from .replaced_store import ReplacedStore
 from .sandbox import Sandbox
+from .self_calls import SelfCalls
 from .status import ReadyStatus
 from .use_tracker import LastUse, UseTracker
 
@@ -43,6 +45,8 @@ class Application:
     """Files that it keeps open, and that the user may replace."""
     why_no_jobs: str = ""
     """Why its background jobs do not run here; empty if they do, or if that is its own matter."""
+    local_address: LocalAddress | None = None
+    """Where it reaches itself by HTTP, if anywhere."""
     static_files: Middleware | None = None
     """What answers its static files, if they are elsewhere."""
     mode: CurrentMode | None = None
@@ -79,8 +83,15 @@ def middlewares(
         Middleware(JupyterCredentials),
         Middleware(PagePolicy),
         Middleware(ArtifactFrame),
-        Middleware(Pages, idle_timeout=idle_timeout, mode=application.mode),
+        Middleware(
+            Pages,
+            idle_timeout=idle_timeout,
+            mode=application.mode,
+            has_local_address=application.local_address is not None,
+        ),
     ]
+    if application.local_address:
+        result.append(Middleware(SelfCalls, address=application.local_address))
     if application.why_no_jobs:
         result.append(Middleware(NoJobs, why=application.why_no_jobs))
     if application.static_folder:

@@ -25,12 +25,14 @@ DASHBOARD = Path(__file__).parents[1] / "dashboard"
 NAMES = (
     "watched_runs.js",
     "pause_notice.js",
+    "gateway_addresses.js",
     "input_reporter.js",
     "artifact_frame.js",
     "trace_links.js",
     "functions.js",
     "mode.js",
     "theme.js",
+    "assistant.js",
 )
 # One function around all: they see each other's names, and MLflow's scripts do not.
 SCRIPTS = "\n".join(
@@ -51,12 +53,20 @@ WATCH_LIMIT = 3600.0  # seconds since the last input
 class Pages:
     """Inserts our scripts before all others of the two pages, and answers their requests."""
 
-    def __init__(self, app: ASGIApp, idle_timeout: float, mode: CurrentMode | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        idle_timeout: float,
+        mode: CurrentMode | None = None,
+        has_local_address: bool = False,
+    ) -> None:
         self._app = app
         self._mode = mode
         self._data = {
             "attended": f"{ATTENDED:g}",
             "artifact-frame": addresses.below(addresses.ARTIFACT_FRAME),
+            "gateway": addresses.below(addresses.GATEWAY),
+            "has-local-address": "true" if has_local_address else "",
             "idle-header": addresses.IDLE_HEADER,
             "input": addresses.below(addresses.INPUT),
             "pause-after": f"{pause_after(idle_timeout):g}",

@@ -1,0 +1,78 @@
+"""Jupyter's address for the user's own processes, as MLflow and what it starts use it."""
+
+import logging
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from mlflow_proxy.shared.addresses import INPUT, LOCAL_CREDENTIAL, LOCAL_URL
+from mlflow_proxy.shared.gateway import gateway_credential
+from mlflow_proxy.shared.stores import SERVED_ARTIFACTS
+
+TIMEOUT = 10.0  # seconds
+USER = "mlflow"  # any name does; it is only shown
+# Other credentials of MLflow's client, which would be sent in place of those for the address.
+OTHER_CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LocalAddress:
+    """An address of MLflow that takes `credential` as a password."""
+
+    url: str
+    credential: str
+
+    @classmethod
+    def from_environment(cls) -> "LocalAddress | None":
+        """Take it out of the environment; None if Jupyter has none."""
+        url, credential = os.environ.pop(LOCAL_URL, ""), os.environ.pop(LOCAL_CREDENTIAL, "")
+        return cls(url, credential) if url and credential else None
+
+    @property
+    def authority(self) -> str:
+        """Host and port."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return urlsplit(self.url).port or 0
+
+    @property
+    def gateway_credential(self) -> str:
+        """The credential that opens the models of the AI Gateway only."""
+        return gateway_credential(self.credential)
+
+    @property
+    def gateway_uri(self) -> str:
+        """The address of the AI Gateway for clients that send no credential."""
+        return f"http://{self.authority}/{self.gateway_credential}"
+
+    def export(self, artifact_root: str) -> None:
+        """Tell processes that inherit this environment (jobs, the Assistant) how to reach MLflow.
+
+        Jobs open the store themselves, and ask MLflow for models of its gateway and for artifacts
+        that only the server can reach.
+        """
+        for name in OTHER_CREDENTIALS:
+            os.environ.pop(name, None)
+        os.environ["MLFLOW_TRACKING_USERNAME"] = USER
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = self.credential
+        if not os.environ.get("MLFLOW_GATEWAY_URI"):
+            os.environ["MLFLOW_GATEWAY_URI"] = self.gateway_uri
+        if artifact_root.startswith(SERVED_ARTIFACTS):
+            os.environ["MLFLOW_TRACKING_URI"] = self.url
+
+    def report_use(self) -> None:
+        """Let Jupyter, and with it a hub's idle culler, know that MLflow is used."""
+        headers = {"Authorization": f"Bearer {self.credential}"}
+        request = urllib.request.Request(f"{self.url}{INPUT}", b"", headers)  # noqa: S310
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            opener.open(request, timeout=TIMEOUT).close()
+        except OSError as error:  # Jupyter is busy, or ends
+            _logger.debug("Jupyter does not know of the jobs that run: %s", error)
