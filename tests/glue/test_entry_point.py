@@ -136,7 +136,7 @@ class Address:
     ("settings", "runs", "has_address"),
     [
         ({}, True, True),
-        ({"job_execution": False}, False, False),
+        ({"job_execution": False}, False, True),  # the AI Gateway and the Assistant use it, too
         # A tracking server elsewhere runs its own jobs; the MLflow process ignores the option.
         ({"backend_store_uri": "https://mlflow.example.org"}, True, False),
     ],
