@@ -67,8 +67,12 @@ class ModelServer:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What makes a client of OpenAI ask this server."""
-        return {"OPENAI_API_BASE": self.url, "OPENAI_API_KEY": "sk-of-the-tests"}
+        """What makes a client of OpenAI ask this server, and lets MLflow's gateway do so."""
+        return {
+            "OPENAI_API_BASE": self.url,
+            "OPENAI_API_KEY": "sk-of-the-tests",
+            "MLFLOW_GATEWAY_API_BASE_ALLOW_PRIVATE_IPS": "true",
+        }
 
     def close(self) -> None:
         """Stop to answer."""
