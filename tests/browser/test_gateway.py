@@ -22,8 +22,8 @@ pytestmark = pytest.mark.browser
 RELEASE = tuple(int(part) for part in version("mlflow").split(".")[:2])
 CHAT = {"model": "chat", "messages": [{"role": "user", "content": "Hello"}]}
 CHAT_PATH = "gateway/mlflow/v1/chat/completions"
-GUARDRAILS = (3, 13)  # the first release with guardrails and an Assistant that asks the gateway
-STARTER_CODE = (3, 13)  # the first release with it on the page of an endpoint
+# Page, judges and Assistant of the oldest release want another package or program.
+needs_no_more = pytest.mark.skipif(RELEASE < (3, 13), reason="wants litellm or Claude Code")
 SOME_WITHOUT_KERNELS = """
 from jupyter_server.auth import Authorizer
 class SomeWithoutKernels(Authorizer):
@@ -155,7 +155,7 @@ def ask_assistant(lab: Lab, **headers: str) -> requests.Response:
     return lab.post(path, json={"message": "Hello"}, headers=headers)
 
 
-@pytest.mark.skipif(RELEASE < GUARDRAILS, reason="has no guardrails; its judges need litellm")
+@needs_no_more
 def test_judges_and_guardrails_ask_the_gateway(
     lab: Lab, endpoint: tuple[str, str], model: ModelServer
 ) -> None:
@@ -168,6 +168,7 @@ def test_judges_and_guardrails_ask_the_gateway(
     assert "polite?" in prompts[0]
 
 
+@needs_no_more
 def test_the_page_of_an_endpoint_has_the_dashboards_address(
     lab: Lab, endpoint: tuple[str, str], context: BrowserContext
 ) -> None:
@@ -175,8 +176,6 @@ def test_the_page_of_an_endpoint_has_the_dashboards_address(
     troubles = watch(page)
     right = f"{lab.mlflow_url}/gateway/mlflow/v1"
     page.goto(f"{lab.mlflow_url}/#/gateway/endpoints/{endpoint[0]}")
-    if RELEASE < STARTER_CODE:
-        page.get_by_role("button", name="Use", exact=True).click()
     code = page.locator("pre").last
     expect(code).to_contain_text(f"{right}/chat/completions")
     note = page.locator("[data-gateway-note]").last
@@ -189,16 +188,15 @@ def test_the_page_of_an_endpoint_has_the_dashboards_address(
     page.wait_for_function(
         "right => navigator.clipboard.readText().then(text => text.includes(right))", arg=right
     )
-    if RELEASE >= STARTER_CODE:
-        page.get_by_role("button", name="Try in Browser").click()
-        with page.expect_response(f"**/{CHAT_PATH}") as response:
-            page.get_by_role("button", name="Send request").click()
-        assert response.value.status == 200
-        assert response.value.url == f"{right}/chat/completions"
+    page.get_by_role("button", name="Try in Browser").click()
+    with page.expect_response(f"**/{CHAT_PATH}") as response:
+        page.get_by_role("button", name="Send request").click()
+    assert response.value.status == 200
+    assert response.value.url == f"{right}/chat/completions"
     assert troubles == []
 
 
-@pytest.mark.skipif(RELEASE < GUARDRAILS, reason="drives Claude Code only")
+@needs_no_more
 def test_the_assistant_answers_when_it_is_opened(
     lab: Lab, endpoint: tuple[str, str], context: BrowserContext
 ) -> None:
