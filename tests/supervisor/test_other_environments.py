@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
-import pytest
 
 from mlflow_proxy.supervisor import interpreter
 from support.databases import OLDER, make_database
@@ -23,6 +23,12 @@ from support.wire import wire_server
 MINORS = ("3.14", "3.13", "3.10", "3.12")  # of Python, the most telling first
 TOO_OLD = ("3.9", "3.8", "3.7", "3.6", "2.7")
 PREFIX = "import sys; print(sys.prefix)"
+# Runs our program as a Python 3.9 would.
+AS_OLD = """
+import runpy, sys
+sys.version_info, sys.argv = (3, 9, 1), sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 LOG_RUN = """
 import mlflow, os, sys
 mlflow.set_tracking_uri(sys.argv[1])
@@ -85,9 +91,7 @@ def test_mlflow_runs_in_a_conda_environment_from_upgrade_to_idle_stop(tmp_path: 
 
 def test_a_tracking_server_is_shown_under_another_python(tmp_path: Path) -> None:
     others = [minor for minor in MINORS if minor != ".".join(map(str, sys.version_info[:2]))]
-    minor = next(filter(find_python, others), None)
-    if minor is None:
-        pytest.skip(f"another Python is needed: {' or '.join(others)}")
+    minor = next(filter(find_python, others), "")  # this Python where there is no other
     packages = ("aiohttp", "certifi", "starlette", "uvicorn")
     python = python_of(*packages, minor=minor)
     with (
@@ -96,7 +100,7 @@ def test_a_tracking_server_is_shown_under_another_python(tmp_path: Path) -> None
     ):
         supervisor.wait_until("ready")
         assert supervisor.child.exe() == str(python.resolve())
-        assert f"python{minor}" in supervisor.child.exe()
+        assert not supervisor.child.exe().startswith(sys.prefix)
         assert supervisor.request("/small")[0] == 200
         assert server.requests[-1].target == "/small"
 
@@ -182,13 +186,14 @@ def test_an_environment_without_a_fitting_mlflow_is_explained(tmp_path: Path) ->
     assert fail(tmp_path, python)[0].startswith(f"Only mlflow-skinny is installed for {python}")
 
 
-@pytest.mark.parametrize("minor", TOO_OLD)
-def test_a_python_that_is_too_old_is_explained(minor: str, tmp_path: Path) -> None:
-    if not (python := find_python(minor)):
-        pytest.skip(f"Python {minor} is needed")
-    reason, remedy = fail(tmp_path, python)
-    assert reason.startswith(f"Python {minor} is too old: ")
-    assert "Name one of Python 3.10 or newer" in remedy
+def test_a_python_that_is_too_old_is_explained(tmp_path: Path) -> None:
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{AS_OLD}' \"$@\"\n")
+    script.chmod(0o700)
+    for python in (script, *filter(None, map(find_python, TOO_OLD))):
+        reason, remedy = fail(tmp_path, python)
+        assert re.match(r"Python [23]\.\d is too old: ", reason)
+        assert "Name one of Python 3.10 or newer" in remedy
 
 
 def test_a_link_to_an_interpreter_is_run_in_its_environment(tmp_path: Path) -> None:
