@@ -67,7 +67,7 @@ def expect_dashboard(page: Page) -> None:
 def test_the_tile_opens_the_loading_page_and_then_the_dashboard(
     start_lab: StartLab, context: BrowserContext
 ) -> None:
-    lab = start_lab(config="c.LanguageServerManager.autodetect = False")
+    lab = start_lab()
     launcher = open_lab(context, lab)
     pictures(launcher, "launcher")
     foreign: list[str] = []

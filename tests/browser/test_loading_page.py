@@ -113,5 +113,6 @@ def test_the_theme_is_that_of_the_dashboard(
     assert page.evaluate(BACKGROUND) == colour
     if not stored:
         page.emulate_media(color_scheme="dark" if scheme == "light" else "light")
-        assert page.evaluate(BACKGROUND) != colour
+        # The event comes with the next frame.
+        page.wait_for_function(f"colour => {BACKGROUND} !== colour", arg=colour)
     context.close()

@@ -19,6 +19,8 @@ from .waiting import wait_for
 
 TOKEN = "the-token-of-the-tests"
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
+# JupyterLab asks npm for language servers, which takes a second of processor.
+QUIET = "c.LanguageServerManager.autodetect = False\n"
 
 
 class Lab:
@@ -161,7 +163,7 @@ def lab_server(
     root = root or home / "work"
     root.mkdir(parents=True, exist_ok=True)
     config_file = home / "jupyter_config.py"
-    config_file.write_text(f"c = get_config()\n{config}\n")
+    config_file.write_text(f"c = get_config()\n{QUIET}{config}\n")
     set_up_lab_for_pictures(home)
     variables = environment(home, env)
     command = [

@@ -72,7 +72,7 @@
     const response = isPaused || (idle() >= attendedMs && mayBeWatched())
       ? await sendWhenInUse(target, options)
       : await sendNow(target, options, idle());
-    watchedRuns.read(response);
+    await watchedRuns.read(response); // MLflow's GraphQL client aborts the request once it has its answer
     return response;
   };
 
