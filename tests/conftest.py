@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -11,6 +12,10 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 from support.lab import Lab, lab_server
+
+# A shell ignores SIGINT for what it runs in the background, and programs inherit that: JupyterHub's
+# services would then take 15 seconds to end.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = ("tests/examples", "tests/hub")  # folders whose tests share one server
 
