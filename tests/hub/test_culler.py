@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -101,7 +102,8 @@ def open_dashboard(hub: Hub, page: Page, user: str) -> None:
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("Experiments").first).to_be_visible(timeout=PATIENCE)
     page.goto(f"{hub.origin}{BASE_URL}user/{user}/mlflow/#/experiments/0/runs")
-    expect(page.get_by_text("Training runs").first).to_be_visible(timeout=PATIENCE)
+    runs = page.get_by_text(re.compile("^(Training runs|Runs)$"))  # GenAI, Model training
+    expect(runs.first).to_be_visible(timeout=PATIENCE)
 
 
 @contextmanager
