@@ -1,4 +1,4 @@
-"""The Lab answers byte for byte as `mlflow server` does; an artifact store's failure, with a remedy.
+"""The Lab answers byte for byte as `mlflow server` does; failures of S3 have a remedy besides.
 
 MLflow's client makes the same calls to both (`tests/conformance`). An endpoint that an older MLflow
 lacks is missing in both.
