@@ -44,7 +44,8 @@ class MariaDB:
         command = [str(SERVER), "--no-defaults", f"--datadir={home}/data", f"--port={self.port}"]
         command += ["--bind-address=127.0.0.1", f"--socket={home}/socket", *FAST]
         command += [f"--init-file={home}/initial.sql", f"--pid-file={home}/pid"]
-        with running(command, cwd=home, env=os.environ, log=home / "log", **OPTIONS):
+        env = {**os.environ, "TMPDIR": str(home)}
+        with running(command, cwd=home, env=env, log=home / "log", **OPTIONS):
             wait_for(self.is_up, 30, "MariaDB did not start")
             yield
 
@@ -87,5 +88,6 @@ def mariadb_cluster() -> Iterator[MariaDB]:
                 shutil.chown(path, **OPTIONS)
         install = ["mariadb-install-db", "--no-defaults", f"--datadir={home}/data"]
         install += ["--skip-test-db", "--auth-root-authentication-method=normal", *FAST]
-        subprocess.run(install, cwd=home, stdout=subprocess.DEVNULL, check=True, **OPTIONS)
+        env = {**os.environ, "TMPDIR": folder}  # that of the tests may be closed to its user
+        subprocess.run(install, cwd=home, env=env, stdout=subprocess.DEVNULL, check=True, **OPTIONS)
         yield MariaDB(home, free_ports(1)[0])

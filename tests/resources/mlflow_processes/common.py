@@ -1,6 +1,7 @@
 """Shared code of the fake MLflow processes; they report as the real MLflow process does."""
 
 import os
+import re
 import select
 import signal
 import socket
@@ -27,6 +28,20 @@ print(f"I am {name}, of postgresql://me:hunter2@host/db <script>", flush=True)
 reporter.send(StageEntered(Stage.IMPORT))
 
 
+def receive(connection: socket.socket) -> bytes:
+    """A request with its body, which may come later than its head."""
+    request = connection.recv(65536)
+    while request and not is_complete(request) and (more := connection.recv(65536)):
+        request += more
+    return request
+
+
+def is_complete(request: bytes) -> bool:
+    head, end, body = request.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: *(\d+)", head)
+    return bool(end) and (length is None or len(body) >= int(length[1]))
+
+
 def serve() -> None:
     """Answer every request with the process id; `/report-…` also sends a report."""
     ended = threading.Event()
@@ -42,7 +57,7 @@ def serve() -> None:
             continue
         with connection:
             connection.setblocking(True)
-            if not (request := connection.recv(65536)):  # only a check that the socket accepts
+            if not (request := receive(connection)):  # only a check that the socket accepts
                 continue
             path = request.split()[1].decode()
             body = '{"state": "ready"}' if path == "/_proxy/status" else str(os.getpid())
