@@ -93,7 +93,9 @@ def test_ten_traces_of_a_saved_notebook_wait_quietly_until_mlflow_is_ready(
     assert frames.first.locator("html").evaluate("html => html.scrollHeight <= innerHeight")
     picture(page, "saved-notebook-waiting")
     before = Counter(urlsplit(each.url).path.removeprefix(prefix) for each in list(answers))
-    for index in range(FRAMES):
+    elements = page.locator(f"iframe[src*='{TRACE_PAGE}']")
+    for index in range(FRAMES):  # a frame out of sight is loaded once it is near
+        elements.nth(index).scroll_into_view_if_needed()
         expect(frames.nth(index).get_by_text("How long?").first).to_be_visible()
     picture(page, "saved-notebook")
 
@@ -101,7 +103,7 @@ def test_ten_traces_of_a_saved_notebook_wait_quietly_until_mlflow_is_ready(
     paths = Counter(urlsplit(each.url).path.removeprefix(prefix) for each in answers)
     assert DASHBOARD_FRAME not in paths
     assert not [path for path in paths if "/static/js/main." in path]
-    assert paths[TRACE_PAGE] == 2 * FRAMES  # waiting, then the trace
+    assert FRAMES < paths[TRACE_PAGE] <= 2 * FRAMES  # for those in sight: waiting, then the trace
     assert not [(each.status, each.url) for each in answers if each.status >= 400]
     assert not troubles
     assert paths[STATUS] <= FRAMES * (time.monotonic() - began)  # one a second
