@@ -101,7 +101,8 @@ def open_dashboard(hub: Hub, page: Page, user: str) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("Experiments").first).to_be_visible(timeout=PATIENCE)
-    page.goto(f"{hub.origin}{BASE_URL}user/{user}/mlflow/#/experiments/0/runs")
+    with page.expect_response("**/runs/search"):
+        page.goto(f"{hub.origin}{BASE_URL}user/{user}/mlflow/#/experiments/0/runs")
     runs = page.get_by_text(re.compile("^(Training runs|Runs)$"))  # GenAI, Model training
     expect(runs.first).to_be_visible(timeout=PATIENCE)
 
