@@ -22,7 +22,8 @@ from .config import MLflowProxy
 SECTION = MLflowProxy.__name__
 OWN_SECTIONS = frozenset({SECTION, "MLflowProxyApp"})
 MAX_SHOWN = 200  # characters of a value
-TYPES: dict[type[TraitType[Any, Any]], str] = {
+# Quoted: the oldest traitlets has no type parameters.
+TYPES: "dict[type[TraitType[Any, Any]], str]" = {
     Bool: "True or False",
     Dict: "a dictionary",
     Float: "a number",
@@ -81,11 +82,11 @@ def _is_possible(server_app: ServerApp, name: str, value: Any) -> bool:
     return True
 
 
-def _is_bool_for_number(trait: TraitType[Any, Any], value: Any) -> bool:
+def _is_bool_for_number(trait: "TraitType[Any, Any]", value: Any) -> bool:
     return isinstance(value, bool) and isinstance(trait, Float)  # Python takes it for 0 or 1
 
 
-def expected(trait: TraitType[Any, Any]) -> str:
+def expected(trait: "TraitType[Any, Any]") -> str:
     """What the setting takes, for a person."""
     if isinstance(trait, Enum):
         return " or ".join(repr(each) for each in trait.values or ())
@@ -93,7 +94,7 @@ def expected(trait: TraitType[Any, Any]) -> str:
     return str(trait.metadata.get("expected") or next(known, trait.info()))
 
 
-def shown(trait: TraitType[Any, Any], value: Any) -> str:
+def shown(trait: "TraitType[Any, Any]", value: Any) -> str:
     """`value`, without what may be secret in it."""
     if isinstance(value, LazyConfigValue):
         return "changed in place"
