@@ -50,7 +50,7 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress | None
     Unless Jupyter's configuration overrides it: then that is used, and None returned.
 
     jupyter-server-proxy has a route of the same address. tornado uses the first that matches, so
-    this one is inserted at the front and wins in whatever order extensions are loaded.
+    this one is inserted at the front and wins in any order of the extensions.
     """
     servers = ServerProxy(parent=server_app).servers.values()
     if any(server.name == NAME for server in servers):

@@ -2,7 +2,7 @@
 
 MLflow's clients in other languages, and Python's without a database driver, speak HTTP only. They
 cannot log in to Jupyter, and its tokens would open the whole of it. This address is a port of the
-loopback interface, so that nothing from outside this machine reaches it, whatever proxy stands
+loopback interface, so that nothing from outside this machine reaches it, also if a proxy stands
 before Jupyter. It opens MLflow only, and only with a credential that is made with it. A second
 credential, in the path of `gateway_uri`, opens the models of MLflow's AI Gateway only.
 """

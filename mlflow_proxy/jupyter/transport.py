@@ -155,7 +155,7 @@ class StreamingTransport(web.RequestHandler):
             await self._send_error(
                 HTTPStatus.SERVICE_UNAVAILABLE, "MLflow cannot be reached", error
             )
-        except Exception as error:  # whatever the error, the client must not wait or take a part
+        except Exception as error:  # of any kind: the client must not wait or take a part
             await self._send_error(HTTPStatus.BAD_GATEWAY, "MLflow closed the connection", error)
         finally:
             if self._body is not None:

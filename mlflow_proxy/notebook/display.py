@@ -18,7 +18,7 @@ from .cell_log import CellLog
 MAX_RUNS = 20  # links below a cell
 RUN_TYPE = "mlflow.runType"  # tag of a run, and its value for `mlflow.genai.evaluate`
 EVALUATION = "genai_evaluate"
-# The dashboard's mode for a link, whatever mode the user has chosen: each has pages of its own.
+# The dashboard's mode for a link, also if the user has chosen the other: each has pages of its own.
 TRAINING, GENAI = "workflowType=machine_learning", "workflowType=genai"
 SOURCE_RUN = "mlflow.sourceRun"  # metadata of a trace: the run in which it was made
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 LOGGER = "mlflow.utils.crypto"
 BEGINNING = "MLFLOW_CRYPTO_KEK_PASSPHRASE not set"
 MESSAGE = (
-    "The keys that are stored in MLflow are encrypted with MLflow's built-in passphrase: whoever "
-    "reads the database can decrypt them. In a store that others can read, set "
+    "The keys that are stored in MLflow are encrypted with MLflow's built-in passphrase: each "
+    "user who reads the database can decrypt them. In a store that others can read, set "
     "MLFLOW_CRYPTO_KEK_PASSPHRASE in Jupyter's environment before keys are stored. For keys that "
     "are there already, see TROUBLESHOOTING."
 )

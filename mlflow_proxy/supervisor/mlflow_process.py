@@ -45,7 +45,7 @@ class MLflowProcess:
     """One MLflow process.
 
     It inherits the listening socket and one end of a socket pair. It sends its reports over the
-    pair, and learns by end-of-file that the supervisor is gone, for whatever reason.
+    pair, and learns by end-of-file that the supervisor is gone, also if it was killed.
     """
 
     def __init__(

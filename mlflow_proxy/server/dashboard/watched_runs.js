@@ -71,7 +71,7 @@ const watchedRuns = (() => {
   }
 
   return {
-    // Learns from a response; resolves when it has, whatever the response holds.
+    // Learns from a response; resolves when it has, also if the response is no JSON.
     read: (response) => read(response).catch(() => {}),
 
     hasAny: () => isFresh() || inView().length > 0,

@@ -78,7 +78,7 @@ class RemoteProxy:
         except BodyTooLargeError:
             message = "The request must be signed, for which its body is too large."
             failed = answers.error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
-        except Exception as error:  # whatever it is, the client must get an answer
+        except Exception as error:  # of any kind: the client must get an answer
             failed = self._failed(scope, error)
         else:
             try:

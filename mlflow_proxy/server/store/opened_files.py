@@ -1,9 +1,9 @@
 """The files of the SQLite stores as they were opened, to notice that one was replaced.
 
-A program that has opened a file keeps it, whatever its path names later: MLflow would go on showing
-the runs of a deleted database. The files are never opened here, because closing a descriptor of a
-SQLite database drops all locks that this process has on it (https://sqlite.org/howtocorrupt.html,
-2.2).
+A program that has opened a file keeps it, also when its path names another: MLflow would go on
+showing the runs of a deleted database. The files are never opened here, because closing a
+descriptor of a SQLite database drops all locks that this process has on it
+(https://sqlite.org/howtocorrupt.html, 2.2).
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 MLflow takes a lock for that only on one machine, and not for every kind of store: of ten programs
 that open an empty database at the same moment, most fail. This takes a lock in the database itself,
-which the server releases when the connection ends, for whatever reason.
+which the server releases when the connection ends, also if this program is killed.
 """
 
 import logging
