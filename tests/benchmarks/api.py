@@ -10,12 +10,10 @@ There is no pass or fail.
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import random
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -27,7 +25,7 @@ from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import adopt_orphans, end_children, plain_entry, run_python, tell, versions
+from common import adopt_orphans, end_children, plain_entry, rounds_of, run_python, tell, versions
 
 from support.lab import TOKEN, lab_server
 from support.processes import environment, running
@@ -55,10 +53,7 @@ Send = Callable[[str, str, object], bytes]  # method, path, JSON
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=30, help="number of rounds")
-    rounds = parser.parse_args().rounds
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    rounds = rounds_of(__doc__, 30)
     adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="mlflow-api-") as folder:
         base = Path(folder)

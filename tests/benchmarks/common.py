@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import ctypes
 import os
@@ -47,6 +48,17 @@ def plain_entry(root: Path) -> str:
     servers = {"plain": {"command": command, "timeout": PLAIN_TIMEOUT}}
     # Else our tracking URI in the environment would also reach this entry.
     return f"c.ServerProxy.servers = {servers}\nc.MLflowProxy.export_tracking_uri = False"
+
+
+def rounds_of(description: str | None, default: int) -> int:
+    """Read the option `--rounds`; from now on a SIGTERM ends the script as an error would."""
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=default, help="number of rounds")
+    rounds = int(parser.parse_args().rounds)
+    if rounds < 1:
+        parser.error("--rounds takes 1 or more")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    return rounds
 
 
 def adopt_orphans() -> None:

@@ -9,9 +9,7 @@ package. There is no pass or fail.
 
 from __future__ import annotations
 
-import argparse
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -20,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from common import environment, run_python, tell, versions
+from common import environment, rounds_of, run_python, tell, versions
 
 # Without the interpreter's shutdown (up to a second), which is not part of a start.
 IMPORT = "import os, mlflow.server.fastapi_app; os._exit(0)"
@@ -79,10 +77,7 @@ def in_thread(code: str) -> str:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5, help="number of rounds")
-    rounds = parser.parse_args().rounds
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    rounds = rounds_of(__doc__, 5)
     with tempfile.TemporaryDirectory(prefix="mlflow-imports-") as folder:
         base = Path(folder)
         run_python(MAKE_STORE, base, MLFLOW_TRACKING_URI=f"sqlite:///{base}/mlflow.db")

@@ -8,10 +8,8 @@ Every round measures both in turn. Linux only. There is no pass or fail.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,7 +25,7 @@ import requests
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import adopt_orphans, end_children, tell, versions
+from common import adopt_orphans, end_children, rounds_of, tell, versions
 
 from support.judged_store import INVOKE, JudgedStore, assessments
 from support.model_server import ModelServer, model_server
@@ -61,12 +59,7 @@ class Figures:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3, help="number of rounds")
-    rounds = parser.parse_args().rounds
-    if rounds < 1:
-        parser.error("--rounds takes 1 or more")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    rounds = rounds_of(__doc__, 3)
     adopt_orphans()
     figures: dict[str, list[Figures]] = {"plain `mlflow server`": [], "this": []}
     with tempfile.TemporaryDirectory(prefix="mlflow-jobs-") as base, model_server() as model:

@@ -9,9 +9,7 @@ page to the drawn dashboard, and of a reload with a warm cache. There is no pass
 
 from __future__ import annotations
 
-import argparse
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -25,7 +23,7 @@ from playwright.sync_api import Browser, Page
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import adopt_orphans, end_children, plain_entry, run_python, tell, versions
+from common import adopt_orphans, end_children, plain_entry, rounds_of, run_python, tell, versions
 
 from support.browser import chromium
 from support.lab import TOKEN, Lab, lab_server
@@ -60,10 +58,7 @@ class Look:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3, help="number of rounds")
-    rounds = parser.parse_args().rounds
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    rounds = rounds_of(__doc__, 3)
     adopt_orphans()
     looks: dict[str, list[Look]] = {"plain": [], "mlflow": []}
     switches: dict[str, list[tuple[float, float]]] = {name: [] for name in PAGES}

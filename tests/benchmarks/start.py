@@ -8,10 +8,8 @@ installed package is measured. Linux only. There is no pass or fail.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -25,7 +23,7 @@ import requests
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import adopt_orphans, end_children, plain_entry, run_python, tell, versions
+from common import adopt_orphans, end_children, plain_entry, rounds_of, run_python, tell, versions
 
 from support.lab import PAGE, Lab, lab_server
 from support.waiting import wait_for
@@ -65,12 +63,7 @@ class Figures:
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3, help="number of rounds")
-    rounds = parser.parse_args().rounds
-    if rounds < 1:
-        parser.error("--rounds takes 1 or more")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    rounds = rounds_of(__doc__, 3)
     adopt_orphans()
     with tempfile.TemporaryDirectory(prefix="mlflow-start-") as folder:
         try:
