@@ -3,7 +3,7 @@
 import os
 
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.shared.stores import sqlite_path
+from mlflow_proxy.shared.stores import database_server, sqlite_path
 
 from . import mlflow_jobs
 
@@ -33,5 +33,4 @@ def why_not(settings: StoreSettings, is_wanted: bool) -> str:
 
 def is_database(uri: str) -> bool:
     """Whether `uri` is that of a database."""
-    scheme = uri.partition(":")[0].partition("+")[0]
-    return sqlite_path(uri) is not None or scheme in ("postgresql", "mysql", "mssql")
+    return sqlite_path(uri) is not None or database_server(uri) != ""
