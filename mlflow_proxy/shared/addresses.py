@@ -57,6 +57,8 @@ ASSISTANT = "/ajax-api/3.0/mlflow/assistant/"
 
 # Where MLflow's dashboard keeps its theme in the browser's storage: "true" is dark.
 THEME_KEY = "_mlflow_dark_mode_toggle_enabled"
+# There it notes that its Assistant has opened by itself, which it does once.
+ASSISTANT_KEY = "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1"
 
 SOCKET_FOLDER = "jupyter-server-proxy-"
 """Prefix of the name of the socket's folder, which jupyter-server-proxy uses as well."""

@@ -95,6 +95,9 @@ def test_the_tile_opens_the_loading_page_and_then_the_dashboard(
         ".map(e => e.transferSize)"
     )
     assert transferred == [0]
+    # MLflow's Assistant waits to be opened: it did not open in the loading page's frame either.
+    expect(page.get_by_role("button", name=re.compile("Assistant")).last).to_be_visible()
+    expect(page.get_by_placeholder("Ask a question...")).to_have_count(0)
 
     # A deep link survives the loading page.
     lab.mlflow.kill()

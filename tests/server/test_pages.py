@@ -10,6 +10,7 @@ from mlflow_proxy.server.middleware.page_policy import PagePolicy
 from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
 from mlflow_proxy.shared.addresses import (
     ARTIFACT_FRAME,
+    ASSISTANT_KEY,
     GATEWAY,
     IDLE_HEADER,
     INPUT,
@@ -45,6 +46,7 @@ def test_the_scripts_get_their_addresses_as_data() -> None:
     assert data(page) == {
         "attended": "15",
         "artifact-frame": ARTIFACT_FRAME[1:],
+        "assistant-key": ASSISTANT_KEY,
         "base": "./",
         "gateway": GATEWAY[1:],
         "has-local-address": "",

@@ -4,9 +4,9 @@
 "use strict";
 
 (() => {
-  const OPENED = "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1";
+  const { assistantKey } = document.currentScript.dataset;
   try {
-    if (localStorage.getItem(OPENED) === null) localStorage.setItem(OPENED, "true");
+    if (localStorage.getItem(assistantKey) === null) localStorage.setItem(assistantKey, "true");
   } catch {
     // The browser stores nothing: MLflow's page cannot remember anything either.
   }

@@ -65,6 +65,7 @@ class Pages:
         self._data = {
             "attended": f"{ATTENDED:g}",
             "artifact-frame": addresses.below(addresses.ARTIFACT_FRAME),
+            "assistant-key": addresses.ASSISTANT_KEY,
             "gateway": addresses.below(addresses.GATEWAY),
             "has-local-address": "true" if has_local_address else "",
             "idle-header": addresses.IDLE_HEADER,

@@ -118,6 +118,7 @@ def page(request: Request, status: Status) -> Response:
         icons=_for_script(icons),
         theme=_read("theme.js"),
         theme_key=addresses.THEME_KEY,
+        assistant_key=addresses.ASSISTANT_KEY,
         style=_read("page.css"),
         script=_read("texts.js") + _read("page.js"),
         icon=icon().read_text(encoding="utf-8"),

@@ -95,6 +95,12 @@ function showLog(lines) {
 function preload() {
   if (preloaded || !addresses.dashboard) return;
   preloaded = true;
+  try { // else MLflow's Assistant would open by itself in the frame, and stay open
+    const { assistantKey } = document.body.dataset;
+    if (localStorage.getItem(assistantKey) === null) localStorage.setItem(assistantKey, "true");
+  } catch {
+    // The browser stores nothing.
+  }
   const frame = document.createElement("iframe");
   frame.hidden = true;
   frame.src = addresses.dashboard + location.hash;
