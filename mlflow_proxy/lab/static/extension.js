@@ -1,0 +1,70 @@
+// The plugin: what it takes of JupyterLab, and which parts it sets up.
+
+import { addCommands } from "./commands.js";
+import { addToRunningPanel } from "./running.js";
+import { Server } from "./server.js";
+import { addSidebar } from "./sidebar.js";
+import { loadSettings } from "./settings.js";
+import { StatusModel } from "./status.js";
+import { addTab } from "./tab.js";
+
+/** What the parts share.
+ * @typedef {{lab: Record<string, any>, app: any, server: Server, model: StatusModel, icon: any,
+ *   trans: any, settings: Promise<any>, open: (path: string) => any}} Parts
+ */
+
+/** @param {Record<string, any>} lab JupyterLab's packages */
+export function plugin(lab) {
+  const { application, apputils, notebook, running, settings, translation } = lab;
+  const optional = {
+    palette: apputils.ICommandPalette,
+    restorer: application.ILayoutRestorer,
+    managers: running.IRunningSessionManagers,
+    registry: settings.ISettingRegistry,
+    translator: translation.ITranslator,
+    notebooks: notebook.INotebookTracker,
+    themes: apputils.IThemeManager,
+  };
+  const names = Object.keys(optional).filter((name) => optional[name]);
+  return {
+    id: "jupyter-mlflow-proxy:plugin",
+    description: "MLflow: commands, a tab, the Running panel and a sidebar",
+    autoStart: true,
+    optional: names.map((name) => optional[name]),
+    activate: (app, ...services) =>
+      activate(lab, app, Object.fromEntries(names.map((name, index) => [name, services[index]]))),
+  };
+}
+
+async function activate(lab, app, { palette, restorer, managers, registry, translator, notebooks, themes }) {
+  addStyle();
+  const server = new Server(lab);
+  const icon = new lab.ui.LabIcon({ name: "jupyter-mlflow-proxy:mlflow", svgstr: await iconSvg() });
+  const parts = {
+    lab,
+    app,
+    server,
+    icon,
+    model: new StatusModel(lab, server),
+    trans: (translator ?? lab.translation.nullTranslator).load("jupyter-mlflow-proxy"),
+    settings: loadSettings(registry, server),
+  };
+  parts.open = addTab(parts, restorer, themes);
+  addCommands(parts, palette);
+  if (managers) {
+    addToRunningPanel(managers, parts);
+  }
+  addSidebar(parts, restorer, notebooks);
+}
+
+function addStyle() {
+  const link = Object.assign(document.createElement("link"), {
+    rel: "stylesheet",
+    href: new URL("style.css", import.meta.url),
+  });
+  document.head.append(link);
+}
+
+async function iconSvg() {
+  return (await fetch(new URL("mlflow.svg", import.meta.url))).text();
+}

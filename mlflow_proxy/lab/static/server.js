@@ -1,0 +1,61 @@
+// Requests to this Jupyter server: for MLflow's supervisor and for MLflow itself.
+
+/** @typedef {{state: "stopped"|"starting"|"ready"|"idle"|"failed", since: number|null,
+ *   progress: number|null, text: string, remedy: string, version: string|null, store: string,
+ *   memory: number|null, pid: number|null, log: string, settings: Record<string, string>}} Status
+ */
+
+export class Server {
+  /** @param {Record<string, any>} lab JupyterLab's packages */
+  constructor({ services, coreutils }) {
+    this._connection = services.ServerConnection;
+    this._settings = this._connection.makeSettings();
+    /** The dashboard's address, with a slash at its end. */
+    this.url = coreutils.URLExt.join(this._settings.baseUrl, "mlflow/");
+  }
+
+  /** What the supervisor says of MLflow. @returns {Promise<Status>} */
+  async status() {
+    return (await this._request("_proxy/control")).json();
+  }
+
+  /** Start, stop or restart MLflow. @param {"start"|"stop"|"restart"} what @returns {Promise<Status>} */
+  async control(what) {
+    return (await this._request(`_proxy/control/${what}`, post({}))).json();
+  }
+
+  /** The end of MLflow's log. */
+  async log() {
+    return (await this._request("_proxy/control/log")).text();
+  }
+
+  /**
+   * Ask MLflow's REST API; a body makes it a POST.
+   *
+   * @param {string} path e.g. "runs/search"
+   * @param {object} [body]
+   * @param {number} [idle] seconds since the user's last input: MLflow may be stopped under a panel
+   *   that merely stands open
+   */
+  async mlflow(path, body, idle = 0) {
+    const headers = { "X-MLflow-Proxy-Idle": String(idle) };
+    const init = body ? post(body, headers) : { headers };
+    return (await this._request(`ajax-api/2.0/mlflow/${path}`, init)).json();
+  }
+
+  /** @param {string} path @param {RequestInit} [init] @returns {Promise<Response>} */
+  async _request(path, init = {}) {
+    const { makeRequest, ResponseError } = this._connection;
+    const response = await makeRequest(this.url + path, { cache: "no-store", ...init }, this._settings);
+    if (!response.ok) {
+      throw await ResponseError.create(response);
+    }
+    return response;
+  }
+}
+
+/** @param {object} body @param {Record<string, string>} [headers] */
+function post(body, headers) {
+  const json = { "Content-Type": "application/json", ...headers };
+  return { method: "POST", body: JSON.stringify(body), headers: json };
+}

@@ -1,0 +1,52 @@
+// Follows MLflow's state for the Running panel and the sidebar, while one of them is visible.
+
+const INTERVAL = 3000; // ms between looks
+
+export class StatusModel {
+  /**
+   * @param {Record<string, any>} lab JupyterLab's packages
+   * @param {import("./server.js").Server} server
+   */
+  constructor({ signaling }, server) {
+    this._server = server;
+    /** @type {Set<() => boolean>} */
+    this._watchers = new Set();
+    /** @type {import("./server.js").Status | undefined} */
+    this.status = undefined;
+    this.changed = new signaling.Signal(this);
+    setInterval(() => this._isWatched() && this.refresh(), INTERVAL);
+  }
+
+  /** Look at regular intervals while `isVisible()` and the page is visible. @param {() => boolean} isVisible */
+  watch(isVisible) {
+    this._watchers.add(isVisible);
+  }
+
+  /** Look now. */
+  async refresh() {
+    try {
+      this._set(await this._server.status());
+    } catch {
+      this._set(undefined); // the server extension is disabled, or Jupyter is gone
+    }
+    return this.status;
+  }
+
+  /** Start, stop or restart MLflow. @param {"start"|"stop"|"restart"} what */
+  async control(what) {
+    this._set(await this._server.control(what));
+  }
+
+  _isWatched() {
+    return !document.hidden && [...this._watchers].some((isVisible) => isVisible());
+  }
+
+  /** @param {import("./server.js").Status | undefined} status */
+  _set(status) {
+    const before = JSON.stringify(this.status);
+    this.status = status;
+    if (JSON.stringify(status) !== before) {
+      this.changed.emit(undefined);
+    }
+  }
+}
