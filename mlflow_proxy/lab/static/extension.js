@@ -1,5 +1,6 @@
 // The plugin: what it takes of JupyterLab, and which parts it sets up.
 
+export { load } from "./packages.js";
 import { addCommands } from "./commands.js";
 import { addToRunningPanel } from "./running.js";
 import { Server } from "./server.js";
@@ -36,20 +37,16 @@ export function plugin(lab) {
   };
 }
 
-async function activate(lab, app, { palette, restorer, managers, registry, translator, notebooks, themes }) {
+/** @param {Record<string, any>} services those of the application; another one may have fewer */
+async function activate(lab, app, services) {
+  const { palette, restorer, managers, registry, translator, notebooks, themes } = services;
   addStyle();
   const server = new Server(lab);
   const icon = new lab.ui.LabIcon({ name: "jupyter-mlflow-proxy:mlflow", svgstr: await iconSvg() });
-  const parts = {
-    lab,
-    app,
-    server,
-    icon,
-    model: new StatusModel(lab, server),
-    trans: (translator ?? lab.translation.nullTranslator).load("jupyter-mlflow-proxy"),
-    settings: loadSettings(registry, server),
-  };
-  parts.open = addTab(parts, restorer, themes);
+  const trans = (translator ?? lab.translation.nullTranslator).load("jupyter-mlflow-proxy");
+  const model = new StatusModel(lab, server);
+  const shared = { lab, app, server, model, icon, trans, settings: loadSettings(registry, server) };
+  const parts = { ...shared, open: addTab(shared, restorer, themes) };
   addCommands(parts, palette);
   if (managers) {
     addToRunningPanel(managers, parts);

@@ -12,7 +12,8 @@ export function addToRunningPanel(managers, { app, model, icon, trans }) {
   ));
   managers.add({
     name: "MLflow",
-    running: () => (isShown(model.status) ? [item()] : []),
+    // A tile that was never clicked has no entry.
+    running: () => (model.status && model.status.state !== "stopped" ? [item(model.status)] : []),
     shutdownAll: () => model.control("stop"),
     refreshRunning: () => void model.refresh(),
     runningChanged: model.changed,
@@ -20,18 +21,15 @@ export function addToRunningPanel(managers, { app, model, icon, trans }) {
     shutdownAllLabel: trans.__("Stop MLflow"),
     shutdownAllConfirmationText: trans.__("Stop MLflow? The next use starts it again."),
   });
-  const item = () => ({
+  const item = (status) => ({
     open: () => app.commands.execute("mlflow:open"),
     shutdown: () => model.control("stop"),
     icon: () => icon,
-    label: () => describe(model.status, trans),
-    labelTitle: () => [model.status.store, model.status.text, model.status.remedy].filter(Boolean).join("\n"),
-    detail: () => memory(model.status.memory),
+    label: () => describe(status, trans),
+    labelTitle: () => [status.store, status.text, status.remedy].filter(Boolean).join("\n"),
+    detail: () => memory(status.memory),
   });
 }
-
-/** Whether there is something to say; a tile that was never clicked has no entry. */
-const isShown = (status) => status && status.state !== "stopped";
 
 /** One line about MLflow's state. */
 export function describe(status, trans) {

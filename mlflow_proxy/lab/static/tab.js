@@ -1,7 +1,7 @@
 // MLflow's dashboard in a tab of JupyterLab.
 
 /**
- * @param {import("./extension.js").Parts} parts
+ * @param {Omit<import("./extension.js").Parts, "open">} parts
  * @param {any} restorer JupyterLab's ILayoutRestorer, if the application has one
  * @param {any} themes JupyterLab's IThemeManager, if the application has one
  * @returns {(path: string) => any} opens the tab at a path below the dashboard's address
