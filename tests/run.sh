@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the whole test suite on the wheel, in a virtual environment of its own, and installs what it
 # needs: Chromium, nginx, PostgreSQL, MariaDB, FUSE, R and npm by apt-get where it may,
-# configurable-http-proxy by npm, the rest by pip. macOS has none of these: the core is tests/glue,
+# configurable-http-proxy and TypeScript by npm, the rest by pip. macOS has none of these: the core is tests/glue,
 # shared, supervisor and server.
 #
 #   tests/run.sh                       everything
@@ -52,9 +52,9 @@ if [ ${#packages[@]} -gt 0 ]; then
         apt-get -qq install -y --no-install-recommends "${packages[@]}" >/dev/null
 fi
 
-if [ "$(uname)" = Linux ] && [ ! -x .venv-tests/node/node_modules/.bin/configurable-http-proxy ]; then
-    echo "Installing configurable-http-proxy"
-    npm install --silent --no-fund --no-audit --prefix .venv-tests/node configurable-http-proxy
+if [ "$(uname)" = Linux ] && [ ! -x .venv-tests/node/node_modules/.bin/tsc ]; then
+    echo "Installing configurable-http-proxy and TypeScript"
+    npm install --silent --no-fund --no-audit --prefix .venv-tests/node configurable-http-proxy typescript
 fi
 
 echo "Installing the wheel into $environment"
@@ -87,6 +87,7 @@ if [ "$environment" = .venv-tests ]; then # the types are those of the newest re
     ruff check .
     ruff format --check .
     mypy
+    tsc --project mlflow_proxy/lab/jsconfig.json
     check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
     # Reported only: an advisory of today does not make yesterday's commit wrong.
     timeout 60 pip-audit --progress-spinner off --timeout 10 || echo "pip-audit found something, or could not ask"
