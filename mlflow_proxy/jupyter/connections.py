@@ -1,6 +1,7 @@
 """Connections to MLflow's socket."""
 
 import atexit
+import functools
 
 import aiohttp
 
@@ -9,16 +10,27 @@ from mlflow_proxy.shared.headers import KEEP_ALIVE
 MAX_HEADER = 64 << 10  # bytes of one header of a response; aiohttp's default is 8 KiB
 
 
-def session(path: str, *, keep: bool = False) -> aiohttp.ClientSession:
+def session(path: str) -> aiohttp.ClientSession:
     """A session on the unix socket `path` that changes nothing of what it sends and receives.
 
-    With `keep`, connections are used again until they have not been used for `KEEP_ALIVE` seconds,
-    and the session is closed when Jupyter exits.
+    Each of its connections is used once.
     """
-    how = {"keepalive_timeout": KEEP_ALIVE} if keep else {"force_close": True}
-    connector = aiohttp.UnixConnector(path, **how)
-    if keep:
-        atexit.register(connector.close)
+    return _session(aiohttp.UnixConnector(path, force_close=True))
+
+
+@functools.cache
+def kept_session(path: str) -> aiohttp.ClientSession:
+    """Such a session that all requests share, until Jupyter exits.
+
+    Its connections are used again until they have not been used for `KEEP_ALIVE` seconds.
+    """
+    # Without a limit: event streams stay open.
+    connector = aiohttp.UnixConnector(path, keepalive_timeout=KEEP_ALIVE, limit=0)
+    atexit.register(connector.close)
+    return _session(connector)
+
+
+def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),

@@ -13,7 +13,6 @@ import functools
 import hmac
 import secrets
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any
@@ -80,6 +79,9 @@ class LocalAddress:
 class LocalHandler(StreamingTransport):
     """A request of a program on this machine."""
 
+    # Kernels send many small ones, and MLflow's client tries again after a 502.
+    on_kept_connections = ("GET", "HEAD", "POST")
+
     def initialize(self, address: LocalAddress) -> None:
         """Get what `LocalAddress` shares between requests."""
         self._server_app = address.server_app
@@ -130,10 +132,6 @@ class LocalHandler(StreamingTransport):
         await super().complete()
 
     get = head = post = put = patch = delete = options = complete
-
-    def session(self) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
-        """The session of all requests: kernels send many small ones."""
-        return nullcontext(self._process.session())
 
     def sent_headers(self) -> Headers:
         """The request's headers for MLflow; not all of the clients try again after a 503."""

@@ -1,13 +1,9 @@
 """Starts the supervisor outside of any request to the `/mlflow/` route."""
 
-import functools
 from typing import Any
 
-import aiohttp
 from jupyter_server.serverapp import ServerApp
 from tornado import httputil
-
-from . import connections
 
 
 class SupervisorProcess:
@@ -34,11 +30,6 @@ class SupervisorProcess:
     def unix_socket(self) -> str:
         """Path of the socket of the supervisor and MLflow."""
         return str(self._starter.unix_socket)
-
-    @functools.cache  # noqa: B019 (one process, as long as Jupyter)
-    def session(self) -> aiohttp.ClientSession:
-        """A session on that socket that keeps its connections."""
-        return connections.session(self.unix_socket, keep=True)
 
     async def ensure(self, *options: str) -> None:
         """Start it with additional `options`, unless it runs; returns once it answers.

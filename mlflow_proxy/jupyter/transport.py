@@ -6,7 +6,7 @@ memory, stops at 100 MiB and cannot send a `DELETE` with a body.
 
 import asyncio
 import contextlib
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,13 @@ class StreamingTransport(web.RequestHandler):
     end before the last.
     """
 
+    on_kept_connections: tuple[str, ...] = ("GET", "HEAD")
+    """Methods that use a connection again. MLflow may close it at that moment.
+
+    aiohttp then repeats a request that changes nothing. It would also repeat a PUT, whose body is
+    gone.
+    """
+
     _refusal: web.HTTPError | None = None
     _exchange: asyncio.Task[None] | None = None
     _body: RequestBody | None = None
@@ -60,10 +67,6 @@ class StreamingTransport(web.RequestHandler):
             tornado.web.HTTPError: the request is refused.
         """
         raise NotImplementedError
-
-    def session(self) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
-        """A session with MLflow for this request."""
-        return connections.session(self.mlflow_socket)
 
     def sent_headers(self) -> Headers:
         """The request's headers for MLflow."""
@@ -164,7 +167,7 @@ class StreamingTransport(web.RequestHandler):
                 self._connection.close()
 
     async def _request(self) -> None:
-        async with self.session() as session:
+        async with self._session() as session:
             answer = await session.request(
                 self.request.method or "",
                 request_url((self.request.uri or "")[len(self.prefix) :]),
@@ -176,6 +179,11 @@ class StreamingTransport(web.RequestHandler):
                 await self._send_answer(answer)
             finally:
                 answer.close()  # also if MLflow has responded before it has read everything
+
+    def _session(self) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
+        if self.request.method in self.on_kept_connections:
+            return nullcontext(connections.kept_session(self.mlflow_socket))
+        return connections.session(self.mlflow_socket)
 
     async def _send_answer(self, answer: aiohttp.ClientResponse) -> None:
         # MLflow's client retries after a 502, but not after an incomplete response.
