@@ -1,6 +1,6 @@
 """Walks MLflow's dashboard on the tile and on a plain `mlflow server`, and prints what differs.
 
-    python tests/parity/compare.py [--short] [--only PART] [--interactions]
+    python tests/parity/compare.py [--short] [--only PART]
 
 Both serve copies of one store. Compared are, for each page and interaction, the answers at or above
 400, the console's errors and the text of the page. Known differences are in `known.py`, with the
@@ -30,6 +30,7 @@ from interactions import INTERACTIONS, Interaction
 from known import KNOWN
 from routes import PAGES, SHORT
 
+from mlflow_proxy.shared.addresses import ASSISTANT_KEY
 from support.browser import chromium
 from support.lab import TOKEN, lab_server
 from support.tracking_server import tracking_server
@@ -45,10 +46,11 @@ VARIABLE = re.compile(
     r"|\b\d+(\.\d+)?(ms|s)\b"
 )
 NOTICES = re.compile("^(Close|Got it|Try it now)$")
-MODE = (
-    "localStorage.getItem('mlflow.workflowType_v1') ?? "
-    "localStorage.setItem('mlflow.workflowType_v1', '\"genai\"')"
-)
+# The mode of a new browser, whose Assistant has opened before.
+VISITED = f"""
+localStorage.getItem("mlflow.workflowType_v1") ?? localStorage.setItem("mlflow.workflowType_v1", '"genai"')
+localStorage.setItem("{ASSISTANT_KEY}", "true")
+"""
 
 
 class Side:
@@ -59,16 +61,17 @@ class Side:
         self.address = address
         self.context = context
         context.set_default_timeout(15_000)
-        context.add_init_script(MODE)
+        context.add_init_script(VISITED)
 
     def visit(self, route: str, act: Interaction | None = None) -> set[str]:
         """What is to be compared after `act` on the page `route`."""
         page = self.context.new_page()
         found: set[str] = set()
         open_requests: set[object] = set()
-        page.on("request", open_requests.add)
-        page.on("requestfinished", open_requests.discard)
-        page.on("requestfailed", open_requests.discard)
+        # Playwright cannot use methods of built-in types.
+        page.on("request", lambda request: open_requests.add(request))
+        page.on("requestfinished", lambda request: open_requests.discard(request))
+        page.on("requestfailed", lambda request: open_requests.discard(request))
         page.on("response", lambda response: self._note_response(response, found))
         page.on("console", lambda message: self._note_console(message, found))
         page.on("pageerror", lambda error: found.add(f"error: {self._plain(str(error))}"))

@@ -28,8 +28,11 @@ print(f"I am {name}, of postgresql://me:hunter2@host/db <script>", flush=True)
 reporter.send(StageEntered(Stage.IMPORT))
 
 
+MAX_BODY = 65536  # bytes of a body that is read before the answer
+
+
 def receive(connection: socket.socket) -> bytes:
-    """A request with its body, which may come later than its head."""
+    """A request with its body, which may come later than its head; an upload is not waited for."""
     request = connection.recv(65536)
     while request and not is_complete(request) and (more := connection.recv(65536)):
         request += more
@@ -39,7 +42,8 @@ def receive(connection: socket.socket) -> bytes:
 def is_complete(request: bytes) -> bool:
     head, end, body = request.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: *(\d+)", head)
-    return bool(end) and (length is None or len(body) >= int(length[1]))
+    missing = int(length[1]) - len(body) if length else 0
+    return bool(end) and not 0 < missing <= MAX_BODY
 
 
 def serve() -> None:
