@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from mlflow_proxy.shared.addresses import (
     CONTROL_STOP,
     WAIT,
 )
+from mlflow_proxy.supervisor.mlflow_process import TERMINATE_TIMEOUT
 from support.supervisor import Connection, Supervisor, supervisor_of
 from support.waiting import wait_for
 
@@ -29,25 +30,19 @@ DEADLINE = 15.0  # seconds: twice five of the supervisor, and what a busy machin
 IDLE = "--mlflow-option=--idle-timeout=0.3"
 
 
-def ask(supervisor: Supervisor, path: str = CONTROL) -> dict[str, Any]:
-    """Get the state, or post to another path."""
-    connection = Connection(supervisor.socket.with_name(CONTROL_SOCKET))
-    try:
-        connection.request("GET" if path == CONTROL else "POST", path, headers={})
-        answer = connection.getresponse()
-        assert answer.status == (200 if path == CONTROL else 202)
-        assert answer.getheader("Cache-Control") == "no-store"
-        return json.loads(answer.read())
-    finally:
-        connection.close()
-
-
 def wait_until(supervisor: Supervisor, state: str) -> dict[str, Any]:
-    return wait_for(lambda: (found := ask(supervisor))["state"] == state and found)
+    return wait_for(lambda: (found := supervisor.control())["state"] == state and found)
 
 
 def has_ended(supervisor: Supervisor) -> bool:
-    return ask(supervisor)["pid"] is None and not psutil.Process(supervisor.process.pid).children()
+    return (
+        supervisor.control()["pid"] is None
+        and not psutil.Process(supervisor.process.pid).children()
+    )
+
+
+def has_been_ready(supervisor: Supervisor, count: int) -> bool:
+    return supervisor.log.read_text().count("MLflow is ready") == count
 
 
 class HeldRequest:
@@ -72,15 +67,15 @@ def test_a_start_is_told_and_can_be_stopped_and_restarted(tmp_path: Path) -> Non
     began = time.time()
     with supervisor_of("hang", tmp_path, "--start-timeout=60") as supervisor:
         child = supervisor.child
-        starting = wait_for(lambda: (found := ask(supervisor))["memory"] and found)
+        starting = wait_for(lambda: (found := supervisor.control())["memory"] and found)
         assert starting["state"] == "starting"
         assert starting["pid"] == child.pid
         assert 2**20 < starting["memory"] < 2**30
         assert began - 1 < starting["since"] < time.time()
         assert 0 <= starting["progress"] < 1
-        wait_for(lambda: ask(supervisor)["text"] == "Loading MLflow")
+        wait_for(lambda: supervisor.control()["text"] == "Loading MLflow")
         held = HeldRequest(supervisor)
-        stopped = ask(supervisor, CONTROL_STOP)
+        stopped = supervisor.control(CONTROL_STOP)
         assert (stopped["state"], stopped["text"]) == ("idle", "Stopped by the user")
         assert stopped["since"] > starting["since"]
         assert stopped["progress"] is None
@@ -88,13 +83,13 @@ def test_a_start_is_told_and_can_be_stopped_and_restarted(tmp_path: Path) -> Non
         status, message = held.answer()
         assert (status, "MLflow is stopped by the user." in message) == (503, True)
 
-        ask(supervisor, CONTROL_START)
+        supervisor.control(CONTROL_START)
         wait_until(supervisor, "starting")
-        second = wait_for(lambda: ask(supervisor)["pid"])
-        assert ask(supervisor, CONTROL_RESTART)["state"] == "starting"
-        wait_for(lambda: ask(supervisor)["pid"] not in (None, second))
+        second = wait_for(lambda: supervisor.control()["pid"])
+        assert supervisor.control(CONTROL_RESTART)["state"] == "starting"
+        wait_for(lambda: supervisor.control()["pid"] not in (None, second))
         wait_for(lambda: not psutil.pid_exists(second))
-        assert ask(supervisor)["state"] == "starting"
+        assert supervisor.control()["state"] == "starting"
 
 
 def test_requests_that_wait_for_a_start_outlive_its_restart(tmp_path: Path) -> None:
@@ -103,7 +98,7 @@ def test_requests_that_wait_for_a_start_outlive_its_restart(tmp_path: Path) -> N
     with supervisor_of("uvicorn_app", tmp_path, "--start-timeout=60") as supervisor:
         first = supervisor.child.pid
         held = HeldRequest(supervisor)
-        ask(supervisor, CONTROL_RESTART)
+        supervisor.control(CONTROL_RESTART)
         closed.unlink()
         status, body = held.answer()
         assert (status, body.startswith(f"{first} ")) == (200, False)
@@ -119,10 +114,11 @@ def test_a_stop_completes_requests_and_the_next_use_starts_mlflow(tmp_path: Path
             upload.sendall(b"POST /api/x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n12")
             # MLflow has accepted it.
             assert supervisor.request("/api/y")[2].startswith(f"{ready['pid']} ")
-            stopped = ask(supervisor, CONTROL_STOP)
+            stopped = supervisor.control(CONTROL_STOP)
             assert (stopped["state"], stopped["pid"]) == ("idle", ready["pid"])
-            assert ask(supervisor, CONTROL_STOP)["since"] == stopped["since"]
-            time.sleep(6)  # longer than the time between SIGTERM and SIGKILL
+            assert supervisor.control(CONTROL_STOP)["since"] == stopped["since"]
+            # It has longer than a process that hangs.
+            wait_for(lambda: time.time() > stopped["since"] + TERMINATE_TIMEOUT + 1)
             upload.sendall(b"34")
             assert b"has read 4" in b"".join(iter(lambda: upload.recv(65536), b""))
         wait_for(lambda: has_ended(supervisor), DEADLINE)
@@ -150,9 +146,8 @@ def test_no_request_is_lost_by_restarts(tmp_path: Path) -> None:
             thread.start()
         try:
             for count in (2, 3, 4):
-                ask(supervisor, CONTROL_RESTART)
-                log = supervisor.log
-                wait_for(lambda c=count: log.read_text().count("MLflow is ready") == c)  # type: ignore[misc]
+                supervisor.control(CONTROL_RESTART)
+                wait_for(partial(has_been_ready, supervisor, count))
         finally:
             enough.set()
             for thread in threads:
@@ -166,7 +161,7 @@ def test_an_mlflow_that_hangs_is_killed_and_another_serves(tmp_path: Path) -> No
         supervisor.wait_until("ready")
         child = supervisor.child
         child.send_signal(signal.SIGSTOP)
-        ask(supervisor, CONTROL_STOP)
+        supervisor.control(CONTROL_STOP)
         assert supervisor.request("/api/x")[2].split()[0] not in ("", str(child.pid))
         wait_for(lambda: not child.is_running(), DEADLINE)
         ended = f"MLflow ended (pid {child.pid}): signal 9 (Killed)"
@@ -177,9 +172,9 @@ def test_a_failure_is_told_and_only_a_start_does_something(tmp_path: Path) -> No
     with supervisor_of("failing", tmp_path) as supervisor:
         failed = wait_until(supervisor, "failed")
         assert (failed["text"], failed["remedy"]) == ("It is <broken>.", "Mend it.")
-        assert ask(supervisor, CONTROL_STOP)["state"] == "failed"
+        assert supervisor.control(CONTROL_STOP)["state"] == "failed"
         (tmp_path / "mended").touch()
-        assert ask(supervisor, CONTROL_START)["state"] == "starting"
+        assert supervisor.control(CONTROL_START)["state"] == "starting"
         wait_until(supervisor, "ready")
 
 
@@ -189,7 +184,7 @@ def test_an_idle_stop_is_told_and_a_question_wakes_nothing(tmp_path: Path) -> No
         assert idle["text"] == "Stopped after 0.3 s without use"
         wait_for(lambda: has_ended(supervisor), DEADLINE)
         for path in (CONTROL, CONTROL_STOP):
-            assert ask(supervisor, path)["since"] == idle["since"]
+            assert supervisor.control(path)["since"] == idle["since"]
 
 
 @pytest.mark.parametrize("path", ["/", "/_proxy/status", f"{CONTROL}/x"])

@@ -30,6 +30,7 @@ function headers() {
 function show(report) {
   const isStopped = Boolean(report.stopped); // by the user, who decides when it starts again
   document.body.dataset.state = isStopped ? "failed" : report.state;
+  document.body.classList.toggle("stopped", isStopped);
   if (report.state === "ready" || (report.state === "idle" && !isStopped)) {
     // Idle: the page was in the background for long; the user has come back to it.
     location.reload();
