@@ -18,6 +18,7 @@ from traitlets import Union
 from mlflow_proxy.shared import stores
 from mlflow_proxy.shared.addresses import (
     BAD_SETTINGS,
+    CONTROL_SOCKET,
     LOCAL_CREDENTIAL,
     LOCAL_URL,
     SOCKET_FOLDER,
@@ -72,7 +73,7 @@ def unix_socket() -> str:
     """
     for parent in (tempfile.gettempdir(), "/tmp", jupyter_runtime_dir()):  # noqa: S108
         is_short = len(os.fsencode(parent)) <= MAX_SOCKET_PATH - len(
-            f"/{SOCKET_FOLDER}12345678/socket"
+            f"/{SOCKET_FOLDER}12345678/{CONTROL_SOCKET}"
         )
         if is_short and os.access(parent, os.W_OK):
             break

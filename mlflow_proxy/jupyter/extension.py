@@ -9,7 +9,7 @@ from tornado.web import url
 
 from mlflow_proxy.shared.addresses import NAME
 
-from . import kernel_environment
+from . import control, kernel_environment
 from .config import MLflowProxy
 from .entry_point import log_file, server_process
 from .handler import streaming_handler
@@ -50,7 +50,7 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress | None
     Unless Jupyter's configuration overrides it: then that is used, and None returned.
 
     jupyter-server-proxy has a route of the same address. tornado uses the first that matches, so
-    this one is inserted at the front and wins in any order of the extensions.
+    ours are inserted at the front and win in any order of the extensions.
     """
     servers = ServerProxy(parent=server_app).servers.values()
     if any(server.name == NAME for server in servers):
@@ -58,10 +58,13 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress | None
         return None
     address = LocalAddress(server_app)
     handler, arguments = streaming_handler(NAME, server_process(config, address))
-    path = re.escape(url_path_join(server_app.base_url, NAME))
-    route = url(f"{path}/(.*)", handler, arguments)
-    server_app.web_app.default_router.rules.insert(0, route)
     address.process = SupervisorProcess(server_app, handler, arguments)
+    path = re.escape(url_path_join(server_app.base_url, NAME))
+    routes = [
+        *control.routes(path, config, address.process),
+        url(f"{path}/(.*)", handler, arguments),
+    ]
+    server_app.web_app.default_router.rules[:0] = routes
     if config.prestart:
         schedule(server_app, address.process)
     return address

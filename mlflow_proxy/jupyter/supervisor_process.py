@@ -1,9 +1,12 @@
 """Starts the supervisor outside of any request to the `/mlflow/` route."""
 
+from pathlib import Path
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
 from tornado import httputil
+
+from mlflow_proxy.shared.addresses import CONTROL_SOCKET
 
 
 class SupervisorProcess:
@@ -30,6 +33,11 @@ class SupervisorProcess:
     def unix_socket(self) -> str:
         """Path of the socket of the supervisor and MLflow."""
         return str(self._starter.unix_socket)
+
+    @property
+    def control_socket(self) -> str:
+        """Path of the supervisor's own socket."""
+        return str(Path(self.unix_socket).with_name(CONTROL_SOCKET))
 
     async def ensure(self, *options: str) -> None:
         """Start it with additional `options`, unless it runs; returns once it answers.

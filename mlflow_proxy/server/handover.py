@@ -1,12 +1,13 @@
 """The supervisor takes the socket back, while this process completes its requests and ends."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlflow_proxy.shared.reports import Idle, Report, StoreReplaced
+from mlflow_proxy.shared.reports import HandedOver, Idle, Report, StoreReplaced
 
 
 class Handover:
@@ -17,6 +18,21 @@ class Handover:
         self.has_begun = False
         self.has_stopped_accepting = asyncio.Event()
         """Set once every new request is one for the supervisor."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The loop that serves, once it does."""
+        self.end_jobs: Callable[[], None] = lambda: None
+        """Ends MLflow's jobs, whose requests would be use and start MLflow again."""
+
+    def request(self) -> None:
+        """Begin because the supervisor asks for it; any thread may call this."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            if self.loop is not None:
+                self.loop.call_soon_threadsafe(self._begin_as_requested)
+
+    def _begin_as_requested(self) -> None:
+        self.end_jobs()
+        self.has_begun = True
+        self.report(HandedOver())  # also if it had begun: the supervisor waits for this answer
 
     def begin(self, why: Idle | StoreReplaced) -> None:
         """Ask the supervisor to take over; idempotent."""

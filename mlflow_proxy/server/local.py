@@ -19,6 +19,7 @@ from mlflow_proxy.shared.reports import (
     StageEntered,
     StaticFolder,
     Step,
+    Version,
     Warned,
 )
 from mlflow_proxy.shared.revisions import Revisions
@@ -88,6 +89,8 @@ def run(
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
         why_no_jobs = jobs.why_not(settings, options.job_execution)
 
+    reporter.send(Version(mlflow_app.version()))
+
     def enter(step: Step | None = None) -> None:
         reporter.send(StageEntered(Stage.STORE, step))
 
@@ -117,8 +120,9 @@ def run(
         local_address=address,
     )
     last_use, handover = LastUse(), Handover(reporter.send)
+    reporter.on_hand_over = handover.request
     app = wrap(application, last_use, options.idle_timeout, handover)
-    with jobs.running(listener, last_use, address) if not why_no_jobs else nullcontext():
+    with jobs.running(listener, last_use, address, handover) if not why_no_jobs else nullcontext():
         serve.run(app, listener, handover, last_use, options.idle_timeout)
 
 

@@ -78,6 +78,13 @@ def load() -> Any:
     return app
 
 
+def version() -> str:
+    """MLflow's version; it is imported."""
+    import mlflow
+
+    return str(mlflow.__version__)
+
+
 def _end_active_runs(_: BaseException | None) -> None:
     """End runs that a request has begun and that its failure has left active in this thread.
 

@@ -7,10 +7,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from mlflow_proxy.shared.reports import ModulesImported, Report, encode
+from mlflow_proxy.shared.reports import HAND_OVER, ModulesImported, Report, encode
 
 COUNT_INTERVAL = 0.1  # seconds
 GRACE = 5.0  # seconds between SIGTERM and exit once the supervisor is gone
@@ -22,6 +22,8 @@ class Reporter:
     def __init__(self, fd: int) -> None:
         self._socket = socket.socket(fileno=fd)
         self._socket.set_inheritable(False)
+        self.on_hand_over: Callable[[], None] = lambda: None
+        """Called in another thread when the supervisor has sent `HAND_OVER`."""
         threading.Thread(target=self._end_with_supervisor, daemon=True).start()
 
     def send(self, report: Report) -> None:
@@ -47,8 +49,9 @@ class Reporter:
 
     def _end_with_supervisor(self) -> None:
         with contextlib.suppress(OSError):
-            while self._socket.recv(1024):  # the supervisor sends nothing; this waits for its end
-                pass
+            while data := self._socket.recv(1024):
+                if HAND_OVER in data:
+                    self.on_hand_over()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE)
         if os.getpgrp() == os.getpid():

@@ -60,6 +60,7 @@ class ReportingServer(uvicorn.Server):
         """Start to serve, then report it."""
         await super().startup(sockets)
         if self.started:
+            self._handover.loop = asyncio.get_running_loop()
             self._handover.report(Ready())
             if self._idle_timeout:
                 self._watch = asyncio.create_task(self._report_when_idle())

@@ -9,14 +9,14 @@ is still running, the script sends 0, for up to an hour after the last input.
 
 import math
 
-from .addresses import STATIC_FILES, STATUS, TELEMETRY
+from .addresses import CONTROL, STATIC_FILES, STATUS, TELEMETRY
 
 # Seconds from an input to the last request that it causes. MLflow's tables refresh themselves every
 # 30 s; this must be less, so that a click before a refresh does not make the refresh use.
 ATTENDED = 15.0
-# Requests that never count as use: parts of a page, the loading page's polling, and the dashboard's
-# telemetry, which a worker without our script sends.
-NEVER_USE = (f"{STATIC_FILES}/", STATUS, TELEMETRY)
+# Requests that never count as use: parts of a page, the polling of the loading page and JupyterLab,
+# and the dashboard's telemetry, which a worker without our script sends.
+NEVER_USE = (f"{STATIC_FILES}/", STATUS, CONTROL, TELEMETRY)
 
 
 def seconds_since_use(path: str, idle: str | None) -> float:

@@ -31,6 +31,14 @@ DECLINE = "/_proxy/decline"
 # dashboard itself, because its links are relative.
 DASHBOARD_FRAME = "/_proxy_dashboard"
 
+# Jupyter's endpoints for its own pages, which the extension adds: what MLflow does, the end of its
+# log, and what can be done about it. The supervisor answers all but the log, on its own socket.
+CONTROL = "/_proxy/control"
+CONTROL_START = f"{CONTROL}/start"
+CONTROL_STOP = f"{CONTROL}/stop"
+CONTROL_RESTART = f"{CONTROL}/restart"
+CONTROL_LOG = f"{CONTROL}/log"
+
 # The MLflow process's endpoint for an input in the dashboard that causes no request.
 INPUT = "/_proxy/input"
 # Its page in which the dashboard shows an HTML artifact.
@@ -63,10 +71,16 @@ ASSISTANT_KEY = "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1"
 SOCKET_FOLDER = "jupyter-server-proxy-"
 """Prefix of the name of the socket's folder, which jupyter-server-proxy uses as well."""
 
+CONTROL_SOCKET = "control"
+"""Name of the supervisor's own socket, beside the one that MLflow shares."""
+
 JOBS_FOLDER = "jobs"
 """Name of the folder, beside the socket, of the files of MLflow's jobs."""
 
-LOG_NAME = re.compile(r"mlflow-proxy-(?P<pid>\d+)\.log(\.1)?")
+ROTATED = ".1"
+"""What is added to the name of a log for its predecessor, by Python's `RotatingFileHandler`."""
+
+LOG_NAME = re.compile(rf"mlflow-proxy-(?P<pid>\d+)\.log({re.escape(ROTATED)})?")
 """Name of a log or of its predecessor, in Jupyter's runtime folder."""
 
 

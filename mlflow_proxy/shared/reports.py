@@ -69,6 +69,18 @@ class StoreReplaced:
 
 
 @dataclass(frozen=True)
+class HandedOver:
+    """MLflow leaves its socket to the supervisor, as `HAND_OVER` asks, and can be stopped."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """The MLflow that is shown has this `version`."""
+
+    version: str
+
+
+@dataclass(frozen=True)
 class Warned:
     """Jupyter's log should have `message` as well."""
 
@@ -97,10 +109,15 @@ Report = (
     | Ready
     | Idle
     | StoreReplaced
+    | HandedOver
+    | Version
     | Warned
     | Repaired
     | Failure
 )
+
+HAND_OVER = b"hand over\n"
+"""All that the supervisor sends to the MLflow process, once that is ready."""
 
 TYPES: dict[str, type[Report]] = {each.__name__: each for each in get_args(Report)}
 # Fields that JSON does not restore by itself.

@@ -17,7 +17,7 @@ import socket
 import time
 from pathlib import Path
 
-from mlflow_proxy.shared.addresses import BAD_SETTINGS
+from mlflow_proxy.shared.addresses import BAD_SETTINGS, CONTROL_SOCKET
 from mlflow_proxy.shared.offers import DeclinedOffers
 from mlflow_proxy.shared.reports import Failure
 
@@ -40,8 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     umask = os.umask(0o077)  # the socket, the log and the history are private
     output = set_up_logging(options.log_file)
     try:
-        with listen(options.unix_socket) as listener:
-            code = asyncio.run(run(options, listener, output, umask))
+        control = options.unix_socket.with_name(CONTROL_SOCKET)
+        with listen(options.unix_socket) as listener, listen(control) as control_listener:
+            code = asyncio.run(run(options, listener, control_listener, output, umask))
         if code == 0:
             remove_folder(options.unix_socket)
         return code
@@ -52,7 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def run(
-    options: argparse.Namespace, listener: socket.socket, output: MLflowOutput, umask: int
+    options: argparse.Namespace,
+    listener: socket.socket,
+    control_listener: socket.socket,
+    output: MLflowOutput,
+    umask: int,
 ) -> int:
     """Run the supervisor that `options` describe; returns the exit code."""
     declined = DeclinedOffers(options.log_file.with_name("mlflow-proxy-declined.json"))
@@ -61,6 +66,7 @@ async def run(
     python = interpreter.find(options.python)
     supervisor = Supervisor(
         listener=listener,
+        control_listener=control_listener,
         # `-u`: the last output of a process that is killed reaches the log.
         command=MLflowCommand(
             (

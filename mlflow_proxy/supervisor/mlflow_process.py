@@ -123,6 +123,26 @@ class MLflowProcess:
                 return report
             _logger.warning(report.message)
 
+    async def hand_over(self, timeout: float = TERMINATE_TIMEOUT) -> bool:
+        """Ask MLflow, which was ready, to leave its socket to the supervisor.
+
+        Returns whether it does within `timeout` seconds; it then completes its requests.
+        """
+        self._lifeline.write(reports.HAND_OVER)
+        leaving = asyncio.ensure_future(self._is_leaving())
+        try:
+            done, _ = await asyncio.wait([leaving], timeout=timeout)
+            return bool(done) and leaving.result()
+        finally:
+            leaving.cancel()
+
+    async def _is_leaving(self) -> bool:
+        leaves = reports.HandedOver | reports.Idle | reports.StoreReplaced
+        while report := await self.next_report():
+            if isinstance(report, leaves):
+                return True
+        return False
+
     async def wait(self) -> int:
         """Wait for the end and the output; returns the exit code, negative for a signal."""
         returncode = await self._process.wait()

@@ -60,6 +60,8 @@ async def _follow(process: MLflowProcess, status: Status) -> Failure | None:
         match report:
             case reports.StaticFolder(folder):
                 status.static_folder = Path(folder)
+            case reports.Version(version):
+                status.version = version
             case reports.StageEntered(stage, step):
                 status.progress.enter(stage, step)
             case reports.ModulesImported(count):

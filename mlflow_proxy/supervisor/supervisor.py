@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from mlflow_proxy.shared.addresses import CONTROL_RESTART, CONTROL_START, CONTROL_STOP
 from mlflow_proxy.shared.offers import Offer
 from mlflow_proxy.shared.reports import Failure, Idle, StoreReplaced
 
-from . import shutdown, startup
-from .backoff import FIRST_DELAY, Backoff
+from . import control, shutdown, startup
 from .front import answers
 from .front.decisions import Decision, decide
 from .front.held_requests import HeldRequests
@@ -26,8 +26,9 @@ from .logs import MLflowOutput
 from .mlflow_process import MLflowCommand, MLflowProcess
 from .offers import Offers
 from .progress import StartHistory, StartProgress
-from .state import Crashed, End, Outdated, State, Status
+from .state import Crashed, End, Outdated, Requested, State, Status
 from .stopping import Stopping
+from .transitions import Transitions
 
 _logger = logging.getLogger(__name__)
 
@@ -38,10 +39,12 @@ Life = Callable[[MLflowProcess], Awaitable[End | None]]
 class Supervisor:
     """Runs MLflow on `listener`, and answers there itself while MLflow is not ready.
 
-    The front server accepts in all states but `READY`. Only `_enter…` methods change the state.
+    The front server accepts in all states but `READY`.
     """
 
     listener: socket.socket
+    control_listener: socket.socket
+    """Where `control` answers, in all states."""
     command: MLflowCommand
     output: MLflowOutput
     history: StartHistory
@@ -56,23 +59,51 @@ class Supervisor:
     def __post_init__(self) -> None:
         self.status = Status(StartProgress(self.history), self.log_file, self.output.lines)
         self._start_requested = asyncio.Event()
-        self._why = "requested"
-        self._replacements = Backoff()
+        self._end: asyncio.Future[Requested] = asyncio.get_running_loop().create_future()
+        self._is_repairing = False
         self._stopping = Stopping()
         self._held = HeldRequests(self.listener)
         self._front = FrontServer(self.listener, self._respond, self._relay)
+        self._states = Transitions(self.status, self.history, self._held, self._front)
+        actions = {
+            CONTROL_START: self.start,
+            CONTROL_STOP: self.stop,
+            CONTROL_RESTART: self.restart,
+        }
+        respond = partial(control.respond, status=self.status, actions=actions)
+        self._control = FrontServer(self.control_listener, respond)
 
     def start(self) -> None:
         """Start MLflow if it is stopped or has failed."""
         if self.status.state in (State.IDLE, State.FAILED):
-            self.status.backoff = Backoff()
-            self._why = "requested"
-            self._enter_starting()
+            self._states.enter_requested_start()
             self._start_requested.set()
+
+    def stop(self) -> None:
+        """Stop MLflow if it starts or is ready; a repair is not stopped. The next use starts it."""
+        requested = self._stop()
+        if requested and not requested.is_ready:
+            self._held.release(is_ready=False)  # there is no start that they could wait for
+            self._held.hold_all()
+
+    def restart(self) -> None:
+        """Stop MLflow and start it again; requests are held meanwhile."""
+        self._stop()
+        self.start()
+
+    def _stop(self) -> Requested | None:
+        if self._is_repairing or self.status.state not in (State.STARTING, State.READY):
+            return None
+        requested = Requested(is_ready=self.status.state is State.READY)
+        self._states.enter_idle(requested)
+        if not self._end.done():
+            self._end.set_result(requested)
+        return requested
 
     async def run(self) -> int:
         """Run until Jupyter or a signal ends it; returns the exit code (see `main`)."""
         end = asyncio.create_task(shutdown.wait(self.jupyter_pid))  # first: it handles signals
+        await self._control.open()
         life = asyncio.create_task(self._keep_running())
         try:
             done, _ = await asyncio.wait({life, end}, return_when=asyncio.FIRST_COMPLETED)
@@ -83,6 +114,7 @@ class Supervisor:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._front.close()
+            self._control.close()
             _logger.info("Supervisor exits (pid %d)", os.getpid())
 
     def _respond(self, request: Request) -> Response | None:
@@ -115,38 +147,48 @@ class Supervisor:
     async def _keep_running(self) -> NoReturn:
         await self._front.open()
         while True:
-            if isinstance(await self._repair_and_serve(), Crashed | Outdated):
-                await asyncio.sleep(self.status.progress.delay)
-            else:
+            self._end = asyncio.get_running_loop().create_future()
+            if self.status.state is not State.STARTING:
                 await self._start_requested.wait()
                 self._start_requested.clear()
+                continue
+            await asyncio.wait([self._end], timeout=self.status.progress.delay)
+            if not self._end.done() and await self._repair_as_agreed():
+                options = ("--background",) if self.background else ()
+                self.background = False
+                await self._run(self._serve, *options)
 
-    async def _repair_and_serve(self) -> End | None:
-        if offer := self.offers.take_agreed():
-            option = f"--repair={offer.repair.value}"
-            if failure := await self._run(partial(self._repair, offer), option):
-                # Another failure would replace the message, which says where the copy is.
-                self.status.retries.leave_to_people()
-                return failure
-            self._enter_starting()
-        options = ("--background",) if self.background else ()
-        self.background = False
-        return await self._run(self._serve, *options)
+    async def _repair_as_agreed(self) -> bool:
+        """Run the repair that the user has agreed to, if any; returns whether to start MLflow."""
+        if not (offer := self.offers.take_agreed()):
+            return True
+        self._is_repairing = True
+        option = f"--repair={offer.repair.value}"
+        failure = await self._run(partial(self._repair, offer), option)
+        self._is_repairing = False
+        if failure:
+            # Another failure would replace the message, which says where the copy is.
+            self.status.retries.leave_to_people()
+            return False
+        self._states.enter_starting()
+        return True
 
     async def _run(self, life: Life, *options: str) -> End | None:
         """Run a process to the end of its `life`, then enter the state that follows."""
         process = await startup.start(self.command, self.listener, self.output, *options)
         if isinstance(process, Failure):
-            await self._enter(process)
+            await self._states.enter(process)
             return process
+        self.status.pids.append(process.pid)
         try:
             end = await life(process)
-            await self._enter(end)
+            await self._states.enter(end)
         except BaseException:
             await process.terminate()
             raise
         # In the background: a new process may start while this one completes its requests.
-        stopping = self._stopping.stop(process, complete=isinstance(end, Idle | Outdated))
+        stopping = self._stopping.stop(process, end)
+        stopping.add_done_callback(lambda _: self.status.pids.remove(process.pid))
         if end is None:
             await stopping
         return end
@@ -157,14 +199,30 @@ class Supervisor:
         return failure and startup.naming_copies(failure, offer.copies)
 
     async def _serve(self, process: MLflowProcess) -> End:
-        """Follow a start, then leave the socket to MLflow until it ends or should be stopped."""
-        _logger.info("Started MLflow (pid %d): %s", process.pid, self._why)
+        """Follow `process` until it ends, or should be stopped by what it reports or the user."""
+        following = asyncio.ensure_future(self._follow(process))
+        ends: set[asyncio.Future[Any]] = {following, self._end}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        if not self._end.done():
+            return following.result()
+        _logger.info("Stopping MLflow (pid %d): requested", process.pid)
+        return self._end.result()
+
+    async def _follow(self, process: MLflowProcess) -> End:
+        """Follow a start, then leave the socket to MLflow until it ends or reports its end."""
+        _logger.info("Started MLflow (pid %d): %s", process.pid, self._states.why)
         if failure := await startup.follow(process, self.status, self.start_timeout):
             if process.was_killed:
                 return Crashed(f"{failure.reason} {failure.remedy}")
             return failure
+        if self._end.done():
+            return self._end.result()
         seconds, began = self.status.progress.seconds, time.monotonic()
-        self._enter_ready()
+        self._states.enter_ready()
         _logger.info("MLflow is ready (pid %d) after %.1f s", process.pid, seconds)
         while report := await process.next_report():
             if isinstance(report, Idle):
@@ -177,41 +235,3 @@ class Supervisor:
                 return Outdated(report.path, served=time.monotonic() - began)
         await process.wait()
         return Crashed("MLflow ended unexpectedly.", served=time.monotonic() - began)
-
-    async def _enter(self, end: End | None) -> None:
-        """Enter the state that follows `end`, and accept again before MLflow stops to."""
-        match end:
-            case Crashed(reason, served):
-                delay = self.status.backoff.after(served)
-                self._why = "restart after a crash"
-                self._enter_starting(delay, f"{reason} It is restarted.")
-                _logger.warning("%s Restarting in %g s.", reason, delay)
-            case Outdated(path, served):
-                # At once; with a delay only if the file keeps changing.
-                delay = self._replacements.after(served) - FIRST_DELAY
-                self._why = "restart with another store"
-                self._enter_starting(delay, f"{path} was replaced. It is opened again.")
-                self._held.hold_all(delay)
-            case Idle():
-                self.status.state = State.IDLE
-                self._held.hold_all()
-            case Failure(reason, remedy):
-                self.status.retries.count()
-                self.status.failure = end
-                self.status.state = State.FAILED
-                self._held.release(is_ready=False)
-                _logger.error("MLflow cannot start. %s %s", reason, remedy)
-        await self._front.open()
-
-    def _enter_starting(self, delay: float = 0.0, text: str = "") -> None:
-        self.status.progress = StartProgress(self.history, delay=delay, text=text)
-        self.status.retried, self.status.failure = self.status.failure, None
-        self.status.state = State.STARTING
-        self._held.hold()
-
-    def _enter_ready(self) -> None:
-        self.status.retries.reset()
-        self.status.retried = None
-        self.status.state = State.READY
-        self._front.close()
-        self._held.release(is_ready=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from mlflow_proxy.shared.addresses import THEME_KEY
+from mlflow_proxy.shared.addresses import CONTROL_STOP, THEME_KEY
 from support.bridge import port_of
 from support.browser import PATIENCE, chromium, picture
 from support.databases import NEWER, run
-from support.supervisor import mlflow_of
+from support.supervisor import mlflow_of, supervisor_of
 
 pytestmark = pytest.mark.browser
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
@@ -116,3 +117,25 @@ def test_the_theme_is_that_of_the_dashboard(
         # The event comes with the next frame.
         page.wait_for_function(f"colour => {BACKGROUND} !== colour", arg=colour)
     context.close()
+
+
+def test_a_start_that_the_user_stops_goes_on_when_the_user_wants(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with (
+        supervisor_of("hang", tmp_path, "--start-timeout=60") as supervisor,
+        port_of(supervisor.socket) as address,
+    ):
+        context = browser.new_context()
+        page = open_page(context, address)
+        expect(page.get_by_role("progressbar")).to_be_visible()
+        supervisor.control(CONTROL_STOP)
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text("MLflow is stopped")
+        expect(alert).to_contain_text("Stopped by the user.")
+        expect(page).to_have_title("MLflow")
+        assert supervisor.status()["state"] == "idle"
+        picture(page, "stopped")
+        page.get_by_role("button", name="Start MLflow").click()
+        expect(page.get_by_role("progressbar")).to_be_visible()
+        context.close()

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from mlflow_proxy.shared.addresses import CONTROL_START, CONTROL_STOP
 from support.judged_store import INVOKE, JudgedStore, assessments, jobs
 from support.model_server import ModelServer, model_server
 from support.processes import command_of, environment
@@ -26,6 +27,7 @@ START = 120.0  # seconds for MLflow and for a job, whose imports take as long
 # Judges of the oldest release want another package for the model of a gateway.
 RELEASE = tuple(int(part) for part in version("mlflow").split(".")[:2])
 needs_no_more = pytest.mark.skipif(RELEASE < (3, 13), reason="wants litellm")
+RUNNING = 1  # of MLflow's `JobStatus`
 TRY_JOBS = Path(__file__).parents[1] / "resources" / "try_jobs.py"
 
 
@@ -72,7 +74,7 @@ def processes_of_jobs(mlflow: psutil.Process) -> list[psutil.Process]:
 
 
 @needs_no_more
-def test_a_job_keeps_mlflow_up_and_goes_on_after_a_crash(
+def test_a_job_keeps_mlflow_up_and_goes_on_after_a_crash_and_a_stop(
     store: JudgedStore, model: ModelServer, tmp_path: Path
 ) -> None:
     database = store.copy_to(tmp_path)
@@ -95,6 +97,17 @@ def test_a_job_keeps_mlflow_up_and_goes_on_after_a_crash(
         wait_for(lambda: not process.is_running(), 5)
         wait_for(lambda: len(model.requests) == 2, START)
         assert supervisor.child.pid != mlflow.pid
+
+        # Its requests would wake MLflow, so it ends at once. That is no failure.
+        (process,) = processes_of_jobs(supervisor.child)
+        supervisor.control(CONTROL_STOP)
+        wait_for(lambda: not process.is_running(), 5)
+        wait_for(lambda: supervisor.control()["pid"] is None)
+        assert supervisor.status()["state"] == "idle"
+        ((_, status, _),) = jobs(database)
+        assert status == RUNNING
+        supervisor.control(CONTROL_START)
+        wait_for(lambda: len(model.requests) == 3, START)
         assert not assessments(database)
         model.answers.set()
         wait_for(lambda: supervisor.status()["state"] == "idle", START)

@@ -19,6 +19,8 @@ from typing import Any
 
 import psutil
 
+from mlflow_proxy.shared.addresses import CONTROL, CONTROL_SOCKET
+
 from .processes import environment, running
 from .waiting import wait_for
 
@@ -79,6 +81,18 @@ class Supervisor:
     def wait_until(self, state: str, timeout: float = 30.0) -> dict[str, Any]:
         """Wait until the child is in `state`."""
         return wait_for(lambda: is_in(state, status := self.status(), self.log) and status, timeout)
+
+    def control(self, path: str = CONTROL) -> dict[str, Any]:
+        """Get MLflow's state from the supervisor's own socket, or post to another `path` there."""
+        connection = Connection(self.socket.with_name(CONTROL_SOCKET))
+        try:
+            connection.request("GET" if path == CONTROL else "POST", path)
+            answer = connection.getresponse()
+            assert answer.status == (200 if path == CONTROL else 202)
+            assert answer.getheader("Cache-Control") == "no-store"
+            return json.loads(answer.read())
+        finally:
+            connection.close()
 
     def try_again(self) -> int:
         """Send the request of the button "Try again"."""

@@ -9,8 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from mlflow_proxy.server.handover import Handover
 from mlflow_proxy.server.local_address import LocalAddress
 from mlflow_proxy.server.middleware.use_tracker import LastUse
 from mlflow_proxy.shared.addresses import JOBS_FOLDER
@@ -27,11 +29,15 @@ _logger = logging.getLogger(__name__)
 
 @contextmanager
 def running(
-    listener: socket.socket, last_use: LastUse, address: LocalAddress | None
+    listener: socket.socket,
+    last_use: LastUse,
+    address: LocalAddress | None,
+    handover: Handover,
 ) -> Iterator[None]:
     """Run MLflow's jobs within the context; its end ends them. The stores must be open.
 
-    Their files are in the private folder of `listener`; `address` tells Jupyter that they run.
+    So does a `handover` that the supervisor asks for. Their files are in the private folder of
+    `listener`; `address` tells Jupyter that they run.
     """
     # An earlier MLflow process may still complete its requests, and then removes its own files.
     folder = Path(listener.getsockname()).parent / JOBS_FOLDER / str(os.getpid())
@@ -39,6 +45,7 @@ def running(
     has_looked = threading.Event()
     # Until then, a job may be there that goes on.
     last_use.is_busy = lambda: runner.is_busy or not has_looked.is_set()
+    handover.end_jobs = partial(_end_jobs, runner)
     mlflow_jobs.install(runner, folder)
     arguments = (runner, address, time.time(), has_looked)
     threading.Thread(target=_keep, args=arguments, daemon=True).start()
@@ -61,11 +68,20 @@ def _keep(
     _logging_errors(lambda: mlflow_jobs.resume_unfinished(started))
     has_looked.set()
     tasks = PeriodicTasks()
-    while True:
+    while not runner.is_closed:
         _logging_errors(tasks.run)
         if runner.is_busy and address:
             address.report_use()
         time.sleep(INTERVAL)
+
+
+def _end_jobs(runner: JobRunner) -> None:
+    """End jobs without a result, as `end_process_group` does, but let this process end later."""
+    if runner.is_busy:
+        runner.close()
+        if os.getpgrp() == os.getpid():
+            # uvicorn, which stops as well, gets the signal by a handler and completes its requests.
+            os.killpg(0, signal.SIGTERM)
 
 
 def end_process_group() -> None:

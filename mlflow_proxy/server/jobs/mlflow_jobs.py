@@ -50,12 +50,21 @@ def install(runner: JobRunner, folder: Path) -> None:
     locks = Locks()
     utils._get_or_init_huey_instance = lambda name: Queue(name, runner, locks)
     # MLflow leaves the folder of a job behind when it is killed. This one is removed.
-    utils.tempfile = SimpleNamespace(TemporaryDirectory=partial(_temporary_folder, folder))
+    utils.tempfile = SimpleNamespace(TemporaryDirectory=partial(JobFolder, folder, runner))
 
 
-def _temporary_folder(parent: Path) -> "tempfile.TemporaryDirectory[str]":
-    parent.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(dir=parent)
+class JobFolder(tempfile.TemporaryDirectory[str]):
+    """The folder of a job's files; MLflow leaves it between the job's end and its result."""
+
+    def __init__(self, parent: Path, runner: JobRunner) -> None:
+        parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(dir=parent)
+        self._runner = runner
+
+    def __exit__(self, *error: Any) -> None:
+        """Remove the folder; block if the job was ended and should have no result."""
+        super().__exit__(*error)
+        self._runner.wait_if_closed()
 
 
 class Queue:

@@ -20,11 +20,22 @@ class JobRunner:
         self._waiting: defaultdict[str, deque[Run]] = defaultdict(deque)
         self._threads: Counter[str] = Counter()
         self._unfinished = 0
+        self.is_closed = False
+        """Whether no job begins or ends any more."""
 
     @property
     def is_busy(self) -> bool:
         """Whether a job runs, waits for others of its kind, or waits to run again."""
-        return self._unfinished > 0
+        return self._unfinished > 0 and not self.is_closed
+
+    def close(self) -> None:
+        """Begin no further job, and let no job that runs end; this process is about to end."""
+        self.is_closed = True
+
+    def wait_if_closed(self) -> None:
+        """Block for ever in a closed runner, so that a job has no result."""
+        if self.is_closed:
+            threading.Event().wait()
 
     def submit(self, kind: str, limit: int, run: Run) -> None:
         """Have `run` called once fewer than `limit` jobs of this kind run; returns at once."""
@@ -52,6 +63,7 @@ class JobRunner:
                 again.start()
 
     def _next(self, kind: str) -> Run | None:
+        self.wait_if_closed()
         with self._lock:
             if self._waiting[kind]:
                 return self._waiting[kind].popleft()

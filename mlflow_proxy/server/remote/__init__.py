@@ -10,7 +10,7 @@ from functools import partial
 from mlflow_proxy.server.errors import StartError
 from mlflow_proxy.server.reporter import Reporter
 from mlflow_proxy.shared.passwords import mask_uri
-from mlflow_proxy.shared.reports import Stage, StageEntered
+from mlflow_proxy.shared.reports import Stage, StageEntered, Version
 
 from . import requirements
 
@@ -48,12 +48,14 @@ def run(reporter: Reporter, uri: str, listener: socket.socket, idle_timeout: flo
         ) from None
     reporter.send(StageEntered(Stage.STORE))
     client = Client(address)
-    asyncio.run(checks.check(client))
+    if version := asyncio.run(checks.check(client)):
+        reporter.send(Version(version))
 
     reporter.send(StageEntered(Stage.SERVE))
     proxy = RemoteProxy(client)
     static_files = Middleware(RemoteStaticFiles, server=proxy, address=str(address))
     last_use, handover = LastUse(), Handover(reporter.send)
+    reporter.on_hand_over = handover.request
     mode = CurrentMode(
         partial(contents.find, client), timeout=contents.TIMEOUT, max_age=contents.MAX_AGE
     )

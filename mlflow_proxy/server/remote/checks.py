@@ -54,8 +54,10 @@ class Answer:
     text: str
 
 
-async def check(client: Client) -> None:
+async def check(client: Client) -> str:
     """Check that the server is an MLflow that takes our credentials.
+
+    Returns its version; empty if it is not known.
 
     Raises:
         StartError: it is not, or cannot be reached.
@@ -72,6 +74,8 @@ async def check(client: Client) -> None:
     version, api, page = (each for each in answers if isinstance(each, Answer))
     for problem in _problems(address, version, api, page):
         raise problem
+    number = _version_number(version)
+    return number[0].strip() if number else ""
 
 
 async def _ask(client: Client, path: bytes, query: bytes = b"") -> Answer:
@@ -92,13 +96,17 @@ async def _read(client: Client, url: URL) -> Answer:
     return Answer(url, answer.status, media_type, location, text.decode("utf-8", "replace"))
 
 
+def _version_number(version: Answer) -> re.Match[str] | None:
+    return VERSION_NUMBER.fullmatch(version.text) if version.status == HTTPStatus.OK else None
+
+
 def _problems(
     address: ServerAddress, version: Answer, api: Answer, page: Answer
 ) -> Iterable[StartError]:
     """What is wrong, the cause before its consequences."""
     for answer in (api, version, page):
         yield from _problems_of(address, answer)
-    number = VERSION_NUMBER.fullmatch(version.text) if version.status == HTTPStatus.OK else None
+    number = _version_number(version)
     if number and (int(number[1]), int(number[2])) < OLDEST:
         yield failures.too_old(address, number[0].strip(), ".".join(map(str, OLDEST)))
     has_dashboard = DASHBOARD.search(page.text) is not None

@@ -22,6 +22,7 @@ from .http import Request, Response
 from .static_files import dashboard, static_file
 
 PAGES = Path(__file__).parent / "pages"
+STOPPED = "Stopped by the user."
 FAILED_TITLE = "MLflow could not start"
 PAGE_ADDRESSES = {
     "status": addresses.STATUS,
@@ -69,6 +70,7 @@ def _report(status: Status) -> dict[str, Any]:
         "seconds": round(status.progress.seconds, 1),
         "reason": failure.reason if failure else "",
         "remedy": failure.remedy if failure else "",
+        "stopped": STOPPED if status.is_stopped_by_user else "",
         "offer": _offer(failure.offer) if failure and failure.offer else None,
         "log": list(status.log_lines),
         "dashboard": status.static_folder is not None,
@@ -87,7 +89,8 @@ def unavailable(request: Request, status: Status) -> Response:
         # The next request then starts MLflow again.
         seconds = math.ceil(min(status.retries.seconds, LAST_RETRY_INTERVAL)) or MIN_RETRY_AFTER
     elif status.state is State.IDLE:
-        message = "MLflow is stopped because it was not used."
+        why = "by the user" if status.is_stopped_by_user else "because it was not used"
+        message = f"MLflow is stopped {why}."
     else:
         message = "MLflow is starting."
         if failure := status.retried:

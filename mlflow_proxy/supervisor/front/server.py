@@ -1,4 +1,4 @@
-"""The supervisor's HTTP server on the shared listening socket, while MLflow is not accepting."""
+"""The supervisor's HTTP server, on its own socket, and on MLflow's while MLflow does not accept."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,9 @@ class FrontServer:
     listens all the time: connections that are not accepted wait in its backlog.
     """
 
-    def __init__(self, listener: socket.socket, respond: Respond, relay: Relay) -> None:
+    def __init__(
+        self, listener: socket.socket, respond: Respond, relay: Relay | None = None
+    ) -> None:
         self._listener = listener
         self._respond = respond
         self._relay = relay
@@ -77,7 +79,9 @@ class FrontServer:
         else:
             if request is None:
                 return
-            response = self._answer(request) or await self._relay(request, reader, writer)
+            response = self._answer(request)
+            if response is None and self._relay:
+                response = await self._relay(request, reader, writer)
             if response:
                 await send(writer, response, head_only=request.method == "HEAD")
         await linger(reader)

@@ -28,4 +28,6 @@ while Path("closed").exists():
     time.sleep(0.02)
 last_use = LastUse()
 tracked = UseTracker(ReadyStatus(app), last_use)
-serve.run(tracked, listener, Handover(reporter.send), last_use, options.idle_timeout)
+handover = Handover(reporter.send)
+reporter.on_hand_over = handover.request
+serve.run(tracked, listener, handover, last_use, options.idle_timeout)

@@ -28,8 +28,10 @@ function headers() {
 }
 
 function show(report) {
-  document.body.dataset.state = report.state;
-  if (report.state === "ready" || report.state === "idle") {
+  const isStopped = Boolean(report.stopped); // by the user, who decides when it starts again
+  document.body.dataset.state = isStopped ? "failed" : report.state;
+  document.body.classList.toggle("stopped", isStopped);
+  if (report.state === "ready" || (report.state === "idle" && !isStopped)) {
     // Idle: the page was in the background for long; the user has come back to it.
     location.reload();
     return;
@@ -45,9 +47,11 @@ function show(report) {
   bar.firstElementChild.style.width = `${percent}%`;
   setText("text", report.text);
   setText("seconds", `${Math.floor(report.seconds)} s`);
-  setLinked("reason", report.reason);
+  setLinked("reason", report.reason || report.stopped);
   showRemedy(report.remedy);
   showOffer(report.offer);
+  if (isStopped) setText("failed-title", "MLflow is stopped");
+  setText("again", isStopped ? "Start MLflow" : "Try again");
   showInTab(report);
   showLog(report.log);
 }
