@@ -26,26 +26,27 @@ export function addToRunningPanel(managers, { app, model, icon, trans }) {
     shutdown: () => model.control("stop"),
     icon: () => icon,
     label: () => describe(status, trans),
-    labelTitle: () => [status.store, status.text, status.remedy].filter(Boolean).join("\n"),
+    labelTitle: () => title(status),
     detail: () => memory(status.memory),
   });
 }
 
 /** One line about MLflow's state. */
-export function describe(status, trans) {
-  switch (status.state) {
+export function describe({ state, progress, text }, trans) {
+  switch (state) {
     case "starting":
-      return status.progress === null
-        ? trans.__("MLflow is starting")
-        : trans.__("MLflow is starting, %1 %", Math.round(status.progress * 100));
+      return progress === null ? text : trans.__("Starting, %1 %", Math.round(progress * 100));
     case "ready":
-      return trans.__("MLflow %1", status.version ?? "").trim();
+      return trans.__("Ready");
     case "failed":
-      return trans.__("MLflow failed: %1", status.text);
+      return trans.__("Failed: %1", text);
     default:
-      return trans.__("MLflow is stopped: %1", status.text);
+      return text;
   }
 }
+
+const title = ({ version, store, text, remedy }) =>
+  [`MLflow ${version ?? ""}`.trim(), store, text, remedy].filter(Boolean).join("\n");
 
 /** @param {number|null} bytes */
 const memory = (bytes) => (bytes === null ? "" : `${Math.round(bytes / 1e6)} MB`);
