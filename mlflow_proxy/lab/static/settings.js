@@ -13,10 +13,16 @@ export async function loadSettings(registry, server) {
   if (!registry) {
     return null;
   }
+  /** @type {Record<string, string>} */
   let known = {};
   registry.transform(PLUGIN, {
     fetch: (plugin) => {
-      plugin.schema.properties.server.default = known;
+      // The registry validates with the schema that it has seen first.
+      Object.assign(plugin.schema.properties.server, readOnly(known));
+      return plugin;
+    },
+    compose: (plugin) => {
+      plugin.data = { ...plugin.data, composite: { ...plugin.data.composite, server: known } };
       return plugin;
     },
   });
@@ -26,4 +32,14 @@ export async function loadSettings(registry, server) {
     await registry.reload(PLUGIN);
   }, () => {}); // the server extension is disabled
   return settings;
+}
+
+/** The part of the schema that shows `values`. @param {Record<string, string>} values */
+function readOnly(values) {
+  const fields = Object.entries(values).map(([name, value]) => [
+    name,
+    { title: `c.MLflowProxy.${name}`, type: "string", readOnly: true, default: value },
+  ]);
+  const properties = Object.fromEntries(fields);
+  return fields.length ? { properties, default: values, additionalProperties: false } : {};
 }
