@@ -15,6 +15,7 @@ import aiohttp
 from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 
+from mlflow_proxy.shared.addresses import OWN
 from mlflow_proxy.shared.headers import Headers
 from mlflow_proxy.shared.private_files import is_private_folder
 
@@ -181,7 +182,9 @@ class StreamingTransport(web.RequestHandler):
                 answer.close()  # also if MLflow has responded before it has read everything
 
     def _session(self) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
-        if self.request.method in self.on_kept_connections:
+        # A process that ends may still answer on a kept connection, but not for the supervisor.
+        is_for_mlflow = not self.request.path.startswith(self.prefix + OWN)
+        if self.request.method in self.on_kept_connections and is_for_mlflow:
             return nullcontext(connections.kept_session(self.mlflow_socket))
         return connections.session(self.mlflow_socket)
 

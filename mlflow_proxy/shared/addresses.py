@@ -21,6 +21,9 @@ BAD_SETTINGS = "MLFLOW_PROXY_BAD_SETTINGS"
 LOCAL_URL = "MLFLOW_PROXY_LOCAL_URL"
 LOCAL_CREDENTIAL = "MLFLOW_PROXY_LOCAL_CREDENTIAL"
 
+OWN = "/_proxy/"
+"""Below which our own endpoints are."""
+
 # The supervisor's endpoints. The MLflow process answers `STATUS` too, once it is ready.
 STATUS = "/_proxy/status"
 START = "/_proxy/start"

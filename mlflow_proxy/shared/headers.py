@@ -24,7 +24,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 FRAME_OPTIONS = ("X-Frame-Options", "SAMEORIGIN")
 """Of pages and static files. Jupyter's extension replaces it by Jupyter's own policy."""
 
-KEEP_ALIVE = 10.0
+KEEP_ALIVE = 3.0
 """Seconds without a request after which Jupyter closes a connection; MLflow would do so later."""
 
 MLFLOW = "http://localhost"  # the origin that MLflow sees, see server/middleware/origin.py

@@ -1,0 +1,112 @@
+"""Commands, the Running panel and the settings form in JupyterLab, in Chromium."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from support.browser import PATIENCE, chromium, picture
+from support.lab import TOKEN, Lab
+from support.waiting import wait_for
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def context() -> Iterator[BrowserContext]:
+    with chromium() as browser:
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        context.set_default_timeout(PATIENCE)
+        yield context
+
+
+def open_lab(context: BrowserContext, lab: Lab) -> Page:
+    page = context.new_page()
+    page.goto(f"{lab.url}/lab?token={TOKEN}&reset")
+    expect(page.locator(".jp-LauncherCard").get_by_text("MLflow")).to_be_visible()
+    return page
+
+
+def run_command(page: Page, name: str) -> None:
+    page.keyboard.press("Control+Shift+C")
+    page.keyboard.type("MLflow")
+    page.locator(f".lm-CommandPalette-item[data-command='mlflow:{name}']").click()
+
+
+def test_mlflow_is_started_and_stopped_in_jupyterlab(
+    start_lab: Callable[..., Lab], context: BrowserContext
+) -> None:
+    lab = start_lab()
+    page = open_lab(context, lab)
+    page.locator("[data-id=jp-running-sessions]").click()
+    expect(page.get_by_text("Stop MLflow")).to_be_visible()
+    icon = page.locator("[data-icon='jupyter-mlflow-proxy:mlflow']")
+    entry = page.locator(".jp-RunningSessions-item").filter(has=icon)
+    expect(entry).to_have_count(0)  # the tile was not clicked
+
+    run_command(page, "start")
+    expect(entry).to_contain_text("Ready")
+    expect(entry).to_contain_text(re.compile(r"\d+ MB"))
+    picture(page, "lab-running")
+    first = lab.mlflow.pid
+    run_command(page, "restart")
+    wait_for(lambda: lab.status()["state"] == "ready" and lab.mlflow.pid != first, 90)
+    expect(entry).to_contain_text("Ready")
+
+    entry.hover()
+    entry.get_by_title("Stop", exact=True).click()
+    expect(entry).to_contain_text("Stopped by the user")
+    assert lab.status()["state"] == "idle"
+    run_command(page, "show-log")
+    expect(page.locator(".jp-mlflow-log")).to_contain_text("MLflow is ready")
+    page.close()
+
+
+def test_a_failure_is_told_in_the_running_panel(
+    start_lab: Callable[..., Lab], context: BrowserContext
+) -> None:
+    lab = start_lab(config="c.MLflowProxy.backend_store_uri = 'sqlite:////nowhere/mlflow.db'")
+    page = open_lab(context, lab)
+    page.locator("[data-id=jp-running-sessions]").click()
+    run_command(page, "start")
+    entry = page.locator(".jp-RunningSessions-item").filter(has_text="Failed: ")
+    expect(entry).to_be_visible()
+    expect(entry.locator("[title*='sqlite:////nowhere']")).to_be_visible()
+    picture(page, "lab-running-failed")
+    page.close()
+
+
+def test_the_settings_form_shows_the_servers_settings(lab: Lab, context: BrowserContext) -> None:
+    page = open_lab(context, lab)
+    page.keyboard.press("Control+,")
+    page.locator(".jp-PluginList").get_by_text("MLflow", exact=True).click()
+    field = page.get_by_label("c.MLflowProxy.idle_timeout")
+    expect(field).to_have_value("1800")
+    expect(field).not_to_be_editable()
+    picture(page, "lab-settings")
+    page.close()
+
+
+def test_jupyterlab_works_with_the_extension_disabled(
+    start_lab: Callable[..., Lab], context: BrowserContext
+) -> None:
+    def disable(lab: Lab) -> None:
+        page_config = lab.home / "config" / "labconfig" / "page_config.json"
+        page_config.write_text(json.dumps({"disabledExtensions": {"jupyter-mlflow-proxy": True}}))
+
+    lab = start_lab()
+    disable(lab)  # Jupyter reads it with each page
+    page = open_lab(context, lab)
+    page.keyboard.press("Control+Shift+C")
+    page.keyboard.type("MLflow")
+    expect(page.get_by_text("Start MLflow")).to_have_count(0)
+    page.keyboard.press("Escape")
+    with context.expect_page() as opened:
+        page.locator(".jp-LauncherCard").get_by_text("MLflow").click()
+    expect(opened.value.get_by_role("link", name="Experiments").first).to_be_visible()
+    opened.value.close()
+    page.close()
