@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from traitlets import Bool, Dict, Enum, Float, TraitError, Unicode, default, validate
+from traitlets import Bool, Dict, Enum, Float, TraitError, Unicode, Union, default, validate
 from traitlets.config import LoggingConfigurable
 
 from mlflow_proxy.shared import file_store, stores
@@ -88,18 +88,17 @@ class MLflowProxy(LoggingConfigurable):
 
     start_timeout = Float(
         120.0,
-        help="""
-        Seconds that MLflow may take to come up before the start counts as failed. More than 0.
-        """,
+        help="Seconds that MLflow may take to come up, or the start counts as failed. Above 0.",
     ).tag(config=True, expected="a number of seconds above 0")
 
-    prestart = Bool(
-        False,
+    prestart = Union(
+        (Bool(), Enum(("kernel",))),
         help="""
-        Start MLflow in the background, at low priority, once Jupyter has started and settled, so
-        that the first click finds it up. It costs every user's server the memory of MLflow.
+        Start MLflow in the background, at low priority, so that the first click finds it up. True:
+        once Jupyter has started and settled, which costs every user's server the memory of MLflow.
+        "kernel": whenever a kernel or a program of a terminal imports MLflow. Default: False.
         """,
-    ).tag(config=True)
+    ).tag(config=True, expected="True, False or 'kernel'")
 
     idle_timeout = Float(
         1800.0,
@@ -131,9 +130,7 @@ class MLflowProxy(LoggingConfigurable):
 
     new_browser_tab = Bool(
         True,
-        help="""
-        Open the dashboard in a browser tab of its own; False: inside JupyterLab.
-        """,
+        help="Open the dashboard in a browser tab of its own; False: inside JupyterLab.",
     ).tag(config=True)
 
     def __init__(self, root_dir: str | None = None, **kwargs: Any) -> None:

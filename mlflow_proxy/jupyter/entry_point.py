@@ -19,6 +19,7 @@ from mlflow_proxy.shared import stores
 from mlflow_proxy.shared.addresses import (
     BAD_SETTINGS,
     CONTROL_SOCKET,
+    IMPORT_SOCKET,
     LOCAL_CREDENTIAL,
     LOCAL_URL,
     SOCKET_FOLDER,
@@ -136,6 +137,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": kernels.artifact_root(config),
         "MLFLOW_ARTIFACTS_DESTINATION": kernels.artifacts_destination(config),
         BAD_SETTINGS: " ".join(config.bad_values.values()),
+        IMPORT_SOCKET: "",  # MLflow itself imports MLflow, too
     }
 
 

@@ -65,6 +65,5 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress | None
         url(f"{path}/(.*)", handler, arguments),
     ]
     server_app.web_app.default_router.rules[:0] = routes
-    if config.prestart:
-        schedule(server_app, address.process)
+    schedule(server_app, address.process, config.prestart)
     return address

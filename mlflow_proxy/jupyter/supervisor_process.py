@@ -3,10 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from jupyter_server.serverapp import ServerApp
 from tornado import httputil
 
-from mlflow_proxy.shared.addresses import CONTROL_SOCKET
+from mlflow_proxy.shared.addresses import CONTROL_PRESTART, CONTROL_SOCKET
+
+from . import connections
+from .forwarding import request_url
+
+TIMEOUT = aiohttp.ClientTimeout(total=10)  # seconds for the supervisor to answer
 
 
 class SupervisorProcess:
@@ -47,6 +53,20 @@ class SupervisorProcess:
         """
         self._starter.options = options
         await self._starter.ensure_process()
+
+    async def prestart(self) -> None:
+        """Start MLflow at low priority, unless it runs, has failed or was stopped by the user.
+
+        Raises:
+            Exception: any exception of jupyter-server-proxy or aiohttp.
+        """
+        await self.ensure("--background")
+        # If the process was just started, it starts MLflow as well, and this changes nothing.
+        async with (
+            connections.session(self.control_socket) as session,
+            session.post(request_url(CONTROL_PRESTART), timeout=TIMEOUT),
+        ):
+            pass
 
 
 class _NoConnection(httputil.HTTPConnection):

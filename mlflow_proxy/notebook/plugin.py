@@ -7,7 +7,7 @@ from mlflow.tracking.context.abstract_context import RunContextProvider
 
 from mlflow_proxy.shared.addresses import DASHBOARD_URL
 
-from . import own_store
+from . import import_notice, own_store
 from .cell_log import CellLog
 from .display import Display
 
@@ -20,6 +20,7 @@ class NotebookPlugin(RunContextProvider):  # type: ignore[misc] # mypy does not 
     """
 
     def __init__(self) -> None:
+        import_notice.send()
         address = os.environ.get(DASHBOARD_URL, "").rstrip("/")
         store = os.environ.get("MLFLOW_TRACKING_URI")
         if not address or not store:  # not a process of a Jupyter server with the extension

@@ -12,6 +12,8 @@ NAME = "mlflow"
 # may show its pages in a frame.
 DASHBOARD_URL = "MLFLOW_PROXY_DASHBOARD_URL"
 FRAMES = "MLFLOW_PROXY_FRAMES"
+# And the path of the socket that takes notice of an import of MLflow, with `prestart = "kernel"`.
+IMPORT_SOCKET = "MLFLOW_PROXY_IMPORT_SOCKET"
 
 # Environment variable of the supervisor: which settings have values that they cannot have.
 BAD_SETTINGS = "MLFLOW_PROXY_BAD_SETTINGS"
@@ -41,6 +43,8 @@ CONTROL_START = f"{CONTROL}/start"
 CONTROL_STOP = f"{CONTROL}/stop"
 CONTROL_RESTART = f"{CONTROL}/restart"
 CONTROL_LOG = f"{CONTROL}/log"
+# Only on that socket: to start MLflow at low priority if it was stopped for lack of use.
+CONTROL_PRESTART = f"{CONTROL}/prestart"
 
 # The MLflow process's endpoint for an input in the dashboard that causes no request.
 INPUT = "/_proxy/input"
@@ -76,6 +80,9 @@ SOCKET_FOLDER = "jupyter-server-proxy-"
 
 CONTROL_SOCKET = "control"
 """Name of the supervisor's own socket, beside the one that MLflow shares."""
+
+IMPORT_SOCKET_NAME = "kernel"
+"""Name of the socket that takes notice of an import of MLflow, beside that of MLflow."""
 
 JOBS_FOLDER = "jobs"
 """Name of the folder, beside the socket, of the files of MLflow's jobs."""

@@ -12,7 +12,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mlflow_proxy.shared.addresses import CONTROL_RESTART, CONTROL_START, CONTROL_STOP
+from mlflow_proxy.shared.addresses import (
+    CONTROL_PRESTART,
+    CONTROL_RESTART,
+    CONTROL_START,
+    CONTROL_STOP,
+)
 from mlflow_proxy.shared.offers import Offer
 from mlflow_proxy.shared.reports import Failure, Idle, StoreReplaced
 
@@ -54,7 +59,7 @@ class Supervisor:
     """Seconds."""
     jupyter_pid: int
     background: bool = False
-    """Whether the first start has low priority; users request the later ones."""
+    """Whether the next start has low priority, because no user waits for it."""
 
     def __post_init__(self) -> None:
         self.status = Status(StartProgress(self.history), self.log_file, self.output.lines)
@@ -67,6 +72,7 @@ class Supervisor:
         self._states = Transitions(self.status, self.history, self._held, self._front)
         actions = {
             CONTROL_START: self.start,
+            CONTROL_PRESTART: self.prestart,
             CONTROL_STOP: self.stop,
             CONTROL_RESTART: self.restart,
         }
@@ -78,6 +84,12 @@ class Supervisor:
         if self.status.state in (State.IDLE, State.FAILED):
             self._states.enter_requested_start()
             self._start_requested.set()
+
+    def prestart(self) -> None:
+        """Start MLflow at low priority if it was stopped for lack of use."""
+        if self.status.state is State.IDLE and not self.status.is_stopped_by_user:
+            self.background = True
+            self.start()
 
     def stop(self) -> None:
         """Stop MLflow if it starts or is ready; a repair is not stopped. The next use starts it."""

@@ -21,6 +21,7 @@ from support.processes import BIN, environment
 TEXT = "a string that a program can be given"
 BOOLEAN = "True or False"
 KERNELS = "'auto' or 'database' or 'server'"
+PRESTART = "True, False or 'kernel'"
 START = "a number of seconds above 0"
 IDLE = "a number of seconds above 0, or 0 for never"
 VARIABLES = "a dictionary of strings, with names that variables can have"
@@ -63,7 +64,8 @@ def read(configured: dict[str, Any], tmp_path: Path, **sections: Any) -> MLflowP
         (("idle_timeout", DeferredConfigString("inf")), ("'inf'", IDLE)),
         (("idle_timeout", DeferredConfigList(["1", "2"])), ("a value of the type list", IDLE)),
         (("idle_timeout", None), ("None", IDLE)),
-        (("prestart", "sometimes"), ("'sometimes'", None)),
+        (("prestart", "sometimes"), ("'sometimes'", PRESTART)),
+        (("prestart", 2), ("2", PRESTART)),
         (("python", 3.12), ("3.12", TEXT)),
         (("python", "/a\ud800b"), (r"'/a\ud800b'", TEXT)),
         (("environment", "A=hunter2"), ("no dictionary but a value of the type str", VARIABLES)),
@@ -116,6 +118,7 @@ def test_good_values_are_taken_from_wherever_they_are(tmp_path: Path) -> None:
     config = read(configured, tmp_path, ServerApp=nested)
     assert list(config.bad_values) == ["start_timeout"]
     assert (config.kernels, config.idle_timeout, config.prestart) == ("server", 0, True)
+    assert read({"prestart": DeferredConfigString("kernel")}, tmp_path).prestart == "kernel"
     assert config.environment == {"A": "b"}
     assert config.python == f"{tmp_path}/envs/one/bin/python"
     assert read({"python": "python3.12"}, tmp_path).python == "python3.12"

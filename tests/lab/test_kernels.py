@@ -79,7 +79,8 @@ def server_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     for name, requirement in PYTHONS.items():
         add_python(home, name, requirement)
     variables = {"JUPYTER_PATH": str(home)}
-    with lab_server(home, config="c.MLflowProxy.kernels = 'server'", env=variables) as lab:
+    config = "c.MLflowProxy.kernels = 'server'\nc.MLflowProxy.prestart = 'kernel'"
+    with lab_server(home, config=config, env=variables) as lab:
         yield lab
 
 
@@ -100,6 +101,11 @@ def revision_of(lab: Lab) -> str:
     """The revision of the store's database."""
     with closing(sqlite3.connect(lab.root / "mlflow.db")) as database:
         return database.execute("SELECT version_num FROM alembic_version").fetchone()[0]
+
+
+def test_an_import_without_this_package_starts_nothing(server_lab: Lab) -> None:
+    server_lab.run_in_kernel("import mlflow", kernel="skinny")
+    assert not server_lab.mlflow_log.exists()
 
 
 def test_the_first_call_of_an_r_kernel_starts_mlflow_and_waits_for_it(server_lab: Lab) -> None:

@@ -257,10 +257,11 @@ def test_it_is_stopped_when_idle_and_restarted_after_a_crash(
     start_lab: StartLab, tmp_path: Path
 ) -> None:
     with tracking_server(tmp_path / "server") as server:
-        config = "c.MLflowProxy.idle_timeout = 2\nc.MLflowProxy.prestart = True"
+        config = "c.MLflowProxy.idle_timeout = 2\nc.MLflowProxy.prestart = 'kernel'"
         lab = start_lab(env={"MLFLOW_TRACKING_URI": server.url}, config=config)
         log = lab.mlflow_log
-        wait_for(lambda: log.exists() and "MLflow is ready" in log.read_text(), 60)  # prestart
+        lab.run_in_kernel("from mlflow_proxy.notebook import import_notice; import_notice.send()")
+        wait_for(lambda: log.exists() and "MLflow is ready" in log.read_text(), 60)
         wait_for(lambda: lab.status()["state"] == "idle", 30)
         search = "/api/2.0/mlflow/experiments/search?max_results=1"
         assert lab.get(search).status_code == 200  # held while it starts

@@ -16,6 +16,7 @@ import pytest
 
 from mlflow_proxy.shared.addresses import (
     CONTROL,
+    CONTROL_PRESTART,
     CONTROL_RESTART,
     CONTROL_SOCKET,
     CONTROL_START,
@@ -194,3 +195,21 @@ def test_nothing_else_is_on_the_socket(tmp_path: Path, path: str) -> None:
         connection.request("POST", path)
         assert connection.getresponse().status == 404
         connection.close()
+
+
+def test_a_start_before_use_follows_an_idle_stop_only(tmp_path: Path) -> None:
+    with supervisor_of("serve", tmp_path) as supervisor:
+        wait_until(supervisor, "ready")
+        assert supervisor.control(CONTROL_PRESTART)["state"] == "ready"
+        supervisor.control(CONTROL_STOP)
+        wait_for(lambda: has_ended(supervisor))
+        assert supervisor.control(CONTROL_PRESTART)["state"] == "idle"
+        for action, has_low_priority in ((CONTROL_PRESTART, True), (CONTROL_START, False)):
+            supervisor.control(CONTROL_START)
+            wait_until(supervisor, "ready")
+            supervisor.request("/report-idle")
+            wait_until(supervisor, "idle")
+            wait_for(lambda: has_ended(supervisor))
+            supervisor.control(action)
+            wait_until(supervisor, "ready")
+            assert ("--background" in supervisor.child.cmdline()) is has_low_priority

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlflow_proxy.shared.addresses import JOBS_FOLDER, SOCKET_FOLDER
+from mlflow_proxy.shared.addresses import IMPORT_SOCKET_NAME, JOBS_FOLDER, SOCKET_FOLDER
 from mlflow_proxy.shared.private_files import is_private_folder
 
 BACKLOG = 2048
@@ -47,6 +47,7 @@ def remove_folder(path: Path) -> None:
     """Remove the folder of the socket `path`, once Jupyter has exited."""
     if path.parent.name.startswith(SOCKET_FOLDER):
         with contextlib.suppress(OSError):  # it is gone or not empty
+            path.with_name(IMPORT_SOCKET_NAME).unlink(missing_ok=True)  # Jupyter was killed
             path.parent.rmdir()
 
 
