@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Response
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -48,8 +48,11 @@ VARIABLE = re.compile(
 NOTICES = re.compile("^(Close|Got it|Try it now)$")
 # The mode of a new browser, whose Assistant has opened before.
 VISITED = f"""
-localStorage.getItem("mlflow.workflowType_v1") ?? localStorage.setItem("mlflow.workflowType_v1", '"genai"')
-localStorage.setItem("{ASSISTANT_KEY}", "true")
+(() => {{
+const mode = "mlflow.workflowType_v1";
+localStorage.getItem(mode) ?? localStorage.setItem(mode, '"genai"');
+localStorage.setItem("{ASSISTANT_KEY}", "true");
+}})();
 """
 
 
@@ -67,11 +70,7 @@ class Side:
         """What is to be compared after `act` on the page `route`."""
         page = self.context.new_page()
         found: set[str] = set()
-        open_requests: set[object] = set()
-        # Playwright cannot use methods of built-in types.
-        page.on("request", lambda request: open_requests.add(request))
-        page.on("requestfinished", lambda request: open_requests.discard(request))
-        page.on("requestfailed", lambda request: open_requests.discard(request))
+        open_requests = follow_requests(page)
         page.on("response", lambda response: self._note_response(response, found))
         page.on("console", lambda message: self._note_console(message, found))
         page.on("pageerror", lambda error: found.add(f"error: {self._plain(str(error))}"))
@@ -106,6 +105,23 @@ class Side:
         for own in (self.address, origin, urlsplit(origin).netloc):
             text = text.replace(own, "")
         return VARIABLE.sub("#", text).strip()
+
+
+def follow_requests(page: Page) -> set[object]:
+    """The requests of `page` that have not ended."""
+    open_requests: set[object] = set()
+
+    # Playwright cannot call methods of built-in types.
+    def begin(request: Request) -> None:
+        open_requests.add(request)
+
+    def end(request: Request) -> None:
+        open_requests.discard(request)
+
+    page.on("request", begin)
+    page.on("requestfinished", end)
+    page.on("requestfailed", end)
+    return open_requests
 
 
 def settle(page: Page, open_requests: set[object]) -> None:

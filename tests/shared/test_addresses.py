@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,13 @@ PAGES = PACKAGE / "supervisor" / "front" / "pages"
 DASHBOARD = PACKAGE / "server" / "dashboard"
 SUFFIXES = {".css", ".html", ".js"}
 FILES = [each for each in (*PAGES.iterdir(), *DASHBOARD.iterdir()) if each.suffix in SUFFIXES]
-# Those that are no address are left out: MLflow's name, and the start of a folder's.
+LAB = Path(sys.prefix) / "share/jupyter/labextensions/jupyter-mlflow-proxy/static"
+# Those that are no address are left out: MLflow's name, parts of files' names.
+NO_ADDRESSES = ("NAME", "ROTATED", "SOCKET_FOLDER", "CONTROL_SOCKET")
 ADDRESSES = {
     name: value
     for name, value in vars(addresses).items()
-    if name.isupper() and isinstance(value, str) and name not in ("NAME", "SOCKET_FOLDER")
+    if name.isupper() and isinstance(value, str) and name not in NO_ADDRESSES
 }
 
 
@@ -46,6 +49,19 @@ def test_no_page_and_no_script_spells_an_address(file: Path) -> None:
     assert not [name for name, value in ADDRESSES.items() if addresses.below(value) in text]
     assert not re.search(r"(?<!mlflow)_proxy", text)
     assert "X-MLflow" not in text
+
+
+def test_one_module_of_the_lab_extension_spells_addresses() -> None:
+    texts = {each.name: each.read_text(encoding="utf-8") for each in LAB.glob("*.js")}
+    server = texts.pop("server.js")
+    paths = {addresses.CONTROL, addresses.CONTROL_LOG}
+    assert set(re.findall(r"_proxy[\w/]*(?=[`\"])", server)) == {each[1:] for each in paths}
+    actions = {addresses.CONTROL_START, addresses.CONTROL_STOP, addresses.CONTROL_RESTART}
+    assert {f"{addresses.CONTROL}/{each}" for each in ("start", "stop", "restart")} == actions
+    assert f"{addresses.CONTROL[1:]}/${{what}}" in server
+    assert addresses.IDLE_HEADER.lower() in server.lower()
+    for text in texts.values():
+        assert not re.search(r"(?<!mlflow)_proxy|X-MLflow", text)
 
 
 def test_the_loading_page_gets_the_addresses_that_its_script_uses() -> None:
