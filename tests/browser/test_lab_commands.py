@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -31,6 +32,10 @@ def open_lab(context: BrowserContext, lab: Lab) -> Page:
     return page
 
 
+def state_of(lab: Lab) -> dict[str, Any]:
+    return lab.get("/_proxy/control").json()
+
+
 def run_command(page: Page, name: str) -> None:
     page.keyboard.press("Control+Shift+C")
     page.keyboard.type("MLflow")
@@ -52,15 +57,15 @@ def test_mlflow_is_started_and_stopped_in_jupyterlab(
     expect(entry).to_contain_text("Ready")
     expect(entry).to_contain_text(re.compile(r"\d+ MB"))
     picture(page, "lab-running")
-    first = lab.mlflow.pid
+    first = state_of(lab)["pid"]
     run_command(page, "restart")
-    wait_for(lambda: lab.status()["state"] == "ready" and lab.mlflow.pid != first, 90)
+    wait_for(lambda: state_of(lab)["state"] == "ready" and state_of(lab)["pid"] != first, 90)
     expect(entry).to_contain_text("Ready")
 
     entry.hover()
-    entry.get_by_title("Stop", exact=True).click()
+    entry.locator("[title=Stop]").click()
     expect(entry).to_contain_text("Stopped by the user")
-    assert lab.status()["state"] == "idle"
+    assert state_of(lab)["state"] == "idle"
     run_command(page, "show-log")
     expect(page.locator(".jp-mlflow-log")).to_contain_text("MLflow is ready")
     page.close()
@@ -69,13 +74,13 @@ def test_mlflow_is_started_and_stopped_in_jupyterlab(
 def test_a_failure_is_told_in_the_running_panel(
     start_lab: Callable[..., Lab], context: BrowserContext
 ) -> None:
-    lab = start_lab(config="c.MLflowProxy.backend_store_uri = 'sqlite:////nowhere/mlflow.db'")
+    lab = start_lab(config="c.MLflowProxy.backend_store_uri = 'sqlite:////dev/null/mlflow.db'")
     page = open_lab(context, lab)
     page.locator("[data-id=jp-running-sessions]").click()
     run_command(page, "start")
     entry = page.locator(".jp-RunningSessions-item").filter(has_text="Failed: ")
     expect(entry).to_be_visible()
-    expect(entry.locator("[title*='sqlite:////nowhere']")).to_be_visible()
+    expect(entry.locator("[title*='/dev/null']")).to_be_visible()
     picture(page, "lab-running-failed")
     page.close()
 
@@ -84,7 +89,7 @@ def test_the_settings_form_shows_the_servers_settings(lab: Lab, context: Browser
     page = open_lab(context, lab)
     page.keyboard.press("Control+,")
     page.locator(".jp-PluginList").get_by_text("MLflow", exact=True).click()
-    field = page.get_by_label("c.MLflowProxy.idle_timeout")
+    field = page.locator("input[label='c.MLflowProxy.idle_timeout'], input[id$=idle_timeout]")
     expect(field).to_have_value("1800")
     expect(field).not_to_be_editable()
     picture(page, "lab-settings")
