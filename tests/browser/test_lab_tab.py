@@ -89,7 +89,8 @@ def call(page: Page, command: str) -> None:
     """Call a command from the palette."""
     page.keyboard.press("Control+Shift+C")
     page.locator(".lm-CommandPalette-input").fill(command)
-    page.locator(".lm-CommandPalette-item").get_by_text(command, exact=True).click()
+    label = page.locator(".lm-CommandPalette-itemLabel")
+    label.get_by_text(command, exact=True).click()
 
 
 def press(page: Page, button: str) -> None:
@@ -169,7 +170,7 @@ def test_the_tab_has_jupyterlabs_theme_until_another_is_chosen(
 
     page = open_lab(context, tab_lab)
     page.emulate_media(color_scheme="dark")
-    expect(page.locator("body[data-jp-theme-light=false]")).to_be_visible()
+    expect(page.locator("body[data-jp-theme-light=false]")).to_be_attached()
     tile(page).click()
     body = dashboard(page).locator("body")
     expect(body).to_have_class(DARK)
@@ -191,8 +192,10 @@ def test_the_tab_has_jupyterlabs_theme_until_another_is_chosen(
 def test_links_open_in_the_tab_where_the_user_wants_it(
     tab_lab: Lab, context: BrowserContext
 ) -> None:
+    link = run_cell(context, tab_lab, LOG_RUN).get_by_role("link", name="forest")
+    expect(link).to_be_visible()
     with context.expect_page() as opened:
-        run_cell(context, tab_lab, LOG_RUN).get_by_role("link", name="forest").click()
+        link.click()
     assert "/mlflow/#/" in opened.value.url
 
     wish = {"raw": '{"openLinks": "tab"}'}
@@ -221,7 +224,7 @@ def test_links_open_in_the_tab_where_the_user_wants_it(
 def test_notebook_has_no_tabs(tab_lab: Lab, context: BrowserContext) -> None:
     page = context.new_page()
     page.goto(f"{tab_lab.url}/tree")
-    expect(page.get_by_role("button", name="New")).to_be_visible()
+    expect(page.get_by_role("menuitem", name="New")).to_be_visible()
     with context.expect_page() as opened:
         call(page, "Open MLflow")
     assert opened.value.url.startswith(tab_lab.mlflow_url)

@@ -12,9 +12,10 @@ export class Page {
     this._home = home;
     this._visited = [home + path];
     this._position = 0;
+    this.title = "MLflow";
     /** Called after each change of the address or the title. */
     this.changed = () => {};
-    /** Called when the browser shows an error, or a page of another site, instead of the first page. */
+    /** Called when the first page is not shown, e.g. because a policy forbids frames. */
     this.refused = () => {};
     frame.addEventListener("load", () => this._load());
     frame.src = this.address;
@@ -24,16 +25,12 @@ export class Page {
     return this._visited[this._position];
   }
 
-  /** Below the dashboard's address; empty at e.g. Jupyter's login page. */
+  /** The address below the dashboard's; empty at e.g. Jupyter's login page. */
   get path() {
     return this.address.startsWith(this._home) ? this.address.slice(this._home.length) : "";
   }
 
-  get title() {
-    return this._frame.contentDocument.title;
-  }
-
-  /** Whether this is the dashboard, and not the page that shows MLflow's start or failure. */
+  /** Whether MLflow is up: its start or failure is shown by a page with a state. */
   get isDashboard() {
     return !this._frame.contentDocument.body?.dataset.state;
   }
@@ -43,52 +40,56 @@ export class Page {
     this._frame.contentWindow.location.assign(this._home + path);
   }
 
-  /** Whether there is a page so many steps on; -1 is back. @param {number} steps */
+  /** Whether a page was visited so many steps from this one; -1 is back. @param {number} steps */
   has(steps) {
     return this._position + steps in this._visited;
   }
 
-  /** @param {number} steps 0 loads the page anew */
+  /** @param {number} steps 0 reloads the page */
   go(steps) {
-    this._position += steps;
     const { location } = this._frame.contentWindow;
+    this._position += steps;
     steps ? location.replace(this.address) : location.reload();
     this.changed();
   }
 
-  /** Have the frame show this page again where it is put into another place, which loads it anew. */
-  stay() {
+  /** Have the browser load this page, not the first one, when the frame has moved in the document. */
+  keep() {
     this._frame.src = this.address;
   }
 
   _load() {
     const page = this._frame.contentWindow;
     try {
-      this._note(page.location.href, "replace");
+      void page.location.href;
     } catch {
-      this.refused();
+      this.refused(); // the browser's own page, or another site's
       return;
     }
     this.refused = () => {};
-    const note = (event) => this._note(page.location.href, event?.navigationType);
-    // MLflow's router changes the address without a `hashchange`. The first event covers that; where
-    // the browser does not have it, a change of the title does.
+    // MLflow's router changes the address without a `hashchange`. The first event tells of that in new
+    // browsers; in others the title does, which changes with it.
+    const note = (event) => this._note(page, event.navigationType);
     page.navigation?.addEventListener("currententrychange", note);
     page.addEventListener("hashchange", note);
-    new page.MutationObserver(() => note()).observe(page.document.head, { childList: true, subtree: true });
+    const inHead = { childList: true, subtree: true };
+    new page.MutationObserver(() => this._note(page)).observe(page.document.head, inHead);
+    this._note(page, "replace");
   }
 
-  /** @param {string} address @param {string} [how] "push", "replace" or "traverse" */
-  _note(address, how) {
-    const steps = how === "traverse" && [-1, 1].find((each) => this._visited[this._position + each] === address);
-    if (steps) {
-      this._position += steps;
-    } else if (address !== this.address && how === "replace") {
-      this._visited[this._position] = address;
-    } else if (address !== this.address) {
-      this._position += 1;
-      this._visited.splice(this._position, Infinity, address);
+  /** @param {Window} page @param {string} [how] "push", "replace" or "traverse" */
+  _note({ location: { href }, document: { title } }, how) {
+    const isTraversed = (steps) => how === "traverse" && this._visited[this._position + steps] === href;
+    const before = `${this.address} ${this.title}`;
+    if (isTraversed(-1) || isTraversed(1)) {
+      this._position += isTraversed(-1) ? -1 : 1;
+    } else if (href !== this.address) {
+      this._position += how === "replace" ? 0 : 1;
+      this._visited.splice(this._position, how === "replace" ? 1 : Infinity, href);
     }
-    this.changed();
+    this.title = title;
+    if (`${this.address} ${title}` !== before) {
+      this.changed();
+    }
   }
 }

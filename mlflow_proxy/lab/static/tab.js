@@ -1,7 +1,7 @@
 // MLflow's dashboard in a tab of JupyterLab.
 
 import { openLinksInTab } from "./links.js";
-import { Names } from "./names.js";
+import { nameAt } from "./names.js";
 import { Page } from "./page.js";
 
 const ID = "mlflow-dashboard";
@@ -16,24 +16,26 @@ const TILE = { command: "server-proxy:open", id: "server-proxy:mlflow" }; // jup
  */
 export function addTab(parts, restorer, labShell) {
   const { lab, app, server } = parts;
-  let opensBrowser = !labShell;
-  let tab;
+  const inBrowser = (path) => void window.open(server.url + path, "_blank");
+  if (!labShell) {
+    return inBrowser;
+  }
   const tracker = new lab.apputils.WidgetTracker({ namespace: "mlflow" });
-  void restorer?.restore(tracker, {
-    command: "mlflow:open",
-    args: ({ page }) => ({ path: page.path }),
-    name: () => ID,
-  });
+  const args = ({ page }) => ({ path: page.path });
+  restorer?.restore(tracker, { command: "mlflow:open", args, name: () => ID });
+  let tab;
+  let isForbidden = false; // a frame, on some hubs (see framing.py)
 
   const open = (path, place) => {
-    if (opensBrowser) {
-      window.open(server.url + path, "_blank");
-    } else if (!tab || tab.isDisposed) {
+    if (isForbidden) {
+      return inBrowser(path);
+    }
+    if (!tab || tab.isDisposed) {
       tab = createTab(parts, path, () => void tracker.save(tab));
       tab.page.refused = () => {
-        opensBrowser = true; // a hub forbids frames (see framing.py)
+        isForbidden = true;
         tab.dispose();
-        open(path);
+        inBrowser(path);
       };
       app.shell.add(tab, "main", place);
       void tracker.add(tab);
@@ -47,7 +49,7 @@ export function addTab(parts, restorer, labShell) {
   app.commands.commandExecuted.connect(async (_, { id, args, result }) => {
     if (id === TILE.command && args.id === TILE.id && !args.newBrowserTab) {
       const theirs = await result;
-      requestAnimationFrame(() => { // once the launcher has given its place to it
+      requestAnimationFrame(() => { // the launcher has put it in its own place by then
         open("", { ref: theirs.id, mode: "tab-after" });
         theirs.dispose();
       });
@@ -57,38 +59,38 @@ export function addTab(parts, restorer, labShell) {
   return open;
 }
 
-/** A widget with a toolbar, and with its `page`; `moved` is called after each change of its path. */
+/** A widget with a toolbar, and with its `page`; `moved` is called when that has changed. */
 function createTab({ lab, server, icon, trans }, path, moved) {
   const content = new lab.apputils.IFrame({ sandbox: SANDBOX });
-  content.addClass("jp-mlflow-dashboard");
   const frame = content.node.querySelector("iframe");
-  // Lazy: where JupyterLab restores it behind other tabs, MLflow is not started.
+  // Lazy: a tab that JupyterLab restores behind others does not start MLflow.
   Object.assign(frame, { title: trans.__("MLflow"), loading: "lazy" });
   const page = new Page(frame, new URL(server.url, location.href).href, path);
-  content.onBeforeDetach = () => page.stay();
+  content.onBeforeDetach = () => page.keep();
 
   const tab = Object.assign(new lab.apputils.MainAreaWidget({ content }), { id: ID, page });
+  tab.addClass("jp-mlflow-dashboard");
   Object.assign(tab.title, { label: trans.__("MLflow"), icon, closable: true });
-  const { caretLeftIcon, caretRightIcon, launchIcon, refreshIcon, ToolbarButton } = lab.ui;
-  const add = (name, buttonIcon, tooltip, onClick) => {
-    const button = new ToolbarButton({ icon: buttonIcon, tooltip, onClick });
+  const [back, forward] = [
+    ["back", "caretLeftIcon", trans.__("Back"), () => page.go(-1)],
+    ["forward", "caretRightIcon", trans.__("Forward"), () => page.go(1)],
+    ["reload", "refreshIcon", trans.__("Reload"), () => page.go(0)],
+    ["browser", "launchIcon", trans.__("Open in a New Browser Tab"), () => window.open(page.address, "_blank")],
+  ].map(([name, shown, tooltip, onClick]) => {
+    const button = new lab.ui.ToolbarButton({ icon: lab.ui[shown], tooltip, onClick });
     tab.toolbar.addItem(name, button);
     return button;
-  };
-  const back = add("back", caretLeftIcon, trans.__("Back"), () => page.go(-1));
-  const forward = add("forward", caretRightIcon, trans.__("Forward"), () => page.go(1));
-  add("reload", refreshIcon, trans.__("Reload"), () => page.go(0));
-  add("browser", launchIcon, trans.__("Open in a New Browser Tab"), () => window.open(page.address, "_blank"));
+  });
+  back.enabled = forward.enabled = false;
 
-  const names = new Names(server);
   page.changed = async () => {
     moved();
-    Object.assign(back, { enabled: page.has(-1) });
-    Object.assign(forward, { enabled: page.has(1) });
+    back.enabled = page.has(-1);
+    forward.enabled = page.has(1);
     const { path, title } = page;
-    const name = page.isDashboard && (await names.at(path));
+    const name = page.isDashboard && (await nameAt(server, path));
     if (path === page.path) {
-      tab.title.label = name || title.replace(/ - MLflow$/, "");
+      tab.title.label = name || title.replace(/^Home - | - MLflow$/, "");
       tab.title.caption = title;
     }
   };
