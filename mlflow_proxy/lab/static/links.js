@@ -1,7 +1,7 @@
 // Links to the dashboard, e.g. those below cells, where the user has them open in JupyterLab's tab.
 
 /**
- * @param {import("./extension.js").Parts} parts
+ * @param {Omit<import("./extension.js").Parts, "open">} parts
  * @param {(path: string) => any} open
  */
 export function openLinksInTab({ server, settings }, open) {
@@ -17,12 +17,12 @@ export function openLinksInTab({ server, settings }, open) {
       open(href.slice(dashboard.length));
     }
   };
-  document.addEventListener("click", (event) => {
+  document.addEventListener("click", (/** @type {any} */ event) => {
     const isPlain = !(event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
     if (isPlain) {
       take(event, event.target.closest?.("a[href]")?.href);
     }
   }, true);
   // MLflow's trace page, below a cell (see trace_links.js).
-  window.addEventListener("mlflow-link", (event) => take(event, event.detail));
+  window.addEventListener("mlflow-link", (/** @type {any} */ event) => take(event, event.detail));
 }

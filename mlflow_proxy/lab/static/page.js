@@ -12,13 +12,17 @@ export class Page {
     this._home = home;
     this._visited = [home + path];
     this._position = 0;
+    this._isLoaded = false;
     this.title = "MLflow";
     /** Called after each change of the address or the title. */
     this.changed = () => {};
     /** Called when the first page is not shown, e.g. because a policy forbids frames. */
     this.refused = () => {};
     frame.addEventListener("load", () => this._load());
-    frame.src = this.address;
+  }
+
+  get _window() {
+    return /** @type {Window} */ (this._frame.contentWindow);
   }
 
   get address() {
@@ -32,12 +36,17 @@ export class Page {
 
   /** Whether MLflow is up: its start or failure is shown by a page with a state. */
   get isDashboard() {
-    return !this._frame.contentDocument.body?.dataset.state;
+    return !this._window.document.body?.dataset.state;
   }
 
   /** @param {string} path */
   open(path) {
-    this._frame.contentWindow.location.assign(this._home + path);
+    if (this._isLoaded) {
+      this._window.location.assign(this._home + path);
+    } else {
+      this._visited = [this._home + path];
+      this.load();
+    }
   }
 
   /** Whether a page was visited so many steps from this one; -1 is back. @param {number} steps */
@@ -47,33 +56,37 @@ export class Page {
 
   /** @param {number} steps 0 reloads the page */
   go(steps) {
-    const { location } = this._frame.contentWindow;
+    const { location } = this._window;
     this._position += steps;
     steps ? location.replace(this.address) : location.reload();
     this.changed();
   }
 
-  /** Have the browser load this page, not the first one, when the frame has moved in the document. */
-  keep() {
+  /** Have the browser load this page: now if the frame is visible, and after it has moved in the document. */
+  load() {
     this._frame.src = this.address;
   }
 
   _load() {
-    const page = this._frame.contentWindow;
+    const page = this._window;
     try {
-      void page.location.href;
-    } catch {
-      this.refused(); // the browser's own page, or another site's
+      if (page.location.href === "about:blank") {
+        return;
+      }
+      this._isLoaded = true;
+    } catch { // the browser's own page, or another site's
+      if (!this._isLoaded) {
+        this.refused();
+      }
       return;
     }
-    this.refused = () => {};
     // MLflow's router changes the address without a `hashchange`. The first event tells of that in new
     // browsers; in others the title does, which changes with it.
     const note = (event) => this._note(page, event.navigationType);
     page.navigation?.addEventListener("currententrychange", note);
     page.addEventListener("hashchange", note);
     const inHead = { childList: true, subtree: true };
-    new page.MutationObserver(() => this._note(page)).observe(page.document.head, inHead);
+    new MutationObserver(() => this._note(page)).observe(page.document.head, inHead);
     this._note(page, "replace");
   }
 

@@ -60,13 +60,15 @@ export function addTab(parts, restorer, labShell) {
 }
 
 /** A widget with a toolbar, and with its `page`; `moved` is called when that has changed. */
-function createTab({ lab, server, icon, trans }, path, moved) {
+function createTab({ lab, app, server, icon, trans }, path, moved) {
   const content = new lab.apputils.IFrame({ sandbox: SANDBOX });
   const frame = content.node.querySelector("iframe");
-  // Lazy: a tab that JupyterLab restores behind others does not start MLflow.
+  // A tab that JupyterLab restores behind others does not start MLflow: the frame is loaded once it is
+  // visible, and no earlier than JupyterLab has arranged its tabs.
   Object.assign(frame, { title: trans.__("MLflow"), loading: "lazy" });
   const page = new Page(frame, new URL(server.url, location.href).href, path);
-  content.onBeforeDetach = () => page.keep();
+  content.onBeforeDetach = () => page.load();
+  app.restored.then(() => page.load());
 
   const tab = Object.assign(new lab.apputils.MainAreaWidget({ content }), { id: ID, page });
   tab.addClass("jp-mlflow-dashboard");
