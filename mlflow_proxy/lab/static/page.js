@@ -19,6 +19,7 @@ export class Page {
     /** Called when the first page is not shown, e.g. because a policy forbids frames. */
     this.refused = () => {};
     frame.addEventListener("load", () => this._load());
+    frame.style.visibility = "hidden"; // an empty frame is white, also in a dark JupyterLab
   }
 
   get _window() {
@@ -74,6 +75,7 @@ export class Page {
         return;
       }
       this._isLoaded = true;
+      this._frame.style.visibility = "";
     } catch { // the browser's own page, or another site's
       if (!this._isLoaded) {
         this.refused();
