@@ -120,7 +120,7 @@ def test_the_tile_and_the_command_open_the_same_tab(tab_lab: Lab, context: Brows
     tile(page).click()
     expect(dashboard(page).get_by_role("link", name="Experiments").first).to_be_visible()
     expect(tabs(page)).to_have_count(1)  # in the launcher's place
-    expect(tabs(page, "Home")).to_be_visible()
+    expect(tabs(page, "MLflow")).to_be_visible()
     page.keyboard.press("Control+Shift+L")
     expect(tile(page)).to_be_visible()
     tile(page).click()
@@ -192,17 +192,9 @@ def test_the_tab_has_jupyterlabs_theme_until_another_is_chosen(
 def test_links_open_in_the_tab_where_the_user_wants_it(
     tab_lab: Lab, context: BrowserContext
 ) -> None:
-    link = run_cell(context, tab_lab, LOG_RUN).get_by_role("link", name="forest")
-    expect(link).to_be_visible()
-    with context.expect_page() as opened:
-        link.click()
-    assert "/mlflow/#/" in opened.value.url
-
-    wish = {"raw": '{"openLinks": "tab"}'}
-    tab_lab.session.put(tab_lab.url + SETTINGS, json=wish).raise_for_status()
     page = run_cell(context, tab_lab, LOG_RUN + TRACE)
     link = page.get_by_role("link", name="forest")
-    link.click()
+    link.click()  # as the tile, which opens inside JupyterLab
     expect(tabs(page, "forest")).to_be_visible()
     expect(dashboard(page).get_by_role("heading", name="forest")).to_be_visible()
     picture(page, "lab-tab-link")
@@ -219,6 +211,14 @@ def test_links_open_in_the_tab_where_the_user_wants_it(
     trace = page.frame_locator("iframe[title='MLflow trace']")
     trace.get_by_role("link", name=re.compile("MLflow")).first.click()
     expect(tabs(page, "traced")).to_be_visible()
+
+    tabs(page, ".ipynb").click()
+    wish = {"raw": '{"openLinks": "browser"}'}
+    tab_lab.session.put(tab_lab.url + SETTINGS, json=wish).raise_for_status()
+    page.reload()
+    with context.expect_page() as opened:
+        link.click()
+    assert "/mlflow/#/" in opened.value.url
 
 
 def test_notebook_has_no_tabs(tab_lab: Lab, context: BrowserContext) -> None:
