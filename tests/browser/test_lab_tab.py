@@ -213,6 +213,8 @@ def test_links_open_in_the_tab_where_the_user_wants_it(
     expect(tabs(page, "traced")).to_be_visible()
 
     tabs(page, ".ipynb").click()
+    page.keyboard.press("Control+S")
+    expect(page.locator(".lm-TabBar-tab.jp-mod-dirty")).to_have_count(0)
     wish = {"raw": '{"openLinks": "browser"}'}
     tab_lab.session.put(tab_lab.url + SETTINGS, json=wish).raise_for_status()
     page.reload()
