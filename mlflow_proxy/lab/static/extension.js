@@ -24,7 +24,7 @@ export function plugin(lab) {
     registry: settings.ISettingRegistry,
     translator: translation.ITranslator,
     notebooks: notebook.INotebookTracker,
-    themes: apputils.IThemeManager,
+    labShell: application.ILabShell,
   };
   const names = Object.keys(optional).filter((name) => optional[name]);
   return {
@@ -39,14 +39,14 @@ export function plugin(lab) {
 
 /** @param {Record<string, any>} services those of the application; another one may have fewer */
 async function activate(lab, app, services) {
-  const { palette, restorer, managers, registry, translator, notebooks, themes } = services;
+  const { palette, restorer, managers, registry, translator, notebooks, labShell } = services;
   addStyle();
   const server = new Server(lab);
   const icon = new lab.ui.LabIcon({ name: "jupyter-mlflow-proxy:mlflow", svgstr: await iconSvg() });
   const trans = (translator ?? lab.translation.nullTranslator).load("jupyter-mlflow-proxy");
   const model = new StatusModel(lab, server);
   const shared = { lab, app, server, model, icon, trans, settings: loadSettings(registry, server) };
-  const parts = { ...shared, open: addTab(shared, restorer, themes) };
+  const parts = { ...shared, open: addTab(shared, restorer, labShell) };
   addCommands(parts, palette);
   if (managers) {
     addToRunningPanel(managers, parts);

@@ -15,14 +15,19 @@ export async function loadSettings(registry, server) {
   }
   /** @type {Record<string, string>} */
   let known = {};
+  // Unless the user has chosen, links open where the tile does.
+  const links = () => (known.new_browser_tab === "False" ? "tab" : "browser");
   registry.transform(PLUGIN, {
     fetch: (plugin) => {
       // The registry validates with the schema that it has seen first.
       Object.assign(plugin.schema.properties.server, readOnly(known));
+      plugin.schema.properties.openLinks.default = links();
       return plugin;
     },
     compose: (plugin) => {
-      plugin.data = { ...plugin.data, composite: { ...plugin.data.composite, server: known } };
+      const { composite, user } = plugin.data;
+      const openLinks = user?.openLinks ?? links();
+      plugin.data = { ...plugin.data, composite: { ...composite, openLinks, server: known } };
       return plugin;
     },
   });

@@ -16,15 +16,16 @@
   const prefersDark = matchMedia("(prefers-color-scheme: dark)").matches;
   if (stored === null ? !prefersDark : stored !== "true") return;
 
-  const { style } = document.documentElement;
-  style.colorScheme = "dark";
-  style.backgroundColor = DARK;
+  const style = document.createElement("style");
+  // MLflow's style sheet, which may come before its scripts, makes the body white.
+  style.textContent = `html { color-scheme: dark } html, body { background: ${DARK} !important }`;
+  document.head.append(style);
 
   // MLflow sets a class of the body to its theme, also when the user changes that.
   const observer = new MutationObserver(() => {
     if (!document.body?.classList.length) return;
     observer.disconnect();
-    style.colorScheme = style.backgroundColor = "";
+    style.remove();
   });
   observer.observe(document, { subtree: true, childList: true, attributeFilter: ["class"] });
 })();

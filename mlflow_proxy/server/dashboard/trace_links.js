@@ -1,6 +1,6 @@
 // Part of the trace page, which notebooks show in a frame below a cell. MLflow's links from it to the
 // dashboard start at the root of the host ("/#/experiments/1/traces"), where JupyterLab is. They get the
-// dashboard's address, and open in a tab of their own: the frame is too small for the dashboard.
+// dashboard's address, and open in another tab: the frame is too small for the dashboard.
 "use strict";
 
 (() => {
@@ -20,5 +20,13 @@
     subtree: true,
     childList: true,
     attributeFilter: ["href"],
+  });
+
+  // JupyterLab takes the link if the user has links open in its own tab of MLflow.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[target=_blank]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const question = new parent.CustomEvent("mlflow-link", { detail: link.href, cancelable: true });
+    if (!parent.dispatchEvent(question)) event.preventDefault();
   });
 })();

@@ -17,6 +17,7 @@ from mlflow_proxy.server.mode import CurrentMode
 from mlflow_proxy.shared import addresses
 from mlflow_proxy.shared.activity import ATTENDED
 from mlflow_proxy.shared.hub import is_on_hub
+from mlflow_proxy.shared.lab_theme import lab_theme
 
 from .page_policy import NONCE
 from .rewriting import rewriting
@@ -36,7 +37,12 @@ NAMES = (
 )
 # One function around all: they see each other's names, and MLflow's scripts do not.
 SCRIPTS = "\n".join(
-    ("(() => {", *((DASHBOARD / name).read_text(encoding="utf-8") for name in NAMES), "})();")
+    (
+        "(() => {",
+        lab_theme(),
+        *((DASHBOARD / name).read_text(encoding="utf-8") for name in NAMES),
+        "})();",
+    )
 )
 # A browser may have cached a page with another version's scripts. The page is sent each time; it
 # has a kilobyte or two.

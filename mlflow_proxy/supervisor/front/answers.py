@@ -14,6 +14,7 @@ from urllib.parse import quote
 from mlflow_proxy.shared import addresses
 from mlflow_proxy.shared.headers import FRAME_OPTIONS
 from mlflow_proxy.shared.icon import icon
+from mlflow_proxy.shared.lab_theme import lab_theme
 from mlflow_proxy.shared.offers import Offer
 from mlflow_proxy.supervisor.backoff import LAST_RETRY_INTERVAL
 from mlflow_proxy.supervisor.state import State, Status
@@ -119,7 +120,7 @@ def page(request: Request, status: Status) -> Response:
         title=FAILED_TITLE if is_failed else "MLflow",
         favicon=html.escape(icons["failed" if is_failed else "plain"]),
         icons=_for_script(icons),
-        theme=_read("theme.js"),
+        theme=lab_theme() + _read("theme.js"),
         theme_key=addresses.THEME_KEY,
         assistant_key=addresses.ASSISTANT_KEY,
         style=_read("page.css"),

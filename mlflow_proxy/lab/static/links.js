@@ -1,0 +1,28 @@
+// Links to the dashboard, e.g. those below cells, where the user has them open in JupyterLab's tab.
+
+/**
+ * @param {Omit<import("./extension.js").Parts, "open">} parts
+ * @param {(path: string) => any} open
+ */
+export function openLinksInTab({ server, settings }, open) {
+  let opensInTab = () => false;
+  settings.then((found) => {
+    opensInTab = () => found?.composite.openLinks === "tab";
+  });
+  const dashboard = new URL(server.url, location.href).href;
+  const take = (event, href) => {
+    if (opensInTab() && href?.startsWith(`${dashboard}#`)) {
+      event.preventDefault();
+      event.stopPropagation();
+      open(href.slice(dashboard.length));
+    }
+  };
+  document.addEventListener("click", (/** @type {any} */ event) => {
+    const isPlain = !(event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+    if (isPlain) {
+      take(event, event.target.closest?.("a[href]")?.href);
+    }
+  }, true);
+  // MLflow's trace page, below a cell (see trace_links.js).
+  window.addEventListener("mlflow-link", (/** @type {any} */ event) => take(event, event.detail));
+}
