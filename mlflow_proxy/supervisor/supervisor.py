@@ -4,13 +4,12 @@ import asyncio
 import logging
 import os
 import socket
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from mlflow_proxy.shared.addresses import (
     CONTROL_PRESTART,
@@ -19,9 +18,9 @@ from mlflow_proxy.shared.addresses import (
     CONTROL_STOP,
 )
 from mlflow_proxy.shared.offers import Offer
-from mlflow_proxy.shared.reports import Failure, Idle, StoreReplaced
+from mlflow_proxy.shared.reports import Failure
 
-from . import control, shutdown, startup
+from . import control, serving, shutdown, startup
 from .front import answers
 from .front.decisions import Decision, decide
 from .front.held_requests import HeldRequests
@@ -31,7 +30,7 @@ from .logs import MLflowOutput
 from .mlflow_process import MLflowCommand, MLflowProcess
 from .offers import Offers
 from .progress import StartHistory, StartProgress
-from .state import Crashed, End, Outdated, Requested, State, Status
+from .state import End, Requested, State, Status
 from .stopping import Stopping
 from .transitions import Transitions
 
@@ -212,38 +211,5 @@ class Supervisor:
 
     async def _serve(self, process: MLflowProcess) -> End:
         """Follow `process` until it ends, or should be stopped by what it reports or the user."""
-        following = asyncio.ensure_future(self._follow(process))
-        ends: set[asyncio.Future[Any]] = {following, self._end}
-        try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
-        if not self._end.done():
-            return following.result()
-        _logger.info("Stopping MLflow (pid %d): requested", process.pid)
-        return self._end.result()
-
-    async def _follow(self, process: MLflowProcess) -> End:
-        """Follow a start, then leave the socket to MLflow until it ends or reports its end."""
-        _logger.info("Started MLflow (pid %d): %s", process.pid, self._states.why)
-        if failure := await startup.follow(process, self.status, self.start_timeout):
-            if process.was_killed:
-                return Crashed(f"{failure.reason} {failure.remedy}")
-            return failure
-        if self._end.done():
-            return self._end.result()
-        seconds, began = self.status.progress.seconds, time.monotonic()
-        self._states.enter_ready()
-        _logger.info("MLflow is ready (pid %d) after %.1f s", process.pid, seconds)
-        while report := await process.next_report():
-            if isinstance(report, Idle):
-                what = "Stopping MLflow (pid %d) after %g s without use"
-                _logger.info(what, process.pid, report.seconds)
-                return report
-            if isinstance(report, StoreReplaced):
-                what = "Stopping MLflow (pid %d): %s is no longer the file that it has opened"
-                _logger.warning(what, process.pid, report.path)
-                return Outdated(report.path, served=time.monotonic() - began)
-        await process.wait()
-        return Crashed("MLflow ended unexpectedly.", served=time.monotonic() - began)
+        following = serving.follow(process, self._states, self._end, self.start_timeout)
+        return await serving.unless_requested(following, process, self._end)

@@ -19,7 +19,7 @@ class Transitions:
     def __init__(
         self, status: Status, history: StartHistory, held: HeldRequests, front: FrontServer
     ) -> None:
-        self._status = status
+        self.status = status
         self._history = history
         self._held = held
         self._front = front
@@ -34,7 +34,7 @@ class Transitions:
         """
         match end:
             case Crashed(reason, served):
-                delay = self._status.backoff.after(served)
+                delay = self.status.backoff.after(served)
                 self.why = "restart after a crash"
                 self.enter_starting(delay, f"{reason} It is restarted.")
                 _logger.warning("%s Restarting in %g s.", reason, delay)
@@ -47,22 +47,22 @@ class Transitions:
             case Idle():
                 self.enter_idle(end)
             case Failure(reason, remedy):
-                self._status.retries.count()
-                self._status.failure = end
-                self._status.enter(State.FAILED)
+                self.status.retries.count()
+                self.status.failure = end
+                self.status.enter(State.FAILED)
                 self._held.release(is_ready=False)
                 _logger.error("MLflow cannot start. %s %s", reason, remedy)
         await self._front.open()
 
     def enter_requested_start(self) -> None:
         """Enter `State.STARTING` because somebody uses MLflow."""
-        self._status.backoff = Backoff()
+        self.status.backoff = Backoff()
         self.why = "requested"
         self.enter_starting()
 
     def enter_starting(self, delay: float = 0.0, text: str = "") -> None:
         """Enter `State.STARTING`; the start begins in `delay` seconds."""
-        status = self._status
+        status = self.status
         status.progress = StartProgress(self._history, delay=delay, text=text)
         status.retried, status.failure = status.failure, None
         status.enter(State.STARTING)
@@ -70,14 +70,14 @@ class Transitions:
 
     def enter_ready(self) -> None:
         """Enter `State.READY`: only MLflow accepts."""
-        self._status.retries.reset()
-        self._status.retried = None
-        self._status.enter(State.READY)
+        self.status.retries.reset()
+        self.status.retried = None
+        self.status.enter(State.READY)
         self._front.close()
         self._held.release(is_ready=True)
 
     def enter_idle(self, why: Idle | Requested) -> None:
         """Enter `State.IDLE`."""
-        self._status.stopped = why
-        self._status.enter(State.IDLE)
+        self.status.stopped = why
+        self.status.enter(State.IDLE)
         self._held.hold_all()
