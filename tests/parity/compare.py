@@ -45,7 +45,7 @@ VARIABLE = re.compile(
     r"\b\d+ (second|minute|hour|day)s? ago\b|\b\d{1,2}[/:]\d\d([/:]\d\d(\d\d)?)?( [AP]M)?"
     r"|\b\d+(\.\d+)?(ms|s)\b"
 )
-NOTICES = re.compile("^(Close|Got it|Try it now)$")
+NOTICES = re.compile("^(Got it|Try it now)$")
 # The mode of a new browser, whose Assistant has opened before.
 VISITED = f"""
 (() => {{
@@ -85,7 +85,7 @@ class Side:
             text = page.locator("body").inner_text()
             found |= {f"text: {self._plain(line)}" for line in text.splitlines() if line.strip()}
         except (AssertionError, Error) as error:
-            found.add(f"not driven: {str(error).splitlines()[0]}")
+            found.add(f"not driven: {(str(error) or repr(error)).splitlines()[0]}")
         finally:
             page.close()
         return found

@@ -1,6 +1,7 @@
 // Follows MLflow's state for the Running panel and the sidebar, while one of them is visible.
 
 const INTERVAL = 3000; // ms between looks
+const MAX_INTERVAL = 10 * 60_000; // ms; without the server extension there is nothing to see
 
 export class StatusModel {
   /**
@@ -14,7 +15,8 @@ export class StatusModel {
     /** @type {import("./server.js").Status | undefined} */
     this.status = undefined;
     this.changed = new signaling.Signal(this);
-    setInterval(() => this._isWatched() && this.refresh(), INTERVAL);
+    this._interval = INTERVAL;
+    this._lookLater();
   }
 
   /** Look at regular intervals while `isVisible()` and the page is visible. @param {() => boolean} isVisible */
@@ -26,7 +28,9 @@ export class StatusModel {
   async refresh() {
     try {
       this._set(await this._server.status());
+      this._interval = INTERVAL;
     } catch {
+      this._interval = Math.min(2 * this._interval, MAX_INTERVAL);
       this._set(undefined); // the server extension is disabled, or Jupyter is gone
     }
     return this.status;
@@ -35,6 +39,15 @@ export class StatusModel {
   /** Start, stop or restart MLflow. @param {"start"|"stop"|"restart"} what */
   async control(what) {
     this._set(await this._server.control(what));
+  }
+
+  _lookLater() {
+    setTimeout(async () => {
+      if (this._isWatched()) {
+        await this.refresh();
+      }
+      this._lookLater();
+    }, this._interval);
   }
 
   _isWatched() {
