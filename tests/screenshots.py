@@ -21,8 +21,6 @@ from support.lab import TOKEN, Lab, lab_server
 PROJECT = Path(__file__).parents[1]
 PICTURES = PROJECT / ".images"
 NOTEBOOKS = ["scikit-learn", "pytorch", "registry-and-deployment"]
-# MLflow's default palette is small, so two runs may get the same colour.
-COLOURS = ["#d55e00", "#e69f00", "#0072b2", "#56b4e9", "#009e73", "#cc79a7"]
 TIMEOUT = 300.0  # seconds that a notebook may take
 
 
@@ -37,7 +35,9 @@ def main() -> None:
                 run_notebook(lab.url, TOKEN, lab.root / f"{name}.ipynb", TIMEOUT)
             lab.wait_until("ready")
             with chromium() as browser:
-                take_all(log_in(browser, lab), lab)
+                context = log_in(browser, lab)
+                take_all(context, lab)
+                take_lab(context, lab)
 
 
 def take_all(context: BrowserContext, lab: Lab) -> None:
@@ -47,7 +47,7 @@ def take_all(context: BrowserContext, lab: Lab) -> None:
     dashboard = Dashboard(page, lab)
     dashboard.open("")
     page.get_by_role("button", name="Model training").click()
-    for each in (take_registry, take_runs, take_parameters, take_metrics):
+    for each in (take_registry, take_runs, take_parameters):
         each(dashboard)
     assert not dashboard.troubles, dashboard.troubles
 
@@ -96,15 +96,23 @@ def take_parameters(dashboard: Dashboard) -> None:
     take(dashboard.page, "compare-parameters")
 
 
-def take_metrics(dashboard: Dashboard) -> None:
-    """The curves of the same runs."""
-    set_height(dashboard.page, 680)
-    for run, colour in zip(dashboard.runs("pytorch"), COLOURS, strict=True):
-        dashboard.set_colour(run, colour)
-    dashboard.open_runs("pytorch")
-    dashboard.show_charts()
-    expect(dashboard.chart("train_loss").locator(".js-line").first).to_be_attached()
-    take(dashboard.page, "compare-metrics")
+def take_lab(context: BrowserContext, lab: Lab) -> None:
+    """A run in the sidebar, beside the curves of the same runs in a tab."""
+    page = context.new_page()
+    set_height(page, 720)
+    page.goto(f"{lab.url}/lab?reset")
+    expect(page.locator(".jp-LauncherCard", has_text="MLflow")).to_be_visible()
+    page.locator("[data-id=jp-mlflow-sidebar]").click()
+    experiment = page.locator("summary", has_text="pytorch")
+    experiment.click()
+    page.get_by_role("button", name="Open experiment").last.click()
+    tab = page.frame_locator("iframe[title*='MLflow'], iframe[title*='pytorch']")
+    tab.get_by_role("radio", name="Chart view").or_(tab.get_by_label("Chart view")).first.click()
+    expect(tab.locator(".js-line").first).to_be_attached()
+    run = page.locator("#jp-mlflow-sidebar summary").filter(has_text="ago").first
+    run.click()
+    expect(page.locator("#jp-mlflow-sidebar svg polyline").first).to_be_attached()
+    take(page, "lab")
 
 
 def set_height(page: Page, height: int) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import site
 import subprocess
+import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from support.processes import environment, running
 REPOSITORY = Path(__file__).parents[2]
 OURS = ("mlflow_proxy", "jupyter_mlflow_proxy", "__editable__")
 CONFIG = Path("etc", "jupyter", "jupyter_server_config.d")
+LAB = Path("share", "jupyter", "labextensions", "jupyter-mlflow-proxy")
 ENTRY_POINT = """
 from importlib.metadata import entry_points
 (entry_point,) = entry_points(group="jupyter_serverproxy_servers", name="mlflow")
@@ -52,6 +54,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     checkout.run("-m", "pip", *install, "--editable", str(checkout.folder))
     extension = checkout.folder / "mlflow_proxy" / "jupyter" / "mlflow_proxy.json"
     (checkout.prefix / CONFIG / extension.name).symlink_to(extension)
+    (checkout.prefix / LAB).symlink_to(checkout.folder / "mlflow_proxy" / "lab")
     return checkout
 
 
@@ -64,6 +67,7 @@ def link_packages(prefix: Path) -> None:
     venv.create(prefix, symlinks=True)
     (packages,) = (prefix / "lib").glob("python*/site-packages")
     (prefix / CONFIG).mkdir(parents=True)
+    (prefix / LAB.parent).mkdir(parents=True)
     for installed in map(Path, site.getsitepackages()):
         link_all(installed, packages)
         link_all(installed.parents[2] / CONFIG, prefix / CONFIG)
@@ -98,6 +102,14 @@ def test_the_entry_point_names_the_icon_of_the_checkout(checkout: Checkout) -> N
     icon = checkout.run("-c", ENTRY_POINT)
     assert icon == str(checkout.folder / "icons" / "mlflow.svg")
     assert Path(icon).read_text().startswith("<svg")
+
+
+def test_the_lab_extension_of_the_checkout_is_that_of_the_wheel(checkout: Checkout) -> None:
+    wheel, link = Path(sys.prefix) / LAB, checkout.prefix / LAB
+    files = [each.relative_to(wheel) for each in wheel.rglob("*") if each.is_file()]
+    assert Path("static", "mlflow.svg") in files
+    for file in files:
+        assert (link / file).read_bytes() == (wheel / file).read_bytes(), file
 
 
 def test_jupyter_serves_the_icon_the_page_and_mlflow(checkout: Checkout, server: Lab) -> None:

@@ -139,11 +139,6 @@ class Dashboard:
                 self.page.get_by_title(name, exact=True).click()
             self.page.keyboard.press("Escape")
 
-    def set_colour(self, run: Run, colour: str) -> None:
-        """Set the colour of `run`, as the dot before its name does."""
-        tag = {"run_id": run.id, "key": "mlflow.runColor", "value": colour}
-        self.lab.api("runs/set-tag", tag)
-
 
 def read_run(run: Any) -> Run:
     """Read a run of the REST API."""
