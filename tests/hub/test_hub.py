@@ -69,6 +69,22 @@ def test_a_user_logs_in_and_creates_an_experiment(hub: Hub) -> None:
         assert create_experiment(dashboard, "of the dashboard").status == 200
         expect(dashboard.get_by_text("of the dashboard").first).to_be_visible(timeout=TIMEOUT)
         picture(dashboard, "hub-4-experiment")
+        see_it_in_the_sidebar(page)
+
+
+def see_it_in_the_sidebar(lab: Page) -> None:
+    """JupyterHub checks the XSRF token of reads as well."""
+    lab.bring_to_front()
+    lab.locator("[data-id=jp-mlflow-sidebar]").click()
+    sidebar = lab.locator("#jp-mlflow-sidebar")
+    expect(sidebar.get_by_text("of the dashboard")).to_be_visible(timeout=TIMEOUT)
+    lab.keyboard.press("Control+Shift+C")
+    lab.keyboard.type("MLflow")
+    lab.locator(".lm-CommandPalette-item[data-command='mlflow:stop']").click()
+    expect(sidebar.get_by_text("Stopped by the user")).to_be_visible(timeout=TIMEOUT)
+    sidebar.get_by_role("button", name="Start").click()
+    expect(sidebar.get_by_text("Stopped by the user")).to_be_hidden(timeout=TIMEOUT)
+    picture(lab, "hub-5-sidebar")
 
 
 def browser_of(hub: Hub) -> AbstractContextManager[Browser]:

@@ -41,6 +41,8 @@ FRAME = """async ([url, sandbox]) => {
 PAGES = (
     "",
     "_proxy/status",
+    "_proxy/control",
+    "_proxy/control/log",
     "_proxy_dashboard",
     "_proxy/artifact_frame",
     "version",
@@ -99,6 +101,8 @@ def test_another_users_page_cannot_read_write_or_get_the_token(
     mlflow = f"{BASE_URL}user/grace/mlflow/"
     assert page.evaluate(READ, mlflow + SEARCH) == 403
     assert page.evaluate(WRITE, mlflow + CREATE) == 403
+    assert page.evaluate(READ, f"{mlflow}_proxy/control") == 403
+    assert page.evaluate(WRITE, f"{mlflow}_proxy/control/stop") == 403
     for path in PAGES:
         for sandbox in (False, True):
             assert "_xsrf" not in page.evaluate(FRAME, [mlflow + path, sandbox]), path
