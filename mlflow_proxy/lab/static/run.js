@@ -13,6 +13,7 @@ export class RunItem {
     this.run = { info };
     /** Charts of the metrics, by their names. @type {Map<string, Sparkline>} */
     this._charts = new Map();
+    this._drawing = Promise.resolve();
     this._box = element("input", {
       type: "checkbox",
       onchange: () => actions.comparison.select(info, this._box.checked),
@@ -49,18 +50,23 @@ export class RunItem {
     return [...(this.run.data?.metrics ?? [])].sort((one, other) => (one.key < other.key ? -1 : 1));
   }
 
-  async _open() {
+  _open() {
+    const known = [...this._charts.keys()];
     this._buttons.replaceChildren(...this._offers());
-    this._show();
-    for (const [key, chart] of this._charts) {
-      const query = { run_ids: this.run.info.run_id, metric_key: key, max_results: "100" };
-      const path = `metrics/get-history-bulk-interval?${new URLSearchParams(query)}`;
-      const asked = this._actions.ask(path);
-      chart.draw((await asked.catch(() => ({}))).metrics ?? []); // the last value is shown anyhow
-      if (!this._details.open) {
-        return;
+    this._show(); // draws new charts
+    known.forEach((key) => this._draw(key));
+  }
+
+  /** Draw a metric's values, after other metrics: a run may have hundreds. @param {string} key */
+  _draw(key) {
+    this._drawing = this._drawing.then(async () => {
+      if (this._details.open) {
+        const query = { run_ids: this.run.info.run_id, metric_key: key, max_results: "100" };
+        const path = `metrics/get-history-bulk-interval?${new URLSearchParams(query)}`;
+        const { metrics } = await this._actions.ask(path).catch(() => ({})); // the last value is shown anyhow
+        metrics && this._charts.get(key)?.draw(metrics);
       }
-    }
+    });
   }
 
   _offers() {
@@ -102,9 +108,13 @@ export class RunItem {
   }
 
   _chart(metric) {
-    const chart = this._charts.get(metric.key) ?? new Sparkline(this._trans);
-    this._charts.set(metric.key, chart);
+    const known = this._charts.get(metric.key);
+    const chart = known ?? new Sparkline(this._trans);
     chart.add(metric);
+    if (!known) {
+      this._charts.set(metric.key, chart);
+      this._draw(metric.key);
+    }
     return chart.node;
   }
 }
