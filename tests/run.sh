@@ -75,7 +75,7 @@ export PATH="$PWD/$environment/bin:$PWD/.venv-tests/node/node_modules/.bin:$PATH
 # On a disk, MLflow waits for each step of making its database: six seconds in place of two.
 memory=$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1 || true)
 if [ -w /dev/shm ] && [ "${memory:-0}" -gt 10000000 ] && ! grep -q ' /dev/shm .*noexec' /proc/mounts; then
-    TMPDIR=$(mktemp -d /dev/shm/tests.XXXXXX)
+    TMPDIR=$(mktemp -d /dev/shm/t.XXXXXX) # short: paths of sockets have a limit
     chmod 755 "$TMPDIR" # PostgreSQL runs as a user of its own
     export TMPDIR
     trap 'rm -rf "$TMPDIR"' EXIT
