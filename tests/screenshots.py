@@ -99,18 +99,19 @@ def take_parameters(dashboard: Dashboard) -> None:
 def take_lab(context: BrowserContext, lab: Lab) -> None:
     """A run in the sidebar, beside the curves of the same runs in a tab."""
     page = context.new_page()
-    set_height(page, 720)
+    page.set_viewport_size({"width": 1440, "height": 720})
     page.goto(f"{lab.url}/lab?reset")
     expect(page.locator(".jp-LauncherCard", has_text="MLflow")).to_be_visible()
     page.locator("[data-id=jp-mlflow-sidebar]").click()
-    experiment = page.locator("summary", has_text="pytorch")
-    experiment.click()
-    page.get_by_role("button", name="Open experiment").last.click()
-    tab = page.frame_locator("iframe[title*='MLflow'], iframe[title*='pytorch']")
-    tab.get_by_role("radio", name="Chart view").or_(tab.get_by_label("Chart view")).first.click()
+    summary = page.locator("summary", has_text="pytorch")
+    experiment = page.locator("#jp-mlflow-sidebar li > details").filter(has=summary).first
+    experiment.evaluate("details => { details.open = true }")
+    experiment.get_by_role("button", name="Open experiment").click()
+    tab = page.frame_locator(".jp-mlflow-dashboard iframe")
+    tab.get_by_role("main").get_by_role("radio").nth(1).locator("xpath=ancestor::label").click()
     expect(tab.locator(".js-line").first).to_be_attached()
-    run = page.locator("#jp-mlflow-sidebar summary").filter(has_text="ago").first
-    run.click()
+    tab.get_by_role("button", name="Toggle sidebar").click()
+    experiment.locator(".jp-mlflow-run summary").first.click()
     expect(page.locator("#jp-mlflow-sidebar svg polyline").first).to_be_attached()
     take(page, "lab")
 

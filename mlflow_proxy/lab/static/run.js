@@ -4,6 +4,8 @@ import { button, element, table } from "./elements.js";
 import { continueRun, downloadArtifacts, loadModel, loadRun, modelOf } from "./snippets.js";
 import { format, Sparkline } from "./sparkline.js";
 
+const SYSTEM = "system/"; // MLflow's prefix of the machine's metrics
+
 export class RunItem {
   /** @param {import("./actions.js").Actions} actions @param {{run_id: string, experiment_id: string}} info */
   constructor(actions, info) {
@@ -38,7 +40,7 @@ export class RunItem {
     this._name.textContent = run_name;
     this._box.checked = this._actions.comparison.has(run_id);
     this._box.ariaLabel = this._trans.__("Select %1", run_name);
-    const shown = this._metrics().filter(({ key }) => !key.startsWith("system/")).slice(0, 3);
+    const shown = this._metrics().filter(({ key }) => !key.startsWith(SYSTEM)).slice(0, 3);
     const time = this._actions.lab.coreutils.Time.formatHuman(new Date(start_time), "narrow");
     this._line.textContent = [time, ...shown.map(({ key, value }) => `${key} ${format(value)}`)].join(" · ");
     if (this._details.open) {
@@ -47,7 +49,8 @@ export class RunItem {
   }
 
   _metrics() {
-    return [...(this.run.data?.metrics ?? [])].sort((one, other) => (one.key < other.key ? -1 : 1));
+    const order = ({ key }) => `${Number(key.startsWith(SYSTEM))}${key}`; // those of the machine last
+    return [...(this.run.data?.metrics ?? [])].sort((one, other) => (order(one) < order(other) ? -1 : 1));
   }
 
   _open() {
