@@ -27,7 +27,7 @@ from mlflow_proxy.shared.addresses import (
 from mlflow_proxy.shared.passwords import mask_uri
 from mlflow_proxy.shared.private_files import is_private_folder
 
-from . import connections
+from . import connections, last_activity
 from .access import AccessChecks, how_to_log_in
 from .config import MLflowProxy
 from .entry_point import log_file
@@ -142,7 +142,8 @@ class ActionHandler(ControlHandler):
         if status is None and is_start:
             await self._process.ensure()
             status = await self.ask("POST", CONTROL_START)
-        self._track_activity = is_start
+        if is_start:
+            last_activity.record(self.settings)
         self.set_status(HTTPStatus.ACCEPTED)
         self.finish(self.describe(status))
 

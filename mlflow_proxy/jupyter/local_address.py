@@ -13,7 +13,6 @@ import functools
 import hmac
 import secrets
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any
 
@@ -29,6 +28,7 @@ from mlflow_proxy.shared.addresses import MAY_EXECUTE, NAME, WAIT
 from mlflow_proxy.shared.gateway import gateway_credential, is_gateway_path
 from mlflow_proxy.shared.headers import Headers
 
+from . import last_activity
 from .forwarding import answer_headers, request_headers
 from .supervisor_process import SupervisorProcess
 from .transport import StreamingTransport
@@ -146,8 +146,7 @@ class LocalHandler(StreamingTransport):
     def record_activity(self) -> None:
         """Record that the request counts as activity, if it does."""
         if is_use(self.request.path.removeprefix(self.prefix), None):
-            times = self._server_app.web_app.settings.setdefault("last_activity_times", {})
-            times["mlflow"] = datetime.now(timezone.utc)
+            last_activity.record(self._server_app.web_app.settings)
 
     def warn(self, message: str, *args: object) -> None:
         """Log a warning, without a credential."""

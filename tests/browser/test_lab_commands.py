@@ -48,7 +48,7 @@ def test_mlflow_is_started_and_stopped_in_jupyterlab(
     lab = start_lab()
     page = open_lab(context, lab)
     page.locator("[data-id=jp-running-sessions]").click()
-    expect(page.get_by_text("Stop MLflow")).to_be_visible()
+    expect(page.locator("#jp-running-sessions")).to_be_visible()
     icon = page.locator("[data-icon='jupyter-mlflow-proxy:mlflow']")
     entry = page.locator(".jp-RunningSessions-item").filter(has=icon)
     expect(entry).to_have_count(0)  # the tile was not clicked
