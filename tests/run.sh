@@ -21,7 +21,8 @@ if [ "${1:-}" = --oldest ]; then
     constraints=(-c tests/oldest.txt)
     # What the other tests vary is not the release of what this package builds on: the store, clients.
     selection=(tests/glue tests/shared tests/server tests/browser/test_stored_content.py)
-    for name in access activity conformance crash end kernel_address lab notebook one_store prestart \
+    selection+=(tests/browser/test_lab_commands.py)
+    for name in access activity conformance control crash end kernel_address lab notebook one_store prestart \
         transport; do
         selection+=("tests/lab/test_$name.py")
     done
