@@ -29,7 +29,8 @@ from support.tracking_server import TrackingServer, tracking_server
 from support.waiting import wait_for
 
 MB = 1_000_000
-ROUNDS = 200  # small requests each way
+ROUNDS = 100  # small requests each way in a round
+TRANSFERS = 3  # rounds
 CLICKS = 3
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"
 ARTIFACT = "/api/2.0/mlflow-artifacts/artifacts/large.bin"
@@ -113,6 +114,16 @@ def memory(lab: Lab) -> float:
     return sum(each.memory_full_info().pss for each in (lab.supervisor, lab.mlflow)) / MB
 
 
+def measured(all_ways: dict[str, tuple[Connect, str]], size: int) -> dict[str, list[float]]:
+    """Median seconds of a small request, an upload and a download, each way."""
+    rounds: dict[str, list[list[float]]] = {name: [] for name in all_ways}
+    for _ in range(TRANSFERS):
+        for name, (connect, prefix) in all_ways.items():
+            transfers = (upload(connect, prefix, size), download(connect, prefix, size))
+            rounds[name].append([small(connect, prefix), *transfers])
+    return {name: [median(each) for each in zip(*of, strict=True)] for name, of in rounds.items()}
+
+
 def main(gigabytes: float) -> None:
     """Measure and print."""
     size = int(gigabytes * 1000) * MB
@@ -134,11 +145,9 @@ def main(gigabytes: float) -> None:
                 "\n| way | small (ms) | added (ms) | up (MB/s) | of straight | down | of straight |"
             )
             print("| --- | --: | --: | --: | --: | --: | --: |")
-            straight: list[float] = []
-            for name, (connect, prefix) in ways(lab, server).items():
-                row = [small(connect, prefix)]
-                row += [each(connect, prefix, size) for each in (upload, download)]
-                straight = straight or row
+            rows = measured(ways(lab, server), size)
+            straight = rows["straight"]
+            for name, row in rows.items():
                 speeds = [size / MB / seconds for seconds in row[1:]]
                 up, down = (100 * straight[at] / row[at] for at in (1, 2))
                 print(
