@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import aiohttp
 
@@ -28,6 +29,13 @@ def kept_session(path: str) -> aiohttp.ClientSession:
     connector = aiohttp.UnixConnector(path, keepalive_timeout=KEEP_ALIVE, limit=0)
     atexit.register(connector.close)
     return _session(connector)
+
+
+def session_for_request(
+    path: str, *, keep: bool
+) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
+    """The kept session, or one that ends with its context."""
+    return nullcontext(kept_session(path)) if keep else session(path)
 
 
 def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:

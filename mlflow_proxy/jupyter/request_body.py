@@ -3,7 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+from tornado import httputil
+
 CHUNKS = 2  # in memory at a time; tornado reads 64 KiB each
+MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is refused
+
+
+def is_small(headers: httputil.HTTPHeaders) -> bool:
+    """Whether the body of a request with these headers is read although it is refused."""
+    length = headers.get("Content-Length", "0")
+    is_chunked = "Transfer-Encoding" in headers
+    return not is_chunked and length.isdecimal() and int(length) <= MAX_REFUSED
 
 
 class RequestBody:

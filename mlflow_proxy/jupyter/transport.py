@@ -6,7 +6,7 @@ memory, stops at 100 MiB and cannot send a `DELETE` with a body.
 
 import asyncio
 import contextlib
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,10 @@ from mlflow_proxy.shared.private_files import is_private_folder
 
 from . import connections
 from .forwarding import request_url
-from .request_body import RequestBody
+from .request_body import RequestBody, is_small
 
 ANY_SIZE = 1 << 62  # bytes
 MAX_BUFFERED = 1 << 20  # bytes of a response that is sent only once it is complete
-MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is refused
 MAX_DISCARDED = 16 << 20  # bytes that a client may still send after a failure
 RETRY_AFTER = 1  # seconds
 
@@ -40,10 +39,9 @@ class StreamingTransport(web.RequestHandler):
     """
 
     on_kept_connections: tuple[str, ...] = ("GET", "HEAD")
-    """Methods that use a connection again. MLflow may close it at that moment.
+    """Methods that use a connection again: aiohttp repeats them if MLflow closes it just then.
 
-    aiohttp then repeats a request that changes nothing. It would also repeat a PUT, whose body is
-    gone.
+    It would also repeat a PUT, whose body is gone.
     """
 
     _refusal: web.HTTPError | None = None
@@ -97,16 +95,11 @@ class StreamingTransport(web.RequestHandler):
             if not self._finished:
                 self._accept()
         except web.HTTPError as error:
-            if "Upgrade" in self.request.headers or not self._has_small_body():
+            if "Upgrade" in self.request.headers or not is_small(self.request.headers):
                 raise
             # Until the body has arrived, an answer would close the connection, which a client that
             # is still sending often notices before it reads the answer.
             self._refusal = error
-
-    def _has_small_body(self) -> bool:
-        length = self.request.headers.get("Content-Length", "0")
-        is_chunked = "Transfer-Encoding" in self.request.headers
-        return not is_chunked and length.isdecimal() and int(length) <= MAX_REFUSED
 
     def _accept(self) -> None:
         if not is_private_folder(Path(self.mlflow_socket).parent):
@@ -176,17 +169,14 @@ class StreamingTransport(web.RequestHandler):
                 data=self._body,
                 allow_redirects=False,
             )
-            try:
+            with contextlib.closing(answer):  # also if MLflow has not read the whole request
                 await self._send_answer(answer)
-            finally:
-                answer.close()  # also if MLflow has responded before it has read everything
 
     def _session(self) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
-        # A process that ends may still answer on a kept connection, but not for the supervisor.
-        is_for_mlflow = not self.request.path.startswith(self.prefix + OWN)
-        if self.request.method in self.on_kept_connections and is_for_mlflow:
-            return nullcontext(connections.kept_session(self.mlflow_socket))
-        return connections.session(self.mlflow_socket)
+        # On a kept connection a process that ends may still answer, for the supervisor.
+        is_own = self.request.path.startswith(self.prefix + OWN)
+        keep = self.request.method in self.on_kept_connections and not is_own
+        return connections.session_for_request(self.mlflow_socket, keep=keep)
 
     async def _send_answer(self, answer: aiohttp.ClientResponse) -> None:
         # MLflow's client retries after a 502, but not after an incomplete response.
@@ -209,9 +199,8 @@ class StreamingTransport(web.RequestHandler):
 
     async def _send_error(self, status: HTTPStatus, reason: str, error: Exception) -> None:
         """Send an error response, unless a part of the response has been sent."""
-        # Only the type of the error: aiohttp's messages hold the headers, with Jupyter's token.
-        what = (self.request.method, self.request.path, type(error).__name__)
-        self.warn(f"{reason}: %s %s: %s", *what)
+        name = type(error).__name__  # aiohttp's messages hold the headers, with Jupyter's token
+        self.warn(f"{reason}: %s %s: %s", self.request.method, self.request.path, name)
         self._has_failed = True
         if self._headers_written:
             return
