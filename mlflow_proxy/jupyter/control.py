@@ -27,17 +27,13 @@ from mlflow_proxy.shared.addresses import (
 from mlflow_proxy.shared.passwords import mask_uri
 from mlflow_proxy.shared.private_files import is_private_folder
 
-from . import connections, last_activity
+from . import last_activity
 from .access import AccessChecks, how_to_log_in
 from .config import MLflowProxy
 from .entry_point import log_file
-from .forwarding import request_url
 from .log_end import end_of_log
 from .supervisor_process import SupervisorProcess
 
-TIMEOUT = aiohttp.ClientTimeout(
-    total=10
-)  # seconds for the supervisor, which does not wait for MLflow
 MAX_LOG = 256 << 10  # bytes
 # What the supervisor would answer that was never started.
 STOPPED = {
@@ -92,15 +88,10 @@ class ControlHandler(AccessChecks, APIHandler):
         Raises:
             tornado.web.HTTPError: it does not answer, or another user could replace its socket.
         """
-        socket = self._process.control_socket
-        if not is_private_folder(Path(socket).parent):
+        if not is_private_folder(Path(self._process.control_socket).parent):
             raise web.HTTPError(HTTPStatus.BAD_GATEWAY, "The supervisor's socket is not private")
         try:
-            async with connections.session(socket) as session:
-                sending = session.request(method, request_url(path), timeout=TIMEOUT)
-                async with sending as answer:
-                    status: dict[str, Any] = await answer.json()
-                    return status
+            return await self._process.ask(method, path)
         except aiohttp.ClientConnectionError:  # there is no socket, or the supervisor ends
             return None
         except asyncio.TimeoutError:

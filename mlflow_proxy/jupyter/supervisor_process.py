@@ -12,7 +12,7 @@ from mlflow_proxy.shared.addresses import CONTROL_PRESTART, CONTROL_SOCKET
 from . import connections
 from .forwarding import request_url
 
-TIMEOUT = aiohttp.ClientTimeout(total=10)  # seconds for the supervisor to answer
+TIMEOUT = aiohttp.ClientTimeout(total=10)  # seconds; the supervisor waits for nothing
 
 
 class SupervisorProcess:
@@ -62,11 +62,20 @@ class SupervisorProcess:
         """
         await self.ensure("--background")
         # If the process was just started, it starts MLflow as well, and this changes nothing.
-        async with (
-            connections.session(self.control_socket) as session,
-            session.post(request_url(CONTROL_PRESTART), timeout=TIMEOUT),
-        ):
-            pass
+        await self.ask("POST", CONTROL_PRESTART)
+
+    async def ask(self, method: str, path: str) -> dict[str, Any]:
+        """Send the supervisor a request on its own socket; returns its answer.
+
+        Raises:
+            aiohttp.ClientConnectionError: it does not run.
+            asyncio.TimeoutError: it does not answer.
+        """
+        async with connections.session(self.control_socket) as session:
+            sending = session.request(method, request_url(path), timeout=TIMEOUT)
+            async with sending as answer:
+                status: dict[str, Any] = await answer.json()
+                return status
 
 
 class _NoConnection(httputil.HTTPConnection):
