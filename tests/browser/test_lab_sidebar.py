@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from support.browser import PATIENCE, chromium, picture, watch
+from support.browser import picture, watch
 from support.lab import TOKEN, Lab
 
 pytestmark = pytest.mark.browser
@@ -24,12 +24,9 @@ PLUGIN = "jupyter-mlflow-proxy:plugin"
 
 
 @pytest.fixture(scope="module")
-def context() -> Iterator[BrowserContext]:
-    with chromium() as browser:
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        context.set_default_timeout(PATIENCE)
-        yield context
+def context(context: BrowserContext) -> BrowserContext:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    return context
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from support.browser import PATIENCE, chromium, picture, run_cell
+from support.browser import picture, run_cell
 from support.lab import Lab
 
 pytestmark = pytest.mark.browser
@@ -31,14 +30,6 @@ def answer(question):
 
 answer("How long?")
 """
-
-
-@pytest.fixture(scope="module")
-def context() -> Iterator[BrowserContext]:
-    with chromium() as browser:
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        context.set_default_timeout(PATIENCE)
-        yield context
 
 
 def test_a_cell_links_to_its_runs(lab: Lab, context: BrowserContext) -> None:

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Response, expect
 
 from mlflow_proxy.shared.addresses import CONTROL, DASHBOARD_FRAME, STATUS, TRACE_PAGE
-from support.browser import PATIENCE, chromium, picture, watch
+from support.browser import picture, watch
 from support.kernel import run_cells
 from support.lab import TOKEN, Lab, lab_server
 from support.processes import BIN
@@ -41,14 +41,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         server.wait_until("ready")
         save_notebook(server)
         yield server
-
-
-@pytest.fixture(scope="module")
-def context() -> Iterator[BrowserContext]:
-    with chromium() as browser:
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        context.set_default_timeout(PATIENCE)
-        yield context
 
 
 def save_notebook(lab: Lab) -> None:
