@@ -16,10 +16,11 @@ from .waiting import wait_for
 
 SERVER = Path("/usr/sbin/mariadbd")
 USER, PASSWORD = "mlflow", "hunter2/%"  # the password has characters that a URI must quote
+# The character set is that of MySQL 8 and of Debian's MariaDB; MLflow 3.18 needs it.
 INITIAL = f"""\
 CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';
 GRANT ALL ON *.* TO '{USER}'@'%';
-CREATE DATABASE IF NOT EXISTS team;
+CREATE DATABASE IF NOT EXISTS team CHARACTER SET utf8mb4;
 """
 # A data folder that is lost with the test needs no flushes.
 FAST = (

@@ -16,7 +16,7 @@ VERDICT = {"result": True, "rationale": "It says please."}
 class ModelServer:
     """Answers every chat with `VERDICT`, or in a stream with `WORDS`, while `answers` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.answers = threading.Event()
         self.answers.set()
         self.goes_on = threading.Event()
@@ -61,7 +61,7 @@ class ModelServer:
             def handle_error(self, *args: object) -> None:
                 """Expect clients that are killed."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -110,9 +110,9 @@ def chat_completion() -> dict[str, Any]:
 
 
 @contextmanager
-def model_server() -> Iterator[ModelServer]:
-    """Run a model server."""
-    server = ModelServer()
+def model_server(port: int = 0) -> Iterator[ModelServer]:
+    """Run a model server, at a free port unless one is given."""
+    server = ModelServer(port)
     try:
         yield server
     finally:
