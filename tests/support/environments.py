@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 ENVIRONMENTS = Path(__file__).parents[2] / ".venv-kernels"
-TIMEOUT = 300  # seconds for pip
+UV = Path(sys.executable).parent / "uv"
+TIMEOUT = 300  # seconds to install packages
 
 
 def python_of(requirement: str, *more: str, minor: str = "") -> Path:
@@ -22,10 +23,12 @@ def python_of(requirement: str, *more: str, minor: str = "") -> Path:
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         base = find_python(minor) if minor else sys.executable
-        subprocess.run([str(base), "-m", "venv", "--clear", str(folder)], check=True)
+        command = [str(base), "-m", "venv", "--clear", "--without-pip", str(folder)]
+        subprocess.run(command, check=True)
+        install = [str(UV), "pip", "install", "-q", "--compile-bytecode", "--python", str(python)]
         # setuptools: MLflow 2 imports `pkg_resources`.
-        pip = [str(python), "-m", "pip", "install", "-q", "ipykernel", "setuptools<81"]
-        subprocess.run([*pip, requirement, *more], check=True, timeout=TIMEOUT)
+        packages = ("ipykernel", "setuptools<81", requirement, *more)
+        subprocess.run([*install, *packages], check=True, timeout=TIMEOUT)
         (folder / "complete").touch()
     return python
 
