@@ -16,6 +16,7 @@ from typing import Any
 
 from mlflow_proxy.server import mlflow_app
 from mlflow_proxy.server.jobs import mlflow_jobs, periodic
+from mlflow_proxy.server.jobs.locks import Locks
 from mlflow_proxy.server.jobs.runner import JobRunner
 from mlflow_proxy.server.store.settings import StoreSettings
 
@@ -40,7 +41,7 @@ def jobs_of_passes(recorder: Recorder, experiment_id: str) -> list[list[str]]:
     from mlflow.server.handlers import _get_tracking_store
     from mlflow.utils import mlflow_tags
 
-    tasks, passes = periodic.PeriodicTasks(), []
+    tasks, passes = periodic.PeriodicTasks(Locks()), []
     for checkpoint in (None, 1, 2**45):
         if checkpoint:
             tag = mlflow_tags.MLFLOW_LATEST_ONLINE_SCORING_TRACE_CHECKPOINT
@@ -54,7 +55,7 @@ def jobs_of_passes(recorder: Recorder, experiment_id: str) -> list[list[str]]:
     return passes
 
 
-def resumed_jobs(recorder: Recorder, parameters: str) -> dict[str, list[str]]:
+def resumed_jobs(recorder: Recorder, parameters: str, locks: Locks) -> dict[str, list[str]]:
     """The jobs that are resumed, and those that should be."""
     from mlflow.server.handlers import _get_job_store
 
@@ -62,7 +63,7 @@ def resumed_jobs(recorder: Recorder, parameters: str) -> dict[str, list[str]]:
     for job in store.list_jobs():
         store.cancel_job(job.job_id)
     recorder.ids.clear()
-    mlflow_jobs.resume_unfinished(time.time())
+    assert not mlflow_jobs.resume_unfinished(time.time(), locks)
     assert not recorder.ids
     ended, running, pending = (store.create_job("invoke_scorer", parameters) for _ in range(3))
     store.start_job(ended.job_id)
@@ -72,7 +73,8 @@ def resumed_jobs(recorder: Recorder, parameters: str) -> dict[str, list[str]]:
     began = time.time()
     time.sleep(0.01)
     store.create_job("invoke_scorer", parameters)
-    mlflow_jobs.resume_unfinished(began)
+    for _ in range(2):
+        assert not mlflow_jobs.resume_unfinished(began, locks)
     expected = [running.job_id, pending.job_id]
     return {"resumed": sorted(recorder.ids), "expected": sorted(expected)}
 
@@ -110,10 +112,11 @@ if __name__ == "__main__":
     initialize_backend_stores(uri, uri, "/artifacts")
     assert mlflow_jobs.are_supported()
     recorder = Recorder()
-    mlflow_jobs.install(recorder, Path("unused"))
+    locks = mlflow_jobs.open_locks()
+    mlflow_jobs.install(recorder, Path("unused"), locks)
     found = {
         "passes": jobs_of_passes(recorder, experiment),
-        "resumed": resumed_jobs(recorder, parameters),
+        "resumed": resumed_jobs(recorder, parameters, locks),
         "abandoned": abandoned_runs(experiment),
     }
     print(json.dumps(found))

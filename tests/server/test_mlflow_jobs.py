@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,38 @@ def test_a_job_keeps_mlflow_up_and_goes_on_after_a_crash_and_a_stop(
         ((name, _, result),) = jobs(database)
         assert name == "invoke_scorer"
         assert json.loads(result)[store.made["trace_id"]]["failures"] == []
+
+
+@needs_no_more
+def test_a_job_runs_in_one_of_the_labs_on_a_store(
+    store: JudgedStore, model: ModelServer, tmp_path: Path
+) -> None:
+    database = store.copy_to(tmp_path)
+    options = ["--mlflow-option=--job-execution"]
+    variables = {**model.variables, "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{database}"}
+    homes = [tmp_path / name for name in ("first", "second")]
+    for home in homes:
+        home.mkdir()
+    model.answers.clear()
+    model.requests.clear()
+    with ExitStack() as stack, ExitStack() as of_first:
+        first = of_first.enter_context(mlflow_of(homes[0], options=options, **variables))
+        wait_for(lambda: first.status()["state"] == "ready", START)
+        ask(first, INVOKE, store.invocation())
+        wait_for(lambda: model.requests, START)
+
+        second = stack.enter_context(
+            mlflow_of(homes[1], options=options, idle_timeout=30, **variables)
+        )
+        wait_for(lambda: "Another process on this store runs jobs" in second.log.read_text(), START)
+        assert len(model.requests) == 1
+        of_first.close()
+        wait_for(lambda: len(model.requests) == 2, START)
+        model.answers.set()
+        wait_for(lambda: second.status()["state"] == "idle", START)
+        assert assessments(database) == [("polite", "true", None)]
+        assert len(model.requests) == 2
+    assert not list(tmp_path.glob(".*"))
 
 
 @needs_no_more

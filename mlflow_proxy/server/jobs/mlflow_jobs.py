@@ -8,6 +8,7 @@ Sources: mlflow/server/jobs/__init__.py, mlflow/server/jobs/utils.py, `_run_serv
 mlflow/server/__init__.py. tests/server/test_mlflow_jobs.py runs all of it on the installed MLflow.
 """
 
+import json
 import logging
 import os
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from . import store_locks
 from .locks import Lock, Locks
 from .runner import JobRunner
 
@@ -37,17 +39,23 @@ def are_supported() -> bool:
         from mlflow.server.jobs import utils
     except ImportError:
         return False
-    names = ("_exec_job", "_get_or_init_huey_instance", "_enqueue_unfinished_jobs", "tempfile")
+    names = ("_exec_job", "_get_or_init_huey_instance", "_load_function", "tempfile")
     return all(hasattr(utils, name) for name in names)
 
 
-def install(runner: JobRunner, folder: Path) -> None:
+def open_locks() -> Locks:
+    """The locks of the tracking store, which must be open."""
+    from mlflow.server.handlers import _get_tracking_store
+
+    return Locks(store_locks.of_store(_get_tracking_store().engine))
+
+
+def install(runner: JobRunner, folder: Path, locks: Locks) -> None:
     """Have `runner` run MLflow's jobs, whose files are in `folder`, which need not exist."""
     from mlflow.server.jobs import utils
 
     os.environ[ENABLED] = "true"
     os.environ.pop(ENGINE, None)
-    locks = Locks()
     utils._get_or_init_huey_instance = lambda name: Queue(name, runner, locks)
     # MLflow leaves the folder of a job behind when it is killed. This one is removed.
     utils.tempfile = SimpleNamespace(TemporaryDirectory=partial(JobFolder, folder, runner))
@@ -82,9 +90,16 @@ class Queue:
 
     def submit_task(self, job_id: str, workspace: str | None, *arguments: Any) -> None:
         """Have a job run that is in the store; returns at once."""
+        self._locks.acquire(job_id)  # nobody else has it: it is new, or was found unfinished here
         # MLflow 3.10 names a workspace even where there are none.
-        execute = partial(_execute, job_id, None, *arguments)
+        execute = partial(self._execute, job_id, None, *arguments)
         self._runner.submit(self._name, _limit(self._name), execute)
+
+    def _execute(self, job_id: str, *arguments: Any) -> float | None:
+        delay = _execute(job_id, *arguments)
+        if delay is None:
+            self._locks.release(job_id)
+        return delay
 
     def lock_task(self, key: str) -> Lock:
         """The lock of an exclusive job."""
@@ -126,14 +141,45 @@ def _fail(job_id: str, error: Exception) -> None:
         _logger.exception("The failure of job %s could not be recorded", job_id)
 
 
-def resume_unfinished(before: float) -> None:
-    """Submit the jobs that were submitted before the time `before` and have not ended."""
+def resume_unfinished(before: float, locks: Locks) -> bool:
+    """Submit the jobs that were submitted before the time `before` and have not ended.
+
+    Returns whether another process runs some of them, which may not come to their end there.
+    `_enqueue_unfinished_jobs` of MLflow resumes these, too.
+    """
     from mlflow.entities._job_status import JobStatus
+    from mlflow.server.handlers import _get_job_store
+
+    unfinished = [JobStatus[name] for name in UNFINISHED if name in JobStatus.__members__]
+    status = [each.to_int() for each in unfinished]
+    if not finds("jobs", "status", lambda column: column.in_(status)):
+        return False
+    store = _get_job_store()
+    has_others = False
+    for job in list(store.list_jobs(statuses=unfinished, end_timestamp=int(before * 1000))):
+        if not locks.acquire(job.job_id):
+            has_others = has_others or not locks.holds(job.job_id)
+        elif store.get_job(job.job_id).status in unfinished:
+            if job.status != JobStatus.PENDING:
+                store.reset_job(job.job_id)
+            _resume(job)
+        else:  # it has ended meanwhile
+            locks.release(job.job_id)
+    return has_others
+
+
+def _resume(job: Any) -> None:
     from mlflow.server.jobs import utils
 
-    status = [JobStatus[name].to_int() for name in UNFINISHED if name in JobStatus.__members__]
-    if finds("jobs", "status", lambda column: column.in_(status)):
-        utils._enqueue_unfinished_jobs(int(before * 1000))
+    function = utils._load_function(utils.get_job_fn_fullname(job.job_name))
+    utils._get_or_init_huey_instance(job.job_name).submit_task(
+        job.job_id,
+        None,
+        job.job_name,
+        json.loads(job.params),
+        job.timeout,
+        function._job_fn_metadata.exclusive,
+    )
 
 
 def finds(table: str, column: str, condition: Callable[[Any], Any]) -> bool:

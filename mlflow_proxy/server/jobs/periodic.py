@@ -2,6 +2,7 @@
 
 A judge that is on is asked for its jobs only while there are traces that it has not seen, because
 each costs the imports of a process. So a judge that waits for traces does not count as use.
+Of the processes on one store, one does this for as long as it lives.
 """
 
 import json
@@ -12,12 +13,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from . import mlflow_jobs
+from .locks import Locks
 
 SCHEDULE = "mlflow.issueDetection.schedule"  # a tag of experiments, since MLflow 3.18
 # With these, there may be something to do at any time.
 VARIABLES = ("MLFLOW_TRACE_ARCHIVAL_CONFIG", "MLFLOW_SQL_TRACE_ROLLUPS_ENABLED")
 ENABLED = "MLFLOW_SERVER_JOB_ENABLE_PERIODIC_TASKS"
 ONLINE_SCORING = "online_scoring_scheduler"
+LOCK = "periodic tasks"
 MINUTE = timedelta(minutes=1)
 MAX_MINUTES = 60  # looked back for tasks that became due while another ran, or the machine slept
 
@@ -29,7 +32,8 @@ Task = Callable[[], Any]
 class PeriodicTasks:
     """MLflow's periodic tasks; `register_periodic_tasks` takes this for a `Huey`."""
 
-    def __init__(self) -> None:
+    def __init__(self, locks: Locks) -> None:
+        self._locks = locks
         self._tasks: list[tuple[Callable[[datetime], bool], Task]] | None = None
         self._last_run = _this_minute() - MINUTE
 
@@ -38,7 +42,12 @@ class PeriodicTasks:
         passed = min((_this_minute() - self._last_run) // MINUTE, MAX_MINUTES)
         self._last_run = _this_minute()
         minutes = [self._last_run - MINUTE * back for back in range(passed)]
-        if not minutes or not _may_have_work():
+        if not minutes:
+            return
+        if not _may_have_work():
+            self._locks.release(LOCK)
+            return
+        if not self._locks.holds(LOCK) and not self._locks.acquire(LOCK):
             return
         for is_due, task in self._loaded():
             if any(map(is_due, minutes)) and _has_work(task):

@@ -1,0 +1,20 @@
+"""Hold locks of a store until the standard input ends.
+
+    python hold_locks.py STORE_URI KEY ...
+
+Prints, as JSON, which were free.
+"""
+
+import json
+import sys
+
+import sqlalchemy
+
+from mlflow_proxy.server.jobs.locks import Locks
+from mlflow_proxy.server.jobs.store_locks import of_store
+
+uri, *keys = sys.argv[1:]
+locks = Locks(of_store(sqlalchemy.create_engine(uri)))
+print(json.dumps([key for key in keys if locks.acquire(key)]), flush=True)
+sys.stdin.read()
+locks.release_all()

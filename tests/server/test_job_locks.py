@@ -1,0 +1,137 @@
+"""No two processes on one store hold the same lock, and none outlives its process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from mlflow_proxy.server.jobs.locks import Locks
+from mlflow_proxy.server.jobs.store_locks import of_store
+from support.mariadb import mariadb_cluster
+from support.postgres import postgres_server
+from support.waiting import wait_for
+
+HOLD = Path(__file__).parents[1] / "resources" / "hold_locks.py"
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"], scope="module")
+def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A store of each kind that is shared."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('a folder 100%')}/mlflow.db"
+    elif request.param == "mysql":
+        with mariadb_cluster() as mariadb, mariadb.running():
+            yield mariadb.uri("team")
+    else:
+        with postgres_server() as postgres:
+            postgres.run("createdb", "team")
+            yield postgres.uri("team")
+
+
+def locks_of(uri: str) -> Locks:
+    """The locks of a process on the store `uri`."""
+    return Locks(of_store(sqlalchemy.create_engine(uri)))
+
+
+@contextmanager
+def holder(uri: str, *keys: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """Another process that holds those of `keys` that are free."""
+    command = [sys.executable, str(HOLD), uri, *keys]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        try:
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def held_elsewhere(uri: str, *keys: str) -> list[str]:
+    """Which of `keys` another process cannot acquire."""
+    with holder(uri, *keys) as (_, free):
+        return [key for key in keys if key not in free]
+
+
+def test_a_lock_is_held_by_one_process(uri: str) -> None:
+    locks = locks_of(uri)
+    assert locks.acquire("one")
+    assert not locks.acquire("one")
+    assert locks.acquire("two")
+    assert held_elsewhere(uri, "one", "two", "three") == ["one", "two"]
+    locks.release("one")
+    assert held_elsewhere(uri, "one", "two") == ["two"]
+    assert locks.acquire("one")
+    assert locks.holds("one")
+    assert not locks.holds("three")
+    locks.release_all()
+    assert not locks.holds("one")
+    assert held_elsewhere(uri, "one", "two") == []
+
+
+def test_a_lock_ends_with_its_process(uri: str) -> None:
+    locks = locks_of(uri)
+    with holder(uri, "one") as (process, free):
+        assert free == ["one"]
+        assert not locks.acquire("one")
+        assert locks.acquire("two")
+        process.kill()
+        wait_for(lambda: locks.acquire("one"))
+    assert held_elsewhere(uri, "one", "two") == ["one", "two"]
+    locks.release("one")
+    locks.release("two")
+    assert held_elsewhere(uri, "one", "two") == []
+
+
+def test_nothing_is_left_beside_a_database(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    locks = locks_of(uri)
+    with holder(uri, "one") as (process, _):
+        assert locks.acquire("two")
+        locks.release("two")
+        assert [each.name for each in tmp_path.iterdir()] == [".mlflow.db-jobs"]
+        assert not locks.acquire("one")
+        assert process.stdin
+        process.stdin.close()
+        process.wait(30)
+        assert not list(tmp_path.iterdir())
+    # A file of a process that was killed is taken, and removed.
+    (tmp_path / ".mlflow.db-jobs").touch()
+    assert locks.acquire("one")
+    locks.release("one")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_is_alone_where_locks_fail(tmp_path: Path) -> None:
+    locks = locks_of(f"sqlite:///{tmp_path}/no folder/mlflow.db")
+    assert locks.acquire("one")
+    assert not locks.acquire("one")
+    locks.release("one")
+    assert locks.acquire("one")
+
+
+def test_locks_that_a_server_has_lost_are_known_as_lost() -> None:
+    with postgres_server() as postgres:
+        postgres.run("createdb", "team")
+        locks, others = (locks_of(postgres.uri("team")) for _ in range(2))
+        assert locks.acquire("one")
+        assert not others.acquire("one")
+        end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        postgres.query("team", end)
+        assert not locks.holds("one")
+        assert others.acquire("one")
+        assert not locks.acquire("one")
+        others.release_all()
+        assert locks.acquire("one")
+        locks.release_all()
+
+
+def test_a_store_without_locks_has_none() -> None:
+    assert of_store(sqlalchemy.create_engine("sqlite://")) is None
