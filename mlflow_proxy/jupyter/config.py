@@ -80,7 +80,8 @@ class MLflowProxy(LoggingConfigurable):
         Run MLflow's background jobs: LLM judges, evaluations and issue detection that are started
         in the dashboard, judges that evaluate new traces, prompt optimization. They cost nothing
         until there is one; each is a process that ends with its job. A running job is use of
-        MLflow. They need a database as the store; a tracking server runs its own.
+        MLflow. They need a database as the store; of the Labs on one, one runs each job. A tracking
+        server runs its own.
 
         Default: `$MLFLOW_SERVER_ENABLE_JOB_EXECUTION`, else True.
         """,
