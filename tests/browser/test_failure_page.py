@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from support.browser import PATIENCE, chromium
+from mlflow_proxy.shared.addresses import THEME_KEY
+from support.browser import PATIENCE, chromium, picture
 from support.lab import TOKEN, Lab
+from support.processes import family_of, free_ports
+from support.tracking_server import tracking_server
 from support.waiting import wait_for
 
 pytestmark = pytest.mark.browser
+COLOURS = "(s => [s.backgroundColor, s.color])(getComputedStyle(document.body))"
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=9"
 
 
@@ -33,6 +38,37 @@ def test_an_open_page_notices_that_a_program_has_started_mlflow(
         expect(page.get_by_role("alert")).to_be_hidden()
         expect(page.get_by_text("Default").first).to_be_visible()
         assert page.url.endswith("#/experiments/0") or "#/experiments/0/" in page.url
+
+
+def test_a_server_that_goes_away_has_a_page_of_the_dashboards_theme(
+    start_lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    with ExitStack() as stack:
+        server = stack.enter_context(tracking_server(tmp_path / "first", port=port))
+        lab = start_lab(env={"MLFLOW_TRACKING_URI": server.url})
+        lab.wait_until("ready")
+        for process in family_of(server.process.pid):
+            process.kill()
+        wait_for(lambda: lab.get(SEARCH).status_code == 502)
+        browser = stack.enter_context(chromium())
+        page = browser.new_page(color_scheme="dark")
+        page.set_default_timeout(PATIENCE)
+        page.goto(f"{lab.mlflow_url}/?token={TOKEN}")
+        expect(page.get_by_role("alert")).to_contain_text("refuses the connection")
+        expect(page).to_have_title("MLflow cannot be shown")
+        assert "%23b3261e" in str(page.locator("link[rel=icon]").get_attribute("href"))
+        assert page.evaluate(COLOURS) == ["rgb(17, 23, 28)", "rgb(255, 255, 255)"]
+        page.evaluate("key => localStorage.setItem(key, 'false')", THEME_KEY)
+        page.reload()
+        assert page.evaluate(COLOURS) == ["rgba(0, 0, 0, 0)", "rgb(0, 0, 0)"]
+        picture(page, "unreachable")
+        page.get_by_role("button", name="Try again").click()
+        expect(page.get_by_role("button", name="Trying")).to_be_disabled()
+        expect(page.get_by_role("button", name="Try again")).to_be_enabled()
+        stack.enter_context(tracking_server(tmp_path / "second", port=port))
+        expect(page.get_by_role("alert")).to_be_hidden()
+        expect(page.get_by_text("Experiments").first).to_be_visible()
 
 
 def test_an_open_page_stops_asking_after_ten_minutes(start_lab: Callable[..., Lab]) -> None:

@@ -10,9 +10,10 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Scope
 
+from mlflow_proxy.shared.icon import tab_icons
 from mlflow_proxy.shared.reports import Failure
 
-PAGE = Path(__file__).parents[1] / "dashboard" / "unreachable.html"
+PAGES = Path(__file__).parents[1] / "dashboard"
 NO_STORE = {"Cache-Control": "no-store"}
 # MLflow's names of errors.
 CODES = {
@@ -33,10 +34,19 @@ def wants_page(scope: Scope) -> bool:
 def failed(scope: Scope, failure: Failure, status: HTTPStatus = HTTPStatus.BAD_GATEWAY) -> Response:
     """Answer with the failure: 200 and a page to a person, `status` and JSON to a program."""
     if wants_page(scope):
-        text = Template(PAGE.read_text(encoding="utf-8"))
-        reason, remedy = linked(failure.reason), linked(failure.remedy)
-        return HTMLResponse(text.substitute(reason=reason, remedy=remedy), headers=NO_STORE)
+        page = Template(_read("unreachable.html")).substitute(
+            icon=html.escape(tab_icons()["failed"]),
+            style=_read("unreachable.css"),
+            script=_read("unreachable.js"),
+            reason=linked(failure.reason),
+            remedy=linked(failure.remedy),
+        )
+        return HTMLResponse(page, headers=NO_STORE)
     return error(status, f"{failure.reason} {failure.remedy}")
+
+
+def _read(name: str) -> str:
+    return (PAGES / name).read_text(encoding="utf-8")
 
 
 def error(status: HTTPStatus, message: str) -> Response:

@@ -9,11 +9,10 @@ from http import HTTPStatus
 from pathlib import Path
 from string import Template
 from typing import Any
-from urllib.parse import quote
 
 from mlflow_proxy.shared import addresses
 from mlflow_proxy.shared.headers import FRAME_OPTIONS
-from mlflow_proxy.shared.icon import icon
+from mlflow_proxy.shared.icon import icon, tab_icons
 from mlflow_proxy.shared.lab_theme import lab_theme
 from mlflow_proxy.shared.offers import Offer
 from mlflow_proxy.supervisor.backoff import LAST_RETRY_INTERVAL
@@ -113,7 +112,7 @@ def page(request: Request, status: Status) -> Response:
     """Show a person the progress of the start, or why it failed."""
     nonce = os.urandom(16).hex()
     shown = _report(status)
-    icons = _icons()
+    icons = tab_icons()
     is_failed = status.state is State.FAILED
     text = Template(_read("page.html")).substitute(
         nonce=nonce,
@@ -139,16 +138,6 @@ def page(request: Request, status: Status) -> Response:
         FRAME_OPTIONS,
     )
     return Response(HTTPStatus.OK, text.encode(), "text/html; charset=utf-8", headers)
-
-
-def _icons() -> dict[str, str]:
-    """The icon of the page's tab, as addresses: a plain one, and one for a failure."""
-    plain = icon().read_text(encoding="utf-8")
-    failed = plain.replace("</svg>", f"{_read('failed_mark.svg')}</svg>")
-    return {
-        name: f"data:image/svg+xml,{quote(svg)}"
-        for name, svg in (("plain", plain), ("failed", failed))
-    }
 
 
 def _addresses(request: Request) -> dict[str, str]:
