@@ -91,7 +91,7 @@ def flag_for_review(page: Page) -> None:
     """Put a trace into the queue."""
     choose_for_trace(page, "Flag for review")
     page.get_by_role("option", name="Default queue").click()
-    expect(page.get_by_text("Added 1 trace to review")).to_be_visible()
+    expect(page.get_by_text("Added 1 trace to review").first).to_be_visible()
 
 
 def review_the_queue(page: Page) -> None:
