@@ -35,6 +35,9 @@ c.Spawner.environment.update(
         "JUPYTER_CONFIG_DIR": str(homes / "config"),
         "TMPDIR": lambda spawner: str(homes / spawner.user.name / "tmp"),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Without this check, MLflow's gateway takes a model server of this machine.
+        "MLFLOW_GATEWAY_API_BASE_ALLOWED_SCHEMES": "http,https",
+        "MLFLOW_GATEWAY_API_BASE_ALLOW_PRIVATE_IPS": "true",
         "JUPYTERHUB_ACTIVITY_INTERVAL": "1",  # seconds, like last_activity_interval; default 300
     }
 )

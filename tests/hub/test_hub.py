@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Page, Response, expect
 
-from support.browser import chromium, picture
-from support.hub import BASE_URL, HOST, PASSWORD, Hub
+from support.browser import picture
+from support.hub import BASE_URL, Hub
+from support.hub_browser import TIMEOUT, browser_of, log_in
 from support.lab import PAGE, leftovers
 from support.processes import describe, processes_of
 from support.waiting import wait_for
 
 pytestmark = pytest.mark.hub
 
-TIMEOUT = 60_000  # milliseconds for a page to load
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=100"
 CREATE = "/ajax-api/2.0/mlflow/experiments/create"
 LOG_A_RUN = """
@@ -51,7 +50,7 @@ def bob(hub: Hub) -> Iterator[requests.Session]:
 def test_a_user_logs_in_and_creates_an_experiment(hub: Hub) -> None:
     with browser_of(hub) as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
-        log_in(page, hub)
+        log_in(page, hub, "alice")
         card = page.locator(".jp-LauncherCard", has_text="MLflow").first
         expect(card).to_be_visible(timeout=TIMEOUT)
         picture(page, "hub-1-launcher")
@@ -85,23 +84,6 @@ def see_it_in_the_sidebar(lab: Page) -> None:
     sidebar.get_by_role("button", name="Start").click()
     expect(sidebar.get_by_text("Stopped by the user")).to_be_hidden(timeout=TIMEOUT)
     picture(lab, "hub-5-sidebar")
-
-
-def browser_of(hub: Hub) -> AbstractContextManager[Browser]:
-    return chromium(
-        f"--host-resolver-rules=MAP {HOST} 127.0.0.1",
-        # As with HTTPS, the browser then sends `Sec-Fetch-Mode`, for which JupyterHub requires an
-        # XSRF token.
-        f"--unsafely-treat-insecure-origin-as-secure={hub.origin}",
-    )
-
-
-def log_in(page: Page, hub: Hub) -> None:
-    page.goto(f"{hub.origin}{BASE_URL}")
-    page.get_by_label("Username").fill("alice")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/user/alice/lab**", timeout=TIMEOUT)
 
 
 def create_experiment(dashboard: Page, name: str) -> Response:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from starlette.requests import Request
 
 from mlflow_proxy.server.local_address import LocalAddress
-from mlflow_proxy.server.middleware.self_calls import FORWARDED, SelfCalls
+from mlflow_proxy.server.middleware.self_calls import (
+    ASSISTANT_CONFIG,
+    FORWARDED,
+    OFFERED,
+    SelfCalls,
+)
 from mlflow_proxy.shared.addresses import ASSISTANT, MAY_EXECUTE
 from support.asgi import Recorder, ask
 
@@ -47,6 +55,31 @@ def test_a_user_who_may_run_code_is_local_behind_any_proxy() -> None:
 @pytest.mark.parametrize("mark", [[], [(MARK[0], b"false")], [(MARK[0], b"")]])
 def test_any_other_user_is_not_local(mark: list[tuple[bytes, bytes]]) -> None:
     assert received(f"{ASSISTANT}message", *mark).client is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "answer"),
+    [
+        ([MARK], b'{"a": 1, "remote_access_allowed": false}', {"a": 1, OFFERED: True}),
+        ([], b'{"a": 1, "remote_access_allowed": false}', {"a": 1, OFFERED: False}),
+        ([MARK], b'{"detail": "an error"}', {"detail": "an error"}),
+        ([MARK], b"[1]", [1]),
+    ],
+)
+def test_the_assistant_is_offered_to_those_who_may_use_it(
+    headers: list[tuple[bytes, bytes]], body: bytes, answer: Any
+) -> None:
+    app = Recorder((b"content-type", b"application/json"), body=body)
+    told = ask(SelfCalls(app, ADDRESS), ASSISTANT_CONFIG, headers=[HOST, *headers])
+    assert json.loads(told.body) == answer
+    assert int(told.headers["content-length"]) == len(told.body)
+
+
+def test_what_is_no_configuration_is_passed_on() -> None:
+    for kind in (b"application/json", b"text/plain"):
+        app = Recorder((b"content-type", kind), body=b"remote_access_allowed")
+        told = ask(SelfCalls(app, ADDRESS), ASSISTANT_CONFIG, headers=[HOST, MARK])
+        assert told.body == b"remote_access_allowed"
 
 
 @pytest.mark.parametrize("path", ["/", "/gateway", "/api/2.0/mlflow/runs/get", f"/{ASSISTANT}x"])

@@ -43,10 +43,12 @@
     }
   }
 
+  const xsrfToken = () => document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1];
+
   function mark(set, milliseconds) {
     lastSent = Date.now();
     set(idleHeader, (milliseconds / 1e3).toFixed(1));
-    const token = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1];
+    const token = xsrfToken();
     if (token) set("X-XSRFToken", token);
   }
 
@@ -105,6 +107,17 @@
   XMLHttpRequest.prototype.send = function (body) {
     if (ours.has(this)) mark((name, value) => this.setRequestHeader(name, value), idle());
     send.call(this, body);
+  };
+
+  // The Assistant's answers. An event stream has no headers; Jupyter takes the token from its query, too,
+  // and keeps it from MLflow.
+  window.EventSource = class extends EventSource {
+    constructor(target, options) {
+      const address = new URL(target, document.baseURI);
+      const token = xsrfToken();
+      if (token && isOurs(address.href)) address.searchParams.set("_xsrf", token);
+      super(address, options);
+    }
   };
 
   function report() {

@@ -7,8 +7,11 @@ for the user's own processes.
 
 The Assistant runs programs on this machine, as the user of this process. MLflow has no login and
 therefore answers its requests only if they come from this machine. Here Jupyter knows the user, who
-may start kernels and run any program with them. Jupyter marks the requests of such users.
+may start kernels and run any program with them. Jupyter marks the requests of such users. Away from
+"localhost", as on a hub, MLflow's page has the Assistant only where the server says so.
 """
+
+import json
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,6 +19,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mlflow_proxy.server.local_address import USER, LocalAddress
 from mlflow_proxy.shared.addresses import ASSISTANT, GATEWAY, MAY_EXECUTE
 
+from .rewriting import rewriting
+
+ASSISTANT_CONFIG = f"{ASSISTANT}config"
+OFFERED = "remote_access_allowed"  # a field of its answer, since MLflow 3.13
 LOOPBACK = "127.0.0.1"
 # By one of these, MLflow 3.18 recognizes a request that does not come from this machine.
 FORWARDED = (
@@ -43,6 +50,8 @@ class SelfCalls:
                 scope = self._of_gateway(scope)
             elif scope["path"].startswith(ASSISTANT):
                 scope = self._of_assistant(scope)
+                if scope["client"] and scope["path"] == ASSISTANT_CONFIG:
+                    send = rewriting(send, _is_json, _offering)
         await self._app(scope, receive, send)
 
     def _of_gateway(self, scope: Scope) -> Scope:
@@ -71,3 +80,18 @@ class SelfCalls:
         headers = MutableHeaders(raw=list(scope["headers"]))
         headers["host"] = self._address.authority
         return headers
+
+
+def _is_json(headers: MutableHeaders) -> bool:
+    return headers.get("content-type", "").startswith("application/json")
+
+
+def _offering(body: bytes) -> bytes:
+    """The Assistant's configuration for a user who may use it."""
+    try:
+        config = json.loads(body)
+    except ValueError:
+        return body
+    if not isinstance(config, dict) or OFFERED not in config:
+        return body
+    return json.dumps({**config, OFFERED: True}).encode()
