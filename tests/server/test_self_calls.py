@@ -13,6 +13,7 @@ from mlflow_proxy.server.middleware.self_calls import (
     ASSISTANT_CONFIG,
     FORWARDED,
     OFFERED,
+    REMOTE_ASSISTANT,
     SelfCalls,
 )
 from mlflow_proxy.shared.addresses import ASSISTANT, MAY_EXECUTE
@@ -73,6 +74,14 @@ def test_the_assistant_is_offered_to_those_who_may_use_it(
     told = ask(SelfCalls(app, ADDRESS), ASSISTANT_CONFIG, headers=[HOST, *headers])
     assert json.loads(told.body) == answer
     assert int(told.headers["content-length"]) == len(told.body)
+
+
+@pytest.mark.parametrize("value", ["false", "0"])
+def test_an_admin_may_forbid_the_offer(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv(REMOTE_ASSISTANT, value)
+    app = Recorder((b"content-type", b"application/json"), body=b'{"remote_access_allowed": false}')
+    told = ask(SelfCalls(app, ADDRESS), ASSISTANT_CONFIG, headers=[HOST, MARK])
+    assert json.loads(told.body) == {OFFERED: False}
 
 
 def test_what_is_no_configuration_is_passed_on() -> None:

@@ -12,6 +12,7 @@ may start kernels and run any program with them. Jupyter marks the requests of s
 """
 
 import json
+import os
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,6 +23,7 @@ from mlflow_proxy.shared.addresses import ASSISTANT, GATEWAY, MAY_EXECUTE
 from .rewriting import rewriting
 
 ASSISTANT_CONFIG = f"{ASSISTANT}config"
+REMOTE_ASSISTANT = "MLFLOW_ENABLE_REMOTE_ASSISTANT"
 OFFERED = "remote_access_allowed"  # a field of its answer, since MLflow 3.13
 LOOPBACK = "127.0.0.1"
 # By one of these, MLflow 3.18 recognizes a request that does not come from this machine.
@@ -41,6 +43,7 @@ class SelfCalls:
     def __init__(self, app: ASGIApp, address: LocalAddress) -> None:
         self._app = app
         self._address = address
+        self._is_switched_off = os.environ.get(REMOTE_ASSISTANT, "").lower() in ("false", "0")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -50,7 +53,8 @@ class SelfCalls:
                 scope = self._of_gateway(scope)
             elif scope["path"].startswith(ASSISTANT):
                 scope = self._of_assistant(scope)
-                if scope["client"] and scope["path"] == ASSISTANT_CONFIG:
+                is_asked = scope["path"] == ASSISTANT_CONFIG
+                if is_asked and scope["client"] and not self._is_switched_off:
                     send = rewriting(send, _is_json, _offering)
         await self._app(scope, receive, send)
 
