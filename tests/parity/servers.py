@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from genai_interactions import MODEL_SERVER_PORT
 
-from support.judged_store import JudgedStore
+from support.judged_store import JudgedStore, run_in_store
 from support.lab import lab_server
 from support.model_server import model_server
-from support.processes import environment
 from support.tracking_server import tracking_server
 
 LOG_EVERYTHING = Path(__file__).parents[1] / "resources" / "log_everything.py"
@@ -34,7 +31,7 @@ def both(folder: Path) -> Iterator[tuple[list[tuple[str, str]], dict[str, str]]]
     with ExitStack() as stack:
         model = stack.enter_context(model_server(MODEL_SERVER_PORT))
         store = JudgedStore(folder, model.url)
-        ids = log_everything(store.database, artifacts)
+        ids = log_everything(store.database)
         ids["judged"] = store.made["experiment_id"]
         for name in ("plain", "lab", "work"):
             (folder / name).mkdir()
@@ -53,21 +50,9 @@ def both(folder: Path) -> Iterator[tuple[list[tuple[str, str]], dict[str, str]]]
         yield [("tile", lab.mlflow_url), ("plain", plain.url)], ids
 
 
-def log_everything(database: Path, artifacts: Path) -> dict[str, str]:
+def log_everything(database: Path) -> dict[str, str]:
     """Log one item of each kind; returns ids, as they stand in addresses."""
-    variables = {
-        "MLFLOW_TRACKING_URI": f"sqlite:///{database}",
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": str(artifacts),
-    }
-    printed = subprocess.run(
-        [sys.executable, str(LOG_EVERYTHING)],
-        env=environment(database.parent, variables),
-        cwd=database.parent,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    content = json.loads(printed.stdout.strip().splitlines()[-1])
+    content = run_in_store(database, LOG_EVERYTHING)
     return {
         "experiment": content["experiment"],
         "run": content["runs"][0],

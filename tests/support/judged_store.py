@@ -18,24 +18,30 @@ INVOKE = "/ajax-api/3.0/mlflow/scorer/invoke"
 ONLINE = "UPDATE online_scoring_configs SET sample_rate = ?"
 
 
+def run_in_store(database: Path, script: Path, *arguments: str) -> Any:
+    """Run `script` with `database` as the store; returns the JSON that it prints last."""
+    folder = database.parent
+    variables = {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{database}",
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": f"{folder}/mlartifacts",
+    }
+    printed = subprocess.run(
+        [sys.executable, str(script), *arguments],
+        env=environment(folder, variables),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(printed.stdout.splitlines()[-1])
+
+
 class JudgedStore:
     """The database `mlflow.db` in `folder`, with what `log_traces.py` puts there."""
 
     def __init__(self, folder: Path, model_server: str) -> None:
         self.database = folder / "mlflow.db"
-        variables = {
-            "MLFLOW_TRACKING_URI": f"sqlite:///{self.database}",
-            "_MLFLOW_SERVER_ARTIFACT_ROOT": f"{folder}/mlartifacts",
-        }
-        made = subprocess.run(
-            [sys.executable, str(SCRIPT), model_server],
-            env=environment(folder, variables),
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-        self.made = json.loads(made.stdout.splitlines()[-1])
+        self.made = run_in_store(self.database, SCRIPT, model_server)
 
     def copy_to(self, folder: Path, *, judge_is_on: bool = False) -> Path:
         """Copy the database into `folder`; returns the copy."""

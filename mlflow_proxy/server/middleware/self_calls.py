@@ -20,11 +20,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mlflow_proxy.server.local_address import USER, LocalAddress
 from mlflow_proxy.shared.addresses import ASSISTANT, GATEWAY, MAY_EXECUTE
 
+from .artifact_uris import is_api_response
 from .rewriting import rewriting
 
 ASSISTANT_CONFIG = f"{ASSISTANT}config"
 REMOTE_ASSISTANT = "MLFLOW_ENABLE_REMOTE_ASSISTANT"
-OFFERED = "remote_access_allowed"  # a field of its answer, since MLflow 3.13
+OFFERED = "remote_access_allowed"  # a field of its answer, if the release has it
 LOOPBACK = "127.0.0.1"
 # By one of these, MLflow 3.18 recognizes a request that does not come from this machine.
 FORWARDED = (
@@ -55,7 +56,7 @@ class SelfCalls:
                 scope = self._of_assistant(scope)
                 is_asked = scope["path"] == ASSISTANT_CONFIG
                 if is_asked and scope["client"] and not self._is_switched_off:
-                    send = rewriting(send, _is_json, _offering)
+                    send = rewriting(send, is_api_response, _offering)
         await self._app(scope, receive, send)
 
     def _of_gateway(self, scope: Scope) -> Scope:
@@ -84,10 +85,6 @@ class SelfCalls:
         headers = MutableHeaders(raw=list(scope["headers"]))
         headers["host"] = self._address.authority
         return headers
-
-
-def _is_json(headers: MutableHeaders) -> bool:
-    return headers.get("content-type", "").startswith("application/json")
 
 
 def _offering(body: bytes) -> bytes:
