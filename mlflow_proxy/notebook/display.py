@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from mlflow_proxy.shared.addresses import FRAMES, TRACE_PAGE
+from mlflow_proxy.addresses import FRAMES, TRACE_PAGE
 
 from .cell_log import CellLog
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import socket
 
-from mlflow_proxy.shared.addresses import IMPORT_SOCKET
+from mlflow_proxy.addresses import IMPORT_SOCKET
 
 
 def send() -> None:

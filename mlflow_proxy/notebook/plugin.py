@@ -5,7 +5,7 @@ import sys
 
 from mlflow.tracking.context.abstract_context import RunContextProvider
 
-from mlflow_proxy.shared.addresses import DASHBOARD_URL
+from mlflow_proxy.addresses import DASHBOARD_URL
 
 from . import import_notice, own_store
 from .cell_log import CellLog

@@ -15,7 +15,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from mlflow_proxy.shared.passwords import mask_passwords
+from mlflow_proxy.passwords import mask_passwords
 
 from .failures import package_of
 

@@ -1,62 +1,64 @@
 """The MLflow process's command line.
 
-Exit codes: 0 after a SIGTERM or a repair, 1 after a failure, which was reported.
+Exit codes: 0 after a SIGTERM, a repair or a failure that was reported; after any other the process
+is started again.
 """
 
 import argparse
 import logging
+import os
 import signal
-import socket
 import traceback
 from pathlib import Path
 
+from mlflow_proxy.addresses import BAD_SETTINGS
+from mlflow_proxy.reports import Repair
 from mlflow_proxy.shared import stores
-from mlflow_proxy.shared.offers import DeclinedOffers, Repair
 
 from . import failures, local, remote
 from .errors import StartError
 from .reporter import Reporter
 from .store.settings import StoreSettings, shown
 
+RECONFIGURE = "Correct the Jupyter configuration or command line, then restart Jupyter."
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or the supervisor's end, or run a repair; returns the exit code."""
+    """Serve until SIGTERM or Jupyter's end, or run a repair; returns the exit code."""
     options = parser().parse_args(arguments)
-    reporter = Reporter(options.reports)
-    # The supervisor reads this and adds the time.
+    reporter = Reporter(options.reports, options.unix_socket)
+    # Jupyter reads this and adds the time.
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # the supervisor logs the transitions
-    listener = socket.socket(fileno=options.listener)
-    listener.set_inheritable(False)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # Jupyter logs the transitions
     settings = StoreSettings.from_environment()
     try:
+        os.chdir(options.root_dir)
+        if misconfiguration := os.environ.pop(BAD_SETTINGS, ""):
+            raise StartError(misconfiguration, RECONFIGURE)
         if options.repair:
-            # SIGTERM is ignored: the supervisor kills after five seconds, which is often enough.
+            # SIGTERM is ignored: SIGKILL follows five seconds later, which is often enough.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             local.repair_store(reporter, settings, options.repair)
         elif stores.is_tracking_server(settings.backend_store_uri):
-            remote.run(reporter, settings.backend_store_uri, listener, options.idle_timeout)
-        else:
-            declined = DeclinedOffers(options.declined_offers)
-            how = local.Options(
-                options.idle_timeout, options.background, declined, options.job_execution
+            remote.run(
+                reporter, settings.backend_store_uri, options.unix_socket, options.idle_timeout
             )
-            local.run(reporter, settings, listener, how)
+        else:
+            local.run(reporter, settings, options)
     except StartError as error:
         reporter.send(error.failure)
     except Exception as error:  # MLflow may raise anything
         traceback.print_exc()
         reporter.send(failures.explain(error, shown(settings.backend_store_uri)).failure)
-    else:
-        return 0
-    return 1
+    return 0
 
 
 def parser() -> argparse.ArgumentParser:
-    """Build the parser of the options that the supervisor passes on or adds."""
+    """Build the parser of the options."""
     result = argparse.ArgumentParser(prog="mlflow_proxy.server", description=__doc__)
-    result.add_argument("--listener", type=int, required=True, help="listening unix socket")
-    result.add_argument("--reports", type=int, required=True, help="socket to the supervisor")
+    result.add_argument("--unix-socket", type=Path, required=True, help="path to listen on")
+    result.add_argument("--reports", type=int, help="descriptor of a socket to Jupyter")
+    result.add_argument("--root-dir", type=Path, default=Path.cwd(), help="the working folder")
     result.add_argument("--background", action="store_true", help="import at low priority")
     result.add_argument("--repair", type=Repair, help="repair the store, do not serve")
     result.add_argument("--declined-offers", type=Path, required=True, help="a file that may exist")

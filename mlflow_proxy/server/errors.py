@@ -1,7 +1,6 @@
 """Why MLflow cannot start, for a person."""
 
-from mlflow_proxy.shared.offers import Offer
-from mlflow_proxy.shared.reports import Failure
+from mlflow_proxy.reports import Failure, Offer
 
 COMMAND = "\n    "
 """Before a command in a remedy: on a line of its own, indented, the page shows it as a command."""

@@ -1,19 +1,20 @@
-"""MLflow in this process: the stages of its start, each reported to the supervisor."""
+"""MLflow in this process: the stages of its start, each reported to Jupyter."""
 
+import argparse
 import gc
 import logging
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any
 
-from mlflow_proxy.shared.offers import DeclinedOffers, Repair
-from mlflow_proxy.shared.reports import (
+from mlflow_proxy.addresses import JOBS_FOLDER
+from mlflow_proxy.reports import (
+    DeclinedOffers,
+    Repair,
     Repaired,
     Stage,
     StageEntered,
@@ -41,46 +42,31 @@ PAUSES = (1.0, 3.0)
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Options:
-    """How to start and serve MLflow."""
-
-    idle_timeout: float
-    """Seconds; 0: none."""
-    background: bool
-    """Whether to start at low priority."""
-    declined: DeclinedOffers
-    job_execution: bool = False
-    """Whether to run MLflow's background jobs."""
-
-
 def run(
     reporter: Reporter,
     settings: StoreSettings,
-    listener: socket.socket,
-    options: Options,
+    options: argparse.Namespace,
 ) -> None:
-    """Start MLflow and serve it.
+    """Start MLflow and serve it, with the `options` of the command line.
 
     Raises:
         StartError: it cannot start, for a known reason.
     """
     mlflow_folder = find_mlflow()
     static_folder = mlflow_folder / "server" / "js" / "build"
-    reporter.send(StaticFolder(str(static_folder)))
+    if static_folder.is_dir():  # an MLflow that was installed from its source has none
+        reporter.send(StaticFolder(str(static_folder)))
     revisions = Revisions.of(mlflow_folder)
     settings.check()
     existing = upgrade.check(settings, revisions)
-    locations.check(settings, existing, options.declined)
+    locations.check(settings, existing, DeclinedOffers(options.declined_offers))
 
     # Saves half a second: what an import creates is not garbage, so there is nothing to collect.
     gc.disable()
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
         from . import assistant, jobs, serve
-        from .handover import Handover
         from .middleware import Application, wrap
-        from .middleware.use_tracker import LastUse
         from .mode import CurrentMode
 
         mlflow_app.configure(settings)
@@ -109,21 +95,19 @@ def run(
         assistant.install(address)
     application = Application(
         app,
-        # An MLflow that was installed from its source has no static files.
-        static_folder=static_folder if static_folder.is_dir() else None,
         artifact_root=settings.served_artifacts,
         has_artifact_store=True,
         keeps_folders=settings.served_artifacts == settings.default_artifact_root,
-        opened_files=files,
+        opened_files=files if reporter.is_heard else None,
         mode=CurrentMode(mlflow_app.find_mode),
         why_no_jobs=why_no_jobs,
         local_address=address,
     )
-    last_use, handover = LastUse(), Handover(reporter.send)
-    reporter.on_hand_over = handover.request
-    app = wrap(application, last_use, options.idle_timeout, handover)
-    with jobs.running(listener, last_use, address, handover) if not why_no_jobs else nullcontext():
-        serve.run(app, listener, handover, last_use, options.idle_timeout)
+    retirement = serve.Retirement(reporter.send)
+    app = wrap(application, options.idle_timeout, retirement)
+    folder = options.unix_socket.with_name(JOBS_FOLDER)
+    with jobs.running(folder, retirement) if not why_no_jobs else nullcontext():
+        serve.run(app, options.unix_socket, retirement)
 
 
 def open_stores(

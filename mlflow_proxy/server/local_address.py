@@ -1,22 +1,16 @@
 """Jupyter's address for the user's own processes, as MLflow and what it starts use it."""
 
-import logging
 import os
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from mlflow_proxy.shared.addresses import INPUT, LOCAL_CREDENTIAL, LOCAL_URL
-from mlflow_proxy.shared.gateway import gateway_credential
+from mlflow_proxy.addresses import LOCAL_CREDENTIAL, LOCAL_URL
+from mlflow_proxy.gateway import gateway_credential
 from mlflow_proxy.shared.stores import SERVED_ARTIFACTS
 
-TIMEOUT = 10.0  # seconds
 USER = "mlflow"  # any name does; it is only shown
 # Other credentials of MLflow's client, which would be sent in place of those for the address.
 OTHER_CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,13 +60,3 @@ class LocalAddress:
             os.environ["MLFLOW_GATEWAY_URI"] = self.gateway_uri
         if artifact_root.startswith(SERVED_ARTIFACTS):
             os.environ["MLFLOW_TRACKING_URI"] = self.url
-
-    def report_use(self) -> None:
-        """Let Jupyter, and with it a hub's idle culler, know that MLflow is used."""
-        headers = {"Authorization": f"Bearer {self.credential}"}
-        request = urllib.request.Request(f"{self.url}{INPUT}", b"", headers)  # noqa: S310
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            opener.open(request, timeout=TIMEOUT).close()
-        except OSError as error:  # Jupyter is busy, or ends
-            _logger.debug("Jupyter does not know of the jobs that run: %s", error)

@@ -23,8 +23,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlflow_proxy.reports import Step
 from mlflow_proxy.shared import sqlite_creation
-from mlflow_proxy.shared.reports import Step
 from mlflow_proxy.shared.stores import sqlite_path
 
 from . import mode

@@ -1,35 +1,54 @@
-"""The MLflow process's connection to the supervisor. Its end ends the process."""
+"""The MLflow process's connection to Jupyter. Its end ends the process."""
 
 import contextlib
+import logging
 import os
+import shutil
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from mlflow_proxy.shared.reports import HAND_OVER, ModulesImported, Report, encode
+from mlflow_proxy.reports import Failure, ModulesImported, Report, encode
 
 COUNT_INTERVAL = 0.1  # seconds
-GRACE = 5.0  # seconds between SIGTERM and exit once the supervisor is gone
+GRACE = 5.0  # seconds between SIGTERM and exit once Jupyter is gone
+
+_logger = logging.getLogger(__name__)
 
 
 class Reporter:
-    """Reports to the supervisor over descriptor `fd`, which child processes do not inherit."""
+    """Reports to Jupyter over descriptor `fd`, which child processes do not inherit.
 
-    def __init__(self, fd: int) -> None:
-        self._socket = socket.socket(fileno=fd)
-        self._socket.set_inheritable(False)
-        self.on_hand_over: Callable[[], None] = lambda: None
-        """Called in another thread when the supervisor has sent `HAND_OVER`."""
-        threading.Thread(target=self._end_with_supervisor, daemon=True).start()
+    Without one, jupyter-server-proxy runs this process by itself: failures are then logged.
+    """
+
+    def __init__(self, fd: int | None, unix_socket: Path) -> None:
+        """Begin to wait for the end of Jupyter, which removes the folder of `unix_socket`."""
+        self._socket = None if fd is None else socket.socket(fileno=fd)
+        self._folder = unix_socket.parent
+        if self._socket:
+            self._socket.set_inheritable(False)
+            threading.Thread(
+                target=self._end_with_jupyter, args=(self._socket,), daemon=True
+            ).start()
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether Jupyter acts on reports."""
+        return self._socket is not None
 
     def send(self, report: Report) -> None:
-        """Send `report`, unless the supervisor is gone, which ends this process as well."""
-        with contextlib.suppress(OSError):
-            self._socket.sendall(encode(report))
+        """Send `report`, unless Jupyter is gone, which ends this process as well."""
+        if self._socket:
+            with contextlib.suppress(OSError):
+                self._socket.sendall(encode(report))
+        elif isinstance(report, Failure):
+            _logger.error("MLflow cannot start. %s %s", report.reason, report.remedy)
 
     @contextmanager
     def counting_modules(self) -> Iterator[None]:
@@ -47,11 +66,10 @@ class Reporter:
             ended.set()
             self.send(ModulesImported(len(sys.modules)))
 
-    def _end_with_supervisor(self) -> None:
+    def _end_with_jupyter(self, jupyter: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while data := self._socket.recv(1024):
-                if HAND_OVER in data:
-                    self.on_hand_over()
+            jupyter.recv(1)  # Jupyter sends nothing
+        shutil.rmtree(self._folder, ignore_errors=True)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(GRACE)
         if os.getpgrp() == os.getpid():

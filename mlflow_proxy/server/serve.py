@@ -1,36 +1,48 @@
-"""uvicorn on an inherited listening socket."""
+"""uvicorn on a unix socket of its own, which is in place once MLflow is ready."""
 
 import asyncio
+import os
+import signal
 import socket
+from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from mlflow_proxy.shared.headers import KEEP_ALIVE
-from mlflow_proxy.shared.reports import Idle, Ready
+from mlflow_proxy.headers import KEEP_ALIVE
+from mlflow_proxy.reports import Ready, Report, Retired
 
-from .handover import Handover, closing
-from .middleware.use_tracker import LastUse
-
-GRACEFUL_SHUTDOWN = 4  # seconds for requests in flight; the supervisor waits for 5
-# Seconds for the first request of a connection to arrive, or for Jupyter to close an unused one.
-WAITING_TIMEOUT = KEEP_ALIVE + 2
-INTERVAL = 0.05  # seconds between checks
+BACKLOG = 2048
+GRACEFUL_SHUTDOWN = 4  # seconds for requests in flight; Jupyter waits for 5
 
 
-def run(
-    app: ASGIApp,
-    listener: socket.socket,
-    handover: Handover,
-    last_use: LastUse,
-    idle_timeout: float,
-) -> None:
-    """Serve `app` on `listener` until SIGTERM; report when it is ready and when it is idle.
+class Retirement:
+    """Begins when Jupyter sends no further requests here (`process.RETIRE`).
 
-    It is idle `idle_timeout` seconds after its last use; 0: never.
+    The requests in flight are completed; then Jupyter sends SIGTERM.
     """
+
+    def __init__(self, report: Callable[[Report], None]) -> None:
+        self.report = report
+        self.begun = asyncio.Event()
+        self.end_jobs: Callable[[], None] = lambda: None
+        """Ends MLflow's jobs, whose requests would be use and start MLflow again."""
+
+    def listen(self) -> None:
+        """Begin with the signal, from now on; called in the loop that serves."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._begin)
+
+    def _begin(self) -> None:
+        self.end_jobs()
+        self.begun.set()
+        self.report(Retired())
+
+
+def run(app: ASGIApp, unix_socket: Path, retirement: Retirement) -> None:
+    """Serve `app` on `unix_socket` until SIGTERM; report when it is ready."""
     config = uvicorn.Config(
-        closing(app, handover),
+        app,
         log_config=None,
         access_log=False,
         proxy_headers=False,  # Jupyter has evaluated them
@@ -38,64 +50,32 @@ def run(
         timeout_keep_alive=int(3 * KEEP_ALIVE),
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN,
     )
-    ReportingServer(config, handover, last_use, idle_timeout).run(sockets=[listener])
+    # The socket is made aside, so that a client finds it only once MLflow answers. It takes the
+    # place of that of a process that has crashed.
+    aside = unix_socket.with_name(f"{unix_socket.name}.{os.getpid()}")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.fspath(aside))
+        aside.chmod(0o600)
+        listener.listen(BACKLOG)
+        server = _ReportingServer(config, aside, unix_socket, retirement)
+        server.run(sockets=[listener])
 
 
-class ReportingServer(uvicorn.Server):
-    """Reports when it is ready and when it is idle; a stop in a handover loses no request."""
+class _ReportingServer(uvicorn.Server):
+    """Puts its socket in place and reports when it is ready."""
 
     def __init__(
-        self,
-        config: uvicorn.Config,
-        handover: Handover,
-        last_use: LastUse,
-        idle_timeout: float,
+        self, config: uvicorn.Config, aside: Path, path: Path, retirement: Retirement
     ) -> None:
         super().__init__(config)
-        self._handover = handover
-        self._last_use = last_use
-        self._idle_timeout = idle_timeout
+        self._aside = aside
+        self._path = path
+        self._retirement = retirement
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to serve, then report it."""
         await super().startup(sockets)
         if self.started:
-            self._handover.loop = asyncio.get_running_loop()
-            self._handover.report(Ready())
-            if self._idle_timeout:
-                self._watch = asyncio.create_task(self._report_when_idle())
-
-    async def _report_when_idle(self) -> None:
-        while (left := self._idle_timeout - self._last_use.seconds) > 0:  # noqa: ASYNC110
-            await asyncio.sleep(max(left, INTERVAL))
-        self._handover.begin(Idle(self._idle_timeout))
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop accepting, answer the accepted requests, then end."""
-        if self._handover.has_begun:
-            # A request that has arrived may be an upload of hours. It gets the time that it needs,
-            # because the supervisor accepts new requests meanwhile.
-            self.config.timeout_graceful_shutdown = None
-            for listener in sockets or ():
-                asyncio.get_running_loop().remove_reader(listener)
-            self._handover.has_stopped_accepting.set()
-            # asyncio drops a connection that is accepted in the iteration in which its server
-            # closes. https://github.com/python/cpython/issues/109564
-            await asyncio.sleep(INTERVAL)
-            for server in self.servers:
-                server.close()
-            await self._wait_for_requests()
-        await super().shutdown(sockets)
-
-    async def _wait_for_requests(self) -> None:
-        """Wait until no connection waits for a request, because uvicorn would close those."""
-        for _ in range(int(WAITING_TIMEOUT / INTERVAL)):
-            await asyncio.sleep(INTERVAL)  # an accepted socket becomes a connection
-            if not any(is_waiting(each) for each in self.server_state.connections):
-                return
-
-
-def is_waiting(connection: object) -> bool:
-    """Whether `connection`, a protocol of uvicorn's, has no request that is being answered."""
-    cycle = getattr(connection, "cycle", None)
-    return cycle is None or bool(getattr(cycle, "response_complete", False))
+            self._retirement.listen()
+            self._aside.rename(self._path)
+            self._retirement.report(Ready())

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mlflow_proxy.shared.reports import Step
+from mlflow_proxy.reports import Step
 
 QUIET = 3.0  # seconds without a change after which no program is creating the database any more
 INTERVAL = 0.05  # seconds between checks

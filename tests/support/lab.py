@@ -14,7 +14,6 @@ import requests
 
 from .kernel import run_in_kernel
 from .processes import BIN, command_of, environment, family_of, free_ports, running
-from .supervisor import is_in
 from .waiting import wait_for
 
 TOKEN = "the-token-of-the-tests"
@@ -82,9 +81,11 @@ class Lab:
         return self.get("/_proxy/status").json()
 
     def wait_until(self, state: str, timeout: float = 90.0) -> dict[str, Any]:
-        """Wait until MLflow is in `state`; the first status request starts it."""
+        """Wait until MLflow is in `state`; starts it if it never was."""
+        if self.status()["state"] == "stopped":
+            self.get("/", headers=PAGE)
         return wait_for(
-            lambda: is_in(state, status := self.status(), self.mlflow_log) and status,
+            lambda: (status := self.status())["state"] == state and status,
             timeout,
             f"MLflow is not {state}, see {self.log} and {self.mlflow_log}",
         )
@@ -97,23 +98,22 @@ class Lab:
 
     @property
     def mlflow_log(self) -> Path:
-        """The log of MLflow and of its supervisor."""
+        """The log of MLflow."""
         return self.runtime / f"mlflow-proxy-{self.process.pid}.log"
-
-    @property
-    def supervisor(self) -> psutil.Process:
-        """The supervisor's process."""
-        return next(
-            process
-            for process in family_of(self.process.pid)
-            if command_of(process)[1:3] == ["-m", "mlflow_proxy"]
-        )
 
     @property
     def mlflow(self) -> psutil.Process:
         """The MLflow process."""
-        (child,) = self.supervisor.children()
+        (child,) = self.mlflow_processes()
         return child
+
+    def mlflow_processes(self) -> list[psutil.Process]:
+        """The MLflow processes; earlier ones may still complete their requests."""
+        return [
+            process
+            for process in psutil.Process(self.process.pid).children()
+            if any(each.startswith("--unix-socket=") for each in command_of(process))
+        ]
 
     def log_in(self, password: str) -> None:
         """Log in with the form of the login page, on a server without a token."""

@@ -4,7 +4,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,10 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from mlflow_proxy.server.handover import Handover
-from mlflow_proxy.server.local_address import LocalAddress
-from mlflow_proxy.server.middleware.use_tracker import LastUse
-from mlflow_proxy.shared.addresses import JOBS_FOLDER
+from mlflow_proxy.reports import Busy, Report
+from mlflow_proxy.server.serve import Retirement
 
 from . import mlflow_jobs
 from .locks import Locks
@@ -24,7 +21,7 @@ from .periodic import PeriodicTasks
 from .runner import JobRunner
 
 SETTLE = 5.0  # seconds for the page that has started MLflow to load, before jobs use the processor
-INTERVAL = 15.0  # seconds between reports of use, and between looks at the periodic tasks
+INTERVAL = 15.0  # seconds between scans for unfinished jobs and due tasks
 
 T = TypeVar("T")
 
@@ -32,27 +29,20 @@ _logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def running(
-    listener: socket.socket,
-    last_use: LastUse,
-    address: LocalAddress | None,
-    handover: Handover,
-) -> Iterator[None]:
+def running(parent: Path, retirement: Retirement) -> Iterator[None]:
     """Run MLflow's jobs within the context; its end ends them. The stores must be open.
 
-    So does a `handover` that the supervisor asks for. Their files are in the private folder of
-    `listener`; `address` tells Jupyter that they run.
+    So does the `retirement` of this process. Their files are in a folder below `parent`.
     """
     # An earlier MLflow process may still complete its requests, and then removes its own files.
-    folder = Path(listener.getsockname()).parent / JOBS_FOLDER / str(os.getpid())
-    runner = JobRunner(has_ended=lambda: last_use.record(0.0))
-    has_looked = threading.Event()
-    # Until then, a job may be there that goes on.
-    last_use.is_busy = lambda: runner.is_busy or not has_looked.is_set()
+    folder = parent / str(os.getpid())
+    use = _Use(retirement.report)
+    runner = JobRunner(has_changed=lambda: use.update(runner))
+    use.update(runner)
     locks = mlflow_jobs.open_locks()
-    handover.end_jobs = partial(_end_jobs, runner, locks)
+    retirement.end_jobs = partial(_end_jobs, runner, locks)
     mlflow_jobs.install(runner, folder, locks)
-    arguments = (runner, locks, address, time.time(), has_looked)
+    arguments = (runner, locks, time.time(), use)
     threading.Thread(target=_keep, args=arguments, daemon=True).start()
     try:
         yield
@@ -63,28 +53,40 @@ def running(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _keep(
-    runner: JobRunner,
-    locks: Locks,
-    address: LocalAddress | None,
-    started: float,
-    has_looked: threading.Event,
-) -> None:
-    """Resume jobs, submit periodic ones, and let Jupyter know while some run."""
+class _Use:
+    """Reports whether jobs use MLflow: one runs, or may be resumed."""
+
+    def __init__(self, report: Callable[[Report], None]) -> None:
+        self._report = report
+        self._lock = threading.Lock()
+        self._was_busy = False
+        self.recovered = False
+        """Whether the jobs that were left unfinished have been looked for."""
+
+    def update(self, runner: JobRunner) -> None:
+        """Report a change, if there is one."""
+        with self._lock:
+            is_busy = runner.is_busy or not (self.recovered or runner.is_closed)
+            if is_busy is not self._was_busy:
+                self._was_busy = is_busy
+                self._report(Busy(is_busy))
+
+
+def _keep(runner: JobRunner, locks: Locks, started: float, use: _Use) -> None:
+    """Resume unfinished jobs and submit periodic ones."""
     time.sleep(SETTLE)
     resume = partial(mlflow_jobs.resume_unfinished, started, locks)
     tasks = PeriodicTasks(locks)
-    looks = True
+    should_scan = True
     while not runner.is_closed:
-        if looks:
-            others_run = _logging_errors(resume)
-            if others_run and not has_looked.is_set():
+        if should_scan:
+            held_elsewhere = _logging_errors(resume)
+            if held_elsewhere and not use.recovered:
                 _logger.info("Another process on this store runs jobs of it")
-            looks = others_run is not False  # they may be left over when that process ends
-        has_looked.set()
+            should_scan = held_elsewhere is not False  # they may be left when that process ends
+        use.recovered = True
         _logging_errors(tasks.run)
-        if runner.is_busy and address:
-            address.report_use()
+        use.update(runner)
         time.sleep(INTERVAL)
 
 
@@ -93,8 +95,9 @@ def _end_jobs(runner: JobRunner, locks: Locks) -> None:
     if runner.is_busy:
         runner.close()
         if os.getpgrp() == os.getpid():
-            # uvicorn, which stops as well, gets the signal by a handler and completes its requests.
+            handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)
             os.killpg(0, signal.SIGTERM)
+            signal.signal(signal.SIGTERM, handler)
     locks.release_all()
 
 

@@ -12,10 +12,10 @@ Run = Callable[[], float | None]
 
 
 class JobRunner:
-    """Runs what is submitted; `has_ended` is called after each job."""
+    """Runs what is submitted; `has_changed` is called when a job is submitted or has ended."""
 
-    def __init__(self, has_ended: Callable[[], None]) -> None:
-        self._has_ended = has_ended
+    def __init__(self, has_changed: Callable[[], None]) -> None:
+        self._has_changed = has_changed
         self._lock = threading.Lock()
         self._waiting: defaultdict[str, deque[Run]] = defaultdict(deque)
         self._threads: Counter[str] = Counter()
@@ -41,6 +41,7 @@ class JobRunner:
         """Have `run` called once fewer than `limit` jobs of this kind run; returns at once."""
         with self._lock:
             self._unfinished += 1
+        self._has_changed()
         self._enqueue(kind, limit, run)
 
     def _enqueue(self, kind: str, limit: int, run: Run) -> None:
@@ -73,7 +74,7 @@ class JobRunner:
     def _finish(self) -> None:
         with self._lock:
             self._unfinished -= 1
-        self._has_ended()
+        self._has_changed()
 
 
 def _result_of(run: Run) -> float | None:

@@ -1,20 +1,18 @@
 """What a request passes between the socket and the application: an ASGI middleware a file."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from starlette.middleware import Middleware
 
-from mlflow_proxy.server.handover import Handover
 from mlflow_proxy.server.local_address import LocalAddress
 from mlflow_proxy.server.mode import CurrentMode
+from mlflow_proxy.server.serve import Retirement
 from mlflow_proxy.server.store.opened_files import OpenedFiles
 
 from .artifact_frame import ArtifactFrame
 from .artifact_remedies import ArtifactRemedies
 from .artifact_uris import ArtifactUris, local_folder
-from .compressed_static_files import CompressedStaticFiles
 from .jupyter_credentials import JupyterCredentials
 from .no_jobs import NoJobs
 from .origin import OwnOrigin
@@ -24,8 +22,6 @@ from .presigned_downloads import PresignedDownloads
 from .replaced_store import ReplacedStore
 from .sandbox import Sandbox
 from .self_calls import SelfCalls
-from .status import ReadyStatus
-from .use_tracker import LastUse, UseTracker
 
 
 @dataclass(frozen=True)
@@ -33,8 +29,6 @@ class Application:
     """An ASGI application, and what the middlewares need to know of it."""
 
     app: Any
-    static_folder: Path | None = None
-    """Folder of its static files, if it has any here."""
     artifact_root: str = ""
     """URI or folder of its artifacts, if clients elsewhere cannot use that."""
     has_artifact_store: bool = False
@@ -55,30 +49,26 @@ class Application:
 
 def wrap(
     application: Application,
-    last_use: LastUse,
     idle_timeout: float,
-    handover: Handover | None = None,
+    retirement: Retirement,
 ) -> Any:
     """Put the middlewares around `application`; returns an ASGI application."""
     app = application.app
-    for cls, args, kwargs in reversed(middlewares(application, last_use, idle_timeout, handover)):
+    for cls, args, kwargs in reversed(middlewares(application, idle_timeout, retirement)):
         app = cls(app, *args, **kwargs)
     return app
 
 
 def middlewares(
     application: Application,
-    last_use: LastUse,
     idle_timeout: float,
-    handover: Handover | None = None,
+    retirement: Retirement,
 ) -> list[Middleware]:
     """The middlewares, in the order in which a request meets them."""
-    result = [Middleware(UseTracker, last_use=last_use)]
-    if handover and (files := application.opened_files):
-        # Before the status: the loading page must not be told that this process is ready.
-        result.append(Middleware(ReplacedStore, files=files, handover=handover))
+    result = []
+    if files := application.opened_files:
+        result.append(Middleware(ReplacedStore, files=files, retirement=retirement))
     result += [
-        Middleware(ReadyStatus),
         Middleware(OwnOrigin),
         Middleware(JupyterCredentials),
         Middleware(PagePolicy),
@@ -94,8 +84,6 @@ def middlewares(
         result.append(Middleware(SelfCalls, address=application.local_address))
     if application.why_no_jobs:
         result.append(Middleware(NoJobs, why=application.why_no_jobs))
-    if application.static_folder:
-        result.append(Middleware(CompressedStaticFiles, folder=application.static_folder))
     if application.static_files:
         result.append(application.static_files)
     result.append(Middleware(Sandbox))

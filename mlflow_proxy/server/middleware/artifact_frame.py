@@ -5,8 +5,8 @@ from pathlib import Path
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlflow_proxy.shared.addresses import ARTIFACT_FRAME
-from mlflow_proxy.shared.headers import FRAME_OPTIONS
+from mlflow_proxy.addresses import ARTIFACT_FRAME
+from mlflow_proxy.headers import FRAME_OPTIONS
 
 FILE = Path(__file__).parents[1] / "dashboard" / "artifact_frame.html"
 HEADERS = {

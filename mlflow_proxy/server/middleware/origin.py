@@ -11,7 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlflow_proxy.shared.origins import LOCAL_HOST, LOCAL_ORIGIN, is_own_origin
+from mlflow_proxy.headers import LOCAL_HOST, LOCAL_ORIGIN, is_own_origin
 
 from .body import discard_body
 

@@ -10,7 +10,7 @@ import secrets
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlflow_proxy.shared.headers import FRAME_OPTIONS
+from mlflow_proxy.headers import FRAME_OPTIONS
 
 NONCE_BYTES = 16
 # Key in the scope: a function that returns the nonce of the page's own scripts. Most responses are

@@ -10,14 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mlflow_proxy import addresses
+from mlflow_proxy.activity import ATTENDED
+from mlflow_proxy.hub import is_on_hub
+from mlflow_proxy.lab_theme import lab_theme
 from mlflow_proxy.server.mode import CurrentMode
-from mlflow_proxy.shared import addresses
-from mlflow_proxy.shared.activity import ATTENDED
-from mlflow_proxy.shared.hub import is_on_hub
-from mlflow_proxy.shared.lab_theme import lab_theme
 
 from .page_policy import NONCE
 from .rewriting import rewriting
@@ -86,10 +85,7 @@ class Pages:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on."""
         is_page = scope["type"] == "http" and scope["path"] in ("/", addresses.TRACE_PAGE)
-        if scope["type"] == "http" and scope["path"] == addresses.INPUT:
-            no_content = Response(status_code=204, headers={"Cache-Control": "no-store"})
-            await no_content(scope, receive, send)
-        elif is_page and scope["method"] == "GET":
+        if is_page and scope["method"] == "GET":
             headers = MutableHeaders(raw=list(scope["headers"]))
             for name in CONDITIONS:
                 del headers[name]

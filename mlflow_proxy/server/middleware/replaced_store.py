@@ -1,8 +1,7 @@
-"""Hands over to a new process when the file of a SQLite store is no longer the one that was opened.
+"""Has Jupyter start a new process when the file of a SQLite store is no longer the one opened.
 
-The request that notices it, and all that arrive until this process has stopped accepting, are
-redirected to their own address. Clients repeat them there, body included, and the supervisor holds
-them until the new process answers.
+The request that notices it, and all that are in flight beside it, are redirected to their own
+address. Clients repeat them there, body included, and Jupyter sends them to the new process.
 """
 
 import asyncio
@@ -11,28 +10,28 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlflow_proxy.server.handover import Handover
+from mlflow_proxy.activity import is_use
+from mlflow_proxy.addresses import IDLE_HEADER
+from mlflow_proxy.reports import StoreReplaced
+from mlflow_proxy.server.serve import Retirement
 from mlflow_proxy.server.store.opened_files import OpenedFiles
-from mlflow_proxy.shared.activity import is_use
-from mlflow_proxy.shared.addresses import IDLE_HEADER
-from mlflow_proxy.shared.reports import StoreReplaced
 
 from .body import discard_body
 
-TIMEOUT = 10.0  # seconds for the supervisor to take over; after that, MLflow answers as it can
+TIMEOUT = 10.0  # seconds for Jupyter to react; after that, MLflow answers as it can
 
 
 class ReplacedStore:
     """Looks at the `files` with each request that is use."""
 
-    def __init__(self, app: ASGIApp, files: OpenedFiles, handover: Handover) -> None:
+    def __init__(self, app: ASGIApp, files: OpenedFiles, retirement: Retirement) -> None:
         self._app = app
         self._files = files
-        self._handover = handover
+        self._retirement = retirement
         self._is_replaced = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or redirect it once this process has stopped accepting."""
+        """Pass the request on, or redirect it once Jupyter sends further ones elsewhere."""
         if scope["type"] == "http" and await self._is_for_the_next(scope):
             await discard_body(receive)
             headers = {"Location": own_address(scope), "Cache-Control": "no-store"}
@@ -49,9 +48,9 @@ class ReplacedStore:
             if path is None:
                 return False
             self._is_replaced = True
-            self._handover.begin(StoreReplaced(str(path)))
+            self._retirement.report(StoreReplaced(str(path)))
         try:
-            await asyncio.wait_for(self._handover.has_stopped_accepting.wait(), TIMEOUT)
+            await asyncio.wait_for(self._retirement.begun.wait(), TIMEOUT)
         except asyncio.TimeoutError:
             return False
         return True

@@ -17,8 +17,8 @@ import os
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mlflow_proxy.addresses import ASSISTANT, GATEWAY, MAY_EXECUTE
 from mlflow_proxy.server.local_address import USER, LocalAddress
-from mlflow_proxy.shared.addresses import ASSISTANT, GATEWAY, MAY_EXECUTE
 
 from .artifact_uris import is_api_response
 from .rewriting import rewriting

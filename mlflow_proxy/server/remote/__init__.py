@@ -4,18 +4,18 @@ MLflow itself is not imported, unless one of its plugins makes the credentials (
 """
 
 import asyncio
-import socket
 from functools import partial
+from pathlib import Path
 
+from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.reports import Stage, StageEntered, Version
 from mlflow_proxy.server.errors import StartError
 from mlflow_proxy.server.reporter import Reporter
-from mlflow_proxy.shared.passwords import mask_uri
-from mlflow_proxy.shared.reports import Stage, StageEntered, Version
 
 from . import requirements
 
 
-def run(reporter: Reporter, uri: str, listener: socket.socket, idle_timeout: float) -> None:
+def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) -> None:
     """Check the tracking server at `uri`, then show it.
 
     Raises:
@@ -27,9 +27,7 @@ def run(reporter: Reporter, uri: str, listener: socket.socket, idle_timeout: flo
         from starlette.middleware import Middleware
 
         from mlflow_proxy.server import serve
-        from mlflow_proxy.server.handover import Handover
         from mlflow_proxy.server.middleware import Application, wrap
-        from mlflow_proxy.server.middleware.use_tracker import LastUse
         from mlflow_proxy.server.mode import CurrentMode
 
         from . import checks, contents
@@ -54,11 +52,9 @@ def run(reporter: Reporter, uri: str, listener: socket.socket, idle_timeout: flo
     reporter.send(StageEntered(Stage.SERVE))
     proxy = RemoteProxy(client)
     static_files = Middleware(RemoteStaticFiles, server=proxy, address=str(address))
-    last_use, handover = LastUse(), Handover(reporter.send)
-    reporter.on_hand_over = handover.request
     mode = CurrentMode(
         partial(contents.find, client), timeout=contents.TIMEOUT, max_age=contents.MAX_AGE
     )
     application = Application(proxy, static_files=static_files, mode=mode)
-    app = wrap(application, last_use, idle_timeout)
-    serve.run(app, listener, handover, last_use, idle_timeout)
+    retirement = serve.Retirement(reporter.send)
+    serve.run(wrap(application, idle_timeout, retirement), unix_socket, retirement)

@@ -6,8 +6,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from yarl import URL
 
-from mlflow_proxy.shared.headers import MLFLOW
-from mlflow_proxy.shared.origins import DEFAULT_PORTS
+from mlflow_proxy.headers import DEFAULT_PORTS, LOCAL_ORIGIN
 
 # What stays as it is: visible ASCII but `#`, which would end the query, and `\`, which some servers
 # and all browsers read as a slash.
@@ -90,7 +89,7 @@ class ServerAddress:
             return None
         query = f"?{parts.query}" if parts.query else ""
         fragment = f"#{parts.fragment}" if parts.fragment else ""
-        return f"{MLFLOW}{below}{query}{fragment}"
+        return f"{LOCAL_ORIGIN}{below}{query}{fragment}"
 
     def _is_own(self, scheme: str, netloc: str) -> bool:
         # A server behind a proxy with TLS often believes that it is reached by http.

@@ -10,8 +10,8 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Scope
 
-from mlflow_proxy.shared.icon import tab_icons
-from mlflow_proxy.shared.reports import Failure
+from mlflow_proxy.icon import tab_icons
+from mlflow_proxy.reports import Failure
 
 PAGES = Path(__file__).parents[1] / "dashboard"
 NO_STORE = {"Cache-Control": "no-store"}

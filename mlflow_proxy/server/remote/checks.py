@@ -10,8 +10,8 @@ from http import HTTPStatus
 
 from yarl import URL
 
+from mlflow_proxy.headers import REDIRECTS
 from mlflow_proxy.server.errors import StartError
-from mlflow_proxy.shared.headers import REDIRECTS
 
 from . import failures
 from .address import ServerAddress, resolve

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import aiohttp
 from yarl import URL
 
-from mlflow_proxy.shared.headers import as_utf8
+from mlflow_proxy.headers import as_utf8
 
 from . import credentials, variables
 from .address import ServerAddress

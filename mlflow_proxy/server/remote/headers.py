@@ -6,8 +6,8 @@ A list of what is forbidden would miss the header in which some proxy says who t
 import re
 from collections.abc import Iterable
 
-from mlflow_proxy.shared.addresses import IDLE_HEADER
-from mlflow_proxy.shared.headers import end_to_end
+from mlflow_proxy.addresses import IDLE_HEADER
+from mlflow_proxy.headers import end_to_end
 
 RawHeaders = list[tuple[bytes, bytes]]
 

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from yarl import URL
 
+from mlflow_proxy.headers import REDIRECTS
 from mlflow_proxy.server.errors import StartError
-from mlflow_proxy.shared.headers import REDIRECTS
 
 from . import answers, checks, failures
 from .address import TargetError, resolve

@@ -11,8 +11,8 @@ from starlette.responses import FileResponse
 from starlette.staticfiles import NotModifiedResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mlflow_proxy.addresses import STATIC_FILES
 from mlflow_proxy.server.middleware.rewriting import collecting
-from mlflow_proxy.shared.addresses import STATIC_FILES
 from mlflow_proxy.shared.compressed_files import HEADERS, SUFFIXES, Twin, twin_of
 
 # Nothing that a server could decode to another path: these answers are not in the sandbox.

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from mlflow_proxy.reports import DeclinedOffers, Offer, Repair
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.errors import StartError
-from mlflow_proxy.shared.offers import DeclinedOffers, Offer, Repair
 from mlflow_proxy.shared.stores import sqlite_path
 
 from . import backup, database, moved_roots, sessions

@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from mlflow_proxy.passwords import mask_uri
 from mlflow_proxy.server.errors import COMMAND, StartError
-from mlflow_proxy.shared.passwords import mask_uri
 
 AZURE = re.compile(
     r"azureml://.*?(?P<workspace>/subscriptions/[\w-]+/resourceGroups/[\w.()-]+)"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from mlflow_proxy.passwords import mask_uri
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.errors import COMMAND, StartError
 from mlflow_proxy.shared import file_store, stores
-from mlflow_proxy.shared.passwords import mask_uri
 
 from . import file_system, managed_services
 

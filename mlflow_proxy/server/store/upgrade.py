@@ -6,9 +6,9 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from mlflow_proxy.reports import Offer, Repair
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.errors import COMMAND, StartError
-from mlflow_proxy.shared.offers import Offer, Repair
 from mlflow_proxy.shared.revisions import Revisions
 from mlflow_proxy.shared.stores import sqlite_path
 

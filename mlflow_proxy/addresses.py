@@ -1,0 +1,100 @@
+"""Paths, headers and file names on which two processes, pages or scripts agree.
+
+Paths are those below the dashboard's address. Pages receive theirs as data: no script spells one.
+"""
+
+import re
+
+NAME = "mlflow"
+"""Of the entry point, and so of the route below Jupyter's base URL."""
+
+# Environment variables of kernels: the dashboard's address in the browser, and whether a notebook
+# may show its pages in a frame.
+DASHBOARD_URL = "MLFLOW_PROXY_DASHBOARD_URL"
+FRAMES = "MLFLOW_PROXY_FRAMES"
+# And the path of the socket that takes notice of an import of MLflow, with `prestart = "kernel"`.
+IMPORT_SOCKET = "MLFLOW_PROXY_IMPORT_SOCKET"
+
+# Environment variables of the MLflow process. Which settings have values that they cannot have.
+BAD_SETTINGS = "MLFLOW_PROXY_BAD_SETTINGS"
+
+# The address for the user's own processes, which MLflow's jobs use, and the credential for it.
+LOCAL_URL = "MLFLOW_PROXY_LOCAL_URL"
+LOCAL_CREDENTIAL = "MLFLOW_PROXY_LOCAL_CREDENTIAL"
+
+OWN = "/_proxy/"
+"""Below which our own endpoints are."""
+
+# What MLflow does: one document under two names, and what can be done about it, by POST.
+CONTROL = "/_proxy/control"
+STATUS = "/_proxy/status"
+CONTROL_START = f"{CONTROL}/start"
+CONTROL_STOP = f"{CONTROL}/stop"
+CONTROL_RESTART = f"{CONTROL}/restart"
+# Each is followed by the kind of the repair that the page showed, e.g. "/upgrade".
+CONTROL_REPAIR = f"{CONTROL}/repair"
+CONTROL_DECLINE = f"{CONTROL}/decline"
+CONTROL_LOG = f"{CONTROL}/log"
+# The dashboard's page, for the loading page to load in a hidden frame. It stands beside the
+# dashboard itself, because its links are relative.
+DASHBOARD_FRAME = "/_proxy_dashboard"
+
+# Takes notice of an input in the dashboard that causes no request.
+INPUT = "/_proxy/input"
+# The MLflow process's page in which the dashboard shows an HTML artifact.
+ARTIFACT_FRAME = "/_proxy/artifact_frame"
+# Header of the dashboard's requests: seconds since the user's last input, or 0 while the user
+# watches a run.
+IDLE_HEADER = "X-MLflow-Proxy-Idle"
+
+# Header of a request whose sender may run code in Jupyter. Jupyter sets it, and no client can.
+MAY_EXECUTE = "X-Mlflow-Proxy-May-Execute"
+
+# Header of a request that waits until MLflow is ready, also while it starts for the first time
+# (RFC 7240, 4.3; in seconds, as long as MLflow's client waits by default).
+WAIT = ("Prefer", "wait=120")
+
+# MLflow's own paths.
+STATIC_FILES = "/static-files"
+# The exact form of a static file's path: nothing in it that a server could decode or resolve to
+# another path. What is exempt because it is static has this form.
+STATIC_FILE = re.compile(rf"{STATIC_FILES}(?:/(?!\.)[\w.~-]+)+", re.ASCII)
+TRACE_PAGE = f"{STATIC_FILES}/lib/notebook-trace-renderer/index.html"
+TELEMETRY = "/ajax-api/3.0/mlflow/ui-telemetry"
+CURRENT_USER = "/ajax-api/2.0/mlflow/users/current"
+RUN = "/ajax-api/2.0/mlflow/runs/get"
+GATEWAY = "/gateway/"
+ASSISTANT = "/ajax-api/3.0/mlflow/assistant/"
+
+# Where MLflow's dashboard keeps its theme in the browser's storage: "true" is dark.
+THEME_KEY = "_mlflow_dark_mode_toggle_enabled"
+# There it notes that its Assistant has opened by itself, which it does once.
+ASSISTANT_KEY = "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1"
+
+SOCKET_FOLDER = "jupyter-server-proxy-"
+"""Prefix of the name of a socket's folder, which jupyter-server-proxy uses as well."""
+
+SOCKET_NAME = "socket"
+
+JOBS_FOLDER = "jobs"
+"""Name of the folder, beside the socket, of the files of MLflow's jobs."""
+
+ROTATED = ".1"
+"""What is added to the name of a log for its predecessor, by Python's `RotatingFileHandler`."""
+
+LOG_NAME = re.compile(rf"mlflow-proxy-(?P<pid>\d+)\.log({re.escape(ROTATED)})?")
+"""Name of a log or of its predecessor, in Jupyter's runtime folder."""
+
+
+IMPORT_SOCKET_NAME = "mlflow-proxy-{pid}.sock"
+"""Name of the socket that takes notice of an import of MLflow, in Jupyter's runtime folder."""
+
+
+def log_name(jupyter_pid: int) -> str:
+    """Name of the log of the Jupyter server with this process id."""
+    return f"mlflow-proxy-{jupyter_pid}.log"
+
+
+def below(path: str) -> str:
+    """`path` relative to the dashboard's address, for a link in a page."""
+    return path.removeprefix("/")

@@ -1,0 +1,359 @@
+"""Every setting, as `c.MLflowProxy.<name>` in a Jupyter configuration file.
+
+A bad value stops nothing but MLflow: Jupyter's log and the page of the tile name it.
+"""
+
+import functools
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from difflib import get_close_matches
+from pathlib import Path, PurePath
+from types import MappingProxyType
+from typing import Any
+
+from jupyter_server.serverapp import ServerApp
+from traitlets import (
+    Bool,
+    Dict,
+    Enum,
+    Float,
+    TraitError,
+    TraitType,
+    Unicode,
+    Union,
+    default,
+    validate,
+)
+from traitlets.config import Config, LoggingConfigurable
+from traitlets.config.loader import DeferredConfig, LazyConfigValue
+
+from mlflow_proxy.shared import file_store, stores
+
+from .passwords import mask_passwords, mask_uri
+
+URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+FALSE_VALUES = ("false", "0")  # of MLflow's variables
+SECTION = "MLflowProxy"
+OWN_SECTIONS = frozenset({SECTION, "MLflowProxyApp"})
+MAX_SHOWN = 200  # characters of a value
+# Quoted: the oldest traitlets has no type parameters.
+TYPES: "dict[type[TraitType[Any, Any]], str]" = {
+    Bool: "True or False",
+    Dict: "a dictionary",
+    Float: "a number",
+    Unicode: "a string that a program can be given",
+}
+
+
+class MLflowProxy(LoggingConfigurable):
+    """Settings of jupyter-mlflow-proxy."""
+
+    bad_values: Mapping[str, str] = MappingProxyType({})
+    """By the name of the setting: what is wrong with the value that was configured for it."""
+
+    backend_store_uri = Unicode(
+        help="""
+        Where experiments and runs are kept: any store URI of MLflow. With the address of a tracking
+        server, `http(s)://...`, the tile shows that server.
+
+        Default: `$MLFLOW_BACKEND_STORE_URI`, else `$MLFLOW_TRACKING_URI`, else
+        `sqlite:///<Jupyter root folder>/mlflow.db`; with `MLFLOW_ALLOW_FILE_STORE=true`, a file
+        store `mlruns` that is there in its place. Relative SQLite paths start at the Jupyter root
+        folder. A password belongs in the environment variable rather than in a file.
+        """,
+    ).tag(config=True)
+
+    registry_store_uri = Unicode(
+        help="""
+        Where registered models are kept.
+
+        Default: `$MLFLOW_REGISTRY_STORE_URI`, else `$MLFLOW_REGISTRY_URI`, else the store of
+        `backend_store_uri`.
+        """,
+    ).tag(config=True)
+
+    default_artifact_root = Unicode(
+        help="""
+        Where new experiments keep their artifacts: a folder, or any artifact URI of MLflow.
+
+        Default: `$MLFLOW_DEFAULT_ARTIFACT_ROOT`, else `<Jupyter root folder>/mlartifacts`.
+        """,
+    ).tag(config=True)
+
+    export_tracking_uri = Bool(
+        True,
+        help="""
+        Give kernels and terminals `MLFLOW_TRACKING_URI`, so that what they log is what the
+        dashboard shows. A value that names another store is never changed.
+        """,
+    ).tag(config=True)
+
+    kernels = Enum(
+        ("auto", "database", "server"),
+        "auto",
+        help="""
+        How kernels and terminals reach the store. "database": they open it themselves. "server":
+        they get an HTTP address of this Jupyter server, which only programs on this machine can use
+        and only with a credential that they find in their environment; for kernels in R, kernels
+        with another MLflow or with mlflow-skinny, and webhooks. "auto": "server" where the database
+        holds experiments whose artifacts only MLflow's server can reach, as those of an earlier
+        `mlflow ui`, else "database".
+        """,
+    ).tag(config=True)
+
+    job_execution = Bool(
+        help="""
+        Run MLflow's background jobs: LLM judges, evaluations and issue detection that are started
+        in the dashboard, judges that evaluate new traces, prompt optimization. They cost nothing
+        until there is one; each is a process that ends with its job. A running job is use of
+        MLflow. They need a database as the store; of the Labs on one, one runs each job. A tracking
+        server runs its own.
+
+        Default: `$MLFLOW_SERVER_ENABLE_JOB_EXECUTION`, else True.
+        """,
+    ).tag(config=True)
+
+    start_timeout = Float(
+        120.0,
+        help="Seconds that MLflow may take to come up, or the start counts as failed. Above 0.",
+    ).tag(config=True, expected="a number of seconds above 0")
+
+    prestart = Union(
+        (Bool(), Enum(("kernel",))),
+        help="""
+        Start MLflow in the background, at low priority, so that the first click finds it up. True:
+        once Jupyter has started and settled, which costs every user's server the memory of MLflow.
+        "kernel": whenever a kernel or a program of a terminal imports MLflow. Default: False.
+        """,
+    ).tag(config=True, expected="True, False or 'kernel'")
+
+    idle_timeout = Float(
+        1800.0,
+        help="""
+        Seconds without use before MLflow is stopped; the next use starts it again. 0: never. Use is
+        a page opened, a click, key or scroll in the dashboard, a request of an API client; a
+        dashboard that is merely left open is not used, unless it is visible and shows a run that
+        is still running, for up to an hour after the last input.
+        """,
+    ).tag(config=True, expected="a number of seconds above 0, or 0 for never")
+
+    python = Unicode(
+        sys.executable,
+        help="""
+        The Python interpreter that runs MLflow: a path, or a program's name. Another environment's
+        needs Python 3.10 or newer and MLflow, not this package. It does not get Jupyter's
+        `PYTHONPATH`. Default: the interpreter that runs Jupyter.
+        """,
+    ).tag(config=True)
+
+    environment = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="""
+        Environment variables for the MLflow process, beside those of Jupyter: the credentials of an
+        artifact store, say.
+        """,
+    ).tag(config=True, expected="a dictionary of strings, with names that variables can have")
+
+    new_browser_tab = Bool(
+        True,
+        help="Open the dashboard in a browser tab of its own; False: inside JupyterLab.",
+    ).tag(config=True)
+
+    def __init__(self, root_dir: str | None = None, **kwargs: Any) -> None:
+        """Read the settings; `root_dir` is Jupyter's root folder, by default the working folder."""
+        self.root_dir = Path(root_dir or os.getcwd()).absolute()
+        super().__init__(**kwargs)
+
+    @default("backend_store_uri")
+    def _default_backend_store_uri(self) -> str:
+        for name in ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_URI"):
+            if uri := self.decided(os.environ.get(name)):
+                return uri
+        folder = file_store.unmigrated(self._database)
+        if folder and file_store.is_allowed({**os.environ, **self.environment}):
+            return folder.as_uri()
+        return stores.sqlite_uri(self._database)
+
+    @property
+    def _database(self) -> Path:
+        return stores.default_database(self.root_dir)
+
+    @property
+    def unmigrated_file_store(self) -> Path | None:
+        """The file store that must be migrated before the default store can be used."""
+        is_default = stores.is_default(self.backend_store_uri, self.root_dir)
+        return file_store.unmigrated(self._database) if is_default else None
+
+    @default("registry_store_uri")
+    def _default_registry_store_uri(self) -> str:
+        if uri := self.decided(os.environ.get("MLFLOW_REGISTRY_STORE_URI")):
+            return uri
+        uri = self.decided(os.environ.get("MLFLOW_REGISTRY_URI"))
+        # A client may use the registry of a server, but MLflow's server cannot show it.
+        return self.backend_store_uri if not uri or stores.has_server(uri) else uri
+
+    @default("default_artifact_root")
+    def _default_default_artifact_root(self) -> str:
+        return self._folder(os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"))
+
+    @default("job_execution")
+    def _default_job_execution(self) -> bool:
+        return os.environ.get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "").lower() not in FALSE_VALUES
+
+    @validate("backend_store_uri", "registry_store_uri")
+    def _validate_store_uri(self, proposal: dict[str, Any]) -> str:
+        # Only MLflow knows what is wrong with a URI; the page then says it.
+        uri = self.decided(checked_text(proposal["value"]))
+        return uri or str(self.trait_defaults(proposal["trait"].name))
+
+    @validate("default_artifact_root")
+    def _validate_default_artifact_root(self, proposal: dict[str, Any]) -> str:
+        return self._folder(checked_text(proposal["value"]))
+
+    def decided(self, uri: str | None) -> str:
+        """What the store URI `uri` means; empty if it means nothing."""
+        return stores.decided(uri, self.root_dir)
+
+    def _folder(self, value: str | None) -> str:
+        uri = (value or "").strip() or "mlartifacts"
+        return uri if URI.match(uri) else str(self.root_dir / os.path.expanduser(uri))
+
+    @validate("start_timeout", "idle_timeout")
+    def _validate_seconds(self, proposal: dict[str, Any]) -> float:
+        trait, value = proposal["trait"], float(proposal["value"])
+        is_timeout = 0 < value < float("inf")
+        if not is_timeout and not (trait.name == "idle_timeout" and value == 0):
+            expected = trait.metadata["expected"]
+            raise TraitError(f"MLflowProxy.{trait.name} is {value:g}; it takes {expected}")
+        return value
+
+    @validate("python")
+    def _validate_python(self, proposal: dict[str, Any]) -> str:
+        python = checked_text(proposal["value"])
+        if not python.strip():
+            return sys.executable
+        path = os.path.expanduser(python)
+        return str(self.root_dir / path) if os.sep in path else path
+
+    @validate("environment")
+    def _validate_environment(self, proposal: dict[str, Any]) -> dict[str, str]:
+        environment: dict[str, str] = proposal["value"]
+        for name, value in environment.items():
+            if not checked_text(name) or "=" in name:
+                raise TraitError("MLflowProxy.environment has a name that no variable can have")
+            checked_text(value)
+        return environment
+
+
+def checked_text(text: str) -> str:
+    """`text`, if a program can be given it.
+
+    Raises:
+        traitlets.TraitError: it cannot.
+    """
+    try:
+        if b"\0" not in os.fsencode(text):
+            return text
+    except UnicodeEncodeError:
+        pass
+    raise TraitError("A program cannot be given this text")
+
+
+def settings() -> MLflowProxy:
+    """Read the settings, once for each Jupyter server; what is wrong is logged then."""
+    return _read(ServerApp.instance()) if ServerApp.initialized() else MLflowProxy()
+
+
+@functools.lru_cache(maxsize=1)
+def _read(server_app: ServerApp) -> MLflowProxy:
+    section = _section(server_app)
+    bad = {name: text for name in section if (text := _explain(server_app, name, section[name]))}
+    good = Config({name: value for name, value in section.items() if name not in bad})
+    config = MLflowProxy(
+        root_dir=server_app.root_dir, parent=server_app, config=Config({SECTION: good})
+    )
+    config.bad_values = bad
+    for text in bad.values():
+        server_app.log.error("MLflow is not available: %s", text)
+    for name in _misspelt_sections(server_app.config):
+        server_app.log.warning(
+            "Config section `%s` is not known. Did you mean `%s`?", name, SECTION
+        )
+    return config
+
+
+def _section(server_app: ServerApp) -> Config:
+    """What is configured, as `c.MLflowProxy` and as `c.ServerApp.MLflowProxy`."""
+    section = Config()
+    config = server_app.config
+    for parent in (config, *(config.get(name, {}) for name in server_app.section_names())):
+        section.merge(deepcopy(parent.get(SECTION, {})))
+    return section
+
+
+def _explain(server_app: ServerApp, name: str, value: Any) -> str:
+    """Say what is wrong with `value`; empty if nothing is, or if there is no such setting."""
+    trait = MLflowProxy.class_traits(config=True).get(name)
+    if trait is None:  # traitlets warns of it
+        return ""
+    if _is_possible(server_app, name, value) and not _is_bool_for_number(trait, value):
+        return ""
+    return f"c.{SECTION}.{name} is {shown(trait, value)}; it takes {expected(trait)}."
+
+
+def _is_possible(server_app: ServerApp, name: str, value: Any) -> bool:
+    config = Config({SECTION: Config({name: deepcopy(value)})})
+    try:
+        MLflowProxy(root_dir=server_app.root_dir, config=config)
+    except Exception:  # traitlets raises several, whose messages may hold a password
+        return False
+    return True
+
+
+def _is_bool_for_number(trait: "TraitType[Any, Any]", value: Any) -> bool:
+    return isinstance(value, bool) and isinstance(trait, Float)  # Python takes it for 0 or 1
+
+
+def expected(trait: "TraitType[Any, Any]") -> str:
+    """What the setting takes, for a person."""
+    if isinstance(trait, Enum):
+        return " or ".join(repr(each) for each in trait.values or ())
+    known = (text for kind, text in TYPES.items() if isinstance(trait, kind))
+    return str(trait.metadata.get("expected") or next(known, trait.info()))
+
+
+def shown(trait: "TraitType[Any, Any]", value: Any) -> str:
+    """`value`, without what may be secret in it."""
+    if isinstance(value, LazyConfigValue):
+        return "changed in place"
+    if isinstance(value, DeferredConfig):  # of the command line
+        value = str(value) if isinstance(value, str) else [*value]  # type: ignore[misc]
+    if isinstance(trait, Dict):  # of variables, which may be credentials
+        if not isinstance(value, dict):
+            return f"no dictionary but a value of the type {type(value).__name__}"
+        items = ", ".join(map(_shown_item, value.items()))
+        return f"a dictionary of {items}"[:MAX_SHOWN]
+    if isinstance(value, str):
+        return mask_passwords(repr(mask_uri(value)))[:MAX_SHOWN]
+    if isinstance(value, bool | int | float | PurePath | None):
+        return mask_passwords(repr(value))[:MAX_SHOWN]
+    return f"a value of the type {type(value).__name__}"
+
+
+def _shown_item(item: tuple[Any, Any]) -> str:
+    name, value = item
+    before, equals, _ = str(name).partition("=")  # after which there may be a value
+    shown_name = mask_passwords(repr(f"{before}=***" if equals else name))
+    what = "***" if isinstance(value, str) else f"a value of the type {type(value).__name__}"
+    return f"{shown_name}: {what}"
+
+
+def _misspelt_sections(config: Config) -> Iterator[str]:
+    for name in config:
+        is_close = get_close_matches(name.lower(), [SECTION.lower()], cutoff=0.8)
+        if is_close and name not in OWN_SECTIONS and config[name]:
+            yield name

@@ -1,1 +1,0 @@
-"""Jupyter glue: describes MLflow to the Jupyter server, decides nothing, imports nothing heavy."""

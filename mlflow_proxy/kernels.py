@@ -1,0 +1,176 @@
+"""What kernels and terminals find in their environment, so that they use the dashboard's store."""
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from tornado.ioloop import PeriodicCallback
+
+from mlflow_proxy.shared import stores
+
+from .addresses import DASHBOARD_URL, FRAMES, NAME
+from .config import MLflowProxy
+from .web.forwarding import may_frame_itself
+from .web.local_address import LocalAddress, without_proxy
+
+MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store has been migrated
+
+# A client that finds `_MLFLOW_SERVER_ARTIFACT_ROOT` takes itself for a part of the server. Since
+# MLflow 3.17 it then refuses artifact URIs that name a host. Kernels are clients and may use any.
+# https://github.com/mlflow/mlflow/blob/master/mlflow/store/artifact/host_policy.py
+HOST_ADDRESSED_SCHEMES = "ftp,sftp,hdfs,viewfs,http,https,mlflow-artifacts,r2,b2,abfss"
+# What MLflow's client would send in place of the credential that it finds for the dashboard.
+OTHER_CREDENTIALS = (
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_TOKEN",
+    "MLFLOW_TRACKING_AUTH",
+    "MLFLOW_TRACKING_AWS_SIGV4",
+)
+CREDENTIALS_FILE = "~/.mlflow/credentials"
+TIMEOUT = 1.0  # seconds to wait for a database that another program writes
+SERVED = "SELECT 1 FROM experiments WHERE artifact_location LIKE ? LIMIT 1"
+
+
+def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress | None) -> None:
+    """Put the store into this process's environment, which kernels and terminals inherit.
+
+    `address` is MLflow's; None: Jupyter's configuration runs MLflow in another way of its own.
+    """
+    store = store_of_kernels(config)
+    chosen = config.decided(os.environ.get("MLFLOW_TRACKING_URI"))
+    if chosen not in ("", store, config.backend_store_uri):
+        server_app.log.warning(
+            "MLFLOW_TRACKING_URI is set to another store than MLflowProxy.backend_store_uri: "
+            "the MLflow dashboard will not show what notebooks log. Unset one of the two."
+        )
+        return
+    if config.decided(os.environ.get("MLFLOW_REGISTRY_URI")) == config.registry_store_uri:
+        del os.environ["MLFLOW_REGISTRY_URI"]  # the decided one is exported where it is needed
+    if address is not None and use_server(config):
+        exported = address_environment(address)
+        warn_of_other_credentials(server_app)
+    else:
+        exported = store_environment(config, store)
+        if store != config.backend_store_uri:
+            follow_migration(config)
+    if address is not None and not stores.has_server(config.backend_store_uri):
+        # For `gateway:/` models; MLflow's server elsewhere has a gateway of its own.
+        os.environ.update(without_proxy(os.environ))
+        exported["MLFLOW_GATEWAY_URI"] = address.gateway_uri
+    os.environ["MLFLOW_TRACKING_URI"] = exported["MLFLOW_TRACKING_URI"]
+    if not stores.is_managed_service(config.backend_store_uri):  # of which there is no dashboard
+        headers = server_app.web_app.settings.get("headers", {})
+        exported[DASHBOARD_URL] = url_path_join(server_app.base_url, NAME)
+        exported[FRAMES] = "true" if may_frame_itself(headers) else "false"
+    for name, value in exported.items():
+        if not os.environ.get(name):
+            os.environ[name] = value
+
+
+def store_of_kernels(config: MLflowProxy) -> str:
+    """The store that kernels open.
+
+    A file store that has not been migrated remains the kernels' store, because they would otherwise
+    create the new database that hides it. MLflow then refuses it and says why, or still uses it.
+    """
+    file_store = config.unmigrated_file_store
+    return file_store.as_uri() if file_store else config.backend_store_uri
+
+
+def store_environment(config: MLflowProxy, store: str) -> dict[str, str]:
+    """What a kernel needs to log to `store` and keep artifacts where the dashboard does.
+
+    Without the artifact root, an experiment that a notebook creates keeps its artifacts in a
+    `mlruns` folder beside that notebook. MLflow clients since 3.10 read it from the private
+    variable only; there is no public one.
+    """
+    exported = {"MLFLOW_TRACKING_URI": store}
+    if config.registry_store_uri != config.backend_store_uri:
+        exported["MLFLOW_REGISTRY_URI"] = config.registry_store_uri
+    if not stores.has_server(config.backend_store_uri):
+        exported["_MLFLOW_SERVER_ARTIFACT_ROOT"] = config.default_artifact_root
+        exported["MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES"] = HOST_ADDRESSED_SCHEMES
+    return exported
+
+
+def address_environment(address: LocalAddress) -> dict[str, str]:
+    """What a kernel needs to ask MLflow's server, which has the registry as well."""
+    return {"MLFLOW_TRACKING_URI": address.url, "MLFLOW_TRACKING_TOKEN": address.credential}
+
+
+def warn_of_other_credentials(server_app: ServerApp) -> None:
+    """Log a warning if MLflow's client will send the credentials of another server."""
+    if found := other_credentials():
+        server_app.log.warning(
+            "Kernels cannot use the address of the MLflow dashboard: MLflow's client sends the "
+            "credentials that it finds in %s. Remove them, or set c.MLflowProxy.kernels to "
+            "'database'.",
+            found,
+        )
+
+
+def follow_migration(config: MLflowProxy) -> None:
+    """Export the database once the file store has been migrated to it."""
+
+    def export_if_migrated() -> None:
+        if config.unmigrated_file_store is None:
+            os.environ["MLFLOW_TRACKING_URI"] = config.backend_store_uri
+            migration.stop()
+
+    migration = PeriodicCallback(export_if_migrated, MIGRATION_INTERVAL)
+    migration.start()
+
+
+def use_server(config: MLflowProxy) -> bool:
+    """Whether kernels ask MLflow's server, behind an address of this Jupyter server."""
+    if stores.has_server(config.backend_store_uri):  # of its own, which kernels ask directly
+        return False
+    if config.kernels == "auto":
+        return _needs_server(config) and not other_credentials()
+    return bool(config.kernels == "server")
+
+
+def _needs_server(config: MLflowProxy) -> bool:
+    """Whether there are artifacts that only MLflow's server can reach."""
+    if config.default_artifact_root.startswith(stores.SERVED_ARTIFACTS):
+        return True
+    path = stores.sqlite_path(config.backend_store_uri)
+    return path is not None and _holds_served_artifacts(path)
+
+
+def _holds_served_artifacts(database: Path) -> bool:
+    with contextlib.suppress(sqlite3.Error):
+        connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=TIMEOUT)
+        with contextlib.closing(connection):
+            return bool(connection.execute(SERVED, (f"{stores.SERVED_ARTIFACTS}%",)).fetchone())
+    return False  # it is new, or the page says what is wrong with it
+
+
+def other_credentials() -> str:
+    """The variable or file with credentials for another server; empty if there is none."""
+    found = [name for name in OTHER_CREDENTIALS if os.environ.get(name)]
+    file = Path(CREDENTIALS_FILE).expanduser()
+    return found[0] if found else CREDENTIALS_FILE if file.exists() else ""
+
+
+def artifact_root(config: MLflowProxy) -> str:
+    """Where new experiments keep artifacts.
+
+    A folder of this machine is named by the server alone if kernels ask it. The experiments then
+    survive a move of the folder.
+    """
+    root = config.default_artifact_root
+    is_elsewhere = "://" in root and not root.startswith("file:")
+    return root if is_elsewhere or not use_server(config) else f"{stores.SERVED_ARTIFACTS}/"
+
+
+def artifacts_destination(config: MLflowProxy) -> str:
+    """Where the server keeps the artifacts that only it can reach."""
+    root = config.default_artifact_root
+    if not root.startswith(stores.SERVED_ARTIFACTS):
+        return root
+    variables = {**os.environ, **config.environment}
+    return variables.get("MLFLOW_ARTIFACTS_DESTINATION") or str(config.root_dir / "mlartifacts")

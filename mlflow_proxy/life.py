@@ -1,0 +1,349 @@
+"""MLflow's life in this Jupyter server: started on demand, watched, restarted, stopped.
+
+simpervisor runs the process and starts it again after a crash (`process.py`). What the process
+reports and what users ask for changes the state, here and nowhere else.
+"""
+
+import asyncio
+import atexit
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from . import interpreter, reports
+from .activity import LastUse
+from .log import MLflowOutput
+from .passwords import mask_passwords
+from .process import MLflowCommand, MLflowProcess
+from .progress import StartHistory, StartProgress
+from .reports import DeclinedOffers, Exited, Failure, Offer, Report
+from .status import Idle, Requested, State, Status, failure_of_exit
+
+MAX_IN_A_ROW = 3  # unexpected ends, or replacements of the store's file, after which a start fails
+HEALTHY = 60.0  # seconds of service after which such an end counts as the first again
+MAX_WAITING = 100  # requests; each keeps up to 128 KiB of its body in memory
+MIN_IDLE_CHECK = 0.05  # seconds
+BUSY_INTERVAL = 15.0  # seconds between records of activity while one of MLflow's jobs runs
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class Life:
+    """Runs MLflow: at most one process serves, earlier ones complete their requests and end."""
+
+    command: MLflowCommand
+    output: MLflowOutput
+    history: StartHistory
+    declined: DeclinedOffers
+    start_timeout: float
+    """Seconds."""
+    idle_timeout: float
+    """Seconds without use after which MLflow is stopped; 0: never."""
+    record_activity: Callable[[], None]
+    """Lets Jupyter, and with it a hub's idle culler, know that MLflow is used."""
+    proxy_state: dict[str, Any]
+    """What the handlers of jupyter-server-proxy know of their process."""
+
+    def __post_init__(self) -> None:
+        self.status = Status(StartProgress(self.history), self.output.lines)
+        self.last_use = LastUse()
+        self._process: MLflowProcess | None = None
+        self._run: asyncio.Future[None] | None = None
+        self._ending: set[asyncio.Future[None]] = set()
+        self._start_ended = asyncio.Event()
+        self._waiting = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._busy_timer: asyncio.TimerHandle | None = None
+        self._ready_at = 0.0
+        self._has_reported = False
+        self._repairing: Offer | None = None
+        atexit.register(self._remove_folder, os.getpid())
+
+    # What users and programs ask for.
+
+    def start(self, *, background: bool = False) -> None:
+        """Start MLflow if it is stopped or has failed; in the `background` at low priority."""
+        if self.status.state in (State.IDLE, State.FAILED):
+            self.status.crashes = 0
+            self._start("requested", *(("--background",) if background else ()))
+
+    def prestart(self) -> None:
+        """Start MLflow at low priority, unless it runs, has failed or was stopped by the user."""
+        if self.status.state is State.IDLE and not self.status.is_stopped_by_user:
+            self.start(background=True)
+
+    def stop(self) -> None:
+        """Stop MLflow if it starts or is ready; a repair is not stopped. The next use starts it."""
+        if self._repairing or self.status.state not in (State.STARTING, State.READY):
+            return
+        if self._process:
+            _logger.info("Stopping MLflow (pid %s): requested", self._process.pid)
+        self._stop(Requested())
+
+    def restart(self) -> None:
+        """Stop MLflow and start it again; requests wait meanwhile."""
+        self.stop()
+        self.start()
+
+    def repair(self, kind: str) -> bool:
+        """Run the repair that the failure offers, then start MLflow; False if it is not offered."""
+        offer = self._offered(kind)
+        if offer:
+            _logger.info("Agreed: %s", offer.action)
+            self._repairing = offer
+            self._start("repair", f"--repair={offer.repair.value}")
+        return offer is not None
+
+    def decline(self, kind: str) -> bool:
+        """Start MLflow without the offered repair, once and for all; False if that cannot be."""
+        offer = self._offered(kind)
+        if not offer or not offer.decline:
+            return False
+        _logger.info("Declined: %s", offer.action)
+        try:
+            self.declined.add(offer)
+        except OSError as error:  # the next start makes the offer again
+            _logger.warning("Cannot record it: %s", error)
+        self.start()
+        return True
+
+    def _offered(self, kind: str) -> Offer | None:
+        """The offer of the failure; the page may show an earlier one."""
+        offer = self.status.failure and self.status.failure.offer
+        return offer if offer and offer.repair.value == kind else None
+
+    async def ready(self) -> MLflowProcess | None:
+        """Wait while MLflow starts; returns its process, None if it is not ready then."""
+        if self.status.state is State.STARTING and self._waiting >= MAX_WAITING:
+            return None
+        self._waiting += 1
+        try:
+            while self.status.state is State.STARTING:
+                await self._start_ended.wait()
+        finally:
+            self._waiting -= 1
+        return self._process if self.status.state is State.READY else None
+
+    # The states. Only these five methods enter one.
+
+    def _start(self, why: str, *options: str) -> None:
+        self._enter_starting()
+        self._run = asyncio.ensure_future(self._keep_running(why, *options))
+
+    def _enter_starting(self, text: str = "") -> None:
+        status = self.status
+        status.progress = StartProgress(self.history, text=text)
+        status.retried, status.failure = status.failure, None
+        status.has_started = True
+        self._has_reported = False
+        self._enter(State.STARTING)
+        if not self._repairing:  # to interrupt a repair would be worse than to wait
+            self._call_later(self.start_timeout, self._time_out)
+
+    def _enter_ready(self) -> None:
+        status = self.status
+        status.progress.finish()
+        status.retries.reset()
+        status.retried = None
+        status.has_served = True
+        self._ready_at = time.monotonic()
+        self._enter(State.READY)
+        self.last_use.record()
+        self._stop_if_idle()
+
+    def _stop(self, why: Idle | Requested) -> None:
+        self.status.stopped = why
+        self._leave(State.IDLE)
+
+    def _fail(self, failure: Failure) -> None:
+        self.status.retries.count()
+        if self._repairing:
+            failure = naming_copies(failure, self._repairing.copies)
+            # Another failure would replace the message, which says where the copy is.
+            self.status.retries.leave_to_people()
+        self._repairing = None
+        self.status.failure = failure
+        _logger.error("MLflow cannot start. %s %s", failure.reason, failure.remedy)
+        self._leave(State.FAILED)
+
+    def _enter(self, state: State) -> None:
+        if self._timer:
+            self._timer.cancel()
+        if state is not self.status.state:
+            self.status.state, self.status.since = state, time.time()
+        if state is State.STARTING:
+            self._start_ended.clear()
+        else:
+            self._start_ended.set()
+
+    def _leave(self, state: State) -> None:
+        """Enter `state`, in which no process serves; the one that did ends in the background."""
+        was_ready = self.status.state is State.READY
+        self._enter(state)
+        self._end_process(completes=was_ready)
+        if self._run:
+            self._run.cancel()
+
+    # The process.
+
+    async def _keep_running(self, why: str, *options: str) -> None:
+        """Run processes, one after the other, while MLflow should run."""
+        while self.status.state is State.STARTING:
+            process = MLflowProcess(self.command, self.output, *options)
+            self._set_process(process)
+            try:
+                await process.start()
+            except OSError as error:
+                self._fail(self._impossible(error))
+                return
+            _logger.info("Started MLflow (pid %s): %s", process.pid, why)
+            why = await self._follow(process)
+            self._end_process(completes=True)
+            options = ()
+
+    def _impossible(self, error: OSError) -> Failure:
+        if self.command.folder.is_dir():
+            return interpreter.cannot_run(self.command.program[0], error)
+        return Failure(
+            f"Jupyter's root folder, {self.command.folder}, does not exist.",
+            "Put it back: MLflow is then started by its next use.",
+        )
+
+    async def _follow(self, process: MLflowProcess) -> str:
+        """Act on what `process` reports until another is to be started; returns why."""
+        while True:
+            report = await process.next_report()
+            match report:
+                case Exited(code):
+                    self._crash(code)
+                    if code == 0:
+                        return "restart after a crash"
+                case reports.StoreReplaced(path):
+                    self._replace_store(process, path)
+                    return "restart with another store"
+                case reports.Repaired():
+                    self._repairing = None
+                    self._enter_starting()
+                    return "repaired"
+                case _:
+                    self._has_reported = True
+                    self._record(process, report)
+
+    def _record(self, process: MLflowProcess, report: Report) -> None:
+        status = self.status
+        match report:
+            case reports.StaticFolder(folder):
+                status.static_folder = Path(folder)
+            case reports.Version(version):
+                status.version = version
+            case reports.StageEntered(stage, step):
+                status.progress.enter(stage, step)
+            case reports.ModulesImported(count):
+                status.progress.imported(count)
+            case reports.Busy(is_busy):
+                self.last_use.is_busy = is_busy
+                self._record_activity_while_busy()
+            case reports.Failure(reason, remedy):
+                reason, remedy = mask_passwords(reason), mask_passwords(remedy)
+                self._fail(replace(report, reason=reason, remedy=remedy))
+            case reports.Ready():
+                seconds = status.progress.seconds
+                _logger.info("MLflow is ready (pid %s) after %.1f s", process.pid, seconds)
+                self._enter_ready()
+
+    def _crash(self, code: int) -> None:
+        """Wait for simpervisor's next start after an unexpected end, or fail."""
+        self.last_use.is_busy = False
+        was_ready = self.status.state is State.READY
+        failure = failure_of_exit(code, has_reported=self._has_reported)
+        if self._repairing or not (was_ready or code < 0):
+            self._fail(failure)
+            return
+        self._count_end(was_ready)
+        reason = "MLflow ended unexpectedly." if was_ready else f"{failure.reason} {failure.remedy}"
+        if self.status.crashes >= MAX_IN_A_ROW:
+            times = f"This happened {self.status.crashes} times in a row."
+            self._fail(Failure(f"{reason} {times}", "The last lines of its log, below, say why."))
+            return
+        _logger.warning("%s It is restarted.", reason)
+        self._enter_starting(f"{reason} It is restarted.")
+
+    def _replace_store(self, process: MLflowProcess, path: str) -> None:
+        what = "Stopping MLflow (pid %s): %s is no longer the file that it has opened"
+        _logger.warning(what, process.pid, path)
+        self._count_end(was_ready=True)
+        if self.status.crashes >= MAX_IN_A_ROW:
+            times = f"{path} was replaced {self.status.crashes} times in a row."
+            self._fail(Failure(times, "Stop the program that replaces it, or use another store."))
+            return
+        self._enter_starting(f"{path} was replaced. It is opened again.")
+
+    def _count_end(self, was_ready: bool) -> None:
+        if was_ready and time.monotonic() - self._ready_at > HEALTHY:
+            self.status.crashes = 0
+        self.status.crashes += 1
+
+    def _time_out(self) -> None:
+        self._fail(
+            Failure(
+                f"MLflow was not ready within {self.start_timeout:g} seconds.",
+                "If the machine or the database is slow, raise c.MLflowProxy.start_timeout.",
+            )
+        )
+
+    def _end_process(self, *, completes: bool) -> None:
+        process, self._process = self._process, None
+        self.last_use.is_busy = False
+        if process:
+            ending = asyncio.ensure_future(process.end(completes=completes))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            ending.add_done_callback(lambda _: self.status.processes.remove(process))
+
+    def _set_process(self, process: MLflowProcess) -> None:
+        self._process = process
+        self.status.processes.append(process)
+        # jupyter-server-proxy starts nothing then, and knows what runs.
+        self.proxy_state.update(proc=process.supervised, unix_socket=process.socket)
+
+    def _remove_folder(self, owner: int) -> None:
+        if self._process and os.getpid() == owner:  # not in a process that was forked from it
+            self._process.remove_folder()
+
+    # Use.
+
+    def _stop_if_idle(self) -> None:
+        if not self.idle_timeout:
+            return
+        left = self.idle_timeout - self.last_use.seconds
+        if left > 0:
+            self._call_later(max(left, MIN_IDLE_CHECK), self._stop_if_idle)
+            return
+        pid = self._process and self._process.pid
+        _logger.info("Stopping MLflow (pid %s) after %g s without use", pid, self.idle_timeout)
+        self._stop(Idle(self.idle_timeout))
+
+    def _record_activity_while_busy(self) -> None:
+        if self._busy_timer:
+            self._busy_timer.cancel()
+        if self.last_use.is_busy:
+            self.record_activity()
+            loop = asyncio.get_running_loop()
+            self._busy_timer = loop.call_later(BUSY_INTERVAL, self._record_activity_while_busy)
+
+    def _call_later(self, seconds: float, act: Callable[[], None]) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, act)
+
+
+def naming_copies(failure: Failure, copies: tuple[str, ...]) -> Failure:
+    """Add to the remedy where the copies of the databases are that exist."""
+    for copy in copies:
+        if copy not in failure.remedy and os.path.exists(copy):
+            kept = f"The database as it was is kept at {copy}."
+            failure = replace(failure, remedy=f"{failure.remedy}\n{kept}")
+    return failure

@@ -1,0 +1,132 @@
+"""The log file of MLflow and of its life in this Jupyter server, bounded in size."""
+
+import io
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from jupyter_core.paths import jupyter_runtime_dir
+
+from .addresses import LOG_NAME, ROTATED, log_name
+from .passwords import mask_passwords
+
+MAX_BYTES = 1 << 20  # of the log; its one predecessor has as many
+PAGE_LINES = 50  # kept for the page
+LINE_LENGTH = 2000  # bytes of one line
+OLD = 7 * 24 * 3600  # seconds without a message after which a log may be removed
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+_logger = logging.getLogger("mlflow_proxy")  # of the whole package
+_mlflow = logging.getLogger("mlflow_proxy.mlflow")
+
+
+class MLflowOutput:
+    """Writes MLflow's output to the log, line by line, and keeps the last lines for the page."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=PAGE_LINES)
+        self._rest = b""
+
+    def write(self, data: bytes) -> None:
+        """Add output, in chunks of any size; `b""` ends the last line."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if self._rest and (not data or len(self._rest) > LINE_LENGTH):
+            lines, self._rest = [*lines, self._rest], b""
+        for line in lines:
+            text = mask_passwords(line.decode(errors="replace").rstrip())[:LINE_LENGTH]
+            self.lines.append(text)
+            _mlflow.info("%s", text)
+
+
+def log_file() -> Path:
+    """The log of MLflow in this Jupyter server."""
+    return Path(jupyter_runtime_dir()) / log_name(os.getpid())
+
+
+def set_up_logging(path: Path, jupyters: logging.Logger) -> MLflowOutput:
+    """Log to `path`, readable by its owner only; warnings also to the log `jupyters`."""
+    warnings = _Forwarding(jupyters)
+    warnings.setLevel(logging.WARNING)
+    _logger.handlers = [warnings]
+    _logger.setLevel(logging.INFO)
+    _logger.propagate = False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_old_logs(path)
+        file = _PrivateFile(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
+    except OSError as error:  # MLflow can be shown without a writable home
+        _logger.warning("Cannot write MLflow's log: %s", error)
+    else:
+        file.setFormatter(logging.Formatter(FORMAT))
+        _logger.addHandler(file)
+    return MLflowOutput()
+
+
+class _Forwarding(logging.Handler):
+    """Hands records to another logger."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        super().__init__()
+        self._to = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._to.log(record.levelno, "MLflow: %s", record.getMessage(), exc_info=record.exc_info)
+
+
+class _PrivateFile(RotatingFileHandler):
+    """A log whose files only their owner may read."""
+
+    def _open(self) -> io.TextIOWrapper:
+        def open_private(path: str, flags: int) -> int:
+            return os.open(path, flags, 0o600)
+
+        file = open(self.baseFilename, "ab", opener=open_private)  # noqa: SIM115 (a handler's)
+        return io.TextIOWrapper(file, self.encoding, write_through=True)
+
+
+def end_of_log(log: Path, size: int) -> bytes:
+    """The last lines of `log` and its predecessor, at most `size` bytes; empty without a log."""
+    end = _end_of(log, size)
+    end = _end_of(log.with_name(log.name + ROTATED), size - len(end)) + end
+    # The first line may be cut off, in the middle of a character.
+    return end.partition(b"\n")[2] if len(end) == size else end
+
+
+def _end_of(file: Path, size: int) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            opened.seek(max(0, file.stat().st_size - size))
+            return opened.read(size)
+    except FileNotFoundError:
+        return b""
+
+
+def remove_old_logs(path: Path) -> None:
+    """Remove the old logs of Jupyter servers that no longer run.
+
+    Machines may share the folder. A server of another machine looks dead from here, so only old
+    logs are removed.
+    """
+    for log, pid in _logs_beside(path):
+        if log != path and not _is_running(pid) and time.time() - log.stat().st_mtime > OLD:
+            log.unlink(missing_ok=True)
+
+
+def _logs_beside(path: Path) -> Iterator[tuple[Path, int]]:
+    for candidate in path.parent.iterdir():
+        if match := LOG_NAME.fullmatch(candidate.name):
+            yield candidate, int(match["pid"])
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

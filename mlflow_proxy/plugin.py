@@ -1,0 +1,216 @@
+"""The entry point for jupyter-server-proxy, and the Jupyter server extension: what goes where.
+
+jupyter-server-proxy alone can launch and serve the entry, within its own limits. With the
+extension, `Life` runs the same command.
+"""
+
+import functools
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from jupyter_server_proxy.config import ServerProcess, ServerProxy
+from tornado.web import url
+from traitlets import Unicode, Union
+
+from mlflow_proxy.shared import stores
+
+from . import interpreter, kernels, prestart
+from ._version import __version__
+from .activity import counts_as_activity, record_activity
+from .addresses import BAD_SETTINGS, IMPORT_SOCKET, LOCAL_CREDENTIAL, LOCAL_URL, NAME
+from .config import MLflowProxy, settings
+from .icon import icon
+from .life import Life
+from .log import log_file, set_up_logging
+from .process import MLflowCommand, jupyters_secrets
+from .progress import StartHistory
+from .reports import DeclinedOffers
+from .web import control
+from .web.forwarding import may_frame_itself
+from .web.handler import mlflow_handler, proxy_handler
+from .web.local_address import LocalAddress, without_proxy
+
+SERVER = Path(__file__).with_name("server")
+KERNEL_SETTINGS = frozenset(
+    {
+        "backend_store_uri",
+        "default_artifact_root",
+        "export_tracking_uri",
+        "kernels",
+        "registry_store_uri",
+    }
+)
+"""Settings without which it is not known what kernels should be given."""
+
+
+def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
+    """The entry for jupyter-server-proxy's `ServerProcess`, by default from `settings()`."""
+    config = config or settings()
+    command = [*mlflow_command(config), "--unix-socket={unix_socket}"]
+    return {
+        "command": [*map(_literal, command[:-1]), command[-1]],
+        "environment": {_literal(k): _literal(v) for k, v in environment(config).items()},
+        "unix_socket": True,
+        "timeout": config.start_timeout,
+        # A dashboard inside JupyterLab is a frame.
+        "new_browser_tab": config.new_browser_tab or not may_frame_itself(_headers()),
+        "launcher_entry": {"title": "MLflow", "icon_path": str(icon())},
+        **activity(),
+    }
+
+
+def mlflow_command(config: MLflowProxy) -> list[str]:
+    """MLflow's command line. Other users can read it, so it holds no secrets."""
+    return [
+        interpreter.find_interpreter(config.python),
+        "-u",  # the last output of a process that is killed reaches the log
+        str(SERVER),
+        f"--root-dir={config.root_dir}",
+        f"--idle-timeout={config.idle_timeout:g}",  # the dashboard pauses its requests then
+        f"--declined-offers={log_file().with_name('mlflow-proxy-declined.json')}",
+        *(["--job-execution"] if config.job_execution else []),
+    ]
+
+
+def activity() -> dict[str, Any]:
+    """What counts as activity, for a jupyter-server-proxy that takes a callable: 4.6 and newer."""
+    if not isinstance(ServerProcess.class_traits()["update_last_activity"], Union):
+        return {}
+    return {"update_last_activity": counts_as_activity}
+
+
+def environment(config: MLflowProxy) -> dict[str, str]:
+    """Environment of MLflow, for settings that may hold passwords.
+
+    The names are those that `mlflow server` itself reads.
+    """
+    return {
+        **dict.fromkeys(jupyters_secrets(os.environ), ""),
+        # The extension widens this for kernels; the MLflow process keeps the user's value.
+        "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES": os.environ.get(
+            "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES", ""
+        ),
+        # The extension sets these for kernels.
+        "MLFLOW_TRACKING_TOKEN": os.environ.get("MLFLOW_TRACKING_TOKEN", ""),
+        "MLFLOW_GATEWAY_URI": os.environ.get("MLFLOW_GATEWAY_URI", ""),
+        "MLFLOW_TRACKING_URI": config.backend_store_uri,
+        **config.environment,
+        "MLFLOW_BACKEND_STORE_URI": config.backend_store_uri,
+        "MLFLOW_REGISTRY_STORE_URI": config.registry_store_uri,
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": kernels.artifact_root(config),
+        "MLFLOW_ARTIFACTS_DESTINATION": kernels.artifacts_destination(config),
+        BAD_SETTINGS: " ".join(config.bad_values.values()),
+        IMPORT_SOCKET: "",  # MLflow itself imports MLflow, too
+    }
+
+
+def address_environment(config: MLflowProxy, address: LocalAddress) -> dict[str, str]:
+    """What MLflow, its jobs and its Assistant need to reach MLflow by HTTP."""
+    if stores.has_server(config.backend_store_uri):
+        return {}
+    variables = {LOCAL_URL: address.url, LOCAL_CREDENTIAL: address.credential}
+    return {**without_proxy({**os.environ, **config.environment}), **variables}
+
+
+def load(server_app: ServerApp) -> None:
+    """Set up this Jupyter server; called once, after jupyter-server-proxy was loaded."""
+    config = settings()
+    server_app.log.info(
+        "MLflow is at %s%s/, its log will be %s", server_app.base_url, NAME, log_file()
+    )
+    address = add_route(config, server_app)  # MLflow inherits the environment as the user set it
+    if unknown := KERNEL_SETTINGS & config.bad_values.keys():
+        what = "Kernels are given no store until %s can be used"
+        server_app.log.warning(what, " and ".join(sorted(unknown)))
+    elif config.export_tracking_uri:
+        kernels.export(config, server_app, address)
+
+
+def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress | None:
+    """Serve `/mlflow/` with the streaming handler; returns its address for the user's processes.
+
+    Unless Jupyter's configuration overrides it: then that is used, and None returned.
+
+    jupyter-server-proxy has a route of the same address. tornado uses the first that matches, so
+    ours are inserted at the front and win in any order of the extensions.
+    """
+    servers = ServerProxy(parent=server_app).servers.values()
+    if any(server.name == NAME for server in servers):
+        server_app.log.info("c.ServerProxy.servers has an entry %r, which is used as it is", NAME)
+        return None
+    address = LocalAddress(server_app)
+    handler, arguments = proxy_handler(NAME, server_process(config))
+    life = address.life = make_life(config, server_app, address, arguments["state"])
+    path = re.escape(url_path_join(server_app.base_url, NAME))
+    routes = [
+        *control.routes(path, config, life),
+        url(f"{path}/(.*)", mlflow_handler(handler, life), arguments),
+    ]
+    server_app.web_app.default_router.rules[:0] = routes
+    prestart.schedule(server_app, life, config.prestart)
+    return address
+
+
+def make_life(
+    config: MLflowProxy, server_app: ServerApp, address: LocalAddress, proxy_state: dict[str, Any]
+) -> Life:
+    """MLflow's life by `config`; `proxy_state` is that of jupyter-server-proxy's handlers."""
+    log = log_file()
+    program = mlflow_command(config)
+    variables = {**environment(config), **address_environment(config, address)}
+
+    def environment_now() -> dict[str, str]:
+        inherited = {**os.environ, **variables}
+        for name in jupyters_secrets(inherited):
+            del inherited[name]
+        return interpreter.adapted_environment(program[0], inherited, config.environment)
+
+    return Life(
+        command=MLflowCommand(tuple(program), config.root_dir, environment_now),
+        output=set_up_logging(log, server_app.log),
+        history=StartHistory(log.with_name("mlflow-proxy-start.json")),
+        declined=DeclinedOffers(log.with_name("mlflow-proxy-declined.json")),
+        start_timeout=config.start_timeout,
+        idle_timeout=config.idle_timeout,
+        record_activity=functools.partial(record_activity, server_app.web_app.settings),
+        proxy_state=proxy_state,
+    )
+
+
+class MLflowProxyApp(ExtensionApp):
+    """The extension, as Jupyter Server loads it and as `jupyter mlflow-proxy` runs it.
+
+    Its configuration file is `jupyter_mlflow_proxy_config.py`.
+    """
+
+    name = "mlflow_proxy"
+    description = "MLflow's dashboard in a Jupyter server. --help-all lists its settings."
+    version = Unicode(__version__)
+    classes = [MLflowProxy]  # noqa: RUF012 (as traitlets has it)
+    extension_url = f"/{NAME}/"
+
+    def initialize_handlers(self) -> None:
+        """Set up the Jupyter server; called once, after jupyter-server-proxy was loaded."""
+        assert self.serverapp is not None  # noqa: S101
+        load(self.serverapp)
+
+
+main = MLflowProxyApp.launch_instance
+
+
+def _headers() -> Mapping[str, str]:
+    """The headers of Jupyter's settings."""
+    if not ServerApp.initialized():
+        return {}
+    return cast("Mapping[str, str]", ServerApp.instance().web_app.settings.get("headers", {}))
+
+
+def _literal(value: str) -> str:
+    """Escape `value` for the `str.format` that jupyter-server-proxy applies to every string."""
+    return value.replace("{", "{{").replace("}", "}}")

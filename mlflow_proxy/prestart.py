@@ -1,0 +1,92 @@
+"""Starts MLflow in the background, before the first click: `c.MLflowProxy.prestart`.
+
+With "kernel", when a kernel or another process of the user imports MLflow. It then sends a notice:
+a datagram on a unix socket, whose path it finds in its environment. So neither side waits for the
+other. What a datagram holds is not read.
+"""
+
+import atexit
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.paths import jupyter_runtime_dir
+from jupyter_server.serverapp import ServerApp
+from tornado.ioloop import IOLoop
+
+from .addresses import IMPORT_SOCKET, IMPORT_SOCKET_NAME
+from .life import Life
+
+INTERVAL = 2.0  # seconds between checks of whether Jupyter has settled
+QUIET = 0.1  # CPU share below which Jupyter counts as settled
+MAX_WAIT = 60.0  # seconds after which MLflow is started in any case
+PAUSE = 2.0  # seconds after a notice in which others are dropped
+MAX_DROPPED = 1000  # at once; the kernel of Linux queues 10 to 512
+
+
+def schedule(server_app: ServerApp, life: Life, when: bool | str) -> None:
+    """Start MLflow when the setting says."""
+    os.environ.pop(IMPORT_SOCKET, None)  # of a Jupyter server in a terminal of which this one runs
+    if when == "kernel":
+        try:
+            ImportNotices(life.prestart).listen(server_app.io_loop)
+        except OSError as error:
+            server_app.log.warning("MLflow is not started by kernels: %s", error)
+    elif when:
+        _once_settled(server_app.io_loop, life.prestart)
+
+
+def _once_settled(loop: IOLoop, start: Callable[[], None]) -> None:
+    began, used = time.monotonic(), 0.0
+
+    def start_if_settled() -> None:
+        nonlocal used
+        before, used = used, time.process_time()
+        if used - before > QUIET * INTERVAL and time.monotonic() - began < MAX_WAIT:
+            loop.call_later(INTERVAL, start_if_settled)
+        else:
+            loop.add_callback(start)
+
+    loop.call_later(INTERVAL, start_if_settled)
+
+
+class ImportNotices:
+    """Calls `act` after a notice, unless it did so less than `PAUSE` seconds ago."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+        self._receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._receiver.setblocking(False)
+
+    def listen(self, loop: IOLoop) -> None:
+        """Take notice on `loop` from now on; kernels that start from now on find the socket.
+
+        Raises:
+            OSError: the socket cannot be created.
+        """
+        path = Path(jupyter_runtime_dir()) / IMPORT_SOCKET_NAME.format(pid=os.getpid())
+        path.unlink(missing_ok=True)
+        self._receiver.bind(os.fspath(path))
+        path.chmod(0o600)
+        atexit.register(path.unlink, missing_ok=True)
+        os.environ[IMPORT_SOCKET] = os.fspath(path)
+        self._loop = loop
+        self._wait()
+
+    def _wait(self) -> None:
+        self._loop.add_handler(self._receiver, self._received, IOLoop.READ)
+
+    def _received(self, *_event: Any) -> None:
+        self._loop.remove_handler(self._receiver)
+        self._act()
+        self._loop.call_later(PAUSE, self._wait_again)
+
+    def _wait_again(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # the queue is empty
+            for _ in range(MAX_DROPPED):
+                self._receiver.recv(1)
+        self._wait()

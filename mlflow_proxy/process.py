@@ -1,0 +1,303 @@
+"""One MLflow process, as Jupyter sees it: its start, its reports, its requests, its end.
+
+simpervisor runs it, and starts it again at once if it crashes. The socket for its reports and the
+pipe for its output are made once, so that they serve each of these starts.
+"""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import re
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, STDOUT
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+from simpervisor import SupervisedProcess
+
+from . import reports
+from .addresses import NAME, SOCKET_FOLDER, SOCKET_NAME
+from .headers import KEEP_ALIVE
+from .log import MLflowOutput
+from .reports import Exited, Report, Retired, StoreReplaced, Warned
+
+END_TIMEOUT = 5.0  # seconds between SIGTERM and SIGKILL
+OUTPUT_TIMEOUT = 1.0  # seconds to read the output of a process that has ended
+RESTART_INTERVAL = 0.05  # seconds for simpervisor to start a process that has just crashed
+MAX_RESTARTS = 20  # of these
+MAX_HEADER = 64 << 10  # bytes of one header of a response; aiohttp's default is 8 KiB
+MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes, see unix(7)
+# mkdtemp adds eight characters, and MLflow binds its socket under a longer name first.
+MAX_FOLDER = MAX_SOCKET_PATH - len(f"/{SOCKET_FOLDER}12345678/{SOCKET_NAME}.1234567")
+
+RETIRE = signal.SIGUSR1
+"""Tells a ready MLflow process that it gets no new requests; it answers with `Retired`."""
+
+# Of the Jupyter server, a hub's single-user server and a hub's proxy.
+JUPYTERS_SECRET = re.compile(
+    r"(?:JUPYTER|JPY|CONFIGPROXY).*(?:TOKEN|SECRET|PASSWORD|PASSPHRASE|KEY|COOKIE)"
+)
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MLflowCommand:
+    """How to start MLflow; the socket's path and a descriptor are added to the arguments."""
+
+    program: tuple[str, ...]
+    folder: Path
+    environment: Callable[[], Mapping[str, str]]
+    """Returns the environment of a process that is started now."""
+
+
+class MLflowProcess:
+    """An MLflow process with a socket of its own, in a private folder.
+
+    Its reports come in order, `Exited` among them; after an `Exited` with 0 it is not started
+    again. It learns by end-of-file on their socket that Jupyter is gone, also if that was killed.
+    """
+
+    def __init__(self, command: MLflowCommand, output: MLflowOutput, *options: str) -> None:
+        self._output = output
+        self._ours, self._theirs = socket.socketpair()
+        self._pipe, self._output_end = os.pipe()
+        self._folder = make_socket_folder()
+        self.socket = f"{self._folder}/{SOCKET_NAME}"
+        """Path of the unix socket on which MLflow accepts requests once it is ready."""
+        arguments = (f"--unix-socket={self.socket}", f"--reports={self._theirs.fileno()}", *options)
+        self.supervised = SupervisedProcess(
+            NAME,
+            *(*command.program, *arguments),
+            cwd=command.folder,
+            env=command.environment(),
+            stdin=DEVNULL,
+            stdout=self._output_end,
+            stderr=STDOUT,
+            pass_fds=(self._theirs.fileno(),),
+            # Ctrl-C in Jupyter's terminal is for Jupyter to handle.
+            start_new_session=True,
+        )
+        self._starting: asyncio.Future[None] | None = None
+        self._watching: asyncio.Future[None] | None = None
+        self._exchanges = 0
+        self._is_unused = asyncio.Event()
+        self._is_unused.set()
+        self._is_ended = False
+
+    async def start(self) -> None:
+        """Start it; a cancellation meanwhile leaves a process that `end` ends.
+
+        Raises:
+            OSError: the program does not exist or cannot be run.
+        """
+        loop = asyncio.get_running_loop()
+        self._reports, self._lifeline = await asyncio.open_connection(sock=self._ours)
+        reading = functools.partial(_OutputReader, self._output)
+        self._reading, _ = await loop.connect_read_pipe(reading, os.fdopen(self._pipe, "rb", 0))
+        self._starting = asyncio.ensure_future(self.supervised.start())
+        await asyncio.shield(self._starting)
+        self._watching = asyncio.ensure_future(self._report_exits())
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the last start."""
+        return self.supervised.pid if self.supervised.proc else None
+
+    @functools.cached_property
+    def session(self) -> aiohttp.ClientSession:
+        """A session with this process whose connections are used again."""
+        # Without a limit: event streams stay open.
+        connector = aiohttp.UnixConnector(self.socket, keepalive_timeout=KEEP_ALIVE, limit=0)
+        return _session(connector)
+
+    def session_for_one_request(self) -> aiohttp.ClientSession:
+        """A session with this process each of whose connections is used once."""
+        return _session(aiohttp.UnixConnector(self.socket, force_close=True))
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep the process up while a request is exchanged with it."""
+        self._exchanges += 1
+        self._is_unused.clear()
+        try:
+            yield
+        finally:
+            self._exchanges -= 1
+            if not self._exchanges:
+                self._is_unused.set()
+
+    async def next_report(self) -> Report:
+        """Wait for the next report; warnings are logged."""
+        while True:
+            line = await self._reports.readline()
+            if not line.strip():
+                continue
+            try:
+                report = reports.decode(line)
+            except ValueError as error:  # of another version: the package was upgraded meanwhile
+                _logger.warning("Ignored a report of MLflow (pid %s): %s", self.pid, error)
+                continue
+            if not isinstance(report, Warned):
+                return report
+            _logger.warning(report.message)
+
+    async def _report_exits(self) -> None:
+        """Report each exit where the process's own reports come, after the last of them."""
+        code = 1
+        while code:
+            process = self.supervised.proc
+            code = await process.wait()
+            with contextlib.suppress(OSError):  # there is none
+                os.killpg(process.pid, signal.SIGKILL)  # the processes of MLflow's jobs
+            self._report_exit(code)
+            if code and not await self._is_started_again(process):
+                self._report_exit(0)
+                return
+
+    def _report_exit(self, code: int) -> None:
+        self._theirs.sendall(b"\n" + reports.encode(Exited(code)))
+
+    async def _is_started_again(self, ended: object) -> bool:
+        for _ in range(MAX_RESTARTS):
+            await asyncio.sleep(RESTART_INTERVAL)
+            if self.supervised.proc is not ended and self.supervised.pid is not None:
+                return True
+        return False
+
+    async def end(self, *, completes: bool) -> None:
+        """End it, once the requests in flight are answered if `completes`; idempotent.
+
+        Those may be uploads of hours, so they get the time that they need. A process that does not
+        react is killed.
+        """
+        if self._is_ended:
+            return
+        self._is_ended = True
+        try:
+            if self._starting:
+                with contextlib.suppress(OSError):
+                    await self._starting
+                if completes and self._exchanges and await self._retires():
+                    await self._is_unused.wait()
+                await self._terminate()
+        finally:
+            await self._clean_up()
+
+    async def _retires(self) -> bool:
+        """Ask the process not to expect further requests; returns whether it reacts in time."""
+        self.supervised.proc.send_signal(RETIRE)
+        answering = asyncio.ensure_future(self._has_retired())
+        try:
+            return bool((await asyncio.wait([answering], timeout=END_TIMEOUT))[0])
+        finally:
+            answering.cancel()
+
+    async def _has_retired(self) -> None:
+        while not isinstance(await self.next_report(), Retired | StoreReplaced | Exited):
+            pass
+
+    async def _terminate(self) -> None:
+        """SIGTERM, then SIGKILL after `END_TIMEOUT`; simpervisor does not start it again."""
+        if self.supervised.proc is None or self.supervised.pid is None:
+            return
+        for _ in range(MAX_RESTARTS):
+            ending = asyncio.ensure_future(self.supervised.terminate())
+            if not (await asyncio.wait([ending], timeout=END_TIMEOUT))[0]:
+                self.supervised.proc.send_signal(signal.SIGKILL)
+            try:
+                await ending
+            except ProcessLookupError:  # it has just ended, and may be started again
+                await asyncio.sleep(RESTART_INTERVAL)
+                if not self.supervised.running:
+                    break
+            else:
+                break
+        code = self.supervised.returncode
+        if code is not None:
+            _logger.info("MLflow ended (pid %s): %s", self.pid, describe_exit(code))
+
+    async def _clean_up(self) -> None:
+        if self._watching:
+            self._watching.cancel()
+        if self.pid is not None:
+            with contextlib.suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
+        if "session" in self.__dict__:
+            await self.session.close()
+        os.close(self._output_end)
+        self._theirs.close()
+        self.remove_folder()
+        if self._starting is None:
+            self._ours.close()
+            os.close(self._pipe)
+            return
+        self._lifeline.close()
+        # A process that MLflow started may still hold the pipe; its output is not waited for.
+        reader: _OutputReader = self._reading.get_protocol()  # type: ignore[assignment]
+        await asyncio.wait([reader.ended], timeout=OUTPUT_TIMEOUT)
+        self._reading.close()
+
+    def remove_folder(self) -> None:
+        """Remove the folder of its socket; idempotent."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _OutputReader(asyncio.Protocol):
+    """Passes what comes out of a pipe on to the log."""
+
+    def __init__(self, output: MLflowOutput) -> None:
+        self._output = output
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        """Log `data`."""
+        self._output.write(data)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Log the last line."""
+        self._output.write(b"")
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+
+def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    """A session that changes nothing of what it sends and receives."""
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(),
+        auto_decompress=False,
+        max_line_size=MAX_HEADER,
+        max_field_size=MAX_HEADER,
+        skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+    )
+
+
+def make_socket_folder() -> str:
+    """Make a private folder whose path is short enough for a socket in it."""
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108
+        if len(os.fsencode(parent)) <= MAX_FOLDER and os.access(parent, os.W_OK):
+            return tempfile.mkdtemp(prefix=SOCKET_FOLDER, dir=parent)
+    return tempfile.mkdtemp(prefix=SOCKET_FOLDER)
+
+
+def describe_exit(code: int) -> str:
+    """How a process ended, for a person; `code` is negative for a signal."""
+    if code >= 0:
+        return f"exit code {code}"
+    return f"signal {-code} ({signal.strsignal(-code)})"
+
+
+def jupyters_secrets(names: Iterable[str]) -> list[str]:
+    """Those of the variables `names` that open Jupyter or JupyterHub."""
+    return [name for name in names if JUPYTERS_SECRET.match(name)]

@@ -1,0 +1,219 @@
+"""What the MLflow process reports to Jupyter: one frozen dataclass a report, a line each."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_args
+
+
+class Repair(Enum):
+    """A change of the store that needs the user's consent."""
+
+    UPGRADE = "upgrade"
+    LOCATIONS = "locations"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A repair as the page offers it, in words for a person."""
+
+    repair: Repair
+    action: str
+    """The button's text, e.g. "Upgrade database"."""
+    subject: str
+    """What is changed, a line each."""
+    warning: str
+    """What to consider first."""
+    copies: tuple[str, ...] = ()
+    """Paths to which the databases are copied first; empty: they are not copied."""
+    decline: str = ""
+    """Text of the button that starts MLflow without the repair; empty: it cannot."""
+
+
+class Stage(Enum):
+    """Stages of a start, in order."""
+
+    PREPARE = "prepare"
+    IMPORT = "import"
+    STORE = "store"
+    SERVE = "serve"
+
+
+class Step(Enum):
+    """Work within a stage that takes time only now and then."""
+
+    CREATE = "create"
+    WAIT = "wait"
+    UPGRADE = "upgrade"
+    LOCATIONS = "locations"
+
+
+@dataclass(frozen=True)
+class StaticFolder:
+    """MLflow's static files are in `folder`."""
+
+    folder: str
+
+
+@dataclass(frozen=True)
+class StageEntered:
+    """The start has reached `stage`."""
+
+    stage: Stage
+    step: Step | None = None
+
+
+@dataclass(frozen=True)
+class ModulesImported:
+    """`count` modules are imported so far."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """MLflow accepts connections."""
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Whether one of MLflow's jobs runs or waits to run."""
+
+    is_busy: bool
+
+
+@dataclass(frozen=True)
+class StoreReplaced:
+    """The SQLite file at `path` is no longer the one that was opened; another start opens it."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Retired:
+    """MLflow knows that it gets no new requests (see `server/serve.py`)."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """The MLflow that is shown has this `version`."""
+
+    version: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Jupyter's log should have `message` as well."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """The repair is done."""
+
+
+@dataclass(frozen=True)
+class Exited:
+    """The process has ended; `code` is negative for a signal. Jupyter reports this to itself."""
+
+    code: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The start or the repair failed: what happened and what to do, a sentence each."""
+
+    reason: str
+    remedy: str
+    offer: Offer | None = None
+    """The repair that the page offers."""
+
+
+Report = (
+    StaticFolder
+    | StageEntered
+    | ModulesImported
+    | Ready
+    | Busy
+    | StoreReplaced
+    | Retired
+    | Version
+    | Warned
+    | Repaired
+    | Exited
+    | Failure
+)
+
+TYPES: dict[str, type[Report]] = {each.__name__: each for each in get_args(Report)}
+# Fields that JSON does not restore by itself.
+FIELDS: dict[str, Callable[[Any], Any]] = {
+    "stage": Stage,
+    "step": Step,
+    "offer": lambda fields: _offer(**fields),
+}
+
+
+def encode(report: Report) -> bytes:
+    """Encode `report` as a line of JSON."""
+    fields = {"report": type(report).__name__, **asdict(report)}
+    return json.dumps(fields, default=lambda member: member.value).encode() + b"\n"
+
+
+def decode(line: bytes) -> Report:
+    """Decode what `encode` made.
+
+    Raises:
+        ValueError: this is not a report.
+    """
+    try:
+        fields = json.loads(line)
+        report = TYPES[fields.pop("report")]
+        for name in FIELDS.keys() & fields.keys():
+            if fields[name] is not None:
+                fields[name] = FIELDS[name](fields[name])
+        return report(**fields)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"not a report: {line!r}") from error
+
+
+def _offer(repair: str, copies: list[str], **fields: str) -> Offer:
+    return Offer(repair=Repair(repair), copies=tuple(copies), **fields)
+
+
+class DeclinedOffers:
+    """The offers that the user has declined, in a file, so that each is made once.
+
+    An offer with other words or paths is another one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, offer: Offer) -> None:
+        """Record that the user has declined `offer`.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        part.write_text(json.dumps(sorted({*self._read(), _key(offer)})))
+        part.replace(self.path)
+
+    def __contains__(self, offer: Offer) -> bool:
+        """Whether the user has declined `offer`."""
+        return _key(offer) in self._read()
+
+    def _read(self) -> list[str]:
+        try:
+            keys = json.loads(self.path.read_text())
+        except (OSError, ValueError):
+            return []
+        return [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
+
+
+def _key(offer: Offer) -> str:
+    return f"{offer.repair.value}: {offer.subject}"

@@ -1,0 +1,1 @@
+"""What Jupyter answers below `/mlflow/`, and how it exchanges requests with MLflow."""

@@ -1,0 +1,97 @@
+"""Which requests may pass, as Jupyter's own handlers decide.
+
+jupyter-server-proxy switches Jupyter's XSRF check off for its routes and compares no origin. It
+leaves both to the program behind it. But MLflow knows neither Jupyter's cookies nor the origins
+that Jupyter's configuration admits.
+"""
+
+import os
+from http import HTTPStatus
+
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.utils import ensure_async, url_path_join
+from tornado import web
+
+from mlflow_proxy.addresses import STATIC_FILE, TELEMETRY
+from mlflow_proxy.headers import is_own_origin
+from mlflow_proxy.hub import is_on_hub
+
+from .forwarding import frame_ancestors
+
+
+def how_to_log_in() -> str:
+    """What a program that was refused has to send; on a hub, also the scope of its token."""
+    text = "Log in to Jupyter, or send its token"
+    if not is_on_hub():
+        return text
+    server = f"{os.environ.get('JUPYTERHUB_USER')}/{os.environ.get('JUPYTERHUB_SERVER_NAME', '')}"
+    return f"{text}; JupyterHub's needs the scope access:servers!server={server}"
+
+
+class AccessChecks(JupyterHandler):
+    """Checks the origin and the XSRF token of a request for `name` below the base URL."""
+
+    name: str
+
+    @property
+    def prefix(self) -> str:
+        """The route's path, without a slash at its end."""
+        return str(url_path_join(self.base_url, self.name))
+
+    def check_xsrf_cookie(self) -> None:
+        """Check the token as Jupyter's handlers do; JupyterHub calls this for reads as well.
+
+        Only a browser's page that uses the cookie needs a token. Static files are not the user's,
+        and MLflow's worker sends its telemetry without our script.
+
+        Raises:
+            tornado.web.HTTPError: 403, the token is missing or wrong.
+        """
+        path = self.request.path.removeprefix(self.prefix)
+        is_static = STATIC_FILE.fullmatch(path) and self.request.method in ("GET", "HEAD")
+        if "Cookie" in self.request.headers and not is_static and path != TELEMETRY:
+            JupyterHandler.check_xsrf_cookie(self)
+
+    def skip_check_origin(self) -> bool:
+        """Return False: MLflow's own server refuses foreign pages that have a token as well."""
+        return False
+
+    def is_from_foreign_page(self) -> bool:
+        """Whether a page of an origin that Jupyter does not admit has sent the request."""
+        headers = self.request.headers
+        if "Origin" in headers:
+            is_own = is_own_origin(headers["Origin"], headers.get("Host", ""))
+            return not (is_own or self.check_origin())
+        # A subresource of another site cannot be read there, but would start MLflow.
+        is_elsewhere = headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+        is_link = headers.get("Sec-Fetch-Mode") == "navigate"
+        return is_elsewhere and not is_link and not self.check_referer()
+
+    async def may_execute(self) -> bool:
+        """Whether the user may run code in kernels, by Jupyter's authorizer."""
+        allowed = self.authorizer.is_authorized(self, self.current_user, "execute", "kernels")
+        return bool(await ensure_async(allowed))
+
+    def frame_ancestors(self) -> str:
+        """The directive that says who may show this page in a frame; may be empty."""
+        path = self.request.path.removeprefix(self.prefix)
+        return frame_ancestors(self.settings.get("headers", {}), path)
+
+    def get_login_url(self) -> str:
+        """The login page, for a browser that shows it.
+
+        Raises:
+            tornado.web.HTTPError: 403, the request is a script's or a program's.
+        """
+        if not self.wants_page():
+            raise web.HTTPError(HTTPStatus.FORBIDDEN, how_to_log_in())
+        return str(super().get_login_url())
+
+    def wants_page(self) -> bool:
+        """Whether a person waits for a page; otherwise a program waits for data."""
+        return "text/html" in self.request.headers.get("Accept", "")
+
+    def set_xsrf_cookie(self) -> None:
+        """Set the cookie whose value the page's script sends back, unless the browser has it."""
+        if self.wants_page():
+            self.xsrf_token  # noqa: B018 (its getter sets the cookie)

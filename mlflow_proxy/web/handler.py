@@ -1,0 +1,110 @@
+"""The `/mlflow/` route: jupyter-server-proxy's own, with a transport that streams both ways.
+
+Login, activity tracking and WebSockets are jupyter-server-proxy's. `Life` runs the process in its
+place, in the same state.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from jupyter_server_proxy.config import ServerProcess
+from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
+from tornado import httputil, web
+
+from mlflow_proxy.activity import counts_as_activity
+from mlflow_proxy.addresses import ASSISTANT, CURRENT_USER, MAY_EXECUTE
+from mlflow_proxy.headers import Headers
+from mlflow_proxy.life import Life
+
+from .access import AccessChecks, how_to_log_in
+from .forwarding import answer_headers, may_frame_itself, request_headers
+from .status_document import status_document
+from .transport import StreamingTransport
+
+
+def mlflow_handler(handler: type[Any], life: Life) -> type[Any]:
+    """Build the route's handler on top of jupyter-server-proxy's `handler`."""
+    return type("MLflowHandler", (StreamingHandler, handler), {"life": life})
+
+
+def proxy_handler(name: str, process: dict[str, Any]) -> tuple[type[Any], dict[str, Any]]:
+    """The handler of jupyter-server-proxy, and its arguments, for its description `process`."""
+    handler, arguments = ServerProcess(name=name, **process).make_proxy_handler()
+    assert handler is not None  # noqa: S101 (there is a command)
+    return handler, arguments
+
+
+class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandler):  # type: ignore[misc]
+    """A request of a browser or of an API client that Jupyter has let in."""
+
+    async def admit(self, *args: Any, **kwargs: Any) -> None:
+        """Check who asks.
+
+        Raises:
+            tornado.web.HTTPError: the request is refused.
+        """
+        if self.is_from_foreign_page():
+            # MLflow's words.
+            raise web.HTTPError(HTTPStatus.FORBIDDEN, "Cross-origin request blocked")
+        try:
+            await SuperviseAndProxyHandler.prepare(self, *args, **kwargs)
+        except web.HTTPError as error:
+            if self.current_user or error.log_message:
+                raise
+            # tornado refuses a POST without a word.
+            raise web.HTTPError(error.status_code, how_to_log_in()) from error
+        if self._finished:  # redirected to the login page
+            return
+        self.set_xsrf_cookie()
+        self.request.headers.pop(MAY_EXECUTE, None)
+        if ASSISTANT in self.request.path and await self.may_execute():
+            self.request.headers[MAY_EXECUTE] = "true"
+
+    async def ensure_process(self) -> None:
+        """Do nothing: MLflow is started by what a request needs."""
+
+    async def proxy(self, port: int, path: str) -> None:
+        """Wait for the response; the request is complete."""
+        await self.complete()
+
+    def sent_headers(self) -> Headers:
+        """The request's headers for MLflow."""
+        return request_headers(self.proxy_request_headers(), self.prefix)
+
+    def received_headers(self, answer: aiohttp.ClientResponse) -> httputil.HTTPHeaders:
+        """The headers of MLflow's `answer` for the browser."""
+        return answer_headers(answer, self.prefix, self.frame_ancestors())
+
+    def status_document(self) -> dict[str, Any]:
+        """What MLflow does, for the loading page."""
+        may_frame = may_frame_itself(self.settings.get("headers", {}))
+        return status_document(self.life, may_frame=may_frame)
+
+    def record_activity(self) -> None:
+        """Record that the request counts as activity, if it does."""
+        self._record_activity()
+
+    def _record_activity(self) -> None:
+        # jupyter-server-proxy 4.5 has no setting for what counts.
+        if counts_as_activity(self):
+            super()._record_activity()
+
+    def warn(self, message: str, *args: object) -> None:
+        """Log a warning."""
+        self.log.warning(message, *args)
+
+    def _log(self) -> None:
+        """Log the request as Jupyter does, but at DEBUG where the answer is no error.
+
+        A 503 during a start: Jupyter would log seven lines of error for each such request, and
+        MLflow's dashboard sends nine of them. A 404 for the user: each page asks for one, and an
+        MLflow without accounts has none.
+        """
+        path = self.request.path.removeprefix(self.prefix)
+        if self.get_status() == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.log.debug("MLflow is not ready: %s %s", self.request.method, self.request.path)
+        elif self.get_status() == HTTPStatus.NOT_FOUND and path == CURRENT_USER:
+            self.log.debug("MLflow has no accounts: %s", self.request.path)
+        else:
+            super()._log()

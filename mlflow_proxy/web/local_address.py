@@ -1,0 +1,188 @@
+"""An HTTP address of MLflow for the user's own processes: kernels, terminals, MLflow's jobs.
+
+MLflow's clients in other languages, and Python's without a database driver, speak HTTP only. They
+cannot log in to Jupyter, and its tokens would open the whole of it. This address is a port of the
+loopback interface, so that nothing from outside this machine reaches it, also if a proxy stands
+before Jupyter. It opens MLflow only, and only with a credential that is made with it. A second
+credential, in the path of `gateway_uri`, opens the models of MLflow's AI Gateway only.
+"""
+
+import base64
+import binascii
+import functools
+import hmac
+import secrets
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+from tornado import httputil, web
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from mlflow_proxy.activity import is_use, record_activity
+from mlflow_proxy.addresses import MAY_EXECUTE, NAME
+from mlflow_proxy.gateway import gateway_credential, is_gateway_path
+from mlflow_proxy.headers import Headers
+from mlflow_proxy.life import Life
+
+from .forwarding import answer_headers, request_headers
+from .status_document import status_document
+from .transport import StreamingTransport
+
+HOST = "127.0.0.1"
+REFUSAL = (
+    "This address is for programs that the user of this Jupyter server has started. They send "
+    "MLFLOW_TRACKING_TOKEN. If MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_AUTH or "
+    "~/.mlflow/credentials are set for another server, MLflow sends those in its place: unset them."
+)
+
+
+class LocalAddress:
+    """`url` opens MLflow to requests with `credential`, from its first use to Jupyter's exit."""
+
+    life: Life
+    """What runs MLflow; set before Jupyter's loop runs."""
+
+    def __init__(self, server_app: ServerApp) -> None:
+        self.credential = secrets.token_urlsafe(32)
+        self.server_app = server_app
+
+    @functools.cached_property
+    def _port(self) -> int:
+        """The port; nothing listens before it is asked for."""
+        listeners = bind_sockets(0, HOST)
+        application = web.Application([("/.*", LocalHandler, {"address": self})], log_function=_log)
+        # Requests wait until Jupyter's loop runs.
+        self.server_app.io_loop.add_callback(HTTPServer(application).add_sockets, listeners)
+        return int(listeners[0].getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """MLflow's address, without a slash at its end."""
+        return f"http://{HOST}:{self._port}{self.path}"
+
+    @property
+    def path(self) -> str:
+        """The path of `url`, which is that of the dashboard; MLflow is at the root as well."""
+        return str(url_path_join(self.server_app.base_url, NAME))
+
+    @property
+    def gateway_uri(self) -> str:
+        """The address of the AI Gateway for programs that send no credential."""
+        return f"http://{HOST}:{self._port}/{gateway_credential(self.credential)}"
+
+
+class LocalHandler(StreamingTransport):
+    """A request of a program on this machine."""
+
+    waits = True  # not all of the clients try again after a 503
+    # Kernels send many small ones, and MLflow's client tries again after a 502.
+    on_kept_connections = ("GET", "HEAD", "POST")
+
+    def initialize(self, address: LocalAddress) -> None:
+        """Get what `LocalAddress` shares between requests."""
+        self._server_app = address.server_app
+        self.life = address.life
+        self._credential = address.credential
+        self._gateway_credential = gateway_credential(address.credential)
+        self._path = address.path
+
+    @property
+    def prefix(self) -> str:
+        """What stands before MLflow's own path: the dashboard's, a credential or nothing."""
+        if f"{self.request.path}/".startswith(f"{self._path}/"):
+            return self._path
+        return f"/{self._gateway_credential}" if self._is_gateway_address() else ""
+
+    def _is_gateway_address(self) -> bool:
+        first = self.request.path.split("/")[1]
+        return hmac.compare_digest(first.encode(), self._gateway_credential.encode())
+
+    def frame_ancestors(self) -> str:
+        """Return no directive: what asks here is no browser."""
+        return ""
+
+    def status_document(self) -> dict[str, Any]:
+        """What MLflow does, for the loading page."""
+        return status_document(self.life, may_frame=False)
+
+    async def admit(self, *args: Any, **kwargs: Any) -> None:
+        """Check the credential.
+
+        Raises:
+            tornado.web.HTTPError: 401, it is not there or wrong.
+        """
+        if not self._has_credential():
+            if "text/html" in self.request.headers.get("Accept", ""):
+                # A person has opened a link that MLflow's client printed.
+                self.redirect(url_path_join(self._server_app.connection_url, NAME) + "/")
+                return
+            raise web.HTTPError(HTTPStatus.UNAUTHORIZED, REFUSAL)
+
+    def _has_credential(self) -> bool:
+        sent = self.request.headers.get("Authorization", "")
+        if is_gateway_path(self.request.path.removeprefix(self.prefix)):
+            has = self._is_gateway_address() or is_credential(self._gateway_credential, sent)
+            return has or is_credential(self._credential, sent)
+        return not self._is_gateway_address() and is_credential(self._credential, sent)
+
+    async def complete(self, *args: str) -> None:
+        """Wait for the response; the request is complete."""
+        await super().complete()
+
+    get = head = post = put = patch = delete = options = complete
+
+    def sent_headers(self) -> Headers:
+        """The request's headers for MLflow."""
+        headers = request_headers(self.request.headers, self._path)
+        kept = (each for each in headers if each[0] not in ("Authorization", MAY_EXECUTE))
+        return [*kept, (MAY_EXECUTE, "true")]
+
+    def received_headers(self, answer: aiohttp.ClientResponse) -> httputil.HTTPHeaders:
+        """The headers of MLflow's `answer` for the client."""
+        return answer_headers(answer, self.prefix, "")
+
+    def record_activity(self) -> None:
+        """Record that the request counts as activity, if it does."""
+        if is_use(self.request.path.removeprefix(self.prefix), None):
+            record_activity(self._server_app.web_app.settings)
+
+    def warn(self, message: str, *args: object) -> None:
+        """Log a warning, without a credential."""
+        shown = (str(each).replace(self._gateway_credential, "...") for each in args)
+        self._server_app.log.warning(message, *shown)
+
+    def write_refusal(self, error: web.HTTPError) -> None:
+        """Answer as MLflow's server does."""
+        self.write({"error_code": "UNAUTHENTICATED", "message": error.log_message})
+
+
+def is_credential(credential: str, authorization: str) -> bool:
+    """Whether the header `authorization` holds `credential`, as a token or as a password."""
+    scheme, _, value = authorization.partition(" ")
+    sent = value.strip().encode("latin-1")
+    if scheme.lower() == "basic":
+        try:
+            sent = base64.b64decode(sent, validate=True).partition(b":")[2]
+        except binascii.Error:
+            return False
+    elif scheme.lower() != "bearer":
+        return False
+    return hmac.compare_digest(sent, credential.encode())
+
+
+def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that keep clients from asking a proxy of `environment` for this address."""
+    variables = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+    if not any(environment.get(name) for name in variables):
+        return {}
+    names = [name for name in ("no_proxy", "NO_PROXY") if name in environment] or ["no_proxy"]
+    return {name: ",".join(filter(None, (environment.get(name), HOST))) for name in names}
+
+
+def _log(handler: web.RequestHandler) -> None:
+    """Log nothing: the handler has logged what failed, and kernels send many requests."""

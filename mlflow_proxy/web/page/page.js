@@ -1,0 +1,187 @@
+// Follows MLflow's start, then shows the dashboard. The page and the dashboard have the same address,
+// so a reload shows it and keeps the `#...` part. Where another page of MLflow is to appear, e.g. a
+// trace in each of a notebook's frames, it waits with fewer requests and loads nothing in advance.
+"use strict";
+
+const element = (id) => document.getElementById(id);
+const addresses = JSON.parse(element("addresses").textContent);
+
+const INTERVAL = addresses.dashboard ? 200 : 1000; // milliseconds between status requests
+const RETRY_INTERVAL = 2000; // milliseconds after a failed request, e.g. without a network
+// After a failure: milliseconds between status requests, and from the time that the user has come to
+// this page to the last of them. A hub's proxy counts each request as activity, so they must end.
+const WATCH_INTERVAL = 10_000;
+const WATCH_TIME = 600_000;
+const SHOWN_TIME = 500; // milliseconds that a start is shown at least
+
+let preloaded = false;
+let watch; // timer of the next status request after a failure
+let arrived = Date.now();
+let offer = null; // the repair that the page shows
+let isTrying = false; // whether the user has pressed "Try again", and the start has not ended
+const icons = JSON.parse(element("icons").textContent);
+
+// Jupyter's XSRF token, which a page of another user cannot read.
+function headers() {
+  const token = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1];
+  return token ? { "X-XSRFToken": token } : {};
+}
+
+function show(report) {
+  const isStopped = Boolean(report.stopped); // by the user, who decides when it starts again
+  document.body.dataset.state = isStopped ? "failed" : report.state;
+  document.body.classList.toggle("stopped", isStopped);
+  if (report.state === "ready" || (["idle", "stopped"].includes(report.state) && !isStopped)) {
+    // Idle: the page was in the background for long; the user has come back to it.
+    location.reload();
+    return;
+  }
+  if (report.state === "failed" && isTrying) {
+    isTrying = false;
+    setText("trouble", `Tried again at ${new Date().toLocaleTimeString()}, and it failed.`);
+  }
+  const percent = Math.round(100 * report.progress);
+  const bar = element("bar");
+  bar.setAttribute("aria-valuenow", percent);
+  bar.setAttribute("aria-valuetext", `${report.text}, ${percent} %`);
+  bar.firstElementChild.style.width = `${percent}%`;
+  setText("text", report.text);
+  setText("seconds", `${Math.floor(report.seconds)} s`);
+  setLinked("reason", report.reason || report.stopped);
+  showRemedy(report.remedy);
+  showOffer(report.offer);
+  if (isStopped) setText("failed-title", "MLflow is stopped");
+  setText("again", isStopped ? "Start MLflow" : "Try again");
+  showInTab(report);
+  showLog(report.lines);
+}
+
+function setText(id, text) {
+  // A screen reader repeats a text that is set again.
+  if (element(id).textContent !== text) element(id).textContent = text;
+}
+
+function showOffer(offered) {
+  offer = offered;
+  element("repair").hidden = !offer;
+  element("decline").hidden = !offer?.decline;
+  setText("failed-title", offer ? "MLflow needs your decision" : "MLflow could not start");
+  if (!offer) return;
+  setText("repair", `${offer.action}…`);
+  setText("decline", offer.decline);
+  setText("consent-title", `${offer.action}?`);
+  setText("agree", offer.action);
+  setText("subject", offer.subject);
+  setText("copies", offer.copies.length
+    ? `The database is copied first, to ${offer.copies.join(" and ")}`
+    : "The database is not copied first: make sure that there is a backup.");
+  setText("warning", offer.warning);
+}
+
+function showInTab(report) {
+  const isFailed = report.state === "failed";
+  const title = isFailed ? element("failed-title").textContent : "MLflow";
+  if (document.title !== title) document.title = title;
+  const icon = document.querySelector("link[rel=icon]");
+  const address = isFailed ? icons.failed : icons.plain;
+  if (icon.href !== address) icon.href = address;
+}
+
+function showLog(lines) {
+  const log = element("log");
+  const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
+  setText("log", lines.join("\n") || "No output yet.");
+  if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+// Let the browser fetch and compile the dashboard while MLflow starts, in a hidden frame in which only
+// its scripts and styles are answered. The dashboard then appears in half the time.
+function preload() {
+  if (preloaded || !addresses.dashboard) return;
+  preloaded = true;
+  try { // else MLflow's Assistant would open by itself in the frame, and stay open
+    const { assistantKey } = document.body.dataset;
+    if (localStorage.getItem(assistantKey) === null) localStorage.setItem(assistantKey, "true");
+  } catch {
+    // The browser stores nothing.
+  }
+  const frame = document.createElement("iframe");
+  frame.hidden = true;
+  frame.src = addresses.dashboard + location.hash;
+  document.body.append(frame);
+}
+
+async function follow() {
+  let wait = INTERVAL;
+  try {
+    const answer = await fetch(addresses.status, { cache: "no-store", headers: headers() });
+    if (answer.redirected || answer.status === 401 || answer.status === 403) {
+      // Logged out: Jupyter shows its login page. Or the token is out of date, and comes anew.
+      setTimeout(() => location.reload(), RETRY_INTERVAL);
+      return;
+    }
+    if (!answer.ok) throw new Error(answer.statusText);
+    const report = await answer.json();
+    // A program may have MLflow tried again: the user can read on, unless this leads to another state.
+    const isRetry = document.body.dataset.state === "failed" && report.state === "starting";
+    if (!isRetry) show(report);
+    if (report.state === "starting" && report.dashboard) preload();
+  } catch {
+    wait = RETRY_INTERVAL;
+  }
+  followLater(wait);
+}
+
+function followLater(wait) {
+  clearTimeout(watch);
+  if (document.body.dataset.state === "starting") setTimeout(follow, wait);
+  else if (!document.hidden && Date.now() - arrived < WATCH_TIME) {
+    watch = setTimeout(follow, WATCH_INTERVAL);
+  }
+}
+
+async function act(address) {
+  const buttons = [element("again"), element("repair"), element("decline")];
+  buttons.forEach((button) => { button.disabled = true; });
+  isTrying = address === addresses.start;
+  setText("trouble", isTrying ? "Trying again…" : "");
+  arrived = Date.now();
+  try {
+    const answer = await fetch(address, {
+      method: "POST",
+      headers: { ...headers(), "Content-Type": "application/json" },
+      body: "{}",
+    });
+    if (answer.status === 404) location.reload(); // MLflow is ready already
+    if (!answer.ok) throw new Error(answer.statusText);
+    show(await answer.json());
+    // A start that fails at once must not look as if nothing had happened.
+    setTimeout(follow, SHOWN_TIME);
+  } catch {
+    isTrying = false;
+    setText("trouble", "The request failed; try again.");
+  }
+  buttons.forEach((button) => { button.disabled = false; });
+}
+
+element("again").addEventListener("click", () => act(addresses.start));
+element("decline").addEventListener("click", () => act(`${addresses.decline}/${offer.repair}`));
+element("repair").addEventListener("click", () => element("consent").showModal());
+element("cancel").addEventListener("click", () => element("consent").close());
+element("agree").addEventListener("click", () => {
+  element("consent").close();
+  element("details").open = true; // shows the output of the repair
+  act(`${addresses.repair}/${offer.repair}`);
+});
+
+// A client or another tab may have started MLflow while this page was in the background.
+function arrive() {
+  arrived = Date.now();
+  if (!document.hidden && document.body.dataset.state === "failed") follow();
+}
+
+document.addEventListener("visibilitychange", arrive);
+window.addEventListener("focus", arrive);
+
+show(JSON.parse(element("report").textContent));
+followLater(INTERVAL);

@@ -1,0 +1,183 @@
+"""What Jupyter answers in MLflow's place: a page to a person, 503 to a program, static files."""
+
+import html
+import json
+import math
+import mimetypes
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from mlflow_proxy import addresses
+from mlflow_proxy.icon import icon, tab_icons
+from mlflow_proxy.lab_theme import lab_theme
+from mlflow_proxy.status import LAST_RETRY_INTERVAL, State, Status
+
+from .decide import Request
+from .static_files import HEADERS, compressed
+
+PAGES = Path(__file__).parent / "page"
+FAILED_TITLE = "MLflow could not start"
+PAGE_ADDRESSES = {
+    "status": addresses.STATUS,
+    "start": addresses.CONTROL_START,
+    "repair": addresses.CONTROL_REPAIR,
+    "decline": addresses.CONTROL_DECLINE,
+    "dashboard": addresses.DASHBOARD_FRAME,
+}
+# Seconds for `Retry-After`. MLflow's client tries eight times and waits this long in between: about
+# the rest of the start, because a second each would be too little on a slow machine.
+MIN_RETRY_AFTER, MAX_RETRY_AFTER = 1, 30
+# A client that comes back each time that MLflow is just ready would use up its eight tries on
+# crashes in a row; it should miss some of them.
+RETRY_AFTER_CRASHES = 30
+# From 3.18, MLflow's client does not repeat a request that may create something after a 503. After
+# 429 all its releases do, because 429 means that nothing was done.
+MLFLOWS_CLIENT, NOTHING_DONE = "mlflow-python-client/", HTTPStatus.TOO_MANY_REQUESTS
+
+
+NO_STORE = ("Cache-Control", "no-store")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response."""
+
+    status: HTTPStatus
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def unavailable(request: Request, status: Status) -> Answer:
+    """Tell a program to come back later."""
+    http_status, seconds = HTTPStatus.SERVICE_UNAVAILABLE, _remaining(status)
+    if failure := status.failure:
+        message = f"{failure.reason} {failure.remedy}"
+        # The next request then starts MLflow again.
+        seconds = math.ceil(min(status.retries.seconds, LAST_RETRY_INTERVAL)) or MIN_RETRY_AFTER
+    elif status.state is State.IDLE:
+        message = f"{status.text}."
+    else:
+        message = "MLflow is starting."
+        if failure := status.retried:
+            message += f" The last start failed. {failure.reason} {failure.remedy}"
+        if status.crashes > 1:
+            seconds = RETRY_AFTER_CRASHES
+        if request.method == "POST" and MLFLOWS_CLIENT in request.headers.get("User-Agent", ""):
+            http_status = NOTHING_DONE
+    error = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": message}
+    headers = (
+        ("Content-Type", "application/json"),
+        ("Retry-After", str(seconds)),
+        NO_STORE,
+        ("X-Content-Type-Options", "nosniff"),
+    )
+    return Answer(http_status, json.dumps(error).encode(), headers)
+
+
+def _remaining(status: Status) -> int:
+    remaining = math.ceil(status.progress.remaining)
+    return min(max(remaining, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
+
+
+def loading_page(request: Request, status: Status, document: Mapping[str, Any]) -> Answer:
+    """Show a person the progress of the start, or why it failed.
+
+    `document` is the status document, which the page's script requests again and again.
+    """
+    nonce = os.urandom(16).hex()
+    icons = tab_icons()
+    failure = status.failure
+    text = Template(_read("page.html")).substitute(
+        nonce=nonce,
+        title=FAILED_TITLE if failure else "MLflow",
+        favicon=html.escape(icons["failed" if failure else "plain"]),
+        icons=_for_script(icons),
+        theme=lab_theme() + _read("theme.js"),
+        theme_key=addresses.THEME_KEY,
+        assistant_key=addresses.ASSISTANT_KEY,
+        style=_read("page.css"),
+        script=_read("texts.js") + _read("page.js"),
+        icon=icon().read_text(encoding="utf-8"),
+        state=status.state.value,
+        reason=html.escape(failure.reason if failure else ""),
+        remedy=html.escape(failure.remedy if failure else ""),
+        log_file=html.escape(document["log"]),
+        addresses=_for_script(_addresses(request)),
+        report=_for_script(document),
+    )
+    return _page(text.encode(), _content_security_policy(nonce))
+
+
+def dashboard_frame(folder: Path) -> Answer:
+    """The dashboard's page, of which the loading page loads only the scripts."""
+    page = folder / "index.html"
+    if not page.is_file():  # MLflow was installed from its source
+        return Answer(HTTPStatus.NOT_FOUND, b"Not found")
+    # The hidden frame shows no stored content, and MLflow 3.10's scripts need `eval` to load.
+    return _page(page.read_bytes(), "script-src 'self' 'unsafe-eval'; base-uri 'none'")
+
+
+def static_file(folder: Path, path: str, accept_encoding: str) -> Answer:
+    """One of MLflow's static files, of the exact form `STATIC_FILE`.
+
+    Blocks for a fraction of a second for a file of several megabytes that is not cached yet.
+    """
+    file = folder / path.removeprefix(f"{addresses.STATIC_FILES}/")
+    if not file.is_file():
+        return Answer(HTTPStatus.NOT_FOUND, b"Not found")
+    media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    if media_type.startswith("text/"):
+        media_type += "; charset=utf-8"
+    headers = [*HEADERS, ("Content-Type", media_type)]
+    twin = compressed(file, accept_encoding)
+    if twin is not None:
+        headers.append(("Content-Encoding", twin.coding))
+    return Answer(HTTPStatus.OK, (twin.path if twin else file).read_bytes(), tuple(headers))
+
+
+def _page(body: bytes, policy: str) -> Answer:
+    headers = (
+        ("Content-Type", "text/html; charset=utf-8"),
+        NO_STORE,
+        ("Content-Security-Policy", policy),
+        ("X-Content-Type-Options", "nosniff"),
+    )
+    return Answer(HTTPStatus.OK, body, headers)
+
+
+def _addresses(request: Request) -> dict[str, str]:
+    """What the page's script requests, relative: the page may be at any depth of any base URL.
+
+    Only where the dashboard is to appear does the page load it in advance. A notebook shows the
+    trace page in many small frames, each with this page while MLflow starts.
+    """
+    base = "../" * (request.path.count("/") - 1)
+    is_dashboard = request.path == "/"
+    return {
+        name: base + addresses.below(path)
+        for name, path in PAGE_ADDRESSES.items()
+        if is_dashboard or path != addresses.DASHBOARD_FRAME
+    }
+
+
+def _for_script(value: Any) -> str:
+    """JSON for a `<script>` element, which only a `<` could end."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
+def _content_security_policy(nonce: str) -> str:
+    source = f"'nonce-{nonce}'"
+    return (
+        f"default-src 'none'; script-src {source}; style-src {source}; connect-src 'self'; "
+        "img-src data:; frame-src 'self'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _read(name: str) -> str:
+    return (PAGES / name).read_text(encoding="utf-8")

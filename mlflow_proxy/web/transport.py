@@ -1,0 +1,346 @@
+"""Answers a request: by MLflow, with back-pressure in both directions, or in its place.
+
+jupyter-server-proxy's own transport buffers a whole request and a whole response in Jupyter's
+memory, stops at 100 MiB and cannot send a `DELETE` with a body.
+"""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, nullcontext
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from tornado import httputil, web
+from tornado.iostream import StreamClosedError
+
+from mlflow_proxy.addresses import IDLE_HEADER
+from mlflow_proxy.headers import Headers
+from mlflow_proxy.life import Life
+from mlflow_proxy.process import MLflowProcess
+from mlflow_proxy.status import State
+
+from .decide import Decision, Request, decide
+from .forwarding import request_url
+from .pages import Answer, dashboard_frame, loading_page, static_file, unavailable
+
+ANY_SIZE = 1 << 62  # bytes
+MAX_BUFFERED = 1 << 20  # bytes of a response that is sent only once it is complete
+MAX_DISCARDED = 16 << 20  # bytes that a client may still send after a failure
+MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is refused
+CHUNKS = 2  # of a request in memory at a time; tornado reads 64 KiB each
+
+
+BROKEN_OFF = Answer(
+    HTTPStatus.BAD_GATEWAY,
+    b'{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "MLflow closed the connection."}',
+    (("Content-Type", "application/json"), ("Cache-Control", "no-store")),
+)
+
+
+def is_small(headers: httputil.HTTPHeaders) -> bool:
+    """Whether the body of a request with these headers is read although it is refused."""
+    length = headers.get("Content-Length", "0")
+    is_chunked = "Transfer-Encoding" in headers
+    return not is_chunked and length.isdecimal() and int(length) <= MAX_REFUSED
+
+
+class RequestBody:
+    """A bounded stream of chunks: `put` blocks until the reader catches up."""
+
+    END = b""
+
+    def __init__(self) -> None:
+        self._chunks: asyncio.Queue[bytes] = asyncio.Queue(maxsize=CHUNKS)
+        self._is_read = self._is_closed = False
+        self.discarded = 0
+        """Bytes put after `close`."""
+
+    async def put(self, chunk: bytes) -> None:
+        """Add `chunk`, or `END` after the last one; blocks while the stream is full."""
+        if self._is_closed:
+            self.discarded += len(chunk)
+        else:
+            await self._chunks.put(chunk)
+
+    def close(self) -> None:
+        """Stop reading: discard what is put from now on, so that `put` does not block."""
+        self._is_closed = True
+        while not self._chunks.empty():
+            self._chunks.get_nowait()
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Iterate over the chunks.
+
+        Raises:
+            RuntimeError: on the second call. aiohttp may repeat a `PUT` after its connection broke,
+                and would send only the rest of the body.
+        """
+        if self._is_read:
+            raise RuntimeError("A streamed body can be read only once")
+        self._is_read = True
+        return self._read()
+
+    async def _read(self) -> AsyncIterator[bytes]:
+        while chunk := await self._chunks.get():
+            yield chunk
+
+
+@web.stream_request_body
+class StreamingTransport(web.RequestHandler):
+    """One request and its response; a subclass says who may send it, and what is changed.
+
+    tornado calls `prepare`, then `data_received` with each chunk of the body, then the method's
+    function, which calls `complete`. The exchange with MLflow begins with the first chunk and may
+    end before the last. While MLflow starts, the client's body waits in the client.
+    """
+
+    life: Life
+    waits = False
+    """Whether a client waits also while MLflow starts for the first time."""
+
+    on_kept_connections: tuple[str, ...] = ("GET", "HEAD")
+    """Methods that use a connection again: aiohttp repeats them if MLflow closes it just then.
+
+    It would also repeat a PUT, whose body is gone.
+    """
+
+    _refusal: web.HTTPError | None = None
+    _exchange: asyncio.Task[None] | None = None
+    _body: RequestBody | None = None
+    _has_failed = _is_answered = False
+
+    @property
+    def prefix(self) -> str:
+        """The path of the dashboard's address, without a slash at its end."""
+        raise NotImplementedError
+
+    async def admit(self, *args: Any, **kwargs: Any) -> None:
+        """Check who asks.
+
+        Raises:
+            tornado.web.HTTPError: the request is refused.
+        """
+        raise NotImplementedError
+
+    def sent_headers(self) -> Headers:
+        """The request's headers for MLflow."""
+        raise NotImplementedError
+
+    def received_headers(self, answer: aiohttp.ClientResponse) -> httputil.HTTPHeaders:
+        """The headers of MLflow's `answer` for the client."""
+        raise NotImplementedError
+
+    def frame_ancestors(self) -> str:
+        """The directive that says who may show a page of ours in a frame; may be empty."""
+        raise NotImplementedError
+
+    def status_document(self) -> dict[str, Any]:
+        """What MLflow does, for the loading page."""
+        raise NotImplementedError
+
+    def write_refusal(self, error: web.HTTPError) -> None:
+        """Write the body of the response to a request that was refused."""
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.write(error.log_message or error.reason or "")
+
+    def record_activity(self) -> None:
+        """Record that the request counts as activity, if it does."""
+        raise NotImplementedError
+
+    def warn(self, message: str, *args: object) -> None:
+        """Log a warning."""
+        raise NotImplementedError
+
+    async def prepare(self, *args: Any, **kwargs: Any) -> None:
+        """Admit the request, then accept a body of any size."""
+        try:
+            await self.admit(*args, **kwargs)
+            if not self._finished:
+                self._accept()
+        except web.HTTPError as error:
+            if "Upgrade" in self.request.headers or not is_small(self.request.headers):
+                raise
+            # Until the body has arrived, an answer would close the connection, which a client that
+            # is still sending often notices before it reads the answer.
+            self._refusal = error
+
+    def _accept(self) -> None:
+        # tornado's `compress_response` would re-encode MLflow's response.
+        self._transforms: list[Any] = []
+        # ServerApp.max_body_size protects Jupyter's memory, which a streamed body does not fill.
+        self._connection.set_max_body_size(ANY_SIZE)
+        self.record_activity()
+
+    async def data_received(self, chunk: bytes) -> None:
+        """Send a chunk of the body on; tornado reads no more until this returns."""
+        if self._refusal is not None:
+            return
+        self.record_activity()
+        body = self._body
+        if body is None:
+            body = self._body = RequestBody()
+            self._exchange = asyncio.create_task(self._run_exchange())
+        await body.put(chunk)
+        # A client that sends everything before it reads should get our response, up to a limit.
+        if self._has_failed and body.discarded > MAX_DISCARDED:
+            self._connection.close()
+
+    async def complete(self) -> None:
+        """Wait for the response; the request is complete."""
+        if self._refusal is not None:
+            self.set_status(self._refusal.status_code)
+            self.write_refusal(self._refusal)
+            return
+        if self._body is not None:
+            await self._body.put(RequestBody.END)
+        exchange = self._exchange = self._exchange or asyncio.create_task(self._run_exchange())
+        await asyncio.wait([exchange])
+
+    def on_connection_close(self) -> None:
+        """Close the connection to MLflow when the client has disconnected."""
+        super().on_connection_close()
+        # WebSocketHandler's method, above, does not call RequestHandler's, which ends the body.
+        web.RequestHandler.on_connection_close(self)
+        if self._exchange is not None:
+            self._exchange.cancel()
+
+    @functools.cached_property
+    def _mlflows_request(self) -> Request:
+        path = self.request.path.removeprefix(self.prefix)
+        return Request(self.request.method or "", path, self.request.headers, self.waits)
+
+    async def _run_exchange(self) -> None:
+        request = self._mlflows_request
+        try:
+            with self.life.last_use.request(request.path, request.headers.get(IDLE_HEADER)):
+                await self._answer()
+        except StreamClosedError:  # the client has disconnected
+            pass
+        except aiohttp.ClientConnectorError as error:  # it has just crashed
+            self._warn_of(error, "MLflow cannot be reached")
+            await self._send_error(unavailable(request, self.life.status))
+        except Exception as error:  # of any kind: the client must not wait or take a part
+            self._warn_of(error, "MLflow closed the connection")
+            await self._send_error(BROKEN_OFF)
+        finally:
+            if self._body is not None:
+                self._body.close()
+            if not self._is_answered:  # tornado would end the response as if it were complete
+                self._connection.close()
+
+    async def _answer(self) -> None:
+        decision = decide(self._mlflows_request, self.life.status)
+        self._act(decision)
+        if decision in (Decision.PROXY, Decision.WAKE) and (process := await self.life.ready()):
+            with process.in_use():
+                await self._exchange_with(process)
+        else:
+            answer = await self._own_answer(decision)
+            is_error = answer.status >= HTTPStatus.BAD_REQUEST
+            await (self._send_error if is_error else self._send_own)(answer)
+
+    def _act(self, decision: Decision) -> None:
+        """Start MLflow if `decision` says so."""
+        status = self.life.status
+        match decision:
+            case Decision.WAKE | Decision.RETRY:
+                self.life.start()
+            case Decision.PAGE if status.retries.is_due_for_people:
+                self.life.start()
+            case Decision.INPUT if status.state is State.IDLE and self._mlflows_request.is_use:
+                self.life.start()
+
+    async def _own_answer(self, decision: Decision) -> Answer:
+        request, status = self._mlflows_request, self.life.status
+        folder = status.static_folder
+        if decision is Decision.PAGE:
+            return loading_page(request, status, self.status_document())
+        if decision is Decision.INPUT:
+            return Answer(HTTPStatus.NO_CONTENT, headers=(("Cache-Control", "no-store"),))
+        if folder and decision is Decision.DASHBOARD_FRAME:
+            return dashboard_frame(folder)
+        if folder and decision is Decision.STATIC_FILE:
+            codings = request.headers.get("Accept-Encoding", "")
+            return await asyncio.to_thread(static_file, folder, request.path, codings)
+        return unavailable(request, status)
+
+    async def _exchange_with(self, process: MLflowProcess) -> None:
+        async with self._session(process) as session:
+            answer = await session.request(
+                self.request.method or "",
+                request_url((self.request.uri or "")[len(self.prefix) :]),
+                headers=self.sent_headers(),
+                data=self._body,
+                allow_redirects=False,
+            )
+            with contextlib.closing(answer):  # also if MLflow has not read the whole request
+                await self._send_answer(answer)
+
+    def _session(
+        self, process: MLflowProcess
+    ) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
+        if self.request.method in self.on_kept_connections:
+            return nullcontext(process.session)
+        return process.session_for_one_request()
+
+    async def _send_answer(self, answer: aiohttp.ClientResponse) -> None:
+        # MLflow's client retries after a 502, but not after an incomplete response.
+        length = answer.content_length
+        whole = await answer.read() if length is not None and length <= MAX_BUFFERED else b""
+        self.set_status(answer.status, answer.reason)
+        self._headers = self.received_headers(answer)
+        self.write(whole)
+        await self._flush()
+        async for chunk in answer.content.iter_any():
+            self.record_activity()
+            self.write(chunk)
+            await self._flush()
+        self._is_answered = True
+        self.record_activity()
+
+    async def _flush(self) -> None:
+        # jupyter-server-proxy replaces `flush` on the instance by a wrapper that returns at once.
+        await web.RequestHandler.flush(self)
+
+    def _warn_of(self, error: Exception, reason: str) -> None:
+        name = type(error).__name__  # aiohttp's messages hold the headers, with Jupyter's token
+        self.warn(f"{reason}: %s %s: %s", self.request.method, self.request.path, name)
+
+    async def _send_error(self, answer: Answer) -> None:
+        """Send an error response, unless a part of the response has been sent."""
+        self._has_failed = True
+        if not self._headers_written:
+            self.clear()
+            await self._send_own(answer)
+
+    def _write_with_etag(self, body: bytes) -> None:
+        self.write(body)
+        self.set_etag_header()
+        if self.check_etag_header():
+            self._write_buffer = []
+            self.set_status(HTTPStatus.NOT_MODIFIED)
+        else:
+            self.set_header("Content-Length", len(body))
+
+    async def _send_own(self, answer: Answer) -> None:
+        self.set_status(answer.status)
+        for name in {name for name, _ in answer.headers} | {"Content-Security-Policy"}:
+            self.clear_header(name)
+        for name, value in answer.headers:
+            self.add_header(name, value)
+        if ancestors := self.frame_ancestors():
+            self.add_header("Content-Security-Policy", ancestors)
+        if answer.status == HTTPStatus.NO_CONTENT:
+            self._write_buffer: list[bytes] = []
+        else:
+            self._write_with_etag(answer.body)
+        with contextlib.suppress(StreamClosedError):
+            await self._flush()
+        self._is_answered = True
+
+    @property
+    def _connection(self) -> Any:
+        return self.request.connection  # tornado's type lacks what its HTTP/1 connection has
