@@ -23,8 +23,9 @@ from .progress import StartHistory, StartProgress
 from .reports import DeclinedOffers, Exited, Failure, Offer, Report
 from .status import Idle, Requested, State, Status, failure_of_exit
 
-MAX_IN_A_ROW = 3  # unexpected ends, or replacements of the store's file, after which a start fails
-HEALTHY = 60.0  # seconds of service after which such an end counts as the first again
+MAX_CRASHES = 3  # in a row, after which MLflow is started by its next use only
+MAX_REPLACEMENTS = 5  # of the store's file in a row, after which likewise
+HEALTHY = 60.0  # seconds of service after which either counts as the first again
 MAX_WAITING = 100  # requests; each keeps up to 128 KiB of its body in memory
 MIN_IDLE_CHECK = 0.05  # seconds
 BUSY_INTERVAL = 15.0  # seconds between records of activity while one of MLflow's jobs runs
@@ -60,6 +61,7 @@ class Life:
         self._timer: asyncio.TimerHandle | None = None
         self._busy_timer: asyncio.TimerHandle | None = None
         self._ready_at = 0.0
+        self._replacements = 0
         self._has_reported = False
         self._repairing: Offer | None = None
         atexit.register(self._remove_folder, os.getpid())
@@ -69,7 +71,7 @@ class Life:
     def start(self, *, background: bool = False) -> None:
         """Start MLflow if it is stopped or has failed; in the `background` at low priority."""
         if self.status.state in (State.IDLE, State.FAILED):
-            self.status.crashes = 0
+            self.status.crashes = self._replacements = 0
             self._start("requested", *(("--background",) if background else ()))
 
     def prestart(self) -> None:
@@ -264,9 +266,10 @@ class Life:
         if self._repairing or not (was_ready or code < 0):
             self._fail(failure)
             return
-        self._count_end(was_ready)
+        self._forget_if_healthy(was_ready)
+        self.status.crashes += 1
         reason = "MLflow ended unexpectedly." if was_ready else f"{failure.reason} {failure.remedy}"
-        if self.status.crashes >= MAX_IN_A_ROW:
+        if self.status.crashes >= MAX_CRASHES:
             times = f"This happened {self.status.crashes} times in a row."
             self._fail(Failure(f"{reason} {times}", "The last lines of its log, below, say why."))
             return
@@ -276,17 +279,17 @@ class Life:
     def _replace_store(self, process: MLflowProcess, path: str) -> None:
         what = "Stopping MLflow (pid %s): %s is no longer the file that it has opened"
         _logger.warning(what, process.pid, path)
-        self._count_end(was_ready=True)
-        if self.status.crashes >= MAX_IN_A_ROW:
-            times = f"{path} was replaced {self.status.crashes} times in a row."
+        self._forget_if_healthy(was_ready=True)
+        self._replacements += 1
+        if self._replacements >= MAX_REPLACEMENTS:
+            times = f"{path} was replaced {self._replacements} times in a row."
             self._fail(Failure(times, "Stop the program that replaces it, or use another store."))
             return
         self._enter_starting(f"{path} was replaced. It is opened again.")
 
-    def _count_end(self, was_ready: bool) -> None:
+    def _forget_if_healthy(self, was_ready: bool) -> None:
         if was_ready and time.monotonic() - self._ready_at > HEALTHY:
-            self.status.crashes = 0
-        self.status.crashes += 1
+            self.status.crashes = self._replacements = 0
 
     def _time_out(self) -> None:
         self._fail(

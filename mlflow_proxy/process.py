@@ -28,7 +28,7 @@ from . import reports
 from .addresses import NAME, SOCKET_FOLDER, SOCKET_NAME
 from .headers import KEEP_ALIVE
 from .log import MLflowOutput
-from .reports import Exited, Report, Retired, StoreReplaced, Warned
+from .reports import Exited, Report, Retired, Warned
 
 END_TIMEOUT = 5.0  # seconds between SIGTERM and SIGKILL
 OUTPUT_TIMEOUT = 1.0  # seconds to read the output of a process that has ended
@@ -159,6 +159,9 @@ class MLflowProcess:
             code = await process.wait()
             with contextlib.suppress(OSError):  # there is none
                 os.killpg(process.pid, signal.SIGKILL)  # the processes of MLflow's jobs
+            _logger.info("MLflow ended (pid %s): %s", process.pid, describe_exit(code))
+            if self._is_ended:
+                return
             self._report_exit(code)
             if code and not await self._is_started_again(process):
                 self._report_exit(0)
@@ -203,7 +206,7 @@ class MLflowProcess:
             answering.cancel()
 
     async def _has_retired(self) -> None:
-        while not isinstance(await self.next_report(), Retired | StoreReplaced | Exited):
+        while not isinstance(await self.next_report(), Retired | Exited):
             pass
 
     async def _terminate(self) -> None:
@@ -222,12 +225,10 @@ class MLflowProcess:
                     break
             else:
                 break
-        code = self.supervised.returncode
-        if code is not None:
-            _logger.info("MLflow ended (pid %s): %s", self.pid, describe_exit(code))
 
     async def _clean_up(self) -> None:
         if self._watching:
+            await asyncio.wait([self._watching], timeout=OUTPUT_TIMEOUT)
             self._watching.cancel()
         if self.pid is not None:
             with contextlib.suppress(OSError):

@@ -60,7 +60,8 @@ def unavailable(request: Request, status: Status) -> Answer:
         # The next request then starts MLflow again.
         seconds = math.ceil(min(status.retries.seconds, LAST_RETRY_INTERVAL)) or MIN_RETRY_AFTER
     elif status.state is State.IDLE:
-        message = f"{status.text}."
+        why = "by the user" if status.is_stopped_by_user else "because it was not used"
+        message = f"MLflow is stopped {why}." if status.has_started else "MLflow was not started."
     else:
         message = "MLflow is starting."
         if failure := status.retried:
