@@ -13,6 +13,7 @@ from jupyter_core.paths import jupyter_runtime_dir
 
 from .addresses import LOG_NAME, ROTATED, log_name
 from .passwords import mask_passwords
+from .private_files import open_private
 
 MAX_BYTES = 1 << 20  # of the log; its one predecessor has as many
 PAGE_LINES = 50  # kept for the page
@@ -81,9 +82,6 @@ class _PrivateFile(RotatingFileHandler):
     """A log whose files only their owner may read."""
 
     def _open(self) -> io.TextIOWrapper:
-        def open_private(path: str, flags: int) -> int:
-            return os.open(path, flags, 0o600)
-
         file = open(self.baseFilename, "ab", opener=open_private)  # noqa: SIM115 (a handler's)
         return io.TextIOWrapper(file, self.encoding, write_through=True)
 

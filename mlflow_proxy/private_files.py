@@ -18,6 +18,11 @@ def is_private_file(file: Path) -> bool:
     return _is_private(file, stat.S_ISREG)
 
 
+def open_private(path: str, flags: int) -> int:
+    """An `opener` for `open` that makes a new file readable by this user only."""
+    return os.open(path, flags, 0o600)
+
+
 def _is_private(path: Path, is_kind: Callable[[int], bool]) -> bool:
     try:
         status = path.lstat()

@@ -8,6 +8,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
 
+from .private_files import open_private
+
 
 class Repair(Enum):
     """A change of the store that needs the user's consent."""
@@ -200,7 +202,8 @@ class DeclinedOffers:
             OSError: the file cannot be written.
         """
         part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        part.write_text(json.dumps(sorted({*self._read(), _key(offer)})))
+        with open(part, "w", opener=open_private) as file:
+            json.dump(sorted({*self._read(), _key(offer)}), file)
         part.replace(self.path)
 
     def __contains__(self, offer: Offer) -> bool:

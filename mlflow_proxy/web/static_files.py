@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from mlflow_proxy.private_files import is_private_file, is_private_folder
+from mlflow_proxy.private_files import is_private_file, is_private_folder, open_private
 
 # Files that shrink. Pictures and fonts are compressed already.
 SUFFIXES = frozenset({".css", ".html", ".js", ".json", ".map", ".svg", ".txt"})
@@ -85,15 +85,11 @@ def _make(twin: Twin, plain: BinaryIO) -> None:
     _make_room(folder)
     aside = twin.path.with_name(f"{twin.path.name}.{os.getpid()}")
     try:
-        with open(aside, "wb", opener=_open_private) as output:
+        with open(aside, "wb", opener=open_private) as output:
             _compress(plain, output, twin.coding)
         aside.replace(twin.path)
     finally:
         aside.unlink(missing_ok=True)
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _compress(plain: BinaryIO, output: BinaryIO, coding: str) -> None:
