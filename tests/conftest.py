@@ -12,6 +12,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 from support.lab import Lab, lab_server
+from support.server import pool
 
 # A shell ignores SIGINT for what it runs in the background, and programs inherit that: JupyterHub's
 # services would then take 15 seconds to end.
@@ -32,6 +33,13 @@ class ByServer(LoadFileScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServer:
     """Return the scheduler that assigns tests to workers."""
     return ByServer(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_servers() -> Iterator[None]:
+    """End the servers of support/server.py with the session."""
+    yield
+    pool.close()
 
 
 @pytest.fixture(scope="session")

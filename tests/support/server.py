@@ -1,165 +1,258 @@
-"""A supervisor of a stand-in for MLflow, or of MLflow itself."""
+"""A Jupyter server whose MLflow is a stand-in or MLflow itself, on any store.
+
+Tests share these servers: what `c.MLflowProxy.python` names is a script that each test writes.
+"""
 
 from __future__ import annotations
 
 import http.client
 import json
-import re
-import shutil
-import signal
+import os
+import shlex
 import socket
-import subprocess
 import sys
 import tempfile
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 
-from mlflow_proxy.shared.addresses import CONTROL, CONTROL_SOCKET
+from mlflow_proxy.addresses import (
+    CONTROL_DECLINE,
+    CONTROL_REPAIR,
+    CONTROL_RESTART,
+    CONTROL_START,
+    CONTROL_STOP,
+    NAME,
+    STATUS,
+)
 
-from .processes import environment, running
+from .lab import TOKEN, Lab, lab_server, leftovers
 from .waiting import wait_for
 
 STAND_INS = Path(__file__).parents[1] / "resources" / "mlflow_processes"
 PAGE = {"Accept": "text/html"}
+JSON = {"Content-Type": "application/json"}
+TIMEOUT = 30.0  # seconds for a response
+OTHERS = ("jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook", "notebook_shim")
+QUICK = f"c.ServerApp.jpserver_extensions = {dict.fromkeys(OTHERS, False)}\n"
+"""Without the extensions that MLflow does not need, Jupyter starts in half the time."""
 
 
-class Connection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
+class Server:
+    """A running Jupyter server."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=10)
-        self._path = path
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.process = lab.process
+        self.log = lab.mlflow_log
+        address = urlsplit(lab.mlflow_url)
+        self.host, self.port, self.path = address.hostname or "", address.port, address.path
 
-    def connect(self) -> None:
-        """Connect to the socket."""
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(10)
-        self.sock.connect(str(self._path))
+    def connection(self) -> http.client.HTTPConnection:
+        """A new connection, not yet connected."""
+        return http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT)
 
-
-class Supervisor:
-    """A running supervisor."""
-
-    def __init__(self, process: subprocess.Popen[bytes], folder: Path, listener: Path) -> None:
-        self.process = process
-        self.socket = listener
-        self.log = folder / "mlflow-proxy-0.log"
-        wait_for(lambda: process.poll() is not None or self.accepts(), message="no program listens")
-
-    def accepts(self) -> bool:
-        """Whether the socket accepts; its file may exist earlier or be another program's."""
-        connection = Connection(self.socket)
-        try:
-            connection.connect()
-        except OSError:
-            return False
-        finally:
-            connection.close()
-        return True
+    def headers(self, headers: Mapping[str, str] | None = None) -> dict[str, str]:
+        """`headers` of a request that Jupyter lets in."""
+        return {"Authorization": f"token {TOKEN}", **(headers or {})}
 
     def request(
-        self, path: str, method: str = "GET", headers: dict[str, str] | None = None, body: str = ""
+        self,
+        path: str,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: str | bytes = "",
     ) -> tuple[int, dict[str, str], str]:
-        """Send a request; returns status, headers and body."""
-        connection = Connection(self.socket)
+        """Send a request for `path` below the dashboard; returns status, headers and body."""
+        connection = self.connection()
         try:
-            connection.request(method, path, body or None, headers or {})
+            connection.request(method, self.path + path, body or None, self.headers(headers))
             response = connection.getresponse()
             return response.status, dict(response.getheaders()), response.read().decode()
         finally:
             connection.close()
 
+    @contextmanager
+    def sending(self, head: str, data: bytes = b"") -> Iterator[socket.socket]:
+        """Send a request by hand: its first lines, in which `{path}` is the dashboard's, and `data`.
+
+        Returns the connection, which is closed after the response.
+        """
+        lines = [
+            *head.format(path=self.path).splitlines(),
+            *(f"Host: {self.host}:{self.port}", f"Authorization: token {TOKEN}"),
+            "Connection: close",
+        ]
+        with socket.create_connection((self.host, self.port), TIMEOUT) as connection:
+            connection.sendall("\r\n".join([*lines, "", ""]).encode("latin-1") + data)
+            yield connection
+
     def status(self) -> dict[str, Any]:
         """The status that the loading page polls."""
-        return json.loads(self.request("/_proxy/status")[2])
+        return json.loads(self.request(STATUS)[2])
 
     def wait_until(self, state: str, timeout: float = 30.0) -> dict[str, Any]:
-        """Wait until the child is in `state`."""
-        return wait_for(lambda: is_in(state, status := self.status(), self.log) and status, timeout)
-
-    def control(self, path: str = CONTROL) -> dict[str, Any]:
-        """Get MLflow's state from the supervisor's own socket, or post to another `path` there."""
-        connection = Connection(self.socket.with_name(CONTROL_SOCKET))
+        """Wait until MLflow is in `state`."""
         try:
-            connection.request("GET" if path == CONTROL else "POST", path)
-            answer = connection.getresponse()
-            assert answer.status == (200 if path == CONTROL else 202)
-            assert answer.getheader("Cache-Control") == "no-store"
-            return json.loads(answer.read())
-        finally:
-            connection.close()
-
-    def try_again(self) -> int:
-        """Send the request of the button "Try again"."""
-        return self.post("/_proxy/start")
-
-    def repair(self, kind: str) -> int:
-        """Send the request that agrees to the offered repair."""
-        return self.post(f"/_proxy/repair/{kind}")
-
-    def decline(self, kind: str) -> int:
-        """Send the request that declines the offered repair."""
-        return self.post(f"/_proxy/decline/{kind}")
+            return wait_for(lambda: (found := self.status())["state"] == state and found, timeout)
+        except AssertionError:
+            raise AssertionError(f"MLflow is not {state}: {self.log.read_text()}") from None
 
     def post(self, path: str, **headers: str) -> int:
         """Post to `path` as the page does; returns the status."""
-        headers = {"Content-Type": "application/json", **headers}
-        return self.request(path, "POST", headers, "{}")[0]
+        return self.request(path, "POST", {**JSON, **headers}, "{}")[0]
+
+    def control(self, path: str) -> dict[str, Any]:
+        """Post to `path`, which has to be accepted; returns the state that the answer tells."""
+        status, _, body = self.request(path, "POST", JSON, "{}")
+        assert status == 202
+        return json.loads(body)
+
+    def start(self) -> dict[str, Any]:
+        """Start MLflow, as the button "Try again" does as well."""
+        return self.control(CONTROL_START)
+
+    def try_again(self) -> int:
+        """Send the request of the button "Try again"."""
+        return self.post(CONTROL_START)
+
+    def stop(self) -> dict[str, Any]:
+        """Stop MLflow."""
+        return self.control(CONTROL_STOP)
+
+    def restart(self) -> dict[str, Any]:
+        """Restart MLflow."""
+        return self.control(CONTROL_RESTART)
+
+    def repair(self, kind: str) -> int:
+        """Send the request that agrees to the offered repair."""
+        return self.post(f"{CONTROL_REPAIR}/{kind}")
+
+    def decline(self, kind: str) -> int:
+        """Send the request that declines the offered repair."""
+        return self.post(f"{CONTROL_DECLINE}/{kind}")
 
     @property
     def child(self) -> psutil.Process:
-        """The child's process."""
-        (child,) = wait_for(psutil.Process(self.process.pid).children)
-        return child
+        """The newest MLflow process."""
+        return psutil.Process(wait_for(lambda: self.status()["pid"]))
 
-
-def is_in(state: str, status: dict[str, Any], log: Path) -> bool:
-    """Whether MLflow is in `state` by `status`; if ready, whether it alone accepts.
-
-    During the handover both MLflow and the supervisor accept, and either may answer.
-    """
-    if status["state"] != state:
+    def has_ended(self) -> bool:
+        """Whether no MLflow process and no file of one is left."""
+        with suppress(psutil.NoSuchProcess):  # one that has just ended
+            return not (self.lab.mlflow_processes() or leftovers(self.lab.home))
         return False
-    if state != "ready":
-        return True
-    lines = log.read_text()
-    pid = re.findall(r"Started MLflow \(pid (\d+)\)", lines)[-1]
-    return f"MLflow is ready (pid {pid})" in lines
+
+    def run(self, *command: str | Path, **variables: str) -> None:
+        """Let MLflow's next process be `command`, followed by the arguments for MLflow."""
+        if path := os.environ.get("PYTHONPATH"):  # Jupyter's, which another interpreter is not given
+            variables = {"PYTHONPATH": path, **variables}
+        words = " ".join(shlex.quote(str(word)) for word in command)
+        exports = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
+        script = self.lab.home / "mlflow"
+        script.write_text("".join(["#!/bin/sh\n", *exports, f'exec {words} "$@"\n']))
+        script.chmod(0o700)
+
+    def run_stand_in(self, behaviour: str, folder: Path) -> None:
+        """Let MLflow's next process be the program `behaviour`, in `folder`."""
+        program = STAND_INS / f"{behaviour}.py"
+        self.run(*in_folder(folder), sys.executable, program)
+
+    def clean(self) -> None:
+        """Make it as it was before a test has used it, but for its failures."""
+        self.stop()
+        self.wait_for_end()
+        for log in (self.log, self.lab.log):
+            os.truncate(log, 0)
+
+    def wait_for_end(self) -> None:
+        """Wait until no MLflow process is left."""
+        wait_for(self.has_ended, message=f"MLflow has not ended, see {self.log}")
 
 
-def new_socket() -> Path:
-    """A short path for a socket; a path below a test's folder may be too long."""
-    return Path(tempfile.gettempdir()) / f"jupyter-server-proxy-{uuid.uuid4().hex[:8]}" / "socket"
+def in_folder(folder: Path, *launcher: str | Path) -> list[str | Path]:
+    """A command prefix that runs its arguments, and those for MLflow, in `folder`."""
+    run = 'cd "$0" && exec "$@"'
+    return ["sh", "-c", run, folder, *launcher]
+
+
+class Pool:
+    """Jupyter servers that tests use one after the other, by their configuration."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._free: dict[str, list[Server]] = defaultdict(list)
+        self.starts = 0
+        """How many were started."""
+
+    @contextmanager
+    def server(self, config: str, kind: str = "") -> Iterator[Server]:
+        """A server with `config` that no other test uses; `kind` tells apart what tests do with it.
+
+        After a failed test it is not used again.
+        """
+        free = self._free[kind + config]
+        server = free.pop() if free else self._start(config)
+        yield server
+        server.clean()
+        free.append(server)
+
+    def _start(self, config: str) -> Server:
+        self.starts += 1
+        # Short: paths of sockets have a limit.
+        home = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="j"))
+        return self._stack.enter_context(jupyter_server(Path(home), config))
+
+    def close(self) -> None:
+        """End all of them; no process and no file may be left."""
+        self._stack.close()
+        self._free.clear()
+
+
+pool = Pool()
 
 
 @contextmanager
-def supervisor_of(
-    behaviour: str, folder: Path, *options: str, listener: Path | None = None
-) -> Iterator[Supervisor]:
-    """Run a supervisor whose MLflow is a program of resources/mlflow_processes."""
-    command = [*command_of(behaviour, folder), *options]
-    with _running_on(listener or new_socket(), command, folder, environment(folder)) as supervisor:
-        yield supervisor
+def jupyter_server(home: Path, config: str = "", **options: Any) -> Iterator[Server]:
+    """Start a Jupyter server for one test; it takes the options of `lab_server`.
+
+    Its MLflow is set by `Server.run`.
+    """
+    config = f"{QUICK}c.MLflowProxy.python = '{home}/mlflow'\n{config}"
+    with lab_server(home, config=config, program="server", **options) as lab:
+        yield Server(lab)
 
 
-def command_of(behaviour: str, folder: Path) -> list[str]:
-    """The command of a supervisor that runs the program `behaviour` instead of MLflow."""
-    python = folder / behaviour
-    program = STAND_INS / f"{behaviour}.py"
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} {program} "$@"\n')
-    python.chmod(0o700)
-    return [
-        *(sys.executable, "-m", "mlflow_proxy"),
-        f"--log-file={folder}/mlflow-proxy-0.log",
-        f"--root-dir={folder}",
-        f"--python={python}",
-        "--start-timeout=2",
-    ]
+def settings_of(settings: Mapping[str, Any]) -> str:
+    """The configuration that sets `settings`."""
+    return "".join(f"c.MLflowProxy.{name} = {value!r}\n" for name, value in settings.items())
+
+
+@contextmanager
+def server_of(
+    behaviour: str, folder: Path, *, first: bool = False, start: bool = True, **settings: Any
+) -> Iterator[Server]:
+    """A Jupyter server that runs a program of resources/mlflow_processes instead of MLflow.
+
+    `first`: MLflow was never ready there, and the test does not make it ready.
+    """
+    config = settings_of({"start_timeout": 30.0, "idle_timeout": 0.0, **settings})
+    with pool.server(config, "first" if first else "stand-in") as server:
+        if not first and server.status()["state"] != "idle":
+            # MLflow was ready once and has no failure.
+            server.run_stand_in("serve", folder)
+            server.start()
+            server.wait_until("ready")
+            server.clean()
+        server.run_stand_in(behaviour, folder)
+        if start:
+            server.start()
+        yield server
 
 
 @contextmanager
@@ -170,42 +263,28 @@ def mlflow_of(
     options: Sequence[str] = (),
     idle_timeout: float = 0,
     **variables: str,
-) -> Iterator[Supervisor]:
-    """Run a supervisor of MLflow itself on `folder`, with `mlflow.db` in it or another store.
+) -> Iterator[Server]:
+    """A Jupyter server of MLflow itself on `folder`, with `mlflow.db` in it or another store.
 
     `launcher` is a command prefix that execs its arguments; `python` has MLflow; `idle_timeout` is
     in seconds (0: none).
     """
     store = variables.get("MLFLOW_BACKEND_STORE_URI", f"sqlite:///{folder}/mlflow.db")
-    stores = {
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    variables = {
+        "HOME": str(home),
+        "MLFLOW_TRACKING_URI": store,
         "MLFLOW_BACKEND_STORE_URI": store,
         "MLFLOW_REGISTRY_STORE_URI": store,
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": f"{folder}/mlartifacts",
+        "MLFLOW_ARTIFACTS_DESTINATION": f"{folder}/mlartifacts",
+        **variables,
     }
-    home = folder / "home"
-    home.mkdir(exist_ok=True)
-    command = [
-        *(*launcher, sys.executable, "-m", "mlflow_proxy"),
-        f"--log-file={home}/mlflow-proxy-0.log",
-        f"--root-dir={folder}",
-        f"--python={python}",
-        "--start-timeout=120",
-        f"--mlflow-option=--idle-timeout={idle_timeout:g}",
-        *options,
-    ]
-    env = environment(home, {**stores, **variables})
-    with _running_on(new_socket(), command, home, env) as supervisor:
-        yield supervisor
-
-
-@contextmanager
-def _running_on(
-    listener: Path, command: list[str], home: Path, env: dict[str, str]
-) -> Iterator[Supervisor]:
-    """Run the supervisor of `command` on `listener`; assert that no file is left."""
-    command = [*command, f"--unix-socket={listener}"]
-    with running(command, cwd=home, env=env, log=home / "stderr") as process:
-        yield Supervisor(process, home, listener)
-    left = [] if process.returncode == -signal.SIGKILL else [*listener.parent.glob("*")]
-    shutil.rmtree(listener.parent, ignore_errors=True)  # Jupyter would remove it
-    assert not left
+    config = settings_of({"idle_timeout": float(idle_timeout), "job_execution": False})
+    with pool.server(config) as server:
+        more = [f"--root-dir={folder}", f"--declined-offers={folder}/declined", *options]
+        script = 'exec "$@" ' + " ".join(map(shlex.quote, more))
+        server.run(*in_folder(folder, *launcher), "sh", "-c", script, python, python, **variables)
+        server.start()
+        yield server
