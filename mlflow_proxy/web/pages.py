@@ -129,7 +129,7 @@ def static_file(folder: Path, path: str, accept_encoding: str) -> Answer:
     Blocks for a fraction of a second for a file of several megabytes that is not cached yet.
     """
     file = folder / path.removeprefix(f"{addresses.STATIC_FILES}/")
-    if not file.is_file():
+    if not os.path.isfile(file):  # `Path.is_file` raises an error for a name that is too long
         return Answer(HTTPStatus.NOT_FOUND, b"Not found")
     media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     if media_type.startswith("text/"):
