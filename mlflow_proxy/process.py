@@ -227,6 +227,7 @@ class MLflowProcess:
                 break
 
     async def _clean_up(self) -> None:
+        self.remove_folder()
         if self._watching:
             await asyncio.wait([self._watching], timeout=OUTPUT_TIMEOUT)
             self._watching.cancel()
@@ -237,7 +238,6 @@ class MLflowProcess:
             await self.session.close()
         os.close(self._output_end)
         self._theirs.close()
-        self.remove_folder()
         if self._starting is None:
             self._ours.close()
             os.close(self._pipe)
