@@ -57,7 +57,7 @@ def set_up_logging(path: Path, jupyters: logging.Logger) -> MLflowOutput:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_old_logs(path)
-        file = _PrivateFile(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
+        file = _PrivateFile(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8", delay=True)
     except OSError as error:  # MLflow can be shown without a writable home
         _logger.warning("Cannot write MLflow's log: %s", error)
     else:

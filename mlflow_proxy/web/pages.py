@@ -6,7 +6,7 @@ import math
 import mimetypes
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from string import Template
@@ -120,7 +120,9 @@ def dashboard_frame(folder: Path) -> Answer:
     if not page.is_file():  # MLflow was installed from its source
         return Answer(HTTPStatus.NOT_FOUND, b"Not found")
     # The hidden frame shows no stored content, and MLflow 3.10's scripts need `eval` to load.
-    return _page(page.read_bytes(), "script-src 'self' 'unsafe-eval'; base-uri 'none'")
+    answer = _page(page.read_bytes(), "script-src 'self' 'unsafe-eval'; base-uri 'none'")
+    # By its address it is recognized that a request is of this page.
+    return replace(answer, headers=(*answer.headers, ("Referrer-Policy", "same-origin")))
 
 
 def static_file(folder: Path, path: str, accept_encoding: str) -> Answer:

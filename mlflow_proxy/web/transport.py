@@ -137,7 +137,7 @@ class StreamingTransport(web.RequestHandler):
         """The directive that says who may show a page of ours in a frame; may be empty."""
         raise NotImplementedError
 
-    def status_document(self) -> dict[str, Any]:
+    async def status_document(self) -> dict[str, Any]:
         """What MLflow does, for the loading page."""
         raise NotImplementedError
 
@@ -257,7 +257,7 @@ class StreamingTransport(web.RequestHandler):
         request, status = self._mlflows_request, self.life.status
         folder = status.static_folder
         if decision is Decision.PAGE:
-            return loading_page(request, status, self.status_document())
+            return loading_page(request, status, await self.status_document())
         if decision is Decision.INPUT:
             return Answer(HTTPStatus.NO_CONTENT, headers=(("Cache-Control", "no-store"),))
         if folder and decision is Decision.DASHBOARD_FRAME:
