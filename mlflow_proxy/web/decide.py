@@ -70,19 +70,22 @@ class Request:
 
 def decide(request: Request, status: Status) -> Decision:
     """Decide about `request`."""
+    if decision := _decide_in_any_state(request, status):
+        return decision
+    if status.state is State.READY:
+        return Decision.PROXY
+    return Decision.PAGE if request.wants_page else _decide_about_program(request, status)
+
+
+def _decide_in_any_state(request: Request, status: Status) -> Decision | None:
+    """What is done about a request that never reaches MLflow."""
     if request.path == addresses.INPUT:
         return Decision.INPUT
     if status.static_folder and request.is_for_file:
         return Decision.STATIC_FILE
     if status.static_folder and request.path == addresses.DASHBOARD_FRAME and request.is_frame:
         return Decision.DASHBOARD_FRAME
-    if request.is_of_dashboard_frame:
-        return Decision.UNAVAILABLE
-    if status.state is State.READY:
-        return Decision.PROXY
-    if request.wants_page:
-        return Decision.PAGE
-    return _decide_about_program(request, status)
+    return Decision.UNAVAILABLE if request.is_of_dashboard_frame else None
 
 
 def _decide_about_program(request: Request, status: Status) -> Decision:
