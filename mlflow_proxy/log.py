@@ -16,7 +16,8 @@ from .passwords import mask_passwords
 
 MAX_BYTES = 1 << 20  # of the log; its one predecessor has as many
 PAGE_LINES = 50  # kept for the page
-LINE_LENGTH = 2000  # bytes of one line
+LINE_LENGTH = 2000  # characters of one line
+MAX_UNMASKED = 256 << 10  # bytes of a line that are kept in memory until it is complete
 OLD = 7 * 24 * 3600  # seconds without a message after which a log may be removed
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -34,7 +35,8 @@ class MLflowOutput:
     def write(self, data: bytes) -> None:
         """Add output, in chunks of any size; `b""` ends the last line."""
         *lines, self._rest = (self._rest + data).split(b"\n")
-        if self._rest and (not data or len(self._rest) > LINE_LENGTH):
+        self._rest = self._rest[:MAX_UNMASKED]
+        if self._rest and not data:
             lines, self._rest = [*lines, self._rest], b""
         for line in lines:
             text = mask_passwords(line.decode(errors="replace").rstrip())[:LINE_LENGTH]
