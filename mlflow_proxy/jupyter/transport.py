@@ -16,7 +16,7 @@ from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 
 from mlflow_proxy.shared.addresses import OWN
-from mlflow_proxy.shared.headers import Headers
+from mlflow_proxy.shared.headers import MAX_BUFFERED, MAX_DISCARDED, Headers
 from mlflow_proxy.shared.private_files import is_private_folder
 
 from . import connections
@@ -24,8 +24,6 @@ from .forwarding import request_url
 from .request_body import RequestBody, is_small
 
 ANY_SIZE = 1 << 62  # bytes
-MAX_BUFFERED = 1 << 20  # bytes of a response that is sent only once it is complete
-MAX_DISCARDED = 16 << 20  # bytes that a client may still send after a failure
 RETRY_AFTER = 1  # seconds
 
 

@@ -7,7 +7,6 @@ the interpreter has it; another environment's interpreter need not.
 import contextlib
 import gzip
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -70,21 +69,12 @@ def compressed(file: Path, accept_encoding: str) -> Twin | None:
         if status.st_size < MIN_SIZE:
             return None
         name = f"{file.name}-{status.st_mtime_ns:x}-{status.st_size:x}"
-        return twin_of(name, accept_encoding, lambda: file.open("rb"))
-    return None
-
-
-def twin_of(name: str, accept_encoding: str, plain: Callable[[], BinaryIO] | None) -> Twin | None:
-    """The compressed file called `name`, made of `plain` on first use; None: there is none."""
-    with contextlib.suppress(OSError):
         for coding in accepted_codings(accept_encoding):
             twin = Twin(cache_folder() / f"{name}.{coding}", coding)
             with contextlib.suppress(ImportError):  # no Brotli: the next one
                 if not twin.path.exists():
-                    if plain is None:
-                        continue
-                    with plain() as content:
-                        _make(twin, content)
+                    with file.open("rb") as plain:
+                        _make(twin, plain)
                 is_safe = is_private_folder(twin.path.parent) and is_private_file(twin.path)
                 return twin if is_safe else None
     return None
