@@ -9,11 +9,9 @@ import os
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from mlflow_proxy.headers import COMPRESSIBLE, MIN_COMPRESSED
 from mlflow_proxy.private_files import is_private_file, is_private_folder
 
-# Files that shrink. Pictures and fonts are compressed already.
-SUFFIXES = frozenset({".css", ".html", ".js", ".json", ".map", ".svg", ".txt"})
-MIN_SIZE = 1024  # bytes; less does not fill a packet
 GZIP_LEVEL = 6  # 9 takes half as long again for 0.5 % less
 # As fast as gzip and an eighth smaller; 11 takes sixty times as long for another eighth.
 BROTLI_QUALITY = 5
@@ -59,11 +57,11 @@ def compressed(file: Path, accept_encoding: str) -> Twin | None:
     Making it takes about 50 ms a megabyte. There is no twin without a cache folder, or if other
     users can write to the folder: what they put there would run as Jupyter's page.
     """
-    if file.suffix not in SUFFIXES:
+    if file.suffix not in COMPRESSIBLE:
         return None
     with contextlib.suppress(OSError):
         status = file.stat()
-        if status.st_size < MIN_SIZE:
+        if status.st_size < MIN_COMPRESSED:
             return None
         name = f"{file.name}-{status.st_mtime_ns:x}-{status.st_size:x}"
         for coding in accepted_codings(accept_encoding):

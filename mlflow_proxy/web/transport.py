@@ -17,7 +17,7 @@ from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 
 from mlflow_proxy.addresses import IDLE_HEADER
-from mlflow_proxy.headers import Headers
+from mlflow_proxy.headers import MAX_BUFFERED, MAX_DISCARDED, Headers
 from mlflow_proxy.life import Life
 from mlflow_proxy.process import MLflowProcess
 from mlflow_proxy.status import State
@@ -27,8 +27,6 @@ from .forwarding import request_url
 from .pages import Answer, dashboard_frame, loading_page, static_file, unavailable
 
 ANY_SIZE = 1 << 62  # bytes
-MAX_BUFFERED = 1 << 20  # bytes of a response that is sent only once it is complete
-MAX_DISCARDED = 16 << 20  # bytes that a client may still send after a failure
 MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is refused
 CHUNKS = 2  # of a request in memory at a time; tornado reads 64 KiB each
 

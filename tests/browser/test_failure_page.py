@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from mlflow_proxy.shared.addresses import THEME_KEY
+from mlflow_proxy.addresses import THEME_KEY
 from support.browser import PATIENCE, chromium, picture
 from support.lab import TOKEN, Lab
 from support.processes import family_of, free_ports

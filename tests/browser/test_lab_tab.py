@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Locator, Page, expect
 
-from mlflow_proxy.shared.addresses import THEME_KEY
+from mlflow_proxy.addresses import THEME_KEY
 from support.browser import chromium, picture, run_cell
 from support.dashboard import log_in
 from support.lab import Lab, lab_server

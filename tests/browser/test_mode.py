@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from mlflow_proxy.shared.addresses import THEME_KEY
+from mlflow_proxy.addresses import THEME_KEY
 from support.browser import chromium, picture
 from support.dashboard import Dashboard, log_in
 from support.lab import Lab, lab_server

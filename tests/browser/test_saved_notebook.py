@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, Page, Response, expect
 
-from mlflow_proxy.shared.addresses import CONTROL, DASHBOARD_FRAME, STATUS, TRACE_PAGE
+from mlflow_proxy.addresses import CONTROL, DASHBOARD_FRAME, STATUS, TRACE_PAGE
 from support.browser import picture, watch
 from support.kernel import run_cells
 from support.lab import TOKEN, Lab, lab_server

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import requests
 
-from mlflow_proxy.shared.addresses import (
+from mlflow_proxy.addresses import (
     CONTROL,
     CONTROL_LOG,
     CONTROL_RESTART,

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import requests
 
-from mlflow_proxy.shared.addresses import LOCAL_CREDENTIAL, LOCAL_URL
+from mlflow_proxy.addresses import LOCAL_CREDENTIAL, LOCAL_URL
 from support.judged_store import INVOKE, JudgedStore, assessments
 from support.lab import Lab, lab_server
 from support.model_server import model_server

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from mlflow_proxy.notebook import import_notice
-from mlflow_proxy.shared.addresses import IMPORT_SOCKET
+from mlflow_proxy.addresses import IMPORT_SOCKET
 from support.lab import PAGE, Lab, lab_server
 from support.processes import command_of, family_of
 from support.waiting import wait_for

@@ -21,7 +21,7 @@ from mlflow_proxy.server.local import find_mlflow
 from mlflow_proxy.server.middleware.artifact_remedies import ArtifactRemedies
 from mlflow_proxy.server.store import s3
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.shared.origins import LOCAL_ORIGIN
+from mlflow_proxy.headers import LOCAL_ORIGIN
 from mlflow_proxy.shared.revisions import Revisions
 
 folder, endpoint, bucket = sys.argv[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlflow_proxy.server.middleware import Application, wrap
 from mlflow_proxy.server.middleware.artifact_frame import ArtifactFrame
 from mlflow_proxy.server.middleware.use_tracker import LastUse
-from mlflow_proxy.shared.addresses import ARTIFACT_FRAME
+from mlflow_proxy.addresses import ARTIFACT_FRAME
 from support.asgi import Recorder, ask
 
 

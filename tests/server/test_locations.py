@@ -16,7 +16,7 @@ from mlflow_proxy.server.installation import find_mlflow
 from mlflow_proxy.server.store import backup, locations, upgrade
 from mlflow_proxy.server.store.moved_roots import Location, Move, relocated
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.shared.offers import DeclinedOffers, Repair
+from mlflow_proxy.reports import DeclinedOffers, Repair
 from mlflow_proxy.shared.revisions import Revisions
 from support.databases import run
 

@@ -18,7 +18,7 @@ from mlflow_proxy.server.middleware.artifact_uris import API_PATH
 from mlflow_proxy.server.middleware.no_jobs import submits
 from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
 from mlflow_proxy.server.middleware.sandbox import ARTIFACT_PATH
-from mlflow_proxy.shared import addresses
+from mlflow_proxy import addresses
 from support.asgi import Recorder, ask
 
 RELEASE = tuple(int(part) for part in version("mlflow").split(".")[:2])
@@ -199,7 +199,7 @@ def test_mlflow_accepts_the_local_host_and_origin_and_no_others() -> None:
 import os
 sys.path.insert(0, sys.argv[1])
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.shared.origins import LOCAL_HOST, LOCAL_ORIGIN
+from mlflow_proxy.headers import LOCAL_HOST, LOCAL_ORIGIN
 from support.asgi import ask
 mlflow_app.configure(StoreSettings("sqlite://", "sqlite://", "/"))
 app = mlflow_app.load()

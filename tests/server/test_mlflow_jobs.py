@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from mlflow_proxy.shared.addresses import CONTROL_START, CONTROL_STOP
+from mlflow_proxy.addresses import CONTROL_START, CONTROL_STOP
 from support.judged_store import INVOKE, JudgedStore, assessments, jobs
 from support.model_server import ModelServer, model_server
 from support.processes import command_of, environment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlflow_proxy.server.middleware.origin import OwnOrigin
-from mlflow_proxy.shared.origins import is_own_origin
+from mlflow_proxy.headers import is_own_origin
 from support.asgi import Answer, Recorder, ask
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mlflow_proxy.server.middleware.page_policy import PagePolicy
 from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
-from mlflow_proxy.shared.addresses import (
+from mlflow_proxy.addresses import (
     ARTIFACT_FRAME,
     ASSISTANT_KEY,
     GATEWAY,

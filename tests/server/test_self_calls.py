@@ -16,7 +16,7 @@ from mlflow_proxy.server.middleware.self_calls import (
     REMOTE_ASSISTANT,
     SelfCalls,
 )
-from mlflow_proxy.shared.addresses import ASSISTANT, MAY_EXECUTE
+from mlflow_proxy.addresses import ASSISTANT, MAY_EXECUTE
 from support.asgi import Recorder, ask
 
 ADDRESS = LocalAddress("http://127.0.0.1:4321/user/a/mlflow", "secret")

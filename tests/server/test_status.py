@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlflow_proxy.server.middleware.status import ReadyStatus
-from mlflow_proxy.shared.addresses import STATUS
+from mlflow_proxy.addresses import STATUS
 from support.asgi import Recorder, ask
 
 

@@ -15,7 +15,7 @@ import pytest
 from mlflow_proxy.server.errors import StartError
 from mlflow_proxy.server.store import backup, database, upgrade
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.shared.offers import Repair
+from mlflow_proxy.reports import Repair
 from mlflow_proxy.shared.revisions import Revisions
 
 REVISIONS = Revisions("latest", frozenset({"older", "latest"}))

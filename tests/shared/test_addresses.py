@@ -10,7 +10,7 @@ import pytest
 
 import mlflow_proxy
 from mlflow_proxy.server.middleware.pages import Pages
-from mlflow_proxy.shared import addresses
+from mlflow_proxy import addresses
 from mlflow_proxy.supervisor.front import answers
 from support.asgi import Recorder, ask
 

@@ -6,8 +6,8 @@ from dataclasses import fields
 
 import pytest
 
-from mlflow_proxy.shared.offers import Offer, Repair
-from mlflow_proxy.shared.reports import (
+from mlflow_proxy.reports import Offer, Repair
+from mlflow_proxy.reports import (
     FIELDS,
     TYPES,
     Failure,

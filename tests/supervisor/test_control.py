@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from mlflow_proxy.shared.addresses import (
+from mlflow_proxy.addresses import (
     CONTROL,
     CONTROL_PRESTART,
     CONTROL_RESTART,

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlflow_proxy.shared.addresses import IDLE_HEADER
+from mlflow_proxy.addresses import IDLE_HEADER
 from support.supervisor import PAGE, Connection, Supervisor, supervisor_of
 from support.waiting import wait_for
 

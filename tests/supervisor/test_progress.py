@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.shared.reports import Stage
+from mlflow_proxy.reports import Stage
 from mlflow_proxy.supervisor.progress import MODULES, SECONDS, StartHistory, StartProgress
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.shared.addresses import IDLE_HEADER, TELEMETRY
+from mlflow_proxy.addresses import IDLE_HEADER, TELEMETRY
 from support.supervisor import Supervisor, supervisor_of
 from support.waiting import wait_for
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.shared.addresses import WAIT
+from mlflow_proxy.addresses import WAIT
 from support.supervisor import supervisor_of
 
 WAITING = dict([WAIT])

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from mlflow_proxy.shared.addresses import CONTROL, CONTROL_SOCKET
+from mlflow_proxy.addresses import CONTROL, CONTROL_SOCKET
 
 from .processes import environment, running
 from .waiting import wait_for

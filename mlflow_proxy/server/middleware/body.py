@@ -2,7 +2,7 @@
 
 from starlette.types import Message, Receive
 
-MAX_DISCARDED = 16 << 20  # bytes
+from mlflow_proxy.headers import MAX_DISCARDED
 
 
 async def discard_body(receive: Receive) -> None:

@@ -10,7 +10,7 @@ import threading
 
 from mlflow_proxy.server.cli import parser
 from mlflow_proxy.server.reporter import Reporter
-from mlflow_proxy.shared.reports import (
+from mlflow_proxy.reports import (
     Idle,
     ModulesImported,
     Ready,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import common
 
-from mlflow_proxy.shared.offers import DeclinedOffers, Offer, Repair
-from mlflow_proxy.shared.reports import Failure, Repaired
+from mlflow_proxy.reports import DeclinedOffers, Offer, Repair
+from mlflow_proxy.reports import Failure, Repaired
 
 offer = Offer(
     Repair.UPGRADE,

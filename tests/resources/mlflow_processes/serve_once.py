@@ -5,7 +5,7 @@ from pathlib import Path
 
 import common
 
-from mlflow_proxy.shared.reports import Failure
+from mlflow_proxy.reports import Failure
 
 if Path("served").exists():
     common.reporter.send(Failure("It is <broken>.", "Mend it."))
