@@ -7,8 +7,6 @@ has another status.
 
 import json
 import re
-import shlex
-import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -17,58 +15,68 @@ from starlette.responses import PlainTextResponse, Response
 
 from mlflow_proxy.shared.passwords import mask_passwords
 
-from .failures import package_of
+from .failures import Known, match
 
 QUERY = re.compile(r"(?<=\w)\?[\w.-]+=[^\s\"']*")  # of a URL: of no interest, or a signature
 ENVIRONMENT = "in Jupyter's environment, or in c.MLflowProxy.environment for MLflow alone"
-# Pattern of what MLflow or boto says, remedy, and status where MLflow has none.
+SAID = "{said}."  # what MLflow or boto says is the reason
+# The status is for an answer to which MLflow gives none.
 FAILURES = (
-    (
+    Known(
         r"No module named '(?P<module>\w+)",
-        "Run: {python} -m pip install {package}",
+        SAID,
+        "Run: {quoted_python} -m pip install {quoted_package}",
         HTTPStatus.NOT_IMPLEMENTED,
     ),
-    (
+    Known(
         r"Unable to locate credentials|Partial credentials found",
+        SAID,
         f"Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY {ENVIRONMENT}.",
         HTTPStatus.FORBIDDEN,
     ),
-    (
+    Known(
         r"NoSuchBucket|The specified bucket does not exist",
+        SAID,
         "Create the bucket, or correct c.MLflowProxy.default_artifact_root for new experiments.",
         HTTPStatus.NOT_FOUND,
     ),
-    (
+    Known(
         r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|TokenRefreshRequired"
         r"|The AWS Access Key Id you provided does not exist|The request signature we calculated",
+        SAID,
         "Correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary credentials, "
         f"AWS_SESSION_TOKEN {ENVIRONMENT}.",
         HTTPStatus.FORBIDDEN,
     ),
-    (
+    Known(
         r"AccessDenied|Access Denied|\(403\) when calling",
+        SAID,
         "Ask the bucket's administrator for the rights to list, read and write there.",
         HTTPStatus.FORBIDDEN,
     ),
-    (
+    Known(
         r"AuthorizationHeaderMalformed|PermanentRedirect|the region '[^']*' is wrong",
+        SAID,
         f"Set AWS_DEFAULT_REGION to the bucket's region {ENVIRONMENT}.",
         HTTPStatus.BAD_REQUEST,
     ),
-    (
+    Known(
         r"Invalid endpoint: ",
+        SAID,
         f"Correct MLFLOW_S3_ENDPOINT_URL, http(s)://host:port, {ENVIRONMENT}.",
         HTTPStatus.BAD_REQUEST,
     ),
-    (
+    Known(
         r"SSL validation failed",
+        SAID,
         "Set AWS_CA_BUNDLE to the file with the certificate of the authority, or correct "
         "MLFLOW_S3_ENDPOINT_URL if the store has no TLS.",
         HTTPStatus.BAD_REQUEST,
     ),
-    (
+    Known(
         r"Could not connect to the endpoint URL|(?:Connect|Read) timeout on endpoint URL"
         r"|Connection was closed before|Failed to connect to proxy URL",
+        SAID,
         "See that the artifact store runs and that this machine can reach it, or correct "
         "MLFLOW_S3_ENDPOINT_URL.",
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -78,16 +86,12 @@ FAILURES = (
 
 def explained(said: str) -> tuple[str, HTTPStatus] | None:
     """What `said` says with a remedy, and a status; None if it is not known."""
-    for pattern, remedy, status in FAILURES:
-        if match := re.search(pattern, said):
-            module = match.groupdict().get("module", "")
-            package = shlex.quote(package_of(module))
-            what_to_do = remedy.format(python=shlex.quote(sys.executable), package=package)
-            if said.endswith(what_to_do):
-                return said, status
-            sentence = mask_passwords(QUERY.sub("", said)).rstrip(".\n ")
-            return f"{sentence}. {what_to_do}", status
-    return None
+    sentence = mask_passwords(QUERY.sub("", said)).rstrip(".\n ")
+    known = match(FAILURES, [said], {"said": sentence})
+    if known is None:
+        return None
+    has_remedy = said.endswith(known.remedy)
+    return said if has_remedy else f"{known.reason} {known.remedy}", known.status
 
 
 def with_remedy(body: bytes) -> bytes:

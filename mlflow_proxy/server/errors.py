@@ -1,15 +1,5 @@
-"""Why MLflow cannot start, for a person."""
+"""Other names of what is in `failures.py`, until their importers have moved."""
 
-from mlflow_proxy.shared.offers import Offer
-from mlflow_proxy.shared.reports import Failure
+from .failures import COMMAND, StartError
 
-COMMAND = "\n    "
-"""Before a command in a remedy: on a line of its own, indented, the page shows it as a command."""
-
-
-class StartError(Exception):
-    """A start that fails for a known reason: what happened and what to do, a sentence each."""
-
-    def __init__(self, reason: str, remedy: str, offer: Offer | None = None) -> None:
-        super().__init__(f"{reason} {remedy}")
-        self.failure = Failure(reason, remedy, offer)
+__all__ = ["COMMAND", "StartError"]
