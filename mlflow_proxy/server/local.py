@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlflow_proxy.shared.offers import DeclinedOffers, Repair
 from mlflow_proxy.shared.reports import (
@@ -25,13 +25,15 @@ from mlflow_proxy.shared.reports import (
 from mlflow_proxy.shared.revisions import Revisions
 from mlflow_proxy.shared.stores import sqlite_path
 
-from . import key_encryption, mlflow_app
-from .installation import find_mlflow
-from .local_address import LocalAddress
+from . import mlflow_app
+from .own_address import OwnAddress
 from .reporter import Reporter
 from .store import locations, pools, s3, server_creation, upgrade
 from .store.opened_files import OpenedFiles
 from .store.settings import StoreSettings
+
+if TYPE_CHECKING:  # Starlette comes with MLflow, which may be missing
+    from starlette.middleware import Middleware
 
 BACKGROUND_NICENESS = 10
 # Seconds before each further attempt to create a database on a server, because a kernel, which
@@ -65,9 +67,8 @@ def run(
     Raises:
         StartError: it cannot start, for a known reason.
     """
-    mlflow_folder = find_mlflow()
-    static_folder = mlflow_folder / "server" / "js" / "build"
-    reporter.send(StaticFolder(str(static_folder)))
+    mlflow_folder = mlflow_app.find_mlflow()
+    reporter.send(StaticFolder(str(mlflow_folder / "server" / "js" / "build")))
     revisions = Revisions.of(mlflow_folder)
     settings.check()
     existing = upgrade.check(settings, revisions)
@@ -77,11 +78,14 @@ def run(
     gc.disable()
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
-        from . import assistant, jobs, serve
+        from starlette.middleware import Middleware
+
+        from . import jobs, serve
         from .handover import Handover
-        from .middleware import Application, wrap
-        from .middleware.use_tracker import LastUse
-        from .mode import CurrentMode
+        from .middleware import self_calls, stack
+        from .middleware.replaced_store import ReplacedStore
+        from .middleware.status import ReadyStatus
+        from .middleware.use_tracker import LastUse, UseTracker
 
         mlflow_app.configure(settings)
         pools.bound(settings)
@@ -102,28 +106,62 @@ def run(
     gc.enable()
 
     reporter.send(StageEntered(Stage.SERVE))
-    key_encryption.warn_once(lambda message: reporter.send(Warned(message)))
-    address = LocalAddress.from_environment()
+    mlflow_app.warn_of_known_passphrase(lambda message: reporter.send(Warned(message)))
+    address = OwnAddress.from_environment()
     if address is not None:
         address.export(settings.default_artifact_root)
-        assistant.install(address)
-    application = Application(
-        app,
-        # An MLflow that was installed from its source has no static files.
-        static_folder=static_folder if static_folder.is_dir() else None,
-        artifact_root=settings.served_artifacts,
-        has_artifact_store=True,
-        keeps_folders=settings.served_artifacts == settings.default_artifact_root,
-        opened_files=files,
-        mode=CurrentMode(mlflow_app.find_mode),
-        why_no_jobs=why_no_jobs,
-        local_address=address,
-    )
+        self_calls.authorize_assistant(address)
     last_use, handover = LastUse(), Handover(reporter.send)
     reporter.on_hand_over = handover.request
-    app = wrap(application, last_use, options.idle_timeout, handover)
+    head = [
+        Middleware(UseTracker, last_use=last_use),
+        # Before the status: the loading page must not be told that this process is ready.
+        Middleware(ReplacedStore, files=files, handover=handover),
+        Middleware(ReadyStatus),
+    ]
+    app = stack(app, head + middlewares(settings, options.idle_timeout, address, why_no_jobs))
     with jobs.running(listener, last_use, address, handover) if not why_no_jobs else nullcontext():
         serve.run(app, listener, handover, last_use, options.idle_timeout)
+
+
+def middlewares(
+    settings: StoreSettings, idle_timeout: float, address: OwnAddress | None, why_no_jobs: str
+) -> list["Middleware"]:
+    """What a request passes on its way to MLflow in this process."""
+    from starlette.middleware import Middleware
+
+    from . import routes
+    from .middleware.artifact_failures import ArtifactRemedies
+    from .middleware.artifact_uris import ArtifactUris
+    from .middleware.local_request import LocalRequest
+    from .middleware.pages import Pages
+    from .middleware.policies import Policies
+    from .middleware.self_calls import SelfCalls
+    from .mode import CurrentMode
+
+    answered = [
+        routes.artifact_frame(),
+        *routes.no_presigned_downloads(),
+        *routes.no_jobs(why_no_jobs),
+    ]
+    served = settings.served_artifacts
+    return [
+        Middleware(LocalRequest),
+        Middleware(Policies),
+        Middleware(
+            Pages,
+            idle_timeout=idle_timeout,
+            mode=CurrentMode(mlflow_app.find_mode),
+            has_local_address=address is not None,
+        ),
+        *([Middleware(SelfCalls, address=address)] if address else []),
+        *([Middleware(routes.JudgesOff)] if why_no_jobs else []),
+        Middleware(routes.Routes, routes=answered),
+        Middleware(ArtifactRemedies),
+        Middleware(
+            ArtifactUris, root=served, keeps_folders=served == settings.default_artifact_root
+        ),
+    ]
 
 
 def open_stores(
@@ -164,7 +202,7 @@ def repair_store(reporter: Reporter, settings: StoreSettings, repair: Repair) ->
         StartError: it has failed.
     """
     reporter.send(StageEntered(Stage.PREPARE, Step(repair.value)))
-    revisions = Revisions.of(find_mlflow())
+    revisions = Revisions.of(mlflow_app.find_mlflow())
     match repair:
         case Repair.UPGRADE:
             upgrade.run(settings, revisions, mlflow_app.upgrade_database)

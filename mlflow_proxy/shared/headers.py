@@ -1,4 +1,4 @@
-"""Header handling that every HTTP proxy needs."""
+"""Header handling and limits that every HTTP proxy needs."""
 
 import re
 from collections.abc import Iterable
@@ -27,7 +27,13 @@ FRAME_OPTIONS = ("X-Frame-Options", "SAMEORIGIN")
 KEEP_ALIVE = 3.0
 """Seconds without a request after which Jupyter closes a connection; MLflow would do so later."""
 
-MLFLOW = "http://localhost"  # the origin that MLflow sees, see server/middleware/origin.py
+MAX_DISCARDED = 16 << 20
+"""Bytes of a body that a client may still send although they are not used."""
+
+MAX_BUFFERED = 1 << 20
+"""Bytes of a response that is sent only once it is complete."""
+
+MLFLOW = "http://localhost"  # the origin that MLflow sees, see server/middleware/local_request.py
 
 Headers = list[tuple[str, str]]
 

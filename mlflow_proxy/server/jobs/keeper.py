@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from mlflow_proxy.server.handover import Handover
-from mlflow_proxy.server.local_address import LocalAddress
 from mlflow_proxy.server.middleware.use_tracker import LastUse
+from mlflow_proxy.server.own_address import OwnAddress
 from mlflow_proxy.shared.addresses import JOBS_FOLDER
 
 from . import mlflow_jobs
@@ -35,7 +35,7 @@ _logger = logging.getLogger(__name__)
 def running(
     listener: socket.socket,
     last_use: LastUse,
-    address: LocalAddress | None,
+    address: OwnAddress | None,
     handover: Handover,
 ) -> Iterator[None]:
     """Run MLflow's jobs within the context; its end ends them. The stores must be open.
@@ -66,7 +66,7 @@ def running(
 def _keep(
     runner: JobRunner,
     locks: Locks,
-    address: LocalAddress | None,
+    address: OwnAddress | None,
     started: float,
     has_looked: threading.Event,
 ) -> None:

@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlflow_proxy.server.mode import CurrentMode
 from mlflow_proxy.shared import addresses
@@ -19,8 +18,8 @@ from mlflow_proxy.shared.activity import ATTENDED
 from mlflow_proxy.shared.hub import is_on_hub
 from mlflow_proxy.shared.lab_theme import lab_theme
 
-from .page_policy import NONCE
-from .rewriting import rewriting
+from .bodies import rewriting
+from .policies import NONCE
 
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
 NAMES = (
@@ -57,7 +56,7 @@ WATCH_LIMIT = 3600.0  # seconds since the last input
 
 
 class Pages:
-    """Inserts our scripts before all others of the two pages, and answers their requests."""
+    """Inserts our scripts before all others of the two pages."""
 
     def __init__(
         self,
@@ -84,22 +83,18 @@ class Pages:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass the request on."""
+        """Pass the request on; change its response if that is one of the pages."""
         is_page = scope["type"] == "http" and scope["path"] in ("/", addresses.TRACE_PAGE)
-        if scope["type"] == "http" and scope["path"] == addresses.INPUT:
-            no_content = Response(status_code=204, headers={"Cache-Control": "no-store"})
-            await no_content(scope, receive, send)
-        elif is_page and scope["method"] == "GET":
+        if is_page and scope["method"] == "GET":
             headers = MutableHeaders(raw=list(scope["headers"]))
             for name in CONDITIONS:
                 del headers[name]
             mode = await self._mode() if self._mode else None
             data = {**self._data, "mode": mode.value if mode else ""}
             change = partial(_change, scope["path"], data, scope.get(NONCE, str))
-            changing = rewriting(send, _forbid_caching, change)
-            await self._app({**scope, "headers": headers.raw}, receive, changing)
-        else:
-            await self._app(scope, receive, send)
+            scope = {**scope, "headers": headers.raw}
+            send = rewriting(send, _forbid_caching, change)
+        await self._app(scope, receive, send)
 
 
 def pause_after(idle_timeout: float) -> float:
@@ -125,7 +120,8 @@ def _change(
     return text.replace(f'src="{absolute}/', f'src="{relative}/').encode()
 
 
-def _forbid_caching(headers: MutableHeaders) -> bool:
+def _forbid_caching(start: Message) -> bool:
+    headers = MutableHeaders(scope=start)
     for name in VALIDATORS:
         del headers[name]
     headers["cache-control"] = "no-cache"

@@ -17,7 +17,7 @@ from mlflow_proxy.shared.activity import is_use
 from mlflow_proxy.shared.addresses import IDLE_HEADER
 from mlflow_proxy.shared.reports import StoreReplaced
 
-from .body import discard_body
+from .bodies import discard_body
 
 TIMEOUT = 10.0  # seconds for the supervisor to take over; after that, MLflow answers as it can
 

@@ -26,10 +26,14 @@ def run(reporter: Reporter, uri: str, listener: socket.socket, idle_timeout: flo
     with reporter.counting_modules():
         from starlette.middleware import Middleware
 
-        from mlflow_proxy.server import serve
+        from mlflow_proxy.server import routes, serve
         from mlflow_proxy.server.handover import Handover
-        from mlflow_proxy.server.middleware import Application, wrap
-        from mlflow_proxy.server.middleware.use_tracker import LastUse
+        from mlflow_proxy.server.middleware import stack
+        from mlflow_proxy.server.middleware.local_request import LocalRequest
+        from mlflow_proxy.server.middleware.pages import Pages
+        from mlflow_proxy.server.middleware.policies import Policies
+        from mlflow_proxy.server.middleware.status import ReadyStatus
+        from mlflow_proxy.server.middleware.use_tracker import LastUse, UseTracker
         from mlflow_proxy.server.mode import CurrentMode
 
         from . import checks, contents
@@ -53,12 +57,19 @@ def run(reporter: Reporter, uri: str, listener: socket.socket, idle_timeout: flo
 
     reporter.send(StageEntered(Stage.SERVE))
     proxy = RemoteProxy(client)
-    static_files = Middleware(RemoteStaticFiles, server=proxy, address=str(address))
     last_use, handover = LastUse(), Handover(reporter.send)
     reporter.on_hand_over = handover.request
     mode = CurrentMode(
         partial(contents.find, client), timeout=contents.TIMEOUT, max_age=contents.MAX_AGE
     )
-    application = Application(proxy, static_files=static_files, mode=mode)
-    app = wrap(application, last_use, idle_timeout)
+    middlewares = [
+        Middleware(UseTracker, last_use=last_use),
+        Middleware(ReadyStatus),
+        Middleware(LocalRequest),
+        Middleware(Policies),
+        Middleware(Pages, idle_timeout=idle_timeout, mode=mode),
+        Middleware(routes.Routes, routes=[routes.artifact_frame()]),
+        Middleware(RemoteStaticFiles, server=proxy, address=str(address)),
+    ]
+    app = stack(proxy, middlewares)
     serve.run(app, listener, handover, last_use, idle_timeout)

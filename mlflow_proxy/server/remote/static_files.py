@@ -11,7 +11,7 @@ from starlette.responses import FileResponse
 from starlette.staticfiles import NotModifiedResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlflow_proxy.server.middleware.rewriting import collecting
+from mlflow_proxy.server.middleware.bodies import collecting
 from mlflow_proxy.shared.addresses import STATIC_FILES
 from mlflow_proxy.shared.compressed_files import HEADERS, SUFFIXES, Twin, twin_of
 

@@ -1,4 +1,4 @@
-"""Jupyter's address for the user's own processes, as MLflow and what it starts use it."""
+"""The address under which MLflow, and what it starts, reaches this MLflow: through Jupyter."""
 
 import logging
 import os
@@ -11,23 +11,23 @@ from mlflow_proxy.shared.addresses import INPUT, LOCAL_CREDENTIAL, LOCAL_URL
 from mlflow_proxy.shared.gateway import gateway_credential
 from mlflow_proxy.shared.stores import SERVED_ARTIFACTS
 
-TIMEOUT = 10.0  # seconds
+REPORT_TIMEOUT = 10.0  # seconds
 USER = "mlflow"  # any name does; it is only shown
-# Other credentials of MLflow's client, which would be sent in place of those for the address.
-OTHER_CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
+# MLflow's client would send these in place of the credential for the address.
+PREFERRED = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class LocalAddress:
-    """An address of MLflow that takes `credential` as a password."""
+class OwnAddress:
+    """Jupyter's address for the user's own processes, which takes `credential` as a password."""
 
     url: str
     credential: str
 
     @classmethod
-    def from_environment(cls) -> "LocalAddress | None":
+    def from_environment(cls) -> "OwnAddress | None":
         """Take it out of the environment; None if Jupyter has none."""
         url, credential = os.environ.pop(LOCAL_URL, ""), os.environ.pop(LOCAL_CREDENTIAL, "")
         return cls(url, credential) if url and credential else None
@@ -58,7 +58,7 @@ class LocalAddress:
         Jobs open the store themselves, and ask MLflow for models of its gateway and for artifacts
         that only the server can reach.
         """
-        for name in OTHER_CREDENTIALS:
+        for name in PREFERRED:
             os.environ.pop(name, None)
         os.environ["MLFLOW_TRACKING_USERNAME"] = USER
         os.environ["MLFLOW_TRACKING_PASSWORD"] = self.credential
@@ -73,6 +73,6 @@ class LocalAddress:
         request = urllib.request.Request(f"{self.url}{INPUT}", b"", headers)  # noqa: S310
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            opener.open(request, timeout=TIMEOUT).close()
+            opener.open(request, timeout=REPORT_TIMEOUT).close()
         except OSError as error:  # Jupyter is busy, or ends
             _logger.debug("Jupyter does not know of the jobs that run: %s", error)
