@@ -20,7 +20,7 @@ IN_DATABASE_URI = re.compile(
     r":(?:(?!://).)+@",
     re.IGNORECASE,
 )
-NAME_OF_SECRET = (
+NAME_OF_SECRET = (  # noqa: S105 (a pattern)
     r"\w*(?:passw|passphrase|pwd|secret|token(?!iz|s)|credential|signature"
     r"|(?:api|access|private)[_-]?key)\w*|odbc_connect|sig|AWSAccessKeyId"
 )

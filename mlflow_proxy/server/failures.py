@@ -81,7 +81,7 @@ INSTALL = f"Run:{COMMAND}{{quoted_python}} -m pip install"
 THE_URI = "the store's URI (c.MLflowProxy.{setting}, or the variable that it comes from)."
 CORRECT = f"Correct {THE_URI}"
 FREE = "Free some space, then try again."
-PERMIT = "Let this user write there, or choose another place with c.MLflowProxy.{setting}."
+PERMIT = "Grant this user write access, or choose another place with c.MLflowProxy.{setting}."
 
 FAILURES = (
     # MLflow's installation
@@ -109,7 +109,7 @@ FAILURES = (
     ),
     Known(
         r"Can't load plugin: sqlalchemy\.dialects:(?P<dialect>\S+)|Invalid database URI",
-        "The store's URI {store} names no database and driver that are known.",
+        "The store's URI {store} names an unknown database or driver.",
         CORRECT,
     ),
     Known(
@@ -126,7 +126,7 @@ FAILURES = (
     ),
     Known(
         r"database \"(?P<name>[^\"]*)\" does not exist|Unknown database '(?P<name2>[^']*)'",
-        "There is no such database: {store}.",
+        "The database does not exist: {store}.",
         f"Create it (createdb, CREATE DATABASE), or correct {THE_URI}",
     ),
     Known(
@@ -145,7 +145,7 @@ FAILURES = (
         r"|Temporary failure in name resolution|server closed the connection|starting up"
         r"|connection to server on socket|received invalid response|nodename nor servname",
         "The database of {store} cannot be reached.",
-        f"See that it runs and that this machine can reach it, or correct {THE_URI}",
+        f"Check that it is running and reachable from this machine, or correct {THE_URI}",
     ),
     # The database file
     Known(
@@ -162,7 +162,7 @@ FAILURES = (
     Known(
         r"database is locked",
         "Another program keeps the database {store} locked.",
-        "Wait until that program is done, or end it; then try again.",
+        "Wait for that program, or end it; then try again.",
     ),
     Known(
         r"No space left on device|database or disk is full|[Dd]isk quota exceeded",

@@ -1,4 +1,4 @@
-"""How MLflow's server is configured, loaded and given its stores, which has private names.
+"""How MLflow's server is found, configured, loaded and given its stores, which has private names.
 
 `mlflow server` starts itself a second time as a uvicorn worker and passes its options on in private
 environment variables. This does the work of both in one process. The public ways, the command line
@@ -8,15 +8,20 @@ Sources: `server` in mlflow/cli/__init__.py, `_run_server` in mlflow/server/__in
 
 What else of MLflow is not public stands where it is used: the names of its tables and migrations
 (store/database.py, store/locations.py, shared/revisions.py), the paths of its artifacts and pages
-(middleware/sandbox.py, shared/addresses.py), its variable for a client's artifact root
+(middleware/artifact_uris.py, shared/addresses.py), its variable for a client's artifact root
 (jupyter/kernel_environment.py), its setting of the trace display and the tag of evaluations
 (notebook/display.py), its registry of stores (notebook/own_store.py).
 tests/server/test_mlflow_app.py checks all of them against the installed MLflow.
 """
 
 import asyncio
+import contextlib
+import importlib.util
 import logging
 import os
+import re
+import shlex
+import sys
 import uuid
 import warnings
 from collections.abc import Callable
@@ -28,6 +33,7 @@ from mlflow_proxy.shared import sqlite_creation
 from mlflow_proxy.shared.stores import sqlite_path
 
 from . import mode
+from .failures import COMMAND, StartError
 from .store import contents
 from .store.settings import StoreSettings
 
@@ -36,6 +42,58 @@ REGISTRY_STORE = "_MLFLOW_SERVER_REGISTRY_STORE"
 ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 ARTIFACT_DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 SERVE_ARTIFACTS = "_MLFLOW_SERVER_SERVE_ARTIFACTS"
+
+OLDEST = (3, 10)  # of MLflow
+RELEASE = re.compile(r"^VERSION\s*=\s*[\"'](\d+(?:\.\d+)*)", re.MULTILINE)
+
+# `KEKManager` logs it with each use of a stored key, in a log that few read.
+CRYPTO_LOGGER = "mlflow.utils.crypto"
+THEIR_WARNING = "MLFLOW_CRYPTO_KEK_PASSPHRASE not set"
+OUR_WARNING = (
+    "The keys that are stored in MLflow are encrypted with MLflow's built-in passphrase: each "
+    "user who reads the database can decrypt them. In a store that others can read, set "
+    "MLFLOW_CRYPTO_KEK_PASSPHRASE in Jupyter's environment before keys are stored. For keys that "
+    "are stored already, see TROUBLESHOOTING."
+)
+
+
+def find_mlflow() -> Path:
+    """Find the folder of this interpreter's MLflow, without importing it.
+
+    Raises:
+        StartError: this interpreter has no MLflow, or one that is too old.
+    """
+    spec = importlib.util.find_spec("mlflow")
+    run_pip = f"Run:{COMMAND}{shlex.quote(sys.executable)} -m pip install"
+    for each in (spec and spec.submodule_search_locations) or ():
+        folder = Path(each)
+        if (release := _release(folder)) and release < OLDEST:
+            raise StartError(
+                f"MLflow {'.'.join(map(str, release))} of {sys.executable} is too old.",
+                f'{run_pip} "mlflow>={OLDEST[0]}.{OLDEST[1]}"',
+            )
+        if _is_skinny(folder):
+            raise StartError(
+                f"Only mlflow-skinny is installed for {sys.executable}, without MLflow's server.",
+                f"{run_pip} mlflow",
+            )
+        if (folder / "server" / "__init__.py").is_file():
+            return folder
+    raise StartError(f"MLflow is not installed for {sys.executable}.", f"{run_pip} mlflow")
+
+
+def _is_skinny(mlflow_folder: Path) -> bool:
+    """Whether the folder is of mlflow-skinny, which has the server's modules, but not its needs."""
+    beside = mlflow_folder.parent
+    return any(beside.glob("mlflow_skinny-*-info")) and not any(beside.glob("mlflow-*-info"))
+
+
+def _release(mlflow_folder: Path) -> tuple[int, ...] | None:
+    """Numbers of the release of MLflow, read from its source; None if they cannot be found."""
+    with contextlib.suppress(OSError):
+        if match := RELEASE.search((mlflow_folder / "version.py").read_text(encoding="utf-8")):
+            return tuple(int(number) for number in match[1].split("."))
+    return None
 
 
 def configure(settings: StoreSettings) -> None:
@@ -56,7 +114,7 @@ def configure(settings: StoreSettings) -> None:
             # Where they run, `jobs` switches them on.
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             # In the user's environment these are meant for a server with a port. Here Jupyter
-            # checks the user, and `middleware.origin` relies on MLflow's defaults.
+            # checks the user, and `middleware.local_request` relies on MLflow's defaults.
             "MLFLOW_SERVER_ALLOWED_HOSTS": "",
             "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "",
             "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
@@ -72,7 +130,7 @@ def load() -> Any:
     from mlflow.server.fastapi_app import app
 
     flask_app.teardown_request(_end_active_runs)
-    from . import artifact_failures  # needs Starlette, which comes with MLflow
+    from .middleware import artifact_failures  # needs Starlette, which comes with MLflow
 
     artifact_failures.install(app, flask_app)
     return app
@@ -83,6 +141,21 @@ def version() -> str:
     import mlflow
 
     return str(mlflow.__version__)
+
+
+def warn_of_known_passphrase(warn: Callable[[str], None]) -> None:
+    """Call `warn` with the first use of a stored key, in place of MLflow's own warnings."""
+    warned: list[str] = []
+
+    def is_another(record: logging.LogRecord) -> bool:
+        if not record.getMessage().startswith(THEIR_WARNING):
+            return True
+        if not warned:
+            warned.append(OUR_WARNING)
+            warn(OUR_WARNING)
+        return False
+
+    logging.getLogger(CRYPTO_LOGGER).addFilter(is_another)
 
 
 def _end_active_runs(_: BaseException | None) -> None:

@@ -17,8 +17,7 @@ import requests
 from starlette.testclient import TestClient
 
 from mlflow_proxy.server import mlflow_app
-from mlflow_proxy.server.local import find_mlflow
-from mlflow_proxy.server.middleware.artifact_remedies import ArtifactRemedies
+from mlflow_proxy.server.middleware.artifact_failures import ArtifactRemedies
 from mlflow_proxy.server.store import s3
 from mlflow_proxy.server.store.settings import StoreSettings
 from mlflow_proxy.headers import LOCAL_ORIGIN
@@ -31,7 +30,7 @@ settings = StoreSettings(*2 * [f"sqlite:///{folder}/mlflow.db"], f"s3://{bucket}
 mlflow_app.configure(settings)
 s3.limit_waiting(settings)
 app = ArtifactRemedies(mlflow_app.load())
-mlflow_app.open_stores(settings, Revisions.of(find_mlflow()).latest, print)
+mlflow_app.open_stores(settings, Revisions.of(mlflow_app.find_mlflow()).latest, print)
 client = TestClient(app, base_url=LOCAL_ORIGIN, raise_server_exceptions=False)
 
 

@@ -10,7 +10,6 @@ import sys
 import time
 
 from mlflow_proxy.server import mlflow_app
-from mlflow_proxy.server.local import find_mlflow
 from mlflow_proxy.server.store.settings import StoreSettings
 from mlflow_proxy.shared.revisions import Revisions
 
@@ -27,7 +26,9 @@ import mlflow.store.tracking.sqlalchemy_store  # noqa: E402
 
 def run(program: str) -> None:
     if program == "dashboard":
-        mlflow_app.open_stores(settings, Revisions.of(find_mlflow()).latest, lambda text: None)
+        mlflow_app.open_stores(
+            settings, Revisions.of(mlflow_app.find_mlflow()).latest, lambda text: None
+        )
         return
     time.sleep(float(program))
     with mlflow.start_run():

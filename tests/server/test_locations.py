@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlflow_proxy.server.errors import StartError
-from mlflow_proxy.server.installation import find_mlflow
+from mlflow_proxy.server.mlflow_app import find_mlflow
 from mlflow_proxy.server.store import backup, locations, upgrade
 from mlflow_proxy.server.store.moved_roots import Location, Move, relocated
 from mlflow_proxy.server.store.settings import StoreSettings

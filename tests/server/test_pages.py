@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from mlflow_proxy.server.middleware.page_policy import PagePolicy
 from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
+from mlflow_proxy.server.middleware.policies import Policies
 from mlflow_proxy.addresses import (
     ARTIFACT_FRAME,
     ASSISTANT_KEY,
@@ -71,7 +71,7 @@ def test_the_trace_page_gets_our_scripts_and_relative_links() -> None:
 
 @pytest.mark.parametrize(("path", "body"), [("/", DASHBOARD), (TRACE_PAGE, TRACE)])
 def test_every_script_of_a_page_has_the_nonce_of_the_policy(path: str, body: bytes) -> None:
-    app = PagePolicy(Pages(Recorder((b"content-type", b"text/html"), body=body), 60.0))
+    app = Policies(Pages(Recorder((b"content-type", b"text/html"), body=body), 60.0))
     nonces = set()
     for _ in range(2):
         answer = ask(app, path)
@@ -114,14 +114,6 @@ def test_a_page_without_a_head_is_left_as_it_is() -> None:
     assert ask(Pages(Recorder(body=b"MLflow is not built"), 60.0), "/").body == (
         b"MLflow is not built"
     )
-
-
-def test_an_input_is_answered_without_mlflow() -> None:
-    app = Recorder()
-    answer = ask(Pages(app, 60.0), INPUT)
-    assert (answer.status, answer.body) == (204, b"")
-    assert answer.headers["cache-control"] == "no-store"
-    assert app.scopes == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from mlflow_proxy.server.local import find_mlflow
+from mlflow_proxy.server.mlflow_app import find_mlflow
 from mlflow_proxy.shared.revisions import Revisions
 
 LATEST = Revisions.of(find_mlflow()).latest

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlflow_proxy import addresses
 from mlflow_proxy.activity import ATTENDED
@@ -18,8 +18,8 @@ from mlflow_proxy.hub import is_on_hub
 from mlflow_proxy.lab_theme import lab_theme
 from mlflow_proxy.server.mode import CurrentMode
 
-from .page_policy import NONCE
-from .rewriting import rewriting
+from .bodies import rewriting
+from .policies import NONCE
 
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
 NAMES = (
@@ -56,7 +56,7 @@ WATCH_LIMIT = 3600.0  # seconds since the last input
 
 
 class Pages:
-    """Inserts our scripts before all others of the two pages, and answers their requests."""
+    """Inserts our scripts before all others of the two pages."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Pages:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass the request on."""
+        """Pass the request on; change its response if that is one of the pages."""
         is_page = scope["type"] == "http" and scope["path"] in ("/", addresses.TRACE_PAGE)
         if is_page and scope["method"] == "GET":
             headers = MutableHeaders(raw=list(scope["headers"]))
@@ -92,10 +92,9 @@ class Pages:
             mode = await self._mode() if self._mode else None
             data = {**self._data, "mode": mode.value if mode else ""}
             change = partial(_change, scope["path"], data, scope.get(NONCE, str))
-            changing = rewriting(send, _forbid_caching, change)
-            await self._app({**scope, "headers": headers.raw}, receive, changing)
-        else:
-            await self._app(scope, receive, send)
+            scope = {**scope, "headers": headers.raw}
+            send = rewriting(send, _forbid_caching, change)
+        await self._app(scope, receive, send)
 
 
 def pause_after(idle_timeout: float) -> float:
@@ -121,7 +120,8 @@ def _change(
     return text.replace(f'src="{absolute}/', f'src="{relative}/').encode()
 
 
-def _forbid_caching(headers: MutableHeaders) -> bool:
+def _forbid_caching(start: Message) -> bool:
+    headers = MutableHeaders(scope=start)
     for name in VALIDATORS:
         del headers[name]
     headers["cache-control"] = "no-cache"

@@ -32,8 +32,11 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
     with reporter.counting_modules():
         from starlette.middleware import Middleware
 
-        from mlflow_proxy.server import serve
-        from mlflow_proxy.server.middleware import Application, wrap
+        from mlflow_proxy.server import routes, serve
+        from mlflow_proxy.server.middleware import stack
+        from mlflow_proxy.server.middleware.local_request import LocalRequest
+        from mlflow_proxy.server.middleware.pages import Pages
+        from mlflow_proxy.server.middleware.policies import Policies
         from mlflow_proxy.server.mode import CurrentMode, Mode
 
         from . import diagnosis
@@ -60,10 +63,14 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
 
     reporter.send(StageEntered(Stage.SERVE))
     proxy = RemoteProxy(client)
-    static_files = Middleware(RemoteStaticFiles, server=proxy)
-    application = Application(proxy, static_files=static_files, mode=CurrentMode(find_mode))
-    retirement = serve.Retirement(reporter.send)
-    serve.run(wrap(application, idle_timeout, retirement), unix_socket, retirement)
+    middlewares = [
+        Middleware(LocalRequest),
+        Middleware(Policies),
+        Middleware(Pages, idle_timeout=idle_timeout, mode=CurrentMode(find_mode)),
+        Middleware(routes.Routes, routes=[routes.artifact_frame()]),
+        Middleware(RemoteStaticFiles, server=proxy),
+    ]
+    serve.run(stack(proxy, middlewares), unix_socket, serve.Retirement(reporter.send))
 
 
 def _check_packages() -> None:

@@ -5,17 +5,18 @@ Its client repeats a request that fails with 500 for minutes, so an error that n
 has another status.
 """
 
-import json
 import re
 from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlflow_proxy.passwords import mask_passwords
+from mlflow_proxy.server.failures import Known, match
 
-from .failures import Known, match
+from .bodies import is_api_response, rewriting_json
 
 QUERY = re.compile(r"(?<=\w)\?[\w.-]+=[^\s\"']*")  # of a URL: of no interest, or a signature
 ENVIRONMENT = "in Jupyter's environment, or in c.MLflowProxy.environment for MLflow alone"
@@ -77,7 +78,7 @@ FAILURES = (
         r"Could not connect to the endpoint URL|(?:Connect|Read) timeout on endpoint URL"
         r"|Connection was closed before|Failed to connect to proxy URL",
         SAID,
-        "See that the artifact store runs and that this machine can reach it, or correct "
+        "Check that the artifact store is running and reachable from this machine, or correct "
         "MLFLOW_S3_ENDPOINT_URL.",
         HTTPStatus.SERVICE_UNAVAILABLE,
     ),
@@ -94,16 +95,27 @@ def explained(said: str) -> tuple[str, HTTPStatus] | None:
     return said if has_remedy else f"{known.reason} {known.remedy}", known.status
 
 
-def with_remedy(body: bytes) -> bytes:
-    """The JSON `body`, with a remedy in the message of a known failure."""
-    if b'"error_code"' not in body:
-        return body
-    try:
-        answer = json.loads(body)
-        known = explained(answer["message"]) if "error_code" in answer else None
-    except (ValueError, KeyError, TypeError):  # not an answer of MLflow's
-        return body
-    return json.dumps({**answer, "message": known[0]}).encode() if known else body
+class ArtifactRemedies:
+    """Adds remedies to the JSON of errors below the paths of artifacts."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; complete the message of its response if that is an error."""
+        if scope["type"] == "http" and "artifact" in scope["path"]:
+            send = rewriting_json(send, _is_error, _with_remedy)
+        await self._app(scope, receive, send)
+
+
+def _is_error(start: Message) -> bool:
+    # Not the others: they may be as large as an artifact, and are not kept in memory.
+    return bool(start["status"] >= HTTPStatus.BAD_REQUEST) and is_api_response(start)
+
+
+def _with_remedy(answer: Any) -> Any:
+    known = explained(answer["message"]) if "error_code" in answer else None
+    return {**answer, "message": known[0]} if known else None
 
 
 def install(fastapi_app: Any, flask_app: Any) -> None:
@@ -114,19 +126,18 @@ def install(fastapi_app: Any, flask_app: Any) -> None:
 
 def _in_flask(error: Any) -> Any:
     known = explained(str(error.original_exception))
-    if known is None:
-        return error
-    return _body(known[0], known[1]), known[1], {"Content-Type": "application/json"}
+    return _answer(*known) if known else error
 
 
 async def _in_fastapi(_request: Request, error: Exception) -> Response:
-    known = explained(str(error))
-    if known is None:  # as Starlette does
-        return PlainTextResponse("Internal Server Error", HTTPStatus.INTERNAL_SERVER_ERROR)
-    return Response(_body(known[0], known[1]), known[1], media_type="application/json")
+    if known := explained(str(error)):
+        return JSONResponse(*_answer(*known))
+    # As Starlette does.
+    return PlainTextResponse("Internal Server Error", HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _body(message: str, status: HTTPStatus) -> str:
+def _answer(message: str, status: HTTPStatus) -> tuple[dict[str, str], HTTPStatus]:
+    """JSON and status: what a view of Flask's may return."""
     is_temporary = status is HTTPStatus.SERVICE_UNAVAILABLE
     code = "TEMPORARILY_UNAVAILABLE" if is_temporary else "INTERNAL_ERROR"
-    return json.dumps({"error_code": code, "message": message})
+    return {"error_code": code, "message": message}, status
