@@ -20,18 +20,18 @@ IN_DATABASE_URI = re.compile(
     r":(?:(?!://).)+@",
     re.IGNORECASE,
 )
-NAME_OF_SECRET = (  # noqa: S105 (a pattern)
+SENSITIVE_NAME = (
     r"\w*(?:passw|passphrase|pwd|secret|token(?!iz|s)|credential|signature"
     r"|(?:api|access|private)[_-]?key)\w*|odbc_connect|sig|AWSAccessKeyId"
 )
 # A parameter of a URI, of a connection or of a file: `password=...`.
 PARAMETER = re.compile(
-    rf"(?<!\w)((?:{NAME_OF_SECRET})\s?=\s?)(?!…|\*)(?:'[^']*'|\"[^\"]*\"|[^&\s'\"]+)", re.IGNORECASE
+    rf"(?<!\w)((?:{SENSITIVE_NAME})\s?=\s?)(?!…|\*)(?:'[^']*'|\"[^\"]*\"|[^&\s'\"]+)", re.IGNORECASE
 )
 # A field of JSON, of a dictionary or of YAML: `"password": "..."`. What follows in prose, after a
 # colon that ends a sentence's part, is masked as well, up to the next blank.
 FIELD = re.compile(
-    rf"(?<![\w])((?P<quote>['\"]?)(?:{NAME_OF_SECRET})(?P=quote)\s*:\s*)"
+    rf"(?<![\w])((?P<quote>['\"]?)(?:{SENSITIVE_NAME})(?P=quote)\s*:\s*)"
     r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,;'\"{}\[\]]+)",
     re.IGNORECASE,
 )
@@ -45,7 +45,7 @@ HEADER = re.compile(
 COOKIE = re.compile(r"(?<![\w])((?:set-)?cookie['\"]?\s*[:,]\s*['\"]?)[^'\"\n]+", re.IGNORECASE)
 # An option of a command line: `--password ...`.
 OPTION = re.compile(
-    rf"(?<!\S)(--?(?:[\w-]*-)?(?:{NAME_OF_SECRET}))(?:\s+|=)(?!-)\S+", re.IGNORECASE
+    rf"(?<!\S)(--?(?:[\w-]*-)?(?:{SENSITIVE_NAME}))(?:\s+|=)(?!-)\S+", re.IGNORECASE
 )
 # The whole of a URI, whose password may hold blanks, or digits and a slash like a port.
 WHOLE = re.compile(
