@@ -15,7 +15,6 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server_proxy.config import ServerProcess
 from traitlets import Union
 
-from mlflow_proxy.shared import stores
 from mlflow_proxy.shared.addresses import (
     BAD_SETTINGS,
     CONTROL_SOCKET,
@@ -143,7 +142,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
 
 def address_environment(config: MLflowProxy, address: LocalAddress) -> dict[str, str]:
     """What MLflow, its jobs and its Assistant need to reach MLflow by HTTP."""
-    if stores.has_server(config.backend_store_uri):
+    if config.backend_store.is_remote:
         return {}
     variables = {LOCAL_URL: address.url, LOCAL_CREDENTIAL: address.credential}
     return {**without_proxy({**os.environ, **config.environment}), **variables}

@@ -6,8 +6,8 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
 
-from mlflow_proxy.shared import stores
 from mlflow_proxy.shared.addresses import DASHBOARD_URL, FRAMES, NAME
+from mlflow_proxy.stores import Managed
 
 from . import framing, kernels
 from .config import MLflowProxy
@@ -27,15 +27,15 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress | N
     `address` is MLflow's; None: Jupyter's configuration runs MLflow in another way of its own.
     """
     store = store_of_kernels(config)
-    chosen = config.decided(os.environ.get("MLFLOW_TRACKING_URI"))
+    chosen = config.normalize_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     if chosen not in ("", store, config.backend_store_uri):
         server_app.log.warning(
             "MLFLOW_TRACKING_URI is set to another store than MLflowProxy.backend_store_uri: "
             "the MLflow dashboard will not show what notebooks log. Unset one of the two."
         )
         return
-    if config.decided(os.environ.get("MLFLOW_REGISTRY_URI")) == config.registry_store_uri:
-        del os.environ["MLFLOW_REGISTRY_URI"]  # the decided one is exported where it is needed
+    if config.normalize_uri(os.environ.get("MLFLOW_REGISTRY_URI")) == config.registry_store_uri:
+        del os.environ["MLFLOW_REGISTRY_URI"]  # the normalized one is exported where it is needed
     if address is not None and kernels.use_server(config):
         exported = address_environment(address)
         warn_of_other_credentials(server_app)
@@ -43,12 +43,12 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress | N
         exported = store_environment(config, store)
         if store != config.backend_store_uri:
             follow_migration(config)
-    if address is not None and not stores.has_server(config.backend_store_uri):
+    if address is not None and not config.backend_store.is_remote:
         # For `gateway:/` models; MLflow's server elsewhere has a gateway of its own.
         os.environ.update(without_proxy(os.environ))
         exported["MLFLOW_GATEWAY_URI"] = address.gateway_uri
     os.environ["MLFLOW_TRACKING_URI"] = exported["MLFLOW_TRACKING_URI"]
-    if not stores.is_managed_service(config.backend_store_uri):  # of which there is no dashboard
+    if not isinstance(config.backend_store, Managed):  # of which there is no dashboard
         headers = server_app.web_app.settings.get("headers", {})
         exported[DASHBOARD_URL] = url_path_join(server_app.base_url, NAME)
         exported[FRAMES] = "true" if framing.may_frame_itself(headers) else "false"
@@ -77,7 +77,7 @@ def store_environment(config: MLflowProxy, store: str) -> dict[str, str]:
     exported = {"MLFLOW_TRACKING_URI": store}
     if config.registry_store_uri != config.backend_store_uri:
         exported["MLFLOW_REGISTRY_URI"] = config.registry_store_uri
-    if not stores.has_server(config.backend_store_uri):
+    if not config.backend_store.is_remote:
         exported["_MLFLOW_SERVER_ARTIFACT_ROOT"] = config.default_artifact_root
         exported["MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES"] = HOST_ADDRESSED_SCHEMES
     return exported

@@ -5,7 +5,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from mlflow_proxy.shared import stores
+from mlflow_proxy.stores import SERVED_ARTIFACTS, SQLite
 
 from .config import MLflowProxy
 
@@ -23,7 +23,7 @@ SERVED = "SELECT 1 FROM experiments WHERE artifact_location LIKE ? LIMIT 1"
 
 def use_server(config: MLflowProxy) -> bool:
     """Whether kernels ask MLflow's server, behind an address of this Jupyter server."""
-    if stores.has_server(config.backend_store_uri):  # of its own, which kernels ask directly
+    if config.backend_store.is_remote:  # of its own, which kernels ask directly
         return False
     if config.kernels == "auto":
         return _needs_server(config) and not other_credentials()
@@ -32,17 +32,17 @@ def use_server(config: MLflowProxy) -> bool:
 
 def _needs_server(config: MLflowProxy) -> bool:
     """Whether there are artifacts that only MLflow's server can reach."""
-    if config.default_artifact_root.startswith(stores.SERVED_ARTIFACTS):
+    if config.default_artifact_root.startswith(SERVED_ARTIFACTS):
         return True
-    path = stores.sqlite_path(config.backend_store_uri)
-    return path is not None and _holds_served_artifacts(path)
+    store = config.backend_store
+    return isinstance(store, SQLite) and _holds_served_artifacts(store.path)
 
 
 def _holds_served_artifacts(database: Path) -> bool:
     with contextlib.suppress(sqlite3.Error):
         connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=TIMEOUT)
         with contextlib.closing(connection):
-            return bool(connection.execute(SERVED, (f"{stores.SERVED_ARTIFACTS}%",)).fetchone())
+            return bool(connection.execute(SERVED, (f"{SERVED_ARTIFACTS}%",)).fetchone())
     return False  # it is new, or the page says what is wrong with it
 
 
@@ -61,13 +61,13 @@ def artifact_root(config: MLflowProxy) -> str:
     """
     root = config.default_artifact_root
     is_elsewhere = "://" in root and not root.startswith("file:")
-    return root if is_elsewhere or not use_server(config) else f"{stores.SERVED_ARTIFACTS}/"
+    return root if is_elsewhere or not use_server(config) else f"{SERVED_ARTIFACTS}/"
 
 
 def artifacts_destination(config: MLflowProxy) -> str:
     """Where the server keeps the artifacts that only it can reach."""
     root = config.default_artifact_root
-    if not root.startswith(stores.SERVED_ARTIFACTS):
+    if not root.startswith(SERVED_ARTIFACTS):
         return root
     variables = {**os.environ, **config.environment}
     return variables.get("MLFLOW_ARTIFACTS_DESTINATION") or str(config.root_dir / "mlartifacts")

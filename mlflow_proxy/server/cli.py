@@ -10,13 +10,13 @@ import socket
 import traceback
 from pathlib import Path
 
-from mlflow_proxy.shared import stores
 from mlflow_proxy.shared.offers import DeclinedOffers, Repair
+from mlflow_proxy.stores import TrackingServer
 
 from . import failures, local, remote
 from .errors import StartError
 from .reporter import Reporter
-from .store.settings import StoreSettings, shown
+from .store.settings import StoreSettings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,8 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
             # SIGTERM is ignored: the supervisor kills after five seconds, which is often enough.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             local.repair_store(reporter, settings, options.repair)
-        elif stores.is_tracking_server(settings.backend_store_uri):
-            remote.run(reporter, settings.backend_store_uri, listener, options.idle_timeout)
+        elif isinstance(settings.backend_store, TrackingServer):
+            remote.run(reporter, settings.backend_store.uri, listener, options.idle_timeout)
         else:
             declined = DeclinedOffers(options.declined_offers)
             how = local.Options(
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         reporter.send(error.failure)
     except Exception as error:  # MLflow may raise anything
         traceback.print_exc()
-        reporter.send(failures.explain(error, shown(settings.backend_store_uri)).failure)
+        reporter.send(failures.explain(error, settings.backend_store.shown).failure)
     else:
         return 0
     return 1

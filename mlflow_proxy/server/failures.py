@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mlflow_proxy.shared.file_store import ALLOWED, migration_command
-from mlflow_proxy.shared.stores import default_database
+from mlflow_proxy.stores import ALLOW_FILE_STORE, SQLite, migration_command
 
 from .errors import COMMAND, StartError
 
@@ -138,7 +137,7 @@ FAILURES = (
         "This release of MLflow refuses file stores such as {store}.",
         f"Run:{COMMAND}{{migration}}\n"
         "Then make that database the store with c.MLflowProxy.{setting}; "
-        f"or set {ALLOWED}=true in Jupyter's environment.",
+        f"or set {ALLOW_FILE_STORE}=true in Jupyter's environment.",
     ),
     # The machine
     (
@@ -178,7 +177,7 @@ def _values(store: str, module: str) -> dict[str, str]:
         "quoted_package": shlex.quote(package),
         "store": store,
         "quoted_store": shlex.quote(store),
-        "migration": migration_command(sys.executable, folder, default_database(folder.parent)),
+        "migration": migration_command(sys.executable, folder, SQLite.default(folder.parent)),
     }
 
 

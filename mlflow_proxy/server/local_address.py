@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from mlflow_proxy.shared.addresses import INPUT, LOCAL_CREDENTIAL, LOCAL_URL
 from mlflow_proxy.shared.gateway import gateway_credential
-from mlflow_proxy.shared.stores import SERVED_ARTIFACTS
+from mlflow_proxy.stores import SERVED_ARTIFACTS
 
 TIMEOUT = 10.0  # seconds
 USER = "mlflow"  # any name does; it is only shown

@@ -19,7 +19,7 @@ from mlflow_proxy.server.local import find_mlflow
 from mlflow_proxy.server.middleware import Application, wrap
 from mlflow_proxy.server.middleware.use_tracker import LastUse
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.shared.revisions import Revisions
+from mlflow_proxy.sqlite_creation import Revisions
 
 
 async def serve(artifact_root: str, bare: str, wrapped: str) -> None:
@@ -38,7 +38,7 @@ async def serve(artifact_root: str, bare: str, wrapped: str) -> None:
 
 if __name__ == "__main__":
     store, artifacts, *sockets = sys.argv[1:]
-    settings = StoreSettings(store, store, artifacts)
+    settings = StoreSettings.parse(store, store, artifacts)
     mlflow_app.configure(settings)
-    mlflow_app.open_stores(settings, Revisions.of(find_mlflow()).latest, print)
+    mlflow_app.open_stores(settings, Revisions.read(find_mlflow()).latest, print)
     asyncio.run(serve(artifacts, *sockets))

@@ -5,7 +5,7 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-from mlflow_proxy.server import mode
+from mlflow_proxy.server.mode import RUN_TYPE, Mode, choose_mode
 
 from .body import RequestBody
 from .client import Client
@@ -20,7 +20,7 @@ class NoAnswerError(Exception):
     """The server does not answer a search."""
 
 
-async def find(client: Client) -> mode.Mode:
+async def find(client: Client) -> Mode:
     """The mode for what is newest on the server.
 
     Raises:
@@ -29,7 +29,7 @@ async def find(client: Client) -> mode.Mode:
     found = await _search(client, "2.0/mlflow/experiments", max_results=EXPERIMENTS)
     ids = [each["experiment_id"] for each in found.get("experiments", ())]
     if not ids:
-        return mode.of(0, 0)
+        return choose_mode(0, 0)
     places = [
         {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": each}} for each in ids
     ]
@@ -39,12 +39,12 @@ async def find(client: Client) -> mode.Mode:
         _search(client, "3.0/mlflow/traces", True, locations=places, max_results=SAMPLE),
     )
     training_runs = [run for run in runs.get("runs", ()) if is_training(run["data"])]
-    return mode.of(len(training_runs), len(traces.get("traces", ())))
+    return choose_mode(len(training_runs), len(traces.get("traces", ())))
 
 
 def is_training(data: dict[str, Any]) -> bool:
     """Whether a run with this data, of the REST API, has metrics or parameters of a training."""
-    is_typed = any(tag["key"] == mode.RUN_TYPE for tag in data.get("tags", ()))
+    is_typed = any(tag["key"] == RUN_TYPE for tag in data.get("tags", ()))
     return not is_typed and bool(data.get("metrics") or data.get("params"))
 
 
