@@ -18,8 +18,6 @@ from jupyter_server_proxy.config import ServerProcess, ServerProxy
 from tornado.web import url
 from traitlets import Unicode, Union
 
-from mlflow_proxy.shared import stores
-
 from . import interpreter, kernels, prestart
 from ._version import __version__
 from .activity import counts_as_activity, record_activity
@@ -112,7 +110,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
 
 def address_environment(config: MLflowProxy, address: LocalAddress) -> dict[str, str]:
     """What MLflow, its jobs and its Assistant need to reach MLflow by HTTP."""
-    if stores.has_server(config.backend_store_uri):
+    if config.backend_store.is_remote:
         return {}
     variables = {LOCAL_URL: address.url, LOCAL_CREDENTIAL: address.credential}
     return {**without_proxy({**os.environ, **config.environment}), **variables}

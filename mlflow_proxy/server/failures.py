@@ -15,8 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mlflow_proxy.reports import Failure, Offer
-from mlflow_proxy.shared.file_store import ALLOWED, migration_command
-from mlflow_proxy.shared.stores import default_database
+from mlflow_proxy.stores import ALLOW_FILE_STORE, SQLite, migration_command
 
 COMMAND = "\n    "
 """Before a command in a remedy: on a line of its own, indented, the page shows it as a command."""
@@ -191,7 +190,7 @@ FAILURES = (
         "This release of MLflow refuses file stores such as {store}.",
         f"Run:{COMMAND}{{migration}}\n"
         "Then make that database the store with c.MLflowProxy.{setting}; "
-        f"or set {ALLOWED}=true in Jupyter's environment.",
+        f"or set {ALLOW_FILE_STORE}=true in Jupyter's environment.",
     ),
     # The machine
     Known(
@@ -223,7 +222,7 @@ def explain(error: BaseException, store: str, setting: str = "backend_store_uri"
 
 def _migration(store: str) -> str:
     folder = Path(unquote(urlsplit(store).path))  # of a file store
-    return migration_command(sys.executable, folder, default_database(folder.parent))
+    return migration_command(sys.executable, folder, SQLite.default(folder.parent))
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

@@ -23,13 +23,13 @@ from mlflow_proxy.reports import (
     Version,
     Warned,
 )
-from mlflow_proxy.shared.revisions import Revisions
-from mlflow_proxy.shared.stores import sqlite_path
+from mlflow_proxy.sqlite_creation import Revisions
+from mlflow_proxy.stores import Database, SQLite
 
 from . import mlflow_app
 from .own_address import OwnAddress
 from .reporter import Reporter
-from .store import locations, pools, s3, server_creation, upgrade
+from .store import locations, locks, upgrade
 from .store.opened_files import OpenedFiles
 from .store.settings import StoreSettings
 
@@ -58,7 +58,7 @@ def run(
     static_folder = mlflow_folder / "server" / "js" / "build"
     if static_folder.is_dir():  # an MLflow that was installed from its source has none
         reporter.send(StaticFolder(str(static_folder)))
-    revisions = Revisions.of(mlflow_folder)
+    revisions = Revisions.read(mlflow_folder)
     settings.check()
     existing = upgrade.check(settings, revisions)
     locations.check(settings, existing, DeclinedOffers(options.declined_offers))
@@ -72,8 +72,6 @@ def run(
         from .middleware.replaced_store import ReplacedStore
 
         mlflow_app.configure(settings)
-        pools.bound(settings)
-        s3.limit_waiting(settings)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
         why_no_jobs = jobs.why_not(settings, options.job_execution)
 
@@ -83,7 +81,7 @@ def run(
         reporter.send(StageEntered(Stage.STORE, step))
 
     enter()
-    files = OpenedFiles(path for _, uri in settings.stores() if (path := sqlite_path(uri)))
+    files = OpenedFiles(store.path for store in settings.files)
     open_stores(settings, revisions, existing, enter)
     files.complete()
     gc.freeze()
@@ -147,7 +145,7 @@ def middlewares(
 def open_stores(
     settings: StoreSettings,
     revisions: Revisions,
-    existing: Sequence[str],
+    existing: Sequence[SQLite | Database],
     report: Callable[[Step], None],
 ) -> None:
     """Open the stores; new ones on a database server while no other program creates them.
@@ -156,12 +154,12 @@ def open_stores(
         StartError: another program has upgraded one of them in vain.
         mlflow.exceptions.MlflowException: MLflow cannot use a store.
     """
-    new = [uri for uri in settings.servers() if uri not in existing]
+    new = [store for store in settings.servers if store not in existing]
     if not new:
         mlflow_app.open_stores(settings, revisions.latest, report)
         return
     report(Step.WAIT)
-    with server_creation.alone(new):
+    with locks.alone(new):
         upgrade.check(settings, revisions, is_locked=True)
         report(Step.CREATE)
         for pause in (*PAUSES, None):
@@ -182,7 +180,7 @@ def repair_store(reporter: Reporter, settings: StoreSettings, repair: Repair) ->
         StartError: it has failed.
     """
     reporter.send(StageEntered(Stage.PREPARE, Step(repair.value)))
-    revisions = Revisions.of(mlflow_app.find_mlflow())
+    revisions = Revisions.read(mlflow_app.find_mlflow())
     match repair:
         case Repair.UPGRADE:
             upgrade.run(settings, revisions, mlflow_app.upgrade_database)

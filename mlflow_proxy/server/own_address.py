@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from mlflow_proxy.addresses import LOCAL_CREDENTIAL, LOCAL_URL
 from mlflow_proxy.gateway import gateway_credential
-from mlflow_proxy.shared.stores import SERVED_ARTIFACTS
+from mlflow_proxy.stores import SERVED_ARTIFACTS
 
 USER = "mlflow"  # any name does; it is only shown
 # MLflow's client would send these in place of the credential for the address.

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_proxy.headers import is_own_origin
 from mlflow_proxy.server import local
 from mlflow_proxy.server.middleware import stack
 from mlflow_proxy.server.middleware.local_request import LocalRequest
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.headers import is_own_origin
 from support.asgi import Answer, Recorder, ask
 
 SECRETS = {

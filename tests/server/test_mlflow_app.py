@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from starlette.routing import Match
 
+from mlflow_proxy import addresses
 from mlflow_proxy.server import routes
 from mlflow_proxy.server.middleware.artifact_uris import CLIENTS_API
 from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
 from mlflow_proxy.server.mlflow_app import find_mlflow
-from mlflow_proxy import addresses
 from support.asgi import Recorder, ask
 
 RELEASE = tuple(int(part) for part in version("mlflow").split(".")[:2])
@@ -105,7 +105,7 @@ from mlflow_proxy.server.store.settings import StoreSettings
 known = {getattr(each, "name", None) for each in vars(environment_variables).values()}
 known |= {each for each in vars(constants).values() if isinstance(each, str)}
 os.environ.clear()
-mlflow_app.configure(StoreSettings("a", "b", "c"))
+mlflow_app.configure(StoreSettings.parse("a", "b", "c"))
 print(json.dumps(sorted(set(os.environ) - known)))
 """)
     assert set(json.loads(printed)) <= (NEW_VARIABLES if RELEASE < (3, 17) else set())
@@ -145,9 +145,9 @@ def test_the_revisions_are_those_that_alembic_finds() -> None:
 from alembic.script import ScriptDirectory
 from mlflow.store.db.utils import _get_alembic_config
 from mlflow_proxy.server.mlflow_app import find_mlflow
-from mlflow_proxy.shared.revisions import Revisions
+from mlflow_proxy.sqlite_creation import Revisions
 script = ScriptDirectory.from_config(_get_alembic_config(""))
-revisions = Revisions.of(find_mlflow())
+revisions = Revisions.read(find_mlflow())
 assert revisions.latest == script.get_current_head()
 assert revisions.known == {each.revision for each in script.walk_revisions()}
 """)
@@ -159,17 +159,18 @@ def test_a_new_database_has_the_tables_that_are_read(tmp_path: Path) -> None:
 import sqlite3
 from pathlib import Path
 from mlflow_proxy.server.mlflow_app import find_mlflow
-from mlflow_proxy.server.store import database
-from mlflow_proxy.shared import sqlite_creation as creation
-from mlflow_proxy.shared.revisions import Revisions
-path, latest = Path(sys.argv[1]), Revisions.of(find_mlflow()).latest
+from mlflow_proxy.server.store import upgrade
+from mlflow_proxy.stores import SQLite
+from mlflow_proxy import sqlite_creation as creation
+from mlflow_proxy.sqlite_creation import Revisions
+path, latest = Path(sys.argv[1]), Revisions.read(find_mlflow()).latest
 mlflow_app._create(path, sys.argv[1])
 connection = sqlite3.connect(path)
-assert connection.execute(database.REVISION).fetchall() == [(latest,)]
-assert connection.execute(database.IS_USED).fetchall() == [(1,)]
+assert connection.execute(upgrade.REVISION).fetchall() == [(latest,)]
+assert connection.execute(upgrade.EXPERIMENTS).fetchall() == [(1,)]
 connection.close()
 assert creation._is_complete(path, latest)
-assert database.revision_of(f"sqlite:///{path}", latest) == latest
+assert upgrade.revision_of(SQLite.at(path), latest) == latest
 """,
         str(tmp_path / "mlflow.db"),
     )
@@ -192,7 +193,7 @@ sys.path.insert(0, sys.argv[1])
 from mlflow_proxy.server.store.settings import StoreSettings
 from mlflow_proxy.headers import LOCAL_HOST, LOCAL_ORIGIN
 from support.asgi import ask
-mlflow_app.configure(StoreSettings("sqlite://", "sqlite://", "/"))
+mlflow_app.configure(StoreSettings.parse("sqlite://", "sqlite://", "/"))
 app = mlflow_app.load()
 
 def status(host, origin):

@@ -6,8 +6,6 @@ import re
 
 import pytest
 
-from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
-from mlflow_proxy.server.middleware.policies import Policies
 from mlflow_proxy.addresses import (
     ARTIFACT_FRAME,
     ASSISTANT_KEY,
@@ -18,6 +16,8 @@ from mlflow_proxy.addresses import (
     THEME_KEY,
     TRACE_PAGE,
 )
+from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
+from mlflow_proxy.server.middleware.policies import Policies
 from support.asgi import Recorder, ask
 
 DASHBOARD = b'<html><head><script src="static-files/main.js"></script></head></html>'

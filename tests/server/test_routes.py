@@ -6,11 +6,11 @@ import json
 
 import pytest
 
+from mlflow_proxy.addresses import ARTIFACT_FRAME
 from mlflow_proxy.server import local, routes
 from mlflow_proxy.server.middleware import stack
 from mlflow_proxy.server.routes import JudgesOff, Routes
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.addresses import ARTIFACT_FRAME
 from support.asgi import Recorder, ask
 
 WHY = "Set c.MLflowProxy.job_execution."

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
+from mlflow_proxy.addresses import ASSISTANT, MAY_EXECUTE
 from mlflow_proxy.server.middleware.self_calls import (
     ASSISTANT_CONFIG,
     FORWARDED,
@@ -16,7 +17,6 @@ from mlflow_proxy.server.middleware.self_calls import (
     SelfCalls,
 )
 from mlflow_proxy.server.own_address import OwnAddress
-from mlflow_proxy.addresses import ASSISTANT, MAY_EXECUTE
 from support.asgi import Recorder, ask
 
 ADDRESS = OwnAddress("http://127.0.0.1:4321/user/a/mlflow", "secret")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mlflow_proxy.server.middleware.status import ReadyStatus
 from mlflow_proxy.addresses import STATUS
+from mlflow_proxy.server.middleware.status import ReadyStatus
 from support.asgi import Recorder, ask
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.shared import sqlite_creation as creation
+from mlflow_proxy import sqlite_creation as creation
 from mlflow_proxy.addresses import DASHBOARD_URL
 from mlflow_proxy.reports import Step
 

@@ -8,8 +8,6 @@ import socket
 import sys
 import threading
 
-from mlflow_proxy.server.cli import parser
-from mlflow_proxy.server.reporter import Reporter
 from mlflow_proxy.reports import (
     Idle,
     ModulesImported,
@@ -18,6 +16,8 @@ from mlflow_proxy.reports import (
     StageEntered,
     StoreReplaced,
 )
+from mlflow_proxy.server.cli import parser
+from mlflow_proxy.server.reporter import Reporter
 
 options = parser().parse_args(sys.argv[3:])  # after `-u` and the real server's path
 reporter = Reporter(options.reports)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import common
 
-from mlflow_proxy.reports import DeclinedOffers, Offer, Repair
-from mlflow_proxy.reports import Failure, Repaired
+from mlflow_proxy.reports import DeclinedOffers, Failure, Offer, Repair, Repaired
 
 offer = Offer(
     Repair.UPGRADE,
