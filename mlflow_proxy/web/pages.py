@@ -1,9 +1,8 @@
-"""What Jupyter answers in MLflow's place: a page to a person, 503 to a program, static files."""
+"""What Jupyter answers in MLflow's place: a page to a person, 503 to a program."""
 
 import html
 import json
 import math
-import mimetypes
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,6 @@ from mlflow_proxy.lab_theme import lab_theme
 from mlflow_proxy.status import LAST_RETRY_INTERVAL, State, Status
 
 from .decide import Request
-from .static_files import HEADERS, compressed
 
 PAGES = Path(__file__).parent / "page"
 FAILED_TITLE = "MLflow could not start"
@@ -123,24 +121,6 @@ def dashboard_frame(folder: Path) -> Answer:
     answer = _page(page.read_bytes(), "script-src 'self' 'unsafe-eval'; base-uri 'none'")
     # By its address it is recognized that a request is of this page.
     return replace(answer, headers=(*answer.headers, ("Referrer-Policy", "same-origin")))
-
-
-def static_file(folder: Path, path: str, accept_encoding: str) -> Answer:
-    """One of MLflow's static files, of the exact form `STATIC_FILE`.
-
-    Blocks for a fraction of a second for a file of several megabytes that is not cached yet.
-    """
-    file = folder / path.removeprefix(f"{addresses.STATIC_FILES}/")
-    if not file.is_file():
-        return Answer(HTTPStatus.NOT_FOUND, b"Not found")
-    media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    if media_type.startswith("text/"):
-        media_type += "; charset=utf-8"
-    headers = [*HEADERS, ("Content-Type", media_type)]
-    twin = compressed(file, accept_encoding)
-    if twin is not None:
-        headers.append(("Content-Encoding", twin.coding))
-    return Answer(HTTPStatus.OK, (twin.path if twin else file).read_bytes(), tuple(headers))
 
 
 def _page(body: bytes, policy: str) -> Answer:

@@ -24,7 +24,8 @@ from mlflow_proxy.status import State
 
 from .decide import Decision, Request, decide
 from .forwarding import request_url
-from .pages import Answer, dashboard_frame, loading_page, static_file, unavailable
+from .pages import Answer, dashboard_frame, loading_page, unavailable
+from .static_files import static_file
 
 ANY_SIZE = 1 << 62  # bytes
 MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is refused
@@ -261,8 +262,7 @@ class StreamingTransport(web.RequestHandler):
         if folder and decision is Decision.DASHBOARD_FRAME:
             return dashboard_frame(folder)
         if folder and decision is Decision.STATIC_FILE:
-            codings = request.headers.get("Accept-Encoding", "")
-            return await asyncio.to_thread(static_file, folder, request.path, codings)
+            return await asyncio.to_thread(static_file, folder, request.path, request.headers)
         return unavailable(request, status)
 
     async def _exchange_with(self, process: MLflowProcess) -> None:
@@ -314,15 +314,6 @@ class StreamingTransport(web.RequestHandler):
             self.clear()
             await self._send_own(answer)
 
-    def _write_with_etag(self, body: bytes) -> None:
-        self.write(body)
-        self.set_etag_header()
-        if self.check_etag_header():
-            self._write_buffer = []
-            self.set_status(HTTPStatus.NOT_MODIFIED)
-        else:
-            self.set_header("Content-Length", len(body))
-
     async def _send_own(self, answer: Answer) -> None:
         self.set_status(answer.status)
         for name in {name for name, _ in answer.headers} | {"Content-Security-Policy"}:
@@ -331,10 +322,9 @@ class StreamingTransport(web.RequestHandler):
             self.add_header(name, value)
         if ancestors := self.frame_ancestors():
             self.add_header("Content-Security-Policy", ancestors)
-        if answer.status == HTTPStatus.NO_CONTENT:
-            self._write_buffer: list[bytes] = []
-        else:
-            self._write_with_etag(answer.body)
+        if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            self.set_header("Content-Length", len(answer.body))
+            self.write(answer.body)
         with contextlib.suppress(StreamClosedError):
             await self._flush()
         self._is_answered = True
