@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Request, expect
@@ -17,9 +18,10 @@ IDLE_TIMEOUT = 30  # seconds; longer than the page takes to load on a busy machi
 
 
 def test_a_stale_tab_sends_no_requests_until_a_click_restarts_mlflow(
-    start_lab: Callable[..., Lab],
+    start_lab: Callable[..., Lab], new_database: Path
 ) -> None:
-    lab = start_lab(config=f"c.MLflowProxy.idle_timeout = {IDLE_TIMEOUT}")
+    config = f"c.MLflowProxy.idle_timeout = {IDLE_TIMEOUT}"
+    lab = start_lab(config=config, database=new_database)
     lab.wait_until("ready")
     run = {"experiment_id": "0", "run_name": "of yesterday", "start_time": 1}
     run_id = lab.api("runs/create", run)["run"]["info"]["run_id"]

@@ -6,6 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -28,9 +29,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def mode_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def mode_lab(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iterator[Lab]:
     """A Lab whose store has what this file's tests log, in their order."""
-    with lab_server(tmp_path_factory.mktemp("lab"), program="server") as lab:
+    with lab_server(tmp_path_factory.mktemp("lab"), database=new_database) as lab:
         lab.wait_until("ready")
         yield lab
 

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mlflow_proxy.headers import below
 from mlflow_proxy.server.remote.boundary import (
     NEVER_SENT,
     REQUEST_HEADERS,
@@ -14,7 +15,6 @@ from mlflow_proxy.server.remote.boundary import (
     TargetError,
     request_headers,
 )
-from mlflow_proxy.headers import below
 
 SERVERS = [
     ServerAddress.parse(uri)

@@ -7,6 +7,7 @@ import pytest
 from mlflow_proxy.addresses import IDLE_HEADER, INPUT
 from support.lab import PAGE, Lab
 
+pytestmark = pytest.mark.release
 SEARCH = "/ajax-api/2.0/mlflow/experiments/search?max_results=10"
 
 

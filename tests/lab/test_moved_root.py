@@ -70,8 +70,7 @@ def renamed(tmp_path_factory: pytest.TempPathFactory) -> Moved:
     """A root folder that was renamed while no Jupyter server ran."""
     home = tmp_path_factory.mktemp("before")
     old, new = home / "old home", home / "new home"
-    with lab_server(home, root=old) as lab:
-        lab.wait_until("ready")
+    with lab_server(home, root=old) as lab:  # MLflow is not started
         ids = json.loads(lab.run_in_kernel(FILL).splitlines()[-1])
     old.rename(new)
     return Moved(old, new, ids)

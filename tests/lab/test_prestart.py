@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlflow_proxy.notebook import import_notice
 from mlflow_proxy.addresses import IMPORT_SOCKET
+from mlflow_proxy.notebook import import_notice
 from support.lab import PAGE, Lab, lab_server
 from support.processes import command_of, family_of
 from support.waiting import wait_for
@@ -46,10 +46,11 @@ except BlockingIOError:
 
 
 @pytest.fixture(scope="module")
-def kernel_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def kernel_lab(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iterator[Lab]:
     """A Lab whose kernels start MLflow."""
     config = "c.MLflowProxy.prestart = 'kernel'\nc.MLflowProxy.idle_timeout = 5"
-    with lab_server(tmp_path_factory.mktemp("prestart"), config=config) as lab:
+    home = tmp_path_factory.mktemp("prestart")
+    with lab_server(home, config=config, database=new_database) as lab:
         yield lab
 
 
@@ -74,6 +75,7 @@ def test_mlflow_is_ready_before_the_first_click(start_lab: StartLab) -> None:
     assert IMPORT_SOCKET not in lab.kernel_variables()
 
 
+@pytest.mark.release
 def test_a_kernel_that_imports_mlflow_starts_it(kernel_lab: Lab, path: Path) -> None:
     assert path.is_socket()
     assert [stat.S_IMODE(each.stat().st_mode) for each in (path, path.parent)] == [0o600, 0o700]

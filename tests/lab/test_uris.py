@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from support.lab import Lab
 
 LOG_A_RUN = """
@@ -18,30 +16,28 @@ print(run.info.run_id)
 WARNING = "MLFLOW_TRACKING_URI is set to another store"
 
 
-RELATIVE = {
-    "MLFLOW_TRACKING_URI": " sqlite:///mine.db ",
-    "MLFLOW_REGISTRY_URI": "sqlite:///mine.db",
-}
+def test_a_blank_uri_is_none(start_lab: Callable[..., Lab]) -> None:
+    lab = start_lab(env={"MLFLOW_TRACKING_URI": "  ", "MLFLOW_REGISTRY_URI": ""})
+    variables, store = lab.kernel_variables(), f"sqlite:///{lab.root}/mlflow.db"
+    assert variables["MLFLOW_TRACKING_URI"] == store
+    assert variables.get("MLFLOW_REGISTRY_URI", store) == store
+    assert WARNING not in lab.log.read_text()
 
 
-@pytest.mark.parametrize(
-    ("variables", "database", "kernels"),
-    [
-        ({"MLFLOW_TRACKING_URI": "  ", "MLFLOW_REGISTRY_URI": ""}, "mlflow.db", "database"),
-        (RELATIVE, "mine.db", "server"),
-    ],
-    ids=["blank", "relative"],
-)
-def test_a_kernel_in_a_sub_folder_logs_to_the_dashboards_store(
-    start_lab: Callable[..., Lab], variables: dict[str, str], database: str, kernels: str
+def test_a_kernel_in_a_sub_folder_logs_to_a_relative_database(
+    start_lab: Callable[..., Lab],
 ) -> None:
-    lab = start_lab(env=variables, config=f"c.MLflowProxy.kernels = '{kernels}'")
+    uris = {
+        "MLFLOW_TRACKING_URI": " sqlite:///mine.db ",
+        "MLFLOW_REGISTRY_URI": "sqlite:///mine.db",
+    }
+    lab = start_lab(env=uris, config="c.MLflowProxy.kernels = 'server'")
     (lab.root / "deep").mkdir()
     run_id = lab.run_in_kernel(LOG_A_RUN, "deep").split()[-1]
     lab.wait_until("ready")
     assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
     assert lab.get("/api/2.0/mlflow/registered-models/get?name=a model").ok
-    assert (lab.root / database).exists()
+    assert (lab.root / "mine.db").exists()
     assert [*(lab.root / "deep").iterdir()] == []
     assert WARNING not in lab.log.read_text()
 
@@ -61,6 +57,5 @@ def test_a_kernel_in_a_sub_folder_logs_to_a_relative_file_store(
 def test_another_store_is_a_warning_and_stays(start_lab: Callable[..., Lab]) -> None:
     variables = {"MLFLOW_TRACKING_URI": "sqlite:////tmp/other.db"}
     lab = start_lab(env=variables, config="c.MLflowProxy.backend_store_uri = 'sqlite:///mine.db'")
-    code = "import os; print(os.environ['MLFLOW_TRACKING_URI'])"
-    assert lab.run_in_kernel(code).split()[-1] == "sqlite:////tmp/other.db"
+    assert lab.kernel_variables()["MLFLOW_TRACKING_URI"] == "sqlite:////tmp/other.db"
     assert WARNING in lab.log.read_text()

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import mlflow_proxy
-from mlflow_proxy.server.middleware.pages import Pages
 from mlflow_proxy import addresses
+from mlflow_proxy.server.middleware.pages import Pages
 from mlflow_proxy.supervisor.front import answers
 from support.asgi import Recorder, ask
 

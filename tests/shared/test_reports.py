@@ -6,7 +6,6 @@ from dataclasses import fields
 
 import pytest
 
-from mlflow_proxy.reports import Offer, Repair
 from mlflow_proxy.reports import (
     FIELDS,
     TYPES,
@@ -14,7 +13,9 @@ from mlflow_proxy.reports import (
     HandedOver,
     Idle,
     ModulesImported,
+    Offer,
     Ready,
+    Repair,
     Repaired,
     Report,
     Stage,
