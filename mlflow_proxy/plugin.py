@@ -21,7 +21,7 @@ from traitlets import Unicode, Union
 from . import interpreter, kernels, prestart
 from ._version import __version__
 from .activity import counts_as_activity, record_activity
-from .addresses import BAD_SETTINGS, IMPORT_SOCKET, LOCAL_CREDENTIAL, LOCAL_URL, NAME
+from .addresses import BAD_SETTINGS, IMPORT_NOTICE, LOCAL_CREDENTIAL, LOCAL_URL, NAME
 from .config import MLflowProxy, settings
 from .icon import icon
 from .life import Life
@@ -104,7 +104,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": kernels.artifact_root(config),
         "MLFLOW_ARTIFACTS_DESTINATION": kernels.artifacts_destination(config),
         BAD_SETTINGS: " ".join(config.bad_values.values()),
-        IMPORT_SOCKET: "",  # MLflow itself imports MLflow, too
+        IMPORT_NOTICE: "",  # MLflow itself imports MLflow, too
     }
 
 

@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, STDOUT
@@ -112,6 +113,18 @@ class MLflowProcess:
     def pid(self) -> int | None:
         """Process id of the last start."""
         return self.supervised.pid if self.supervised.proc else None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether no other user can replace the socket: the folder is as it was made.
+
+        What removes old temporary files could have removed it, and another user made it anew.
+        """
+        with contextlib.suppress(OSError):
+            status = os.lstat(self._folder)
+            is_own = status.st_uid == os.geteuid() and stat.S_ISDIR(status.st_mode)
+            return is_own and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        return False
 
     @functools.cached_property
     def session(self) -> aiohttp.ClientSession:

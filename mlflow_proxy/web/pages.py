@@ -68,14 +68,18 @@ def unavailable(request: Request, status: Status) -> Answer:
             seconds = RETRY_AFTER_CRASHES
         if request.method == "POST" and MLFLOWS_CLIENT in request.headers.get("User-Agent", ""):
             http_status = NOTHING_DONE
-    error = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": message}
-    headers = (
-        ("Content-Type", "application/json"),
-        ("Retry-After", str(seconds)),
-        NO_STORE,
-        ("X-Content-Type-Options", "nosniff"),
-    )
-    return Answer(http_status, json.dumps(error).encode(), headers)
+    return _error(http_status, message, ("Retry-After", str(seconds)))
+
+
+def bad_gateway(message: str) -> Answer:
+    """Tell a program that its request has failed."""
+    return _error(HTTPStatus.BAD_GATEWAY, message)
+
+
+def _error(status: HTTPStatus, message: str, *headers: tuple[str, str]) -> Answer:
+    body = json.dumps({"error_code": "TEMPORARILY_UNAVAILABLE", "message": message})
+    own = (("Content-Type", "application/json"), NO_STORE, ("X-Content-Type-Options", "nosniff"))
+    return Answer(status, body.encode(), (*own, *headers))
 
 
 def _remaining(status: Status) -> int:

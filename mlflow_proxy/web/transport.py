@@ -24,7 +24,7 @@ from mlflow_proxy.status import State
 
 from .decide import Decision, Request, decide
 from .forwarding import request_url
-from .pages import Answer, dashboard_frame, loading_page, unavailable
+from .pages import Answer, bad_gateway, dashboard_frame, loading_page, unavailable
 from .static_files import static_file
 
 ANY_SIZE = 1 << 62  # bytes
@@ -32,11 +32,8 @@ MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is 
 CHUNKS = 2  # of a request in memory at a time; tornado reads 64 KiB each
 
 
-BROKEN_OFF = Answer(
-    HTTPStatus.BAD_GATEWAY,
-    b'{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "MLflow closed the connection."}',
-    (("Content-Type", "application/json"), ("Cache-Control", "no-store")),
-)
+BROKEN_OFF = bad_gateway("MLflow closed the connection.")
+NOT_PRIVATE = bad_gateway("MLflow's socket is not private.")
 
 
 def is_small(headers: httputil.HTTPHeaders) -> bool:
@@ -235,7 +232,10 @@ class StreamingTransport(web.RequestHandler):
         self._act(decision)
         if decision in (Decision.PROXY, Decision.WAKE) and (process := await self.life.ready()):
             with process.in_use():
-                await self._exchange_with(process)
+                if process.is_private:
+                    await self._exchange_with(process)
+                else:
+                    await self._send_error(NOT_PRIVATE)
         else:
             answer = await self._own_answer(decision)
             is_error = answer.status >= HTTPStatus.BAD_REQUEST

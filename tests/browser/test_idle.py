@@ -10,7 +10,6 @@ from playwright.sync_api import Request, expect
 
 from support.browser import PATIENCE, chromium, picture, watch
 from support.lab import TOKEN, Lab
-from support.processes import family_of
 from support.waiting import wait_for
 
 pytestmark = pytest.mark.browser
@@ -33,9 +32,8 @@ def test_a_stale_tab_sends_no_requests_until_a_click_restarts_mlflow(
         page.goto(f"{lab.mlflow_url}/?token={TOKEN}#/experiments/0/runs")
         row = page.get_by_text("of yesterday").first
         expect(row).to_be_visible()
-        supervisor = lab.supervisor
         lab.wait_until("idle")
-        wait_for(lambda: len(family_of(supervisor.pid)) == 1)
+        wait_for(lambda: not lab.mlflow_processes())
 
         sent: list[Request] = []
         page.on("request", lambda request: sent.append(request))  # noqa: PLW0108

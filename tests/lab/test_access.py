@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from mlflow_proxy.addresses import CONTROL_START
 from support.lab import PAGE, TOKEN, Lab, lab_server
 from support.upstream import upstream_config
 
@@ -147,7 +148,7 @@ def test_an_origin_that_jupyter_allows_is_allowed(admins_lab: Lab) -> None:
     with admins_lab.open_browser() as session:
         token = {"X-XSRFToken": session.cookies["_xsrf"]}
         button = {"Origin": ALLOWED, "Sec-Fetch-Site": "cross-site", **token}
-        url = f"{admins_lab.mlflow_url}/_proxy/start"
+        url = f"{admins_lab.mlflow_url}{CONTROL_START}"
         assert session.post(url, json={}, headers=button, timeout=30).status_code == 202
 
 
@@ -177,8 +178,7 @@ def test_jupyter_sends_no_request_to_a_socket_that_others_can_replace(
 ) -> None:
     lab = start_lab(config=upstream_config(tmp_path))
     lab.wait_until("ready")
-    (option,) = (o for o in lab.supervisor.cmdline() if o.startswith("--unix-socket="))
-    folder = Path(option.partition("=")[2]).parent
+    folder = lab.mlflow_socket.parent
     folder.chmod(0o777)
     assert lab.get("/secret").status_code == 502
     folder.chmod(0o700)

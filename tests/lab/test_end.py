@@ -62,8 +62,7 @@ def test_mlflow_and_its_socket_are_gone_after_jupyter_ends(
     temporary.mkdir(parents=True)
     with lab_server(tmp_path, env={"TMPDIR": str(temporary)}, database=new_database) as lab:
         lab.wait_until("ready")
-        (option,) = (o for o in lab.supervisor.cmdline() if o.startswith("--unix-socket="))
-        socket = Path(option.partition("=")[2])
+        socket = lab.mlflow_socket
         assert socket.is_socket()
         assert socket.parent.stat().st_mode & 0o777 == 0o700
         family = family_of(lab.process.pid)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_proxy.addresses import CONTROL_START
 from support.databases import run
 from support.lab import PAGE, Lab
 from support.waiting import wait_for
@@ -71,7 +72,7 @@ def test_kernels_use_a_file_store_until_it_is_migrated(
     assert not database.exists()
 
     shutil.copy(new_database, database)  # simulates the migration
-    assert lab.post("/_proxy/start", json={}).status_code == 202
+    assert lab.post(CONTROL_START, json={}).status_code == 202
     lab.wait_until("ready")
     uri = f"sqlite:///{database}"
     wait_for(lambda: lab.kernel_variables()["MLFLOW_TRACKING_URI"] == uri)
@@ -110,7 +111,7 @@ c.MLflowProxy.kernel = "server"
     assert log.count("Config option `kernel` not recognized by `MLflowProxy`.") == 1
     assert "Did you mean `kernels`?" in log
     assert "hunter2" not in page + log + lab.mlflow_log.read_text()
-    assert lab.post("/_proxy/start", json={}).status_code == 202
+    assert lab.post(CONTROL_START, json={}).status_code == 202
     lab.wait_until("failed")
     # It is not known which store is meant.
     assert "MLFLOW_TRACKING_URI" not in lab.kernel_variables()

@@ -58,9 +58,9 @@ def test_a_url_without_the_trailing_slash_redirects(lab: Lab) -> None:
     assert "<title>MLflow</title>" in answer.text
 
 
-def test_mlflow_runs_as_two_processes_and_opens_no_port(lab: Lab) -> None:
-    processes = family_of(lab.supervisor.pid)
-    assert len(processes) == 2
+def test_mlflow_runs_as_one_process_and_opens_no_port(lab: Lab) -> None:
+    processes = family_of(lab.mlflow.pid)
+    assert len(processes) == 1
     assert not [c for p in processes for c in p.net_connections("inet") if c.status == "LISTEN"]
 
 

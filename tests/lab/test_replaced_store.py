@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mlflow_proxy.addresses import CONTROL_START
 from support.databases import OLDER, make_database, run
 from support.lab import PAGE, TOKEN, Lab, lab_server
 from support.waiting import wait_for
@@ -53,7 +54,7 @@ def lab(shared_lab: Lab, other: Path) -> Iterator[Lab]:
     yield shared_lab
     if shared_lab.status()["state"] == "failed":
         replace(shared_lab, other)
-        shared_lab.post("/_proxy/start", json={})
+        shared_lab.post(CONTROL_START, json={})
 
 
 def names(lab: Lab) -> list[str]:

@@ -122,6 +122,12 @@ class Lab:
         (child,) = self.mlflow_processes()
         return child
 
+    @property
+    def mlflow_socket(self) -> Path:
+        """The socket of the MLflow process."""
+        (option,) = (o for o in self.mlflow.cmdline() if o.startswith("--unix-socket="))
+        return Path(option.partition("=")[2])
+
     def mlflow_processes(self) -> list[psutil.Process]:
         """The MLflow processes; earlier ones may still complete their requests."""
         return [
