@@ -23,7 +23,7 @@ from .life import Life
 INTERVAL = 2.0  # seconds between checks of whether Jupyter has settled
 QUIET = 0.1  # CPU share below which Jupyter counts as settled
 MAX_WAIT = 60.0  # seconds after which MLflow is started in any case
-PAUSE = 2.0  # seconds after a notice in which others are dropped
+PAUSE = 2.0  # seconds between looks at what has arrived
 MAX_READ = 1000  # datagrams at once; others are dropped by the system
 
 
@@ -54,7 +54,7 @@ def _once_settled(loop: IOLoop, start: Callable[[], None]) -> None:
 
 
 class ImportNotices:
-    """Calls `act` after a notice, unless it did so less than `PAUSE` seconds ago."""
+    """Calls `act`, which starts MLflow unless it runs, after notices, once in `PAUSE` seconds."""
 
     def __init__(self, act: Callable[[], None]) -> None:
         self._act = act
@@ -81,11 +81,7 @@ class ImportNotices:
         self._loop.remove_handler(self._receiver)
         if self._take_all():
             self._act()
-        self._loop.call_later(PAUSE, self._wait_again)
-
-    def _wait_again(self) -> None:
-        self._take_all()
-        self._wait()
+        self._loop.call_later(PAUSE, self._wait)
 
     def _take_all(self) -> bool:
         """Read what has arrived; returns whether one of it was sent by the user's processes."""
