@@ -20,10 +20,28 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
 SHARED = ("tests/examples", "tests/hub")  # folders whose tests share one server
-# Files and folders that take longest, in this order: no worker is left alone with one at the end.
+# What takes longest, in this order, so that no worker is left alone with one of them at the end.
 LONGEST = (
-    "tests/examples",
     "tests/hub",
+    "tests/examples",
+    "tests/browser/test_watched.py",
+    "tests/server/test_mlflow_jobs.py",
+    "tests/browser/test_lab_sidebar.py",
+    "tests/browser/test_stored_content.py",
+    "tests/lab/test_replaced_store.py",
+    "tests/lab/test_notebook.py",
+    "tests/supervisor/test_other_environments.py",
+    "tests/lab/test_kernel_address.py",
+    "tests/browser/test_lab_tab.py",
+    "tests/lab/test_remote_server.py",
+    "tests/lab/test_kernels.py",
+    "tests/browser/test_saved_notebook.py",
+    "tests/browser/test_journeys.py",
+    "tests/lab/test_moved_root.py",
+    "tests/lab/test_old_store.py",
+    "tests/lab/test_remote_conformance.py",
+    "tests/lab/test_crash.py",
+    "tests/lab/test_jobs.py",
 )
 # Files and tests whose outcome depends on a release of MLflow, Jupyter, aiohttp or traitlets: as if
 # they were marked `release`.
@@ -33,7 +51,10 @@ RELEASE = (
     "tests/glue/test_private_names.py",
     "tests/glue/test_settings.py",
     "tests/server/test_artifact_failures.py",
-    "tests/server/test_failures.py",
+    "tests/server/test_failures.py::test_a_failure_has_a_reason_and_a_remedy",
+    "tests/server/test_failures.py::test_a_refused_file_store_has_its_migration_as_remedy",
+    "tests/server/test_failures.py::test_a_store_of_an_unknown_kind_has_the_known_kinds_in_its_reason",
+    "tests/server/test_failures.py::test_the_cause_of_an_error_is_explained",
     "tests/server/test_key_encryption.py",
     "tests/server/test_locations.py::test_a_renamed_root_is_offered_and_updated",
     "tests/server/test_locations.py::test_a_separate_registry_is_updated_too",
@@ -61,10 +82,12 @@ RELEASE = (
     "tests/server/test_remote_proxy.py::test_connections_are_reused",
     "tests/server/test_remote_proxy.py::test_events_are_not_buffered",
     "tests/server/test_remote_proxy.py::test_every_kind_of_response_passes",
-    "tests/server/test_remote_proxy.py::test_every_method_passes_its_body",
     "tests/server/test_remote_proxy.py::test_no_response_is_a_bad_gateway",
     "tests/server/test_remote_proxy.py::test_only_a_request_that_may_be_repeated_is",
-    "tests/server/test_self_calls.py",
+    "tests/server/test_self_calls.py::test_a_user_who_may_run_code_is_local_behind_any_proxy",
+    "tests/server/test_self_calls.py::test_any_other_user_is_not_local",
+    "tests/server/test_self_calls.py::test_guardrails_get_addresses_that_open_the_gateway_only",
+    "tests/server/test_self_calls.py::test_the_assistant_gets_an_address_without_a_secret",
     "tests/shared/test_sqlite_creation.py",
 )
 

@@ -92,7 +92,9 @@ def test_many_runs_are_counted(run: Run) -> None:
 
 def test_a_run_that_a_client_ends_or_that_is_resumed_is_displayed(run: Run) -> None:
     created, ended, resumed = run(
-        "client = mlflow.MlflowClient(); made = client.create_run('0').info.run_id; print(made)",
+        "client = mlflow.MlflowClient(); "
+        "made = client.create_run(mlflow.set_experiment('displayed').experiment_id).info.run_id; "
+        "print(made)",
         "client.set_terminated(made, 'FAILED')",
         "with mlflow.start_run(run_id=made): pass\nwith mlflow.start_run(run_id=made): pass",
     )

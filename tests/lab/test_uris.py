@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 from support.lab import Lab
 
@@ -18,9 +20,12 @@ WARNING = "MLFLOW_TRACKING_URI is set to another store"
 
 def test_a_blank_uri_is_none(start_lab: Callable[..., Lab]) -> None:
     lab = start_lab(env={"MLFLOW_TRACKING_URI": "  ", "MLFLOW_REGISTRY_URI": ""})
-    variables, store = lab.kernel_variables(), f"sqlite:///{lab.root}/mlflow.db"
-    assert variables["MLFLOW_TRACKING_URI"] == store
-    assert variables.get("MLFLOW_REGISTRY_URI", store) == store
+    (lab.root / "deep").mkdir()
+    run_id = lab.run_in_kernel(LOG_A_RUN, "deep").split()[-1]
+    with closing(sqlite3.connect(lab.root / "mlflow.db")) as database:  # the dashboard's
+        assert database.execute("SELECT run_uuid FROM runs").fetchall() == [(run_id,)]
+        assert database.execute("SELECT name FROM registered_models").fetchall() == [("a model",)]
+    assert [*(lab.root / "deep").iterdir()] == []
     assert WARNING not in lab.log.read_text()
 
 
