@@ -63,11 +63,15 @@ TRACE_PAGE = f"{STATIC_FILES}/lib/notebook-trace-renderer/index.html"
 TELEMETRY = "/ajax-api/3.0/mlflow/ui-telemetry"
 CURRENT_USER = "/ajax-api/2.0/mlflow/users/current"
 RUN = "/ajax-api/2.0/mlflow/runs/get"
+RUN_SEARCH = "/ajax-api/2.0/mlflow/runs/search"
+GRAPHQL = "/graphql"
 GATEWAY = "/gateway/"
 ASSISTANT = "/ajax-api/3.0/mlflow/assistant/"
 
 # Where MLflow's dashboard keeps its theme in the browser's storage: "true" is dark.
 THEME_KEY = "_mlflow_dark_mode_toggle_enabled"
+# There it keeps the mode that the user has chosen, as JSON.
+MODE_KEY = "mlflow.workflowType_v1"
 # There it notes that its Assistant has opened by itself, which it does once.
 ASSISTANT_KEY = "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1"
 

@@ -10,9 +10,12 @@ from mlflow_proxy.addresses import (
     ARTIFACT_FRAME,
     ASSISTANT_KEY,
     GATEWAY,
+    GRAPHQL,
     IDLE_HEADER,
     INPUT,
+    MODE_KEY,
     RUN,
+    RUN_SEARCH,
     THEME_KEY,
     TRACE_PAGE,
 )
@@ -49,14 +52,17 @@ def test_the_scripts_get_their_addresses_as_data() -> None:
         "assistant-key": ASSISTANT_KEY,
         "base": "./",
         "gateway": GATEWAY[1:],
+        "graph": GRAPHQL[1:],
         "has-local-address": "",
         "idle-header": IDLE_HEADER,
         "input": INPUT[1:],
+        "is-trace-page": "",
         "mode": "",
+        "mode-key": MODE_KEY,
         "pause-after": "60",
         "run": RUN[1:],
+        "run-search": RUN_SEARCH[1:],
         "theme-key": THEME_KEY,
-        "trace-page": TRACE_PAGE[1:],
         "watch-limit": "3600",
     }
 
@@ -64,6 +70,7 @@ def test_the_scripts_get_their_addresses_as_data() -> None:
 def test_the_trace_page_gets_our_scripts_and_relative_links() -> None:
     page = ask(Pages(Recorder(body=TRACE), 60.0), TRACE_PAGE).body
     assert data(page)["base"] == "../../../"
+    assert data(page)["is-trace-page"] == "true"
     assert SCRIPTS.encode() in page
     assert page.count(b'<base href="../../../">') == 1
     assert page.count(b'src="static-files/lib/trace.js"') == 1

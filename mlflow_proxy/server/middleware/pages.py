@@ -30,9 +30,8 @@ NAMES = (
     "artifact_frame.js",
     "trace_links.js",
     "functions.js",
-    "mode.js",
+    "defaults.js",
     "theme.js",
-    "assistant.js",
 )
 # One function around all: they see each other's names, and MLflow's scripts do not.
 SCRIPTS = "\n".join(
@@ -72,13 +71,15 @@ class Pages:
             "artifact-frame": addresses.below(addresses.ARTIFACT_FRAME),
             "assistant-key": addresses.ASSISTANT_KEY,
             "gateway": addresses.below(addresses.GATEWAY),
+            "graph": addresses.below(addresses.GRAPHQL),
             "has-local-address": "true" if has_local_address else "",
             "idle-header": addresses.IDLE_HEADER,
             "input": addresses.below(addresses.INPUT),
+            "mode-key": addresses.MODE_KEY,
             "pause-after": f"{pause_after(idle_timeout):g}",
             "run": addresses.below(addresses.RUN),
+            "run-search": addresses.below(addresses.RUN_SEARCH),
             "theme-key": addresses.THEME_KEY,
-            "trace-page": addresses.below(addresses.TRACE_PAGE),
             "watch-limit": f"{WATCH_LIMIT:g}",
         }
 
@@ -110,7 +111,8 @@ def _change(
     """Insert the scripts, allow the page's own, and make the links relative."""
     nonce = draw_nonce()
     base = "../" * (path.count("/") - 1) or "./"
-    pairs = {**data, "base": base}.items()
+    is_trace_page = "true" if path == addresses.TRACE_PAGE else ""
+    pairs = {**data, "base": base, "is-trace-page": is_trace_page}.items()
     attributes = "".join(f' data-{name}="{html.escape(value)}"' for name, value in pairs)
     text = page.decode("utf-8").replace("<script", f'<script nonce="{nonce}"')
     ours = f'<script nonce="{nonce}"{attributes}>{SCRIPTS}</script>'
