@@ -83,10 +83,8 @@ class _PrivateFile(RotatingFileHandler):
     """A log whose files only their owner may read."""
 
     def _open(self) -> io.TextIOWrapper:
-        def open_private(path: str, flags: int) -> int:
-            return os.open(path, flags, 0o600)
-
-        file = open(self.baseFilename, "ab", opener=open_private)  # noqa: SIM115 (a handler's)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        file = os.fdopen(os.open(self.baseFilename, flags, 0o600), "ab")
         return io.TextIOWrapper(file, self.encoding, write_through=True)
 
 

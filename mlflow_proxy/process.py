@@ -21,9 +21,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
-from simpervisor import SupervisedProcess
+from simpervisor import KilledProcessError, SupervisedProcess
 
 from . import reports
 from .addresses import NAME, SOCKET_FOLDER, SOCKET_NAME
@@ -33,8 +34,7 @@ from .reports import Exited, Report, Retired, Warned
 
 END_TIMEOUT = 5.0  # seconds between SIGTERM and SIGKILL
 OUTPUT_TIMEOUT = 1.0  # seconds to read the output of a process that has ended
-RESTART_INTERVAL = 0.05  # seconds for simpervisor to start a process that has just crashed
-MAX_RESTARTS = 20  # of these
+RESTART_TIMEOUT = 1.0  # seconds for simpervisor to start a process that has just crashed
 MAX_HEADER = 64 << 10  # bytes of one header of a response; aiohttp's default is 8 KiB
 MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes, see unix(7)
 # mkdtemp adds eight characters, and MLflow binds its socket under a longer name first.
@@ -76,7 +76,7 @@ class MLflowProcess:
         self.socket = f"{self._folder}/{SOCKET_NAME}"
         """Path of the unix socket on which MLflow accepts requests once it is ready."""
         arguments = (f"--unix-socket={self.socket}", f"--reports={self._theirs.fileno()}", *options)
-        self.supervised = SupervisedProcess(
+        self.supervised = _Supervised(
             NAME,
             *(*command.program, *arguments),
             cwd=command.folder,
@@ -168,7 +168,11 @@ class MLflowProcess:
         """Report each exit where the process's own reports come, after the last of them."""
         code = 1
         while code:
-            process = self.supervised.proc
+            try:
+                process = await asyncio.wait_for(self.supervised.starts.get(), RESTART_TIMEOUT)
+            except asyncio.TimeoutError:  # it cannot be started again
+                self._report_exit(0)
+                return
             code = await process.wait()
             with contextlib.suppress(OSError):  # there is none
                 os.killpg(process.pid, signal.SIGKILL)  # the processes of MLflow's jobs
@@ -176,19 +180,9 @@ class MLflowProcess:
             if self._is_ended:
                 return
             self._report_exit(code)
-            if code and not await self._is_started_again(process):
-                self._report_exit(0)
-                return
 
     def _report_exit(self, code: int) -> None:
         self._theirs.sendall(b"\n" + reports.encode(Exited(code)))
-
-    async def _is_started_again(self, ended: object) -> bool:
-        for _ in range(MAX_RESTARTS):
-            await asyncio.sleep(RESTART_INTERVAL)
-            if self.supervised.proc is not ended and self.supervised.pid is not None:
-                return True
-        return False
 
     async def end(self, *, completes: bool) -> None:
         """End it, once the requests in flight are answered if `completes`; idempotent.
@@ -223,21 +217,15 @@ class MLflowProcess:
             pass
 
     async def _terminate(self) -> None:
-        """SIGTERM, then SIGKILL after `END_TIMEOUT`; simpervisor does not start it again."""
-        if self.supervised.proc is None or self.supervised.pid is None:
+        """SIGTERM, then SIGKILL after `END_TIMEOUT`."""
+        self.supervised.is_closed = True
+        if self.supervised.proc is None:
             return
-        for _ in range(MAX_RESTARTS):
-            ending = asyncio.ensure_future(self.supervised.terminate())
-            if not (await asyncio.wait([ending], timeout=END_TIMEOUT))[0]:
-                self.supervised.proc.send_signal(signal.SIGKILL)
-            try:
-                await ending
-            except ProcessLookupError:  # it has just ended, and may be started again
-                await asyncio.sleep(RESTART_INTERVAL)
-                if not self.supervised.running:
-                    break
-            else:
-                break
+        ending = asyncio.ensure_future(self.supervised.terminate())
+        if not (await asyncio.wait([ending], timeout=END_TIMEOUT))[0]:
+            self.supervised.proc.send_signal(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, KilledProcessError):  # it has just ended
+            await ending
 
     async def _clean_up(self) -> None:
         self.remove_folder()
@@ -264,6 +252,33 @@ class MLflowProcess:
     def remove_folder(self) -> None:
         """Remove the folder of its socket; idempotent."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _Supervised(SupervisedProcess):
+    """A process that tells each of its starts, also one that ends at once."""
+
+    def __init__(self, name: str, *args: str, **kwargs: Any) -> None:
+        super().__init__(name, *args, **kwargs)
+        self.starts: asyncio.Queue[Any] = asyncio.Queue()
+        self.is_closed = False
+        """Whether it is not started again, also if it crashes while it is ended."""
+
+    async def start(self) -> None:
+        """Start it unless it runs; simpervisor calls this after a crash as well.
+
+        Raises:
+            OSError: the program does not exist or cannot be run.
+        """
+        if self.is_closed:
+            return
+        before = self.proc
+        try:
+            await super().start()
+        except OSError:
+            self.proc = before
+            raise
+        if self.proc is not before:
+            self.starts.put_nowait(self.proc)
 
 
 class _OutputReader(asyncio.Protocol):

@@ -200,7 +200,9 @@ class DeclinedOffers:
             OSError: the file cannot be written.
         """
         part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        part.write_text(json.dumps(sorted({*self._read(), _key(offer)})))
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(os.open(part, flags, 0o600), "w") as file:
+            json.dump(sorted({*self._read(), _key(offer)}), file)
         part.replace(self.path)
 
     def __contains__(self, offer: Offer) -> bool:

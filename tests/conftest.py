@@ -13,6 +13,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from support.databases import LATEST, make_database
 from support.lab import Lab, lab_server
+from support.server import pool
 
 # A shell ignores SIGINT for what it runs in the background, and programs inherit that: JupyterHub's
 # services would then take 15 seconds to end.
@@ -30,7 +31,7 @@ LONGEST = (
     "tests/browser/test_stored_content.py",
     "tests/lab/test_replaced_store.py",
     "tests/lab/test_notebook.py",
-    "tests/supervisor/test_other_environments.py",
+    "tests/life/test_other_environments.py",
     "tests/lab/test_kernel_address.py",
     "tests/browser/test_lab_tab.py",
     "tests/lab/test_remote_server.py",
@@ -128,6 +129,13 @@ def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     make_database(f"sqlite:///{path}", LATEST)
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_servers() -> Iterator[None]:
+    """End the servers of support/server.py with the session."""
+    yield
+    pool.close()
 
 
 @pytest.fixture(scope="session")

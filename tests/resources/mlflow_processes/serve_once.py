@@ -9,6 +9,6 @@ from mlflow_proxy.reports import Failure
 
 if Path("served").exists():
     common.reporter.send(Failure("It is <broken>.", "Mend it."))
-    sys.exit(1)
+    sys.exit(0)  # this was reported
 Path("served").touch()
 common.serve()

@@ -5,13 +5,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from common import listener, options, reporter
+from common import options, reporter
 from starlette.responses import PlainTextResponse
 
 from mlflow_proxy.server import serve
-from mlflow_proxy.server.handover import Handover
-from mlflow_proxy.server.middleware.status import ReadyStatus
-from mlflow_proxy.server.middleware.use_tracker import LastUse, UseTracker
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -26,8 +23,4 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 while Path("closed").exists():
     time.sleep(0.02)
-last_use = LastUse()
-tracked = UseTracker(ReadyStatus(app), last_use)
-handover = Handover(reporter.send)
-reporter.on_hand_over = handover.request
-serve.run(tracked, listener, handover, last_use, options.idle_timeout)
+serve.run(app, options.unix_socket, serve.Retirement(reporter.send))

@@ -1,0 +1,252 @@
+"""MLflow's life in a Jupyter server, with real processes and real signals."""
+
+from __future__ import annotations
+
+import re
+import signal
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from mlflow_proxy.life import MAX_CRASHES
+from support.lab import leftovers
+from support.server import PAGE, Server, jupyter_server, server_of
+from support.waiting import wait_for
+
+Start = Callable[..., Server]
+STARTED = "Started MLflow (pid "
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """A function that runs a stand-in as MLflow."""
+    with ExitStack() as stack:
+
+        def run(behaviour: str, **options: Any) -> Server:
+            return stack.enter_context(server_of(behaviour, tmp_path, **options))
+
+        yield run
+
+
+def kill(jupyter: Server) -> psutil.Process:
+    """Kill MLflow, and wait until Jupyter knows; returns the process."""
+    child = jupyter.child
+    child.kill()
+    wait_for(lambda: f"MLflow ended (pid {child.pid})" in jupyter.log.read_text())
+    return child
+
+
+def test_a_question_starts_nothing_and_a_page_does(start: Start) -> None:
+    jupyter = start("serve", start=False)
+    assert jupyter.status()["state"] == "idle"
+    assert STARTED not in jupyter.log.read_text()
+    assert '<body data-state="starting"' in jupyter.request("/", headers=PAGE)[2]
+    jupyter.wait_until("ready")
+    assert jupyter.request("/")[2] == str(jupyter.child.pid)
+
+
+def test_the_socket_is_accessible_only_to_its_owner(start: Start) -> None:
+    jupyter = start("serve")
+    jupyter.wait_until("ready")
+    (folder,) = (jupyter.lab.home / "tmp").glob("jupyter-server-proxy-*")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    (path,) = folder.iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_killed_process_is_replaced_and_requests_wait(start: Start) -> None:
+    jupyter = start("serve")
+    jupyter.wait_until("ready")
+    child = kill(jupyter)  # only requests that it had accepted may break
+    status, _, body = jupyter.request("/")
+    assert (status, body != str(child.pid)) == (200, True)
+    log = jupyter.log.read_text()
+    assert f"MLflow ended (pid {child.pid}): signal 9 (Killed)" in log
+    assert "MLflow ended unexpectedly. It is restarted." in log
+
+
+def test_a_process_that_is_killed_during_its_start_is_replaced(start: Start) -> None:
+    jupyter = start("hang")
+    child = kill(jupyter)
+    text = "ask for more memory. It is restarted."
+    wait_for(lambda: jupyter.status()["text"].endswith(text) or jupyter.status()["pid"])
+    assert text in jupyter.log.read_text()
+    assert jupyter.status()["state"] == "starting"
+    wait_for(lambda: jupyter.status()["pid"] != child.pid)
+
+
+@pytest.mark.parametrize("behaviour", ["serve", "hang"])
+def test_crashes_in_a_row_are_bounded_and_the_next_use_tries_again(
+    start: Start, behaviour: str
+) -> None:
+    jupyter = start(behaviour)
+    killed = set()
+    for count in range(MAX_CRASHES):
+        if behaviour == "serve":
+            jupyter.wait_until("ready")
+        wait_for(lambda: jupyter.status()["pid"] not in killed)
+        if behaviour == "hang" and count == 2:
+            assert (
+                jupyter.request("/api/x", headers={"Referer": "/_proxy_dashboard"})[1][
+                    "Retry-After"
+                ]
+                == "30"
+            )
+        killed.add(kill(jupyter).pid)
+    status = jupyter.wait_until("failed")
+    assert f"This happened {MAX_CRASHES} times in a row." in status["reason"]
+    jupyter.wait_for_end()
+    assert jupyter.log.read_text().count(STARTED) >= 1
+    jupyter.start()
+    jupyter.wait_until("ready" if behaviour == "serve" else "starting")
+    kill(jupyter)  # the count begins anew
+    wait_for(lambda: jupyter.status()["state"] in ("starting", "ready"))
+
+
+def test_a_failure_is_shown_and_try_again_starts_mlflow(start: Start, tmp_path: Path) -> None:
+    jupyter = start("failing")
+    status = jupyter.wait_until("failed")
+    assert (status["reason"], status["remedy"]) == ("It is <broken>.", "Mend it.")
+    page = jupyter.request("/", headers=PAGE)[2]
+    assert '<body data-state="failed"' in page
+    assert "It is &lt;broken&gt;." in page
+
+    assert jupyter.try_again() == 202
+    jupyter.wait_until("failed")
+    (tmp_path / "mended").touch()
+    jupyter.try_again()
+    jupyter.wait_until("ready")
+    assert jupyter.log.read_text().count("ERROR mlflow_proxy.life: MLflow cannot start") == 2
+
+
+def test_reloading_the_page_starts_mlflow_after_a_pause(start: Start, tmp_path: Path) -> None:
+    jupyter = start("failing")
+    jupyter.wait_until("failed")
+    (tmp_path / "mended").touch()
+    jupyter.request("/", headers=PAGE)
+    assert jupyter.status()["state"] == "failed"
+    wait_for(lambda: 'data-state="failed"' not in jupyter.request("/", headers=PAGE)[2])
+    jupyter.wait_until("ready")
+
+
+def test_an_upgrade_runs_on_request_before_the_start(start: Start, tmp_path: Path) -> None:
+    jupyter = start("outdated")
+    status = jupyter.wait_until("failed")
+    assert status["offer"] == {
+        "repair": "upgrade",
+        "action": "Upgrade database",
+        "subject": "It",
+        "warning": "Stop others.",
+        "copies": [str(tmp_path / "copy")],
+        "decline": "",
+    }
+    jupyter.try_again()
+    jupyter.wait_until("failed")
+    assert not (tmp_path / "upgraded").exists()
+    assert jupyter.repair("upgrade") == 202
+    jupyter.wait_until("ready")
+    assert (tmp_path / "upgraded").exists()
+
+
+def test_a_killed_upgrade_names_the_copy(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "broken").touch()
+    jupyter = start("outdated")
+    jupyter.wait_until("failed")
+    jupyter.repair("upgrade")
+    status = jupyter.wait_until("failed")
+    assert "was killed" in status["reason"]
+    assert f"The database as it was is kept at {tmp_path / 'copy'}" in status["remedy"]
+    assert status["offer"] is None
+    jupyter.wait_for_end()
+    assert jupyter.log.read_text().count("--repair") == 0
+
+
+def test_only_the_offer_that_is_shown_can_be_agreed_to(start: Start, tmp_path: Path) -> None:
+    jupyter = start("outdated")
+    jupyter.wait_until("failed")
+    assert jupyter.repair("locations") == 409
+    assert jupyter.repair("nonsense") == 409
+    assert jupyter.decline("upgrade") == 409
+    assert jupyter.status()["state"] == "failed"
+    jupyter.run_stand_in("failing", tmp_path)
+    jupyter.try_again()
+    wait_for(lambda: jupyter.status()["reason"] == "It is <broken>.")
+    assert jupyter.repair("upgrade") == 409  # which an earlier page may show
+    assert not (tmp_path / "upgraded").exists()
+
+
+def test_a_declined_offer_is_not_made_again(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "optional").touch()
+    jupyter = start("outdated")
+    assert jupyter.wait_until("failed")["offer"]["decline"] == "Open it"
+    assert jupyter.decline("locations") == 409
+    assert jupyter.decline("upgrade") == 202
+    jupyter.wait_until("ready")
+    assert not (tmp_path / "upgraded").exists()
+    declined = jupyter.lab.runtime / "mlflow-proxy-declined.json"
+    assert stat.S_IMODE(declined.stat().st_mode) == 0o600
+
+
+def test_the_output_of_a_process_that_ends_without_a_report_is_shown(start: Start) -> None:
+    jupyter = start("silent")
+    status = jupyter.wait_until("failed")
+    assert status["reason"] == "MLflow ended with exit code 3 before it was ready."
+    assert status["log"] == str(jupyter.log)
+    wait_for(lambda: "I am silent, of postgresql://me:***@host/db <script>" in last_lines(jupyter))
+    page = jupyter.request("/", headers=PAGE)[2]
+    assert "I am silent" in page
+    assert "<script>" not in page.replace("<script nonce", "").replace("<script type", "")
+    assert "hunter2" not in page + jupyter.log.read_text()
+    jupyter.wait_for_end()  # and is not started again
+
+
+def last_lines(jupyter: Server) -> list[str]:
+    return jupyter.status()["lines"]
+
+
+def test_a_process_that_hangs_is_ended_after_the_start_timeout(start: Start) -> None:
+    jupyter = start("hang", start_timeout=1.0)
+    child = jupyter.child
+    assert "within 1 seconds" in jupyter.wait_until("failed")["reason"]
+    wait_for(lambda: not child.is_running())
+
+
+def test_reports_of_another_version_are_logged_and_ignored(start: Start) -> None:
+    jupyter = start("misspelt")
+    jupyter.wait_until("ready")
+    assert jupyter.log.read_text().count("Ignored a report of MLflow") == 3
+
+
+@pytest.mark.parametrize("state", ["ready", "starting", "idle"])
+def test_nothing_is_left_when_jupyter_is_killed(tmp_path: Path, state: str) -> None:
+    with jupyter_server(tmp_path) as jupyter:
+        jupyter.run_stand_in("hang" if state == "starting" else "serve", tmp_path)
+        jupyter.start()
+        children = [jupyter.child]
+        if state != "starting":
+            jupyter.wait_until("ready")
+        if state == "idle":
+            jupyter.stop()
+            jupyter.wait_for_end()
+        jupyter.process.send_signal(signal.SIGKILL)
+        jupyter.process.wait()
+        wait_for(lambda: not any(each.is_running() for each in children))
+        wait_for(lambda: not leftovers(tmp_path))
+
+
+def test_sigterm_of_jupyter_ends_mlflow_at_once(tmp_path: Path) -> None:
+    with jupyter_server(tmp_path) as jupyter:
+        jupyter.run_stand_in("serve", tmp_path)
+        jupyter.start()
+        jupyter.wait_until("ready")
+        child = jupyter.child
+        jupyter.process.terminate()
+        child.wait(5)
+        jupyter.process.wait(5)
+        assert not leftovers(tmp_path)
+    assert re.search(rf"MLflow ended \(pid {child.pid}\)", jupyter.log.read_text()) is None
