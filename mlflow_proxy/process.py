@@ -254,8 +254,10 @@ class MLflowProcess:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-class _Supervised(SupervisedProcess):
+class _Supervised(SupervisedProcess):  # type: ignore[misc] # it has no types
     """A process that tells each of its starts, also one that ends at once."""
+
+    proc: Any
 
     def __init__(self, name: str, *args: str, **kwargs: Any) -> None:
         super().__init__(name, *args, **kwargs)

@@ -78,7 +78,7 @@ class Server:
 
     @contextmanager
     def sending(self, head: str, data: bytes = b"") -> Iterator[socket.socket]:
-        """Send a request by hand: its first lines, in which `{path}` is the dashboard's, and `data`.
+        """Send a request by hand: its first lines, with `{path}` the dashboard's, and `data`.
 
         Returns the connection, which is closed after the response.
         """
