@@ -3,6 +3,7 @@
 import gzip
 import mimetypes
 import re
+import stat
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -26,9 +27,12 @@ def static_file(folder: Path, path: str, headers: Mapping[str, str]) -> Answer:
     Blocks for a fraction of a second for a file of several megabytes.
     """
     file = folder / path.removeprefix(f"{STATIC_FILES}/")
-    if not file.is_file():
+    try:
+        status = file.stat()
+    except OSError:  # e.g. its name is too long
         return Answer(HTTPStatus.NOT_FOUND, b"Not found")
-    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return Answer(HTTPStatus.NOT_FOUND, b"Not found")
     media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     if media_type.startswith("text/"):
         media_type += "; charset=utf-8"
