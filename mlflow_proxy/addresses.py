@@ -12,8 +12,8 @@ NAME = "mlflow"
 # may show its pages in a frame.
 DASHBOARD_URL = "MLFLOW_PROXY_DASHBOARD_URL"
 FRAMES = "MLFLOW_PROXY_FRAMES"
-# And the path of the socket that takes notice of an import of MLflow, with `prestart = "kernel"`.
-IMPORT_SOCKET = "MLFLOW_PROXY_IMPORT_SOCKET"
+# And the port and token of a notice that MLflow was imported, with `prestart = "kernel"`.
+IMPORT_NOTICE = "MLFLOW_PROXY_IMPORT_NOTICE"
 
 # Environment variables of the MLflow process. Which settings have values that they cannot have.
 BAD_SETTINGS = "MLFLOW_PROXY_BAD_SETTINGS"
@@ -63,11 +63,15 @@ TRACE_PAGE = f"{STATIC_FILES}/lib/notebook-trace-renderer/index.html"
 TELEMETRY = "/ajax-api/3.0/mlflow/ui-telemetry"
 CURRENT_USER = "/ajax-api/2.0/mlflow/users/current"
 RUN = "/ajax-api/2.0/mlflow/runs/get"
+RUN_SEARCH = "/ajax-api/2.0/mlflow/runs/search"
+GRAPHQL = "/graphql"
 GATEWAY = "/gateway/"
 ASSISTANT = "/ajax-api/3.0/mlflow/assistant/"
 
 # Where MLflow's dashboard keeps its theme in the browser's storage: "true" is dark.
 THEME_KEY = "_mlflow_dark_mode_toggle_enabled"
+# There it keeps the mode that the user has chosen, as JSON.
+MODE_KEY = "mlflow.workflowType_v1"
 # There it notes that its Assistant has opened by itself, which it does once.
 ASSISTANT_KEY = "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1"
 
@@ -84,10 +88,6 @@ ROTATED = ".1"
 
 LOG_NAME = re.compile(rf"mlflow-proxy-(?P<pid>\d+)\.log({re.escape(ROTATED)})?")
 """Name of a log or of its predecessor, in Jupyter's runtime folder."""
-
-
-IMPORT_SOCKET_NAME = "mlflow-proxy-{pid}.sock"
-"""Name of the socket that takes notice of an import of MLflow, in Jupyter's runtime folder."""
 
 
 def log_name(jupyter_pid: int) -> str:

@@ -30,7 +30,7 @@ from traitlets import (
 from traitlets.config import Config, LoggingConfigurable
 from traitlets.config.loader import DeferredConfig, LazyConfigValue
 
-from mlflow_proxy.shared import file_store, stores
+from mlflow_proxy.stores import SQLite, Store, allows_file_store, normalize_uri
 
 from .passwords import mask_passwords, mask_uri
 
@@ -171,30 +171,32 @@ class MLflowProxy(LoggingConfigurable):
     @default("backend_store_uri")
     def _default_backend_store_uri(self) -> str:
         for name in ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_URI"):
-            if uri := self.decided(os.environ.get(name)):
+            if uri := self.normalize_uri(os.environ.get(name)):
                 return uri
-        folder = file_store.unmigrated(self._database)
-        if folder and file_store.is_allowed({**os.environ, **self.environment}):
+        database = SQLite.default(self.root_dir)
+        folder = database.hidden_file_store
+        if folder and allows_file_store({**os.environ, **self.environment}):
             return folder.as_uri()
-        return stores.sqlite_uri(self._database)
+        return database.uri
 
     @property
-    def _database(self) -> Path:
-        return stores.default_database(self.root_dir)
+    def backend_store(self) -> Store:
+        """The store of `backend_store_uri`."""
+        return Store.parse(self.backend_store_uri)
 
     @property
     def unmigrated_file_store(self) -> Path | None:
         """The file store that must be migrated before the default store can be used."""
-        is_default = stores.is_default(self.backend_store_uri, self.root_dir)
-        return file_store.unmigrated(self._database) if is_default else None
+        is_default = self.backend_store.is_default(self.root_dir)
+        return SQLite.default(self.root_dir).hidden_file_store if is_default else None
 
     @default("registry_store_uri")
     def _default_registry_store_uri(self) -> str:
-        if uri := self.decided(os.environ.get("MLFLOW_REGISTRY_STORE_URI")):
+        if uri := self.normalize_uri(os.environ.get("MLFLOW_REGISTRY_STORE_URI")):
             return uri
-        uri = self.decided(os.environ.get("MLFLOW_REGISTRY_URI"))
+        uri = self.normalize_uri(os.environ.get("MLFLOW_REGISTRY_URI"))
         # A client may use the registry of a server, but MLflow's server cannot show it.
-        return self.backend_store_uri if not uri or stores.has_server(uri) else uri
+        return self.backend_store_uri if not uri or Store.parse(uri).is_remote else uri
 
     @default("default_artifact_root")
     def _default_default_artifact_root(self) -> str:
@@ -207,16 +209,16 @@ class MLflowProxy(LoggingConfigurable):
     @validate("backend_store_uri", "registry_store_uri")
     def _validate_store_uri(self, proposal: dict[str, Any]) -> str:
         # Only MLflow knows what is wrong with a URI; the page then says it.
-        uri = self.decided(checked_text(proposal["value"]))
+        uri = self.normalize_uri(checked_text(proposal["value"]))
         return uri or str(self.trait_defaults(proposal["trait"].name))
 
     @validate("default_artifact_root")
     def _validate_default_artifact_root(self, proposal: dict[str, Any]) -> str:
         return self._folder(checked_text(proposal["value"]))
 
-    def decided(self, uri: str | None) -> str:
-        """What the store URI `uri` means; empty if it means nothing."""
-        return stores.decided(uri, self.root_dir)
+    def normalize_uri(self, uri: str | None) -> str:
+        """Strip quotes, resolve paths relative to the root folder; "" if blank."""
+        return normalize_uri(uri, self.root_dir)
 
     def _folder(self, value: str | None) -> str:
         uri = (value or "").strip() or "mlartifacts"

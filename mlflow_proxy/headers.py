@@ -27,6 +27,18 @@ FRAME_OPTIONS = ("X-Frame-Options", "SAMEORIGIN")
 KEEP_ALIVE = 3.0
 """Seconds without a request after which Jupyter closes a connection; MLflow would do so later."""
 
+MAX_DISCARDED = 16 << 20
+"""Bytes of a body that a client may still send although they are not used."""
+
+MAX_BUFFERED = 1 << 20
+"""Bytes of a response that is sent only once it is complete."""
+
+COMPRESSIBLE = frozenset({".css", ".html", ".js", ".json", ".map", ".svg", ".txt"})
+"""Suffixes of files that shrink. Pictures and fonts are compressed already."""
+
+MIN_COMPRESSED = 1024
+"""Bytes of a file that is compressed; less does not fill a packet."""
+
 LOCAL_HOST = "localhost"  # what MLflow accepts, without a configuration
 LOCAL_ORIGIN = f"http://{LOCAL_HOST}"
 """The origin that MLflow sees, see server/middleware/origin.py."""

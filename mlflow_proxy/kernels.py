@@ -9,10 +9,9 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
 
-from mlflow_proxy.shared import stores
-
 from .addresses import DASHBOARD_URL, FRAMES, NAME
 from .config import MLflowProxy
+from .stores import SERVED_ARTIFACTS, Managed, SQLite
 from .web.forwarding import may_frame_itself
 from .web.local_address import LocalAddress, without_proxy
 
@@ -40,15 +39,15 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress | N
     `address` is MLflow's; None: Jupyter's configuration runs MLflow in another way of its own.
     """
     store = store_of_kernels(config)
-    chosen = config.decided(os.environ.get("MLFLOW_TRACKING_URI"))
+    chosen = config.normalize_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     if chosen not in ("", store, config.backend_store_uri):
         server_app.log.warning(
             "MLFLOW_TRACKING_URI is set to another store than MLflowProxy.backend_store_uri: "
             "the MLflow dashboard will not show what notebooks log. Unset one of the two."
         )
         return
-    if config.decided(os.environ.get("MLFLOW_REGISTRY_URI")) == config.registry_store_uri:
-        del os.environ["MLFLOW_REGISTRY_URI"]  # the decided one is exported where it is needed
+    if config.normalize_uri(os.environ.get("MLFLOW_REGISTRY_URI")) == config.registry_store_uri:
+        del os.environ["MLFLOW_REGISTRY_URI"]  # the normalized one is exported where it is needed
     if address is not None and use_server(config):
         exported = address_environment(address)
         warn_of_other_credentials(server_app)
@@ -56,12 +55,12 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress | N
         exported = store_environment(config, store)
         if store != config.backend_store_uri:
             follow_migration(config)
-    if address is not None and not stores.has_server(config.backend_store_uri):
+    if address is not None and not config.backend_store.is_remote:
         # For `gateway:/` models; MLflow's server elsewhere has a gateway of its own.
         os.environ.update(without_proxy(os.environ))
         exported["MLFLOW_GATEWAY_URI"] = address.gateway_uri
     os.environ["MLFLOW_TRACKING_URI"] = exported["MLFLOW_TRACKING_URI"]
-    if not stores.is_managed_service(config.backend_store_uri):  # of which there is no dashboard
+    if not isinstance(config.backend_store, Managed):  # of which there is no dashboard
         headers = server_app.web_app.settings.get("headers", {})
         exported[DASHBOARD_URL] = url_path_join(server_app.base_url, NAME)
         exported[FRAMES] = "true" if may_frame_itself(headers) else "false"
@@ -90,7 +89,7 @@ def store_environment(config: MLflowProxy, store: str) -> dict[str, str]:
     exported = {"MLFLOW_TRACKING_URI": store}
     if config.registry_store_uri != config.backend_store_uri:
         exported["MLFLOW_REGISTRY_URI"] = config.registry_store_uri
-    if not stores.has_server(config.backend_store_uri):
+    if not config.backend_store.is_remote:
         exported["_MLFLOW_SERVER_ARTIFACT_ROOT"] = config.default_artifact_root
         exported["MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES"] = HOST_ADDRESSED_SCHEMES
     return exported
@@ -126,7 +125,7 @@ def follow_migration(config: MLflowProxy) -> None:
 
 def use_server(config: MLflowProxy) -> bool:
     """Whether kernels ask MLflow's server, behind an address of this Jupyter server."""
-    if stores.has_server(config.backend_store_uri):  # of its own, which kernels ask directly
+    if config.backend_store.is_remote:  # of its own, which kernels ask directly
         return False
     if config.kernels == "auto":
         return _needs_server(config) and not other_credentials()
@@ -135,17 +134,17 @@ def use_server(config: MLflowProxy) -> bool:
 
 def _needs_server(config: MLflowProxy) -> bool:
     """Whether there are artifacts that only MLflow's server can reach."""
-    if config.default_artifact_root.startswith(stores.SERVED_ARTIFACTS):
+    if config.default_artifact_root.startswith(SERVED_ARTIFACTS):
         return True
-    path = stores.sqlite_path(config.backend_store_uri)
-    return path is not None and _holds_served_artifacts(path)
+    store = config.backend_store
+    return isinstance(store, SQLite) and _holds_served_artifacts(store.path)
 
 
 def _holds_served_artifacts(database: Path) -> bool:
     with contextlib.suppress(sqlite3.Error):
         connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=TIMEOUT)
         with contextlib.closing(connection):
-            return bool(connection.execute(SERVED, (f"{stores.SERVED_ARTIFACTS}%",)).fetchone())
+            return bool(connection.execute(SERVED, (f"{SERVED_ARTIFACTS}%",)).fetchone())
     return False  # it is new, or the page says what is wrong with it
 
 
@@ -164,13 +163,13 @@ def artifact_root(config: MLflowProxy) -> str:
     """
     root = config.default_artifact_root
     is_elsewhere = "://" in root and not root.startswith("file:")
-    return root if is_elsewhere or not use_server(config) else f"{stores.SERVED_ARTIFACTS}/"
+    return root if is_elsewhere or not use_server(config) else f"{SERVED_ARTIFACTS}/"
 
 
 def artifacts_destination(config: MLflowProxy) -> str:
     """Where the server keeps the artifacts that only it can reach."""
     root = config.default_artifact_root
-    if not root.startswith(stores.SERVED_ARTIFACTS):
+    if not root.startswith(SERVED_ARTIFACTS):
         return root
     variables = {**os.environ, **config.environment}
     return variables.get("MLFLOW_ARTIFACTS_DESTINATION") or str(config.root_dir / "mlartifacts")

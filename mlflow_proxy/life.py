@@ -64,7 +64,7 @@ class Life:
         self._replacements = 0
         self._has_reported = False
         self._repairing: Offer | None = None
-        atexit.register(self._remove_folder, os.getpid())
+        atexit.register(self._remove_folders, os.getpid())
 
     # What users and programs ask for.
 
@@ -314,9 +314,10 @@ class Life:
         # jupyter-server-proxy starts nothing then, and knows what runs.
         self.proxy_state.update(proc=process.supervised, unix_socket=process.socket)
 
-    def _remove_folder(self, owner: int) -> None:
-        if self._process and os.getpid() == owner:  # not in a process that was forked from it
-            self._process.remove_folder()
+    def _remove_folders(self, owner: int) -> None:
+        for process in self.status.processes:
+            if os.getpid() == owner:  # not in a process that was forked from it
+                process.remove_folder()
 
     # Use.
 

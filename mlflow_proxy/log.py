@@ -13,11 +13,11 @@ from jupyter_core.paths import jupyter_runtime_dir
 
 from .addresses import LOG_NAME, ROTATED, log_name
 from .passwords import mask_passwords
-from .private_files import open_private
 
 MAX_BYTES = 1 << 20  # of the log; its one predecessor has as many
 PAGE_LINES = 50  # kept for the page
-LINE_LENGTH = 2000  # bytes of one line
+LINE_LENGTH = 2000  # characters of one line
+MAX_UNMASKED = 256 << 10  # bytes of a line that are kept in memory until it is complete
 OLD = 7 * 24 * 3600  # seconds without a message after which a log may be removed
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -35,7 +35,8 @@ class MLflowOutput:
     def write(self, data: bytes) -> None:
         """Add output, in chunks of any size; `b""` ends the last line."""
         *lines, self._rest = (self._rest + data).split(b"\n")
-        if self._rest and (not data or len(self._rest) > LINE_LENGTH):
+        self._rest = self._rest[:MAX_UNMASKED]
+        if self._rest and not data:
             lines, self._rest = [*lines, self._rest], b""
         for line in lines:
             text = mask_passwords(line.decode(errors="replace").rstrip())[:LINE_LENGTH]
@@ -58,7 +59,7 @@ def set_up_logging(path: Path, jupyters: logging.Logger) -> MLflowOutput:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_old_logs(path)
-        file = _PrivateFile(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
+        file = _PrivateFile(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8", delay=True)
     except OSError as error:  # MLflow can be shown without a writable home
         _logger.warning("Cannot write MLflow's log: %s", error)
     else:
@@ -82,7 +83,8 @@ class _PrivateFile(RotatingFileHandler):
     """A log whose files only their owner may read."""
 
     def _open(self) -> io.TextIOWrapper:
-        file = open(self.baseFilename, "ab", opener=open_private)  # noqa: SIM115 (a handler's)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        file = os.fdopen(os.open(self.baseFilename, flags, 0o600), "ab")
         return io.TextIOWrapper(file, self.encoding, write_through=True)
 
 

@@ -14,10 +14,38 @@ WITHOUT_SCHEME = re.compile(
 )
 # GitHub's and others' tokens stand in the place of a user.
 TOKEN = re.compile(r"(?<!\w)(https?:?/{1,2})[^\s:/@'\"]+@", re.IGNORECASE)
-PARAMETER = re.compile(
-    r"(?<!\w)(\w*(?:passw|passphrase|pwd|secret|token|credential|(?:api|access|private)_?key)\w*"
-    r"|odbc_connect)=(?:'[^']*'|\"[^\"]*\"|[^&\s'\"]+)",
+# Of a database's URI the password may have any character but for the beginning of the next URI.
+IN_DATABASE_URI = re.compile(
+    r"\b((?:postgres\w*|mysql|mariadb|mssql|oracle|redis|mongodb)(?:\+\w+)*://[^\s:/@'\"]*)"
+    r":(?:(?!://).)+@",
     re.IGNORECASE,
+)
+SENSITIVE_NAME = (
+    r"\w*(?:passw|passphrase|pwd|secret|token(?!iz|s)|credential|signature"
+    r"|(?:api|access|private)[_-]?key)\w*|odbc_connect|sig|AWSAccessKeyId"
+)
+# A parameter of a URI, of a connection or of a file: `password=...`.
+PARAMETER = re.compile(
+    rf"(?<!\w)((?:{SENSITIVE_NAME})\s?=\s?)(?!…|\*)(?:'[^']*'|\"[^\"]*\"|[^&\s'\"]+)", re.IGNORECASE
+)
+# A field of JSON, of a dictionary or of YAML: `"password": "..."`. What follows in prose, after a
+# colon that ends a sentence's part, is masked as well, up to the next blank.
+FIELD = re.compile(
+    rf"(?<![\w])((?P<quote>['\"]?)(?:{SENSITIVE_NAME})(?P=quote)\s*:\s*)"
+    r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,;'\"{}\[\]]+)",
+    re.IGNORECASE,
+)
+# A header, in whatever form it was printed, to the end of its value.
+HEADER = re.compile(
+    r"(?<![\w])((?:proxy-)?authorization|x-api-key|api-key|x-xsrftoken)"
+    r"(?P<between>['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?)(?:(?:bearer|basic|token|negotiate|digest)\s+)?"
+    r"[^\s'\",;)}\]]+",
+    re.IGNORECASE,
+)
+COOKIE = re.compile(r"(?<![\w])((?:set-)?cookie['\"]?\s*[:,]\s*['\"]?)[^'\"\n]+", re.IGNORECASE)
+# An option of a command line: `--password ...`.
+OPTION = re.compile(
+    rf"(?<!\S)(--?(?:[\w-]*-)?(?:{SENSITIVE_NAME}))(?:\s+|=)(?!-)\S+", re.IGNORECASE
 )
 # The whole of a URI, whose password may hold blanks, or digits and a slash like a port.
 WHOLE = re.compile(
@@ -27,11 +55,19 @@ WHOLE = re.compile(
 
 
 def mask_passwords(text: str) -> str:
-    """Mask the passwords and tokens of all URIs and parameters in `text`; idempotent."""
+    """Mask the passwords, tokens and keys of URIs, parameters, fields, headers and options.
+
+    It takes whole lines: what is cut off first may hide that it is a secret. Idempotent.
+    """
+    text = IN_DATABASE_URI.sub(r"\1:***@", text)
     text = AFTER_SLASH.sub(r"\1:***@", text)
     text = WITHOUT_SCHEME.sub(r"\1:***@", text)
     text = TOKEN.sub(r"\1***@", text)
-    return PARAMETER.sub(r"\1=***", text)
+    text = OPTION.sub(r"\1=***", text)
+    text = HEADER.sub(r"\1\g<between>***", text)
+    text = COOKIE.sub(r"\1***", text)
+    text = FIELD.sub(r"\1***", text)
+    return PARAMETER.sub(r"\1***", text)
 
 
 def mask_uri(uri: str) -> str:

@@ -18,12 +18,10 @@ from jupyter_server_proxy.config import ServerProcess, ServerProxy
 from tornado.web import url
 from traitlets import Unicode, Union
 
-from mlflow_proxy.shared import stores
-
 from . import interpreter, kernels, prestart
 from ._version import __version__
 from .activity import counts_as_activity, record_activity
-from .addresses import BAD_SETTINGS, IMPORT_SOCKET, LOCAL_CREDENTIAL, LOCAL_URL, NAME
+from .addresses import BAD_SETTINGS, IMPORT_NOTICE, LOCAL_CREDENTIAL, LOCAL_URL, NAME
 from .config import MLflowProxy, settings
 from .icon import icon
 from .life import Life
@@ -106,13 +104,13 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": kernels.artifact_root(config),
         "MLFLOW_ARTIFACTS_DESTINATION": kernels.artifacts_destination(config),
         BAD_SETTINGS: " ".join(config.bad_values.values()),
-        IMPORT_SOCKET: "",  # MLflow itself imports MLflow, too
+        IMPORT_NOTICE: "",  # MLflow itself imports MLflow, too
     }
 
 
 def address_environment(config: MLflowProxy, address: LocalAddress) -> dict[str, str]:
     """What MLflow, its jobs and its Assistant need to reach MLflow by HTTP."""
-    if stores.has_server(config.backend_store_uri):
+    if config.backend_store.is_remote:
         return {}
     variables = {LOCAL_URL: address.url, LOCAL_CREDENTIAL: address.credential}
     return {**without_proxy({**os.environ, **config.environment}), **variables}

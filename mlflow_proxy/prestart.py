@@ -1,36 +1,35 @@
 """Starts MLflow in the background, before the first click: `c.MLflowProxy.prestart`.
 
 With "kernel", when a kernel or another process of the user imports MLflow. It then sends a notice:
-a datagram on a unix socket, whose path it finds in its environment. So neither side waits for the
-other. What a datagram holds is not read.
+a datagram to a port of the loopback interface, with a token, both of which it finds in its
+environment. So neither side waits for the other, and nothing is left when Jupyter is killed.
 """
 
-import atexit
 import contextlib
+import hmac
 import os
+import secrets
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from jupyter_core.paths import jupyter_runtime_dir
 from jupyter_server.serverapp import ServerApp
 from tornado.ioloop import IOLoop
 
-from .addresses import IMPORT_SOCKET, IMPORT_SOCKET_NAME
+from .addresses import IMPORT_NOTICE
 from .life import Life
 
 INTERVAL = 2.0  # seconds between checks of whether Jupyter has settled
 QUIET = 0.1  # CPU share below which Jupyter counts as settled
 MAX_WAIT = 60.0  # seconds after which MLflow is started in any case
-PAUSE = 2.0  # seconds after a notice in which others are dropped
-MAX_DROPPED = 1000  # at once; the kernel of Linux queues 10 to 512
+PAUSE = 2.0  # seconds between looks at what has arrived
+MAX_READ = 1000  # datagrams at once; others are dropped by the system
 
 
 def schedule(server_app: ServerApp, life: Life, when: bool | str) -> None:
     """Start MLflow when the setting says."""
-    os.environ.pop(IMPORT_SOCKET, None)  # of a Jupyter server in a terminal of which this one runs
+    os.environ.pop(IMPORT_NOTICE, None)  # of a Jupyter server in a terminal of which this one runs
     if when == "kernel":
         try:
             ImportNotices(life.prestart).listen(server_app.io_loop)
@@ -55,25 +54,23 @@ def _once_settled(loop: IOLoop, start: Callable[[], None]) -> None:
 
 
 class ImportNotices:
-    """Calls `act` after a notice, unless it did so less than `PAUSE` seconds ago."""
+    """Calls `act`, which starts MLflow unless it runs, after notices, once in `PAUSE` seconds."""
 
     def __init__(self, act: Callable[[], None]) -> None:
         self._act = act
-        self._receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._token = secrets.token_hex(16).encode()
+        self._receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._receiver.setblocking(False)
 
     def listen(self, loop: IOLoop) -> None:
-        """Take notice on `loop` from now on; kernels that start from now on find the socket.
+        """Take notice on `loop` from now on; kernels that start from now on find the port.
 
         Raises:
-            OSError: the socket cannot be created.
+            OSError: there is no loopback interface.
         """
-        path = Path(jupyter_runtime_dir()) / IMPORT_SOCKET_NAME.format(pid=os.getpid())
-        path.unlink(missing_ok=True)
-        self._receiver.bind(os.fspath(path))
-        path.chmod(0o600)
-        atexit.register(path.unlink, missing_ok=True)
-        os.environ[IMPORT_SOCKET] = os.fspath(path)
+        self._receiver.bind(("127.0.0.1", 0))
+        port = self._receiver.getsockname()[1]
+        os.environ[IMPORT_NOTICE] = f"{port} {self._token.decode()}"
         self._loop = loop
         self._wait()
 
@@ -82,11 +79,14 @@ class ImportNotices:
 
     def _received(self, *_event: Any) -> None:
         self._loop.remove_handler(self._receiver)
-        self._act()
-        self._loop.call_later(PAUSE, self._wait_again)
+        if self._take_all():
+            self._act()
+        self._loop.call_later(PAUSE, self._wait)
 
-    def _wait_again(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # the queue is empty
-            for _ in range(MAX_DROPPED):
-                self._receiver.recv(1)
-        self._wait()
+    def _take_all(self) -> bool:
+        """Read what has arrived; returns whether one of it was sent by the user's processes."""
+        found = False
+        with contextlib.suppress(BlockingIOError):  # there is no more
+            for _ in range(MAX_READ):
+                found |= hmac.compare_digest(self._receiver.recv(64), self._token)
+        return found

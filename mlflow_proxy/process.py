@@ -13,6 +13,7 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, STDOUT
@@ -112,6 +113,18 @@ class MLflowProcess:
     def pid(self) -> int | None:
         """Process id of the last start."""
         return self.supervised.pid if self.supervised.proc else None
+
+    @property
+    def is_private(self) -> bool:
+        """Whether no other user can replace the socket: the folder is as it was made.
+
+        What removes old temporary files could have removed it, and another user made it anew.
+        """
+        with contextlib.suppress(OSError):
+            status = os.lstat(self._folder)
+            is_own = status.st_uid == os.geteuid() and stat.S_ISDIR(status.st_mode)
+            return is_own and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        return False
 
     @functools.cached_property
     def session(self) -> aiohttp.ClientSession:
@@ -215,6 +228,7 @@ class MLflowProcess:
             await ending
 
     async def _clean_up(self) -> None:
+        self.remove_folder()
         if self._watching:
             await asyncio.wait([self._watching], timeout=OUTPUT_TIMEOUT)
             self._watching.cancel()
@@ -225,7 +239,6 @@ class MLflowProcess:
             await self.session.close()
         os.close(self._output_end)
         self._theirs.close()
-        self.remove_folder()
         if self._starting is None:
             self._ours.close()
             os.close(self._pipe)
@@ -241,8 +254,10 @@ class MLflowProcess:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-class _Supervised(SupervisedProcess):
+class _Supervised(SupervisedProcess):  # type: ignore[misc] # it has no types
     """A process that tells each of its starts, also one that ends at once."""
+
+    proc: Any
 
     def __init__(self, name: str, *args: str, **kwargs: Any) -> None:
         super().__init__(name, *args, **kwargs)

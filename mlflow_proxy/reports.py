@@ -8,8 +8,6 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
 
-from .private_files import open_private
-
 
 class Repair(Enum):
     """A change of the store that needs the user's consent."""
@@ -202,7 +200,8 @@ class DeclinedOffers:
             OSError: the file cannot be written.
         """
         part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        with open(part, "w", opener=open_private) as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with os.fdopen(os.open(part, flags, 0o600), "w") as file:
             json.dump(sorted({*self._read(), _key(offer)}), file)
         part.replace(self.path)
 

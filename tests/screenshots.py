@@ -29,7 +29,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         shutil.copytree(PROJECT / "examples", home / "work", ignore=shutil.ignore_patterns(".*"))
-        with lab_server(home) as lab:
+        with lab_server(home, program="lab") as lab:
             for name in NOTEBOOKS:
                 print(f"Running {name}")
                 run_notebook(lab.url, TOKEN, lab.root / f"{name}.ipynb", TIMEOUT)

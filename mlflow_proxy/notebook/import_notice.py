@@ -4,7 +4,7 @@ import contextlib
 import os
 import socket
 
-from mlflow_proxy.addresses import IMPORT_SOCKET
+from mlflow_proxy.addresses import IMPORT_NOTICE
 
 
 def send() -> None:
@@ -12,12 +12,12 @@ def send() -> None:
 
     A process that was forked after MLflow's import does not import it, and so sends nothing.
     """
-    if not (path := os.environ.get(IMPORT_SOCKET)):
+    port, _, token = os.environ.get(IMPORT_NOTICE, "").partition(" ")
+    if not port.isdecimal():
         return
-    # Jupyter has ended, is on another machine, or has many notices already.
     with (
-        contextlib.suppress(OSError, ValueError),
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+        contextlib.suppress(OSError, OverflowError),  # Jupyter has ended, or is not on this machine
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
     ):
         sender.setblocking(False)
-        sender.sendto(b"\n", path)
+        sender.sendto(token.encode(), ("127.0.0.1", int(port)))

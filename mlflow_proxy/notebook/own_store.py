@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlflow_proxy.shared import sqlite_creation
-from mlflow_proxy.shared.revisions import Revisions
-from mlflow_proxy.shared.stores import sqlite_path
+from mlflow_proxy import sqlite_creation
+from mlflow_proxy.sqlite_creation import Revisions
+from mlflow_proxy.stores import SQLite, Store
 
 from .cell_log import CellLog, RecordedStore
 
@@ -35,12 +35,13 @@ def register(own: str, log: CellLog | None) -> None:
 
 def _builder(build: Build, own: str, log: CellLog | None) -> Build:
     def build_store(store_uri: str, artifact_uri: str | None = None, **options: Any) -> Any:
+        store = Store.parse(store_uri)
         if store_uri == own:
-            if path := sqlite_path(store_uri):
-                _ensure(path, build, artifact_uri)
-            store = build(store_uri=store_uri, artifact_uri=artifact_uri, **options)
-            return RecordedStore(store, log) if log else store
-        if sqlite_path(store_uri):
+            if isinstance(store, SQLite):
+                _ensure(store.path, build, artifact_uri)
+            opened = build(store_uri=store_uri, artifact_uri=artifact_uri, **options)
+            return RecordedStore(opened, log) if log else opened
+        if isinstance(store, SQLite):
             artifact_uri = artifact_uri or _default_artifact_root()
         return build(store_uri=store_uri, artifact_uri=artifact_uri, **options)
 
@@ -52,9 +53,9 @@ def _ensure(path: Path, build: Build, artifact_uri: str | None) -> None:
     import mlflow
 
     def create(aside: Path) -> None:
-        build(store_uri=f"sqlite:///{aside}", artifact_uri=artifact_uri).engine.dispose()
+        build(store_uri=SQLite.at(aside).uri, artifact_uri=artifact_uri).engine.dispose()
 
-    latest = Revisions.of(Path(mlflow.__file__).parent).latest
+    latest = Revisions.read(Path(mlflow.__file__).parent).latest
     sqlite_creation.ensure(path, create, latest, report=lambda _step: None)
 
 

@@ -1,5 +1,6 @@
 """The MLflow process: MLflow's own application in one uvicorn worker, on the inherited socket.
 
 It runs under any interpreter that has MLflow, with this package's folder but without its
-dependencies. It therefore imports `mlflow_proxy.shared` and MLflow's dependencies only.
+dependencies. It therefore imports
+nothing of the Jupyter side, whose dependencies it has not.
 """

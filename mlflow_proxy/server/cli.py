@@ -13,12 +13,12 @@ from pathlib import Path
 
 from mlflow_proxy.addresses import BAD_SETTINGS
 from mlflow_proxy.reports import Repair
-from mlflow_proxy.shared import stores
+from mlflow_proxy.stores import TrackingServer
 
 from . import failures, local, remote
-from .errors import StartError
+from .failures import StartError
 from .reporter import Reporter
-from .store.settings import StoreSettings, shown
+from .store.settings import StoreSettings
 
 RECONFIGURE = "Correct the Jupyter configuration or command line, then restart Jupyter."
 
@@ -39,17 +39,16 @@ def main(arguments: list[str] | None = None) -> int:
             # SIGTERM is ignored: SIGKILL follows five seconds later, which is often enough.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             local.repair_store(reporter, settings, options.repair)
-        elif stores.is_tracking_server(settings.backend_store_uri):
-            remote.run(
-                reporter, settings.backend_store_uri, options.unix_socket, options.idle_timeout
-            )
+        elif isinstance(settings.backend_store, TrackingServer):
+            uri = settings.backend_store.uri
+            remote.run(reporter, uri, options.unix_socket, options.idle_timeout)
         else:
             local.run(reporter, settings, options)
     except StartError as error:
         reporter.send(error.failure)
     except Exception as error:  # MLflow may raise anything
         traceback.print_exc()
-        reporter.send(failures.explain(error, shown(settings.backend_store_uri)).failure)
+        reporter.send(failures.explain(error, settings.backend_store.shown).failure)
     return 0
 
 

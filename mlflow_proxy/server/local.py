@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlflow_proxy.addresses import JOBS_FOLDER
 from mlflow_proxy.reports import (
@@ -23,16 +23,18 @@ from mlflow_proxy.reports import (
     Version,
     Warned,
 )
-from mlflow_proxy.shared.revisions import Revisions
-from mlflow_proxy.shared.stores import sqlite_path
+from mlflow_proxy.sqlite_creation import Revisions
+from mlflow_proxy.stores import Database, SQLite
 
-from . import key_encryption, mlflow_app
-from .installation import find_mlflow
-from .local_address import LocalAddress
+from . import mlflow_app
+from .own_address import OwnAddress
 from .reporter import Reporter
-from .store import locations, pools, s3, server_creation, upgrade
+from .store import locations, locks, upgrade
 from .store.opened_files import OpenedFiles
 from .store.settings import StoreSettings
+
+if TYPE_CHECKING:  # Starlette comes with MLflow, which may be missing
+    from starlette.middleware import Middleware
 
 BACKGROUND_NICENESS = 10
 # Seconds before each further attempt to create a database on a server, because a kernel, which
@@ -52,11 +54,11 @@ def run(
     Raises:
         StartError: it cannot start, for a known reason.
     """
-    mlflow_folder = find_mlflow()
+    mlflow_folder = mlflow_app.find_mlflow()
     static_folder = mlflow_folder / "server" / "js" / "build"
     if static_folder.is_dir():  # an MLflow that was installed from its source has none
         reporter.send(StaticFolder(str(static_folder)))
-    revisions = Revisions.of(mlflow_folder)
+    revisions = Revisions.read(mlflow_folder)
     settings.check()
     existing = upgrade.check(settings, revisions)
     locations.check(settings, existing, DeclinedOffers(options.declined_offers))
@@ -65,13 +67,11 @@ def run(
     gc.disable()
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
-        from . import assistant, jobs, serve
-        from .middleware import Application, wrap
-        from .mode import CurrentMode
+        from . import jobs, serve
+        from .middleware import self_calls, stack
+        from .middleware.replaced_store import ReplacedStore
 
         mlflow_app.configure(settings)
-        pools.bound(settings)
-        s3.limit_waiting(settings)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
         why_no_jobs = jobs.why_not(settings, options.job_execution)
 
@@ -81,39 +81,71 @@ def run(
         reporter.send(StageEntered(Stage.STORE, step))
 
     enter()
-    files = OpenedFiles(path for _, uri in settings.stores() if (path := sqlite_path(uri)))
+    files = OpenedFiles(store.path for store in settings.files)
     open_stores(settings, revisions, existing, enter)
     files.complete()
     gc.freeze()
     gc.enable()
 
     reporter.send(StageEntered(Stage.SERVE))
-    key_encryption.warn_once(lambda message: reporter.send(Warned(message)))
-    address = LocalAddress.from_environment()
+    mlflow_app.warn_of_known_passphrase(lambda message: reporter.send(Warned(message)))
+    address = OwnAddress.from_environment()
     if address is not None:
         address.export(settings.default_artifact_root)
-        assistant.install(address)
-    application = Application(
-        app,
-        artifact_root=settings.served_artifacts,
-        has_artifact_store=True,
-        keeps_folders=settings.served_artifacts == settings.default_artifact_root,
-        opened_files=files if reporter.is_heard else None,
-        mode=CurrentMode(mlflow_app.find_mode),
-        why_no_jobs=why_no_jobs,
-        local_address=address,
-    )
+        self_calls.authorize_assistant(address)
     retirement = serve.Retirement(reporter.send)
-    app = wrap(application, options.idle_timeout, retirement)
+    app = stack(app, middlewares(settings, options.idle_timeout, address, why_no_jobs))
+    if reporter.is_heard:
+        app = ReplacedStore(app, files=files, retirement=retirement)
     folder = options.unix_socket.with_name(JOBS_FOLDER)
     with jobs.running(folder, retirement) if not why_no_jobs else nullcontext():
         serve.run(app, options.unix_socket, retirement)
 
 
+def middlewares(
+    settings: StoreSettings, idle_timeout: float, address: OwnAddress | None, why_no_jobs: str
+) -> list["Middleware"]:
+    """What a request passes on its way to MLflow in this process."""
+    from starlette.middleware import Middleware
+
+    from . import routes
+    from .middleware.artifact_failures import ArtifactRemedies
+    from .middleware.artifact_uris import ArtifactUris
+    from .middleware.local_request import LocalRequest
+    from .middleware.pages import Pages
+    from .middleware.policies import Policies
+    from .middleware.self_calls import SelfCalls
+    from .mode import CurrentMode
+
+    answered = [
+        routes.artifact_frame(),
+        *routes.no_presigned_downloads(),
+        *routes.no_jobs(why_no_jobs),
+    ]
+    served = settings.served_artifacts
+    return [
+        Middleware(LocalRequest),
+        Middleware(Policies),
+        Middleware(
+            Pages,
+            idle_timeout=idle_timeout,
+            mode=CurrentMode(mlflow_app.find_mode),
+            has_local_address=address is not None,
+        ),
+        *([Middleware(SelfCalls, address=address)] if address else []),
+        *([Middleware(routes.JudgesOff)] if why_no_jobs else []),
+        Middleware(routes.Routes, routes=answered),
+        Middleware(ArtifactRemedies),
+        Middleware(
+            ArtifactUris, root=served, keeps_folders=served == settings.default_artifact_root
+        ),
+    ]
+
+
 def open_stores(
     settings: StoreSettings,
     revisions: Revisions,
-    existing: Sequence[str],
+    existing: Sequence[SQLite | Database],
     report: Callable[[Step], None],
 ) -> None:
     """Open the stores; new ones on a database server while no other program creates them.
@@ -122,12 +154,12 @@ def open_stores(
         StartError: another program has upgraded one of them in vain.
         mlflow.exceptions.MlflowException: MLflow cannot use a store.
     """
-    new = [uri for uri in settings.servers() if uri not in existing]
+    new = [store for store in settings.servers if store not in existing]
     if not new:
         mlflow_app.open_stores(settings, revisions.latest, report)
         return
     report(Step.WAIT)
-    with server_creation.alone(new):
+    with locks.alone(new):
         upgrade.check(settings, revisions, is_locked=True)
         report(Step.CREATE)
         for pause in (*PAUSES, None):
@@ -148,7 +180,7 @@ def repair_store(reporter: Reporter, settings: StoreSettings, repair: Repair) ->
         StartError: it has failed.
     """
     reporter.send(StageEntered(Stage.PREPARE, Step(repair.value)))
-    revisions = Revisions.of(find_mlflow())
+    revisions = Revisions.read(mlflow_app.find_mlflow())
     match repair:
         case Repair.UPGRADE:
             upgrade.run(settings, revisions, mlflow_app.upgrade_database)

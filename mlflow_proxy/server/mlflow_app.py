@@ -1,4 +1,4 @@
-"""How MLflow's server is configured, loaded and given its stores, which has private names.
+"""How MLflow's server is found, configured, loaded and given its stores, which has private names.
 
 `mlflow server` starts itself a second time as a uvicorn worker and passes its options on in private
 environment variables. This does the work of both in one process. The public ways, the command line
@@ -7,7 +7,7 @@ and `--app-name`, cost a second process of 250 MB and cannot take over a listeni
 Sources: `server` in mlflow/cli/__init__.py, `_run_server` in mlflow/server/__init__.py.
 
 What else of MLflow is not public stands where it is used: the names of its tables and migrations
-(store/database.py, store/locations.py, shared/revisions.py), the paths of its artifacts and pages
+(store/upgrade.py, store/locations.py, sqlite_creation.py), the paths of its artifacts and pages
 (middleware/sandbox.py, shared/addresses.py), its variable for a client's artifact root
 (jupyter/kernel_environment.py), its setting of the trace display and the tag of evaluations
 (notebook/display.py), its registry of stores (notebook/own_store.py).
@@ -15,20 +15,25 @@ tests/server/test_mlflow_app.py checks all of them against the installed MLflow.
 """
 
 import asyncio
+import contextlib
+import importlib.util
 import logging
 import os
+import re
+import shlex
+import sys
 import uuid
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlflow_proxy import sqlite_creation
 from mlflow_proxy.reports import Step
-from mlflow_proxy.shared import sqlite_creation
-from mlflow_proxy.shared.stores import sqlite_path
+from mlflow_proxy.stores import SQLite
 
 from . import mode
-from .store import contents
+from .failures import COMMAND, StartError
 from .store.settings import StoreSettings
 
 BACKEND_STORE = "_MLFLOW_SERVER_FILE_STORE"
@@ -36,14 +41,77 @@ REGISTRY_STORE = "_MLFLOW_SERVER_REGISTRY_STORE"
 ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 ARTIFACT_DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 SERVE_ARTIFACTS = "_MLFLOW_SERVER_SERVE_ARTIFACTS"
+# MLflow has a pool of connections for each kind of store (runs, models, jobs), and SQLAlchemy's
+# default for each is 5 that are kept and 10 more, where a database server takes some 100 in all.
+# Here one is kept, and three more are open while requests come at once. Source:
+# `create_sqlalchemy_engine` in mlflow/store/db/utils.py, which also pings a connection before each
+# use, so that a pool outlives a restart of the server. It ignores an overflow of 0.
+POOL_BOUNDS = {"MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "1", "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "3"}
+POOL_CLASS = "MLFLOW_SQLALCHEMYSTORE_POOLCLASS"
+# Of each attempt to reach S3. As boto ships, it waits a minute for a connection and another for an
+# answer, three times: so long would the dashboard show nothing. There are no variables for them.
+S3_CONNECT_TIMEOUT = 5  # seconds
+S3_READ_TIMEOUT = 20  # seconds without a byte
+
+OLDEST = (3, 10)  # of MLflow
+RELEASE = re.compile(r"^VERSION\s*=\s*[\"'](\d+(?:\.\d+)*)", re.MULTILINE)
+
+# `KEKManager` logs it with each use of a stored key, in a log that few read.
+CRYPTO_LOGGER = "mlflow.utils.crypto"
+THEIR_WARNING = "MLFLOW_CRYPTO_KEK_PASSPHRASE not set"
+OUR_WARNING = (
+    "The keys that are stored in MLflow are encrypted with MLflow's built-in passphrase: each "
+    "user who reads the database can decrypt them. In a store that others can read, set "
+    "MLFLOW_CRYPTO_KEK_PASSPHRASE in Jupyter's environment before keys are stored. For keys that "
+    "are stored already, see TROUBLESHOOTING."
+)
+
+
+def find_mlflow() -> Path:
+    """Find the folder of this interpreter's MLflow, without importing it.
+
+    Raises:
+        StartError: this interpreter has no MLflow, or one that is too old.
+    """
+    spec = importlib.util.find_spec("mlflow")
+    run_pip = f"Run:{COMMAND}{shlex.quote(sys.executable)} -m pip install"
+    for each in (spec and spec.submodule_search_locations) or ():
+        folder = Path(each)
+        if (release := _release(folder)) and release < OLDEST:
+            raise StartError(
+                f"MLflow {'.'.join(map(str, release))} of {sys.executable} is too old.",
+                f'{run_pip} "mlflow>={OLDEST[0]}.{OLDEST[1]}"',
+            )
+        if _is_skinny(folder):
+            raise StartError(
+                f"Only mlflow-skinny is installed for {sys.executable}, without MLflow's server.",
+                f"{run_pip} mlflow",
+            )
+        if (folder / "server" / "__init__.py").is_file():
+            return folder
+    raise StartError(f"MLflow is not installed for {sys.executable}.", f"{run_pip} mlflow")
+
+
+def _is_skinny(mlflow_folder: Path) -> bool:
+    """Whether the folder is of mlflow-skinny, which has the server's modules, but not its needs."""
+    beside = mlflow_folder.parent
+    return any(beside.glob("mlflow_skinny-*-info")) and not any(beside.glob("mlflow-*-info"))
+
+
+def _release(mlflow_folder: Path) -> tuple[int, ...] | None:
+    """Numbers of the release of MLflow, read from its source; None if they cannot be found."""
+    with contextlib.suppress(OSError):
+        if match := RELEASE.search((mlflow_folder / "version.py").read_text(encoding="utf-8")):
+            return tuple(int(number) for number in match[1].split("."))
+    return None
 
 
 def configure(settings: StoreSettings) -> None:
     """Put the settings where MLflow's server reads them; call this before `load`."""
     os.environ.update(
         {
-            BACKEND_STORE: settings.backend_store_uri,
-            REGISTRY_STORE: settings.registry_store_uri,
+            BACKEND_STORE: settings.backend_store.uri,
+            REGISTRY_STORE: settings.registry_store.uri,
             # Kernels that open the store need locations that they can use without a server, so root
             # and destination are the same folder then. Experiments of an earlier `mlflow server`,
             # with `mlflow-artifacts:` locations, are served from there as well.
@@ -56,12 +124,39 @@ def configure(settings: StoreSettings) -> None:
             # Where they run, `jobs` switches them on.
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             # In the user's environment these are meant for a server with a port. Here Jupyter
-            # checks the user, and `middleware.origin` relies on MLflow's defaults.
+            # checks the user, and `middleware.local_request` relies on MLflow's defaults.
             "MLFLOW_SERVER_ALLOWED_HOSTS": "",
             "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "",
             "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
         }
     )
+    bound_pools(settings)
+    limit_waiting_for_s3(settings)
+
+
+def bound_pools(settings: StoreSettings) -> None:
+    """Bound MLflow's connections to a database server, unless the user has set any bound."""
+    is_set = any(name in os.environ for name in (*POOL_BOUNDS, POOL_CLASS))
+    if settings.servers and not is_set:
+        os.environ.update(POOL_BOUNDS)
+
+
+def limit_waiting_for_s3(settings: StoreSettings) -> None:
+    """Set the limits if the artifacts are in S3 and boto is installed, which this imports."""
+    roots = (settings.default_artifact_root, settings.served_artifacts)
+    is_used = any(root.startswith("s3:") for root in roots)
+    if not is_used or not importlib.util.find_spec("boto3"):
+        return
+    import boto3
+    import botocore.config
+    import botocore.session
+
+    limits = botocore.config.Config(
+        connect_timeout=S3_CONNECT_TIMEOUT, read_timeout=S3_READ_TIMEOUT
+    )
+    session = botocore.session.get_session()
+    session.set_default_client_config(limits)
+    boto3.setup_default_session(botocore_session=session)
 
 
 def load() -> Any:
@@ -72,7 +167,7 @@ def load() -> Any:
     from mlflow.server.fastapi_app import app
 
     flask_app.teardown_request(_end_active_runs)
-    from . import artifact_failures  # needs Starlette, which comes with MLflow
+    from .middleware import artifact_failures  # needs Starlette, which comes with MLflow
 
     artifact_failures.install(app, flask_app)
     return app
@@ -83,6 +178,21 @@ def version() -> str:
     import mlflow
 
     return str(mlflow.__version__)
+
+
+def warn_of_known_passphrase(warn: Callable[[str], None]) -> None:
+    """Call `warn` with the first use of a stored key, in place of MLflow's own warnings."""
+    warned: list[str] = []
+
+    def is_another(record: logging.LogRecord) -> bool:
+        if not record.getMessage().startswith(THEIR_WARNING):
+            return True
+        if not warned:
+            warned.append(OUR_WARNING)
+            warn(OUR_WARNING)
+        return False
+
+    logging.getLogger(CRYPTO_LOGGER).addFilter(is_another)
 
 
 def _end_active_runs(_: BaseException | None) -> None:
@@ -111,16 +221,15 @@ def open_stores(
     """
     from mlflow.server.handlers import initialize_backend_stores
 
-    for _, uri in settings.stores():
-        if path := sqlite_path(uri):
-            sqlite_creation.ensure(
-                path,
-                create=lambda aside: _create(aside, settings.default_artifact_root),
-                latest_revision=latest_revision,
-                report=report,
-            )
+    for store in settings.files:
+        sqlite_creation.ensure(
+            store.path,
+            create=lambda aside: _create(aside, settings.default_artifact_root),
+            latest_revision=latest_revision,
+            report=report,
+        )
     initialize_backend_stores(
-        settings.backend_store_uri, settings.registry_store_uri, settings.default_artifact_root
+        settings.backend_store.uri, settings.registry_store.uri, settings.default_artifact_root
     )
 
 
@@ -128,7 +237,7 @@ def _create(path: Path, artifact_root: str) -> None:
     """Create a complete MLflow database, default experiment included, at `path`."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(f"sqlite:///{path}", artifact_root).engine.dispose()
+    SqlAlchemyStore(SQLite.at(path).uri, artifact_root).engine.dispose()
 
 
 async def find_mode() -> mode.Mode | None:
@@ -142,7 +251,7 @@ async def find_mode() -> mode.Mode | None:
     engine = getattr(_get_tracking_store(), "engine", None)  # its connections are open already
     if engine is None:
         return None
-    return mode.of(*await asyncio.to_thread(contents.count, engine))
+    return mode.choose_mode(*await asyncio.to_thread(mode.count, engine))
 
 
 def upgrade_database(uri: str) -> None:

@@ -10,9 +10,17 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from enum import Enum
+from typing import TYPE_CHECKING
+
+from .store.database import table
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 TIMEOUT = 0.3  # seconds that a page waits for the answer
 RUN_TYPE = "mlflow.runType"  # tag of the runs of GenAI: evaluations, detection of issues, tests
+MAX_COUNTED = 200  # runs and traces of a database, because it is asked for each page
+ACTIVE = "active"
 
 _logger = logging.getLogger(__name__)
 
@@ -24,9 +32,54 @@ class Mode(Enum):
     TRAINING = "machine_learning"
 
 
-def of(training_runs: int, traces: int) -> Mode:
+def choose_mode(training_runs: int, traces: int) -> Mode:
     """The mode for a store with so many training runs and traces."""
     return Mode.GENAI if traces > training_runs else Mode.TRAINING
+
+
+def count(engine: "sqlalchemy.Engine") -> tuple[int, int]:
+    """How many training runs and traces are among the first `MAX_COUNTED` of all runs and traces.
+
+    A training run has a metric or a parameter. What is deleted does not count. All workspaces count
+    together: the page chooses one later.
+
+    Raises:
+        Exception: any exception of the driver.
+    """
+    from sqlalchemy import func, select
+
+    queries = [select(func.count()).select_from(each) for each in (_training_runs(), _traces())]
+    with engine.connect() as connection:
+        training_runs, traces = (connection.execute(each).scalar_one() for each in queries)
+    return training_runs, traces
+
+
+def _training_runs() -> "sqlalchemy.Subquery":
+    from sqlalchemy import exists, or_, select
+
+    runs = table("runs", "run_uuid", "lifecycle_stage")
+    active = select(runs.c.run_uuid).where(runs.c.lifecycle_stage == ACTIVE)
+    sample = active.limit(MAX_COUNTED).subquery("active_runs")
+    metrics, params, tags = (
+        table(name, "run_uuid", "key") for name in ("latest_metrics", "params", "tags")
+    )
+    logged = (exists().where(each.c.run_uuid == sample.c.run_uuid) for each in (metrics, params))
+    typed = exists().where(tags.c.run_uuid == sample.c.run_uuid, tags.c.key == RUN_TYPE)
+    return select(sample.c.run_uuid).where(or_(*logged), ~typed).subquery("training_runs")
+
+
+def _traces() -> "sqlalchemy.Subquery":
+    from sqlalchemy import select
+
+    experiments = table("experiments", "experiment_id", "lifecycle_stage")
+    traces = table("trace_info", "request_id", "experiment_id")
+    return (
+        select(traces.c.request_id)
+        .join_from(traces, experiments, traces.c.experiment_id == experiments.c.experiment_id)
+        .where(experiments.c.lifecycle_stage == ACTIVE)
+        .limit(MAX_COUNTED)
+        .subquery("traces")
+    )
 
 
 class CurrentMode:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Callable
@@ -79,3 +80,8 @@ class _ReportingServer(uvicorn.Server):
             self._retirement.listen()
             self._aside.rename(self._path)
             self._retirement.report(Ready())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, and leave no socket."""
+        await super().shutdown(sockets)
+        shutil.rmtree(self._path.parent, ignore_errors=True)

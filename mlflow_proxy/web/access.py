@@ -6,17 +6,44 @@ that Jupyter's configuration admits.
 """
 
 import os
+import re
 from http import HTTPStatus
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async, url_path_join
 from tornado import web
 
-from mlflow_proxy.addresses import STATIC_FILE, TELEMETRY
+from mlflow_proxy.addresses import ASSISTANT, STATIC_FILE, TELEMETRY
 from mlflow_proxy.headers import is_own_origin
 from mlflow_proxy.hub import is_on_hub
 
 from .forwarding import frame_ancestors
+
+RESOURCE = "mlflow"
+"""What Jupyter's authorizer is asked about, with the actions "read", "write" and "execute"."""
+
+# Searches that MLflow's API takes by POST. The whole path, since names of artifacts are paths, too.
+SEARCH = re.compile(
+    r"/graphql|/(?:ajax-)?api/\d\.0/mlflow/(?:ui-telemetry|artifacts/presigned-download-url"
+    r"|(?:experiments|runs|logged-models|traces|datasets|issues|prompt-optimization/jobs)"
+    r"/(?:search|search-datasets)|registered-models/get-latest-versions"
+    r"|traces/(?:batchGetInfos|calculate-filter-correlation|metrics))"
+)
+# Jobs are programs, and the Assistant starts programs.
+EXECUTION = re.compile(
+    rf".*{ASSISTANT}.*|/(?:ajax-)?api/3\.0/(?:jobs/?|mlflow/(?:[\w/]+/invoke|prompt-optimization/jobs"
+    r"|scorers/online-config))",
+    re.DOTALL,
+)
+
+
+def required_action(method: str, path: str) -> str:
+    """What the user must be allowed to do with MLflow, to send a request for `path`."""
+    if method in ("GET", "HEAD", "OPTIONS"):
+        return "read"
+    if method == "POST" and SEARCH.fullmatch(path):
+        return "read"
+    return "execute" if EXECUTION.fullmatch(path) else "write"
 
 
 def how_to_log_in() -> str:
@@ -62,15 +89,29 @@ class AccessChecks(JupyterHandler):
         if "Origin" in headers:
             is_own = is_own_origin(headers["Origin"], headers.get("Host", ""))
             return not (is_own or self.check_origin())
-        # A subresource of another site cannot be read there, but would start MLflow.
+        # A subresource or a frame of another site cannot be read there, but would start MLflow.
         is_elsewhere = headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
         is_link = headers.get("Sec-Fetch-Mode") == "navigate"
-        return is_elsewhere and not is_link and not self.check_referer()
+        is_tab = is_link and headers.get("Sec-Fetch-Dest", "document") == "document"
+        return is_elsewhere and not is_tab and not self.check_referer()
 
-    async def may_execute(self) -> bool:
-        """Whether the user may run code in kernels, by Jupyter's authorizer."""
-        allowed = self.authorizer.is_authorized(self, self.current_user, "execute", "kernels")
+    async def may(self, action: str, resource: str = RESOURCE) -> bool:
+        """Whether the user may do `action` ("read", "write", "execute"), by Jupyter's authorizer.
+
+        Without one of its own, Jupyter allows everything to everyone who is logged in.
+        """
+        allowed = self.authorizer.is_authorized(self, self.current_user, action, resource)
         return bool(await ensure_async(allowed))
+
+    async def check_may(self, action: str) -> None:
+        """Check that the user may do `action` with MLflow.
+
+        Raises:
+            tornado.web.HTTPError: 403, the user may not.
+        """
+        if not await self.may(action):
+            message = f"Jupyter's authorizer does not allow this user to {action} {RESOURCE}"
+            raise web.HTTPError(HTTPStatus.FORBIDDEN, message)
 
     def frame_ancestors(self) -> str:
         """The directive that says who may show this page in a frame; may be empty."""

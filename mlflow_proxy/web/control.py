@@ -56,6 +56,7 @@ class ControlHandler(AccessChecks, APIHandler):
     """A request that Jupyter lets in as one for the dashboard."""
 
     name = NAME
+    action_required = "execute"
     _track_activity = False
 
     def initialize(self, config: MLflowProxy, life: Life, action: str = "") -> None:
@@ -76,12 +77,14 @@ class ControlHandler(AccessChecks, APIHandler):
         await JupyterHandler.prepare(self)  # APIHandler's compares the origin in another way
         if not self.current_user:
             raise web.HTTPError(HTTPStatus.FORBIDDEN, how_to_log_in())
+        await self.check_may(self.action_required)
 
-    def document(self) -> dict[str, Any]:
+    async def document(self) -> dict[str, Any]:
         """What MLflow does, in which store, with which settings."""
         may_frame = may_frame_itself(self.settings.get("headers", {}))
+        may_see_log = await self.may("execute")
         return {
-            **status_document(self._life, may_frame=may_frame),
+            **status_document(self._life, may_frame=may_frame, may_see_log=may_see_log),
             "store": mask_uri(self._settings.backend_store_uri),
             "settings": shown_settings(self._settings),
         }
@@ -90,9 +93,11 @@ class ControlHandler(AccessChecks, APIHandler):
 class StateHandler(ControlHandler):
     """What MLflow does."""
 
+    action_required = "read"
+
     async def get(self) -> None:
         """Answer with JSON."""
-        self.finish(self.document())
+        self.finish(await self.document())
 
 
 class ActionHandler(ControlHandler):
@@ -114,7 +119,7 @@ class ActionHandler(ControlHandler):
         if self._action != "stop":
             record_activity(self.settings)
         self.set_status(HTTPStatus.ACCEPTED)
-        self.finish(self.document())
+        self.finish(await self.document())
 
 
 class LogHandler(ControlHandler):

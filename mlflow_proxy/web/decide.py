@@ -54,34 +54,44 @@ class Request:
         return self.waits or self.headers.get(addresses.WAIT[0]) == addresses.WAIT[1]
 
     @property
+    def is_frame(self) -> bool:
+        """Whether it is for a page in a frame, as far as the browser says."""
+        return self.headers.get("Sec-Fetch-Dest", "iframe") == "iframe"
+
+    @property
     def is_of_dashboard_frame(self) -> bool:
         """Whether the dashboard sent it that the loading page loads in a hidden frame.
 
-        A browser has a few connections to a host, and the loading page needs one.
+        That gets static files only: its policy is weaker than the dashboard's. And a browser has
+        a few connections to a host, of which the loading page needs one.
         """
         return addresses.DASHBOARD_FRAME in self.headers.get("Referer", "")
 
 
 def decide(request: Request, status: Status) -> Decision:
     """Decide about `request`."""
+    if decision := _decide_in_any_state(request, status):
+        return decision
+    if status.state is State.READY:
+        return Decision.PROXY
+    return Decision.PAGE if request.wants_page else _decide_about_program(request, status)
+
+
+def _decide_in_any_state(request: Request, status: Status) -> Decision | None:
+    """What is done about a request that never reaches MLflow."""
     if request.path == addresses.INPUT:
         return Decision.INPUT
     if status.static_folder and request.is_for_file:
         return Decision.STATIC_FILE
-    if status.static_folder and request.path == addresses.DASHBOARD_FRAME:
+    if status.static_folder and request.path == addresses.DASHBOARD_FRAME and request.is_frame:
         return Decision.DASHBOARD_FRAME
-    if status.state is State.READY:
-        return Decision.PROXY
-    if request.wants_page:
-        return Decision.PAGE
-    return _decide_about_program(request, status)
+    return Decision.UNAVAILABLE if request.is_of_dashboard_frame else None
 
 
 def _decide_about_program(request: Request, status: Status) -> Decision:
     # On the first start the browser shows its progress, and programs come back. Later no client
     # should notice that MLflow was stopped.
-    is_back_soon = status.has_served and not status.retried and not request.is_of_dashboard_frame
-    can_wait = request.asks_to_wait or is_back_soon
+    can_wait = request.asks_to_wait or (status.has_served and not status.retried)
     match status.state:
         case State.STARTING if can_wait:
             return Decision.PROXY

@@ -17,7 +17,7 @@ from mlflow_proxy.addresses import ASSISTANT, CURRENT_USER, MAY_EXECUTE
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
 
-from .access import AccessChecks, how_to_log_in
+from .access import AccessChecks, how_to_log_in, required_action
 from .forwarding import answer_headers, may_frame_itself, request_headers
 from .status_document import status_document
 from .transport import StreamingTransport
@@ -57,8 +57,10 @@ class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandle
         if self._finished:  # redirected to the login page
             return
         self.set_xsrf_cookie()
+        path = self.request.path.removeprefix(self.prefix)
+        await self.check_may(required_action(self.request.method or "", path))
         self.request.headers.pop(MAY_EXECUTE, None)
-        if ASSISTANT in self.request.path and await self.may_execute():
+        if ASSISTANT in self.request.path and await self.may("execute", "kernels"):
             self.request.headers[MAY_EXECUTE] = "true"
 
     async def ensure_process(self) -> None:
@@ -76,10 +78,11 @@ class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandle
         """The headers of MLflow's `answer` for the browser."""
         return answer_headers(answer, self.prefix, self.frame_ancestors())
 
-    def status_document(self) -> dict[str, Any]:
+    async def status_document(self) -> dict[str, Any]:
         """What MLflow does, for the loading page."""
         may_frame = may_frame_itself(self.settings.get("headers", {}))
-        return status_document(self.life, may_frame=may_frame)
+        may_see_log = await self.may("execute")
+        return status_document(self.life, may_frame=may_frame, may_see_log=may_see_log)
 
     def record_activity(self) -> None:
         """Record that the request counts as activity, if it does."""

@@ -106,9 +106,9 @@ class LocalHandler(StreamingTransport):
         """Return no directive: what asks here is no browser."""
         return ""
 
-    def status_document(self) -> dict[str, Any]:
+    async def status_document(self) -> dict[str, Any]:
         """What MLflow does, for the loading page."""
-        return status_document(self.life, may_frame=False)
+        return status_document(self.life, may_frame=False, may_see_log=True)
 
     async def admit(self, *args: Any, **kwargs: Any) -> None:
         """Check the credential.

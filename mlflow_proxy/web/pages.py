@@ -1,12 +1,11 @@
-"""What Jupyter answers in MLflow's place: a page to a person, 503 to a program, static files."""
+"""What Jupyter answers in MLflow's place: a page to a person, 503 to a program."""
 
 import html
 import json
 import math
-import mimetypes
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
 from string import Template
@@ -18,7 +17,6 @@ from mlflow_proxy.lab_theme import lab_theme
 from mlflow_proxy.status import LAST_RETRY_INTERVAL, State, Status
 
 from .decide import Request
-from .static_files import HEADERS, compressed
 
 PAGES = Path(__file__).parent / "page"
 FAILED_TITLE = "MLflow could not start"
@@ -70,14 +68,18 @@ def unavailable(request: Request, status: Status) -> Answer:
             seconds = RETRY_AFTER_CRASHES
         if request.method == "POST" and MLFLOWS_CLIENT in request.headers.get("User-Agent", ""):
             http_status = NOTHING_DONE
-    error = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": message}
-    headers = (
-        ("Content-Type", "application/json"),
-        ("Retry-After", str(seconds)),
-        NO_STORE,
-        ("X-Content-Type-Options", "nosniff"),
-    )
-    return Answer(http_status, json.dumps(error).encode(), headers)
+    return _error(http_status, message, ("Retry-After", str(seconds)))
+
+
+def bad_gateway(message: str) -> Answer:
+    """Tell a program that its request has failed."""
+    return _error(HTTPStatus.BAD_GATEWAY, message)
+
+
+def _error(status: HTTPStatus, message: str, *headers: tuple[str, str]) -> Answer:
+    body = json.dumps({"error_code": "TEMPORARILY_UNAVAILABLE", "message": message})
+    own = (("Content-Type", "application/json"), NO_STORE, ("X-Content-Type-Options", "nosniff"))
+    return Answer(status, body.encode(), (*own, *headers))
 
 
 def _remaining(status: Status) -> int:
@@ -120,25 +122,9 @@ def dashboard_frame(folder: Path) -> Answer:
     if not page.is_file():  # MLflow was installed from its source
         return Answer(HTTPStatus.NOT_FOUND, b"Not found")
     # The hidden frame shows no stored content, and MLflow 3.10's scripts need `eval` to load.
-    return _page(page.read_bytes(), "script-src 'self' 'unsafe-eval'; base-uri 'none'")
-
-
-def static_file(folder: Path, path: str, accept_encoding: str) -> Answer:
-    """One of MLflow's static files, of the exact form `STATIC_FILE`.
-
-    Blocks for a fraction of a second for a file of several megabytes that is not cached yet.
-    """
-    file = folder / path.removeprefix(f"{addresses.STATIC_FILES}/")
-    if not os.path.isfile(file):  # `Path.is_file` raises an error for a name that is too long
-        return Answer(HTTPStatus.NOT_FOUND, b"Not found")
-    media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    if media_type.startswith("text/"):
-        media_type += "; charset=utf-8"
-    headers = [*HEADERS, ("Content-Type", media_type)]
-    twin = compressed(file, accept_encoding)
-    if twin is not None:
-        headers.append(("Content-Encoding", twin.coding))
-    return Answer(HTTPStatus.OK, (twin.path if twin else file).read_bytes(), tuple(headers))
+    answer = _page(page.read_bytes(), "script-src 'self' 'unsafe-eval'; base-uri 'none'")
+    # By its address it is recognized that a request is of this page.
+    return replace(answer, headers=(*answer.headers, ("Referrer-Policy", "same-origin")))
 
 
 def _page(body: bytes, policy: str) -> Answer:

@@ -1,121 +1,55 @@
-"""MLflow's static files, compressed once and kept in the user's cache folder.
+"""MLflow's static files, compressed for the browser: MLflow itself sends them uncompressed."""
 
-MLflow itself sends several megabytes uncompressed.
-"""
-
-import contextlib
 import gzip
-import os
+import mimetypes
+import re
+import stat
+from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
 
-from mlflow_proxy.private_files import is_private_file, is_private_folder, open_private
+from mlflow_proxy.addresses import STATIC_FILES
+from mlflow_proxy.headers import COMPRESSIBLE, MIN_COMPRESSED
 
-# Files that shrink. Pictures and fonts are compressed already.
-SUFFIXES = frozenset({".css", ".html", ".js", ".json", ".map", ".svg", ".txt"})
-MIN_SIZE = 1024  # bytes; less does not fill a packet
-GZIP_LEVEL = 6  # 9 takes half as long again for 0.5 % less
-# As fast as gzip and an eighth smaller; 11 takes sixty times as long for another eighth.
-BROTLI_QUALITY = 5
-CHUNK = 64 << 10  # bytes
-MAX_CACHE = 32 << 20  # bytes; all files of an MLflow release take 13 MB in both codings
+from .pages import Answer
 
-HEADERS = (
-    # MLflow's own value: file names hold a hash of the content.
-    ("Cache-Control", "public, max-age=2419200"),
-    ("Vary", "Accept-Encoding"),
-    ("X-Content-Type-Options", "nosniff"),
+# 4 MB take 0.1 s of a thread, once for each browser, which keeps them for four weeks. Level 9 takes
+# half as long again for 0.5 % less.
+GZIP_LEVEL = 6
+ACCEPTS_GZIP = re.compile(
+    r"(?:^|,)\s*(?:gzip|\*)\s*(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))(?:,|;|$)", re.IGNORECASE
 )
-"""Of every static file, compressed or not."""
 
 
-class Twin(NamedTuple):
-    """A compressed file and its `Content-Encoding`."""
+def static_file(folder: Path, path: str, headers: Mapping[str, str]) -> Answer:
+    """The file in `folder` for a request of the exact form `STATIC_FILE`, with its `headers`.
 
-    path: Path
-    coding: str
-
-
-def cache_folder() -> Path:
-    """The folder of compressed files; it may be deleted at any time."""
-    return (
-        Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "jupyter-mlflow-proxy"
-    )
-
-
-def accepted_codings(accept_encoding: str) -> list[str]:
-    """Codings that a client with this `Accept-Encoding` takes, the best first."""
-    wanted: dict[str, bool] = {}
-    for coding in accept_encoding.lower().split(","):
-        name, _, parameter = coding.partition(";")
-        refused = parameter.replace(" ", "") in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-        wanted[name.strip()] = not refused
-    return [coding for coding in ("br", "gzip") if wanted.get(coding, wanted.get("*", False))]
-
-
-def compressed(file: Path, accept_encoding: str) -> Twin | None:
-    """The compressed twin of `file`, made on first use; None if compression would not help.
-
-    Making it takes about 50 ms a megabyte. There is no twin without a cache folder, or if other
-    users can write to the folder: what they put there would run as Jupyter's page.
+    Blocks for a fraction of a second for a file of several megabytes.
     """
-    if file.suffix not in SUFFIXES:
-        return None
-    with contextlib.suppress(OSError):
-        status = file.stat()
-        if status.st_size < MIN_SIZE:
-            return None
-        name = f"{file.name}-{status.st_mtime_ns:x}-{status.st_size:x}"
-        for coding in accepted_codings(accept_encoding):
-            twin = Twin(cache_folder() / f"{name}.{coding}", coding)
-            if not twin.path.exists():
-                with file.open("rb") as plain:
-                    _make(twin, plain)
-            is_safe = is_private_folder(twin.path.parent) and is_private_file(twin.path)
-            return twin if is_safe else None
-    return None
-
-
-def _make(twin: Twin, plain: BinaryIO) -> None:
-    """Make `twin` from `plain` atomically: readers see a complete file or none."""
-    folder = twin.path.parent
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not is_private_folder(folder):
-        raise PermissionError(f"{folder} is not private")
-    _make_room(folder)
-    aside = twin.path.with_name(f"{twin.path.name}.{os.getpid()}")
+    file = folder / path.removeprefix(f"{STATIC_FILES}/")
     try:
-        with open(aside, "wb", opener=open_private) as output:
-            _compress(plain, output, twin.coding)
-        aside.replace(twin.path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def _compress(plain: BinaryIO, output: BinaryIO, coding: str) -> None:
-    if coding == "br":
-        import brotli  # noqa: PLC0415 (a megabyte, for the first file only)
-
-        compressor = brotli.Compressor(quality=BROTLI_QUALITY)
-        while data := plain.read(CHUNK):
-            output.write(compressor.process(data))
-        output.write(compressor.finish())
-    else:
-        with gzip.GzipFile(
-            fileobj=output, mode="wb", compresslevel=GZIP_LEVEL
-        ) as compressed_output:
-            while data := plain.read(CHUNK):
-                compressed_output.write(data)
-
-
-def _make_room(folder: Path) -> None:
-    """Remove the oldest files beyond `MAX_CACHE`: usually of earlier MLflow releases."""
-    files = sorted(
-        (entry.stat().st_mtime, entry.stat().st_size, entry) for entry in folder.iterdir()
-    )
-    total = sum(length for _, length, _ in files)
-    for _, length, entry in files:
-        if total <= MAX_CACHE:
-            return
-        entry.unlink(missing_ok=True)
-        total -= length
+        status = file.stat()
+    except OSError:  # e.g. its name is too long
+        return Answer(HTTPStatus.NOT_FOUND, b"Not found")
+    if not stat.S_ISREG(status.st_mode):
+        return Answer(HTTPStatus.NOT_FOUND, b"Not found")
+    media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    if media_type.startswith("text/"):
+        media_type += "; charset=utf-8"
+    etag = f'W/"{status.st_mtime_ns:x}-{status.st_size:x}"'
+    sent = [
+        # MLflow's own value: file names hold a hash of the content.
+        ("Cache-Control", "public, max-age=2419200"),
+        ("Content-Type", media_type),
+        ("ETag", etag),
+        ("Vary", "Accept-Encoding"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    if headers.get("If-None-Match") == etag:
+        return Answer(HTTPStatus.NOT_MODIFIED, b"", tuple(sent))
+    body = file.read_bytes()
+    shrinks = file.suffix in COMPRESSIBLE and status.st_size >= MIN_COMPRESSED
+    if shrinks and ACCEPTS_GZIP.search(headers.get("Accept-Encoding", "")):
+        sent.append(("Content-Encoding", "gzip"))
+        body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+    return Answer(HTTPStatus.OK, body, tuple(sent))

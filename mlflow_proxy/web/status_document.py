@@ -8,10 +8,11 @@ from mlflow_proxy.log import log_file
 from mlflow_proxy.status import State, Status
 
 
-def status_document(life: Life, *, may_frame: bool) -> dict[str, Any]:
+def status_document(life: Life, *, may_frame: bool, may_see_log: bool) -> dict[str, Any]:
     """The document, as JSON has it; memory in bytes, times in seconds, `since` of Unix time.
 
-    `may_frame`: whether the loading page may load the dashboard in a hidden frame.
+    `may_frame`: whether the loading page may load the dashboard in a hidden frame; `may_see_log`:
+    whether the user may see the last lines of MLflow's log.
     """
     status = life.status
     failure, is_starting = status.failure, status.state is State.STARTING
@@ -29,7 +30,7 @@ def status_document(life: Life, *, may_frame: bool) -> dict[str, Any]:
         "memory": None if is_starting else status.memory,
         "pid": status.pids[-1] if status.pids else None,
         "log": str(log_file()),
-        "lines": list(status.log_lines),
+        "lines": list(status.log_lines) if may_see_log else [],
         "dashboard": may_frame and status.static_folder is not None,
     }
 

@@ -17,27 +17,23 @@ from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 
 from mlflow_proxy.addresses import IDLE_HEADER
-from mlflow_proxy.headers import Headers
+from mlflow_proxy.headers import MAX_BUFFERED, MAX_DISCARDED, Headers
 from mlflow_proxy.life import Life
 from mlflow_proxy.process import MLflowProcess
 from mlflow_proxy.status import State
 
 from .decide import Decision, Request, decide
 from .forwarding import request_url
-from .pages import Answer, dashboard_frame, loading_page, static_file, unavailable
+from .pages import Answer, bad_gateway, dashboard_frame, loading_page, unavailable
+from .static_files import static_file
 
 ANY_SIZE = 1 << 62  # bytes
-MAX_BUFFERED = 1 << 20  # bytes of a response that is sent only once it is complete
-MAX_DISCARDED = 16 << 20  # bytes that a client may still send after a failure
 MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is refused
 CHUNKS = 2  # of a request in memory at a time; tornado reads 64 KiB each
 
 
-BROKEN_OFF = Answer(
-    HTTPStatus.BAD_GATEWAY,
-    b'{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "MLflow closed the connection."}',
-    (("Content-Type", "application/json"), ("Cache-Control", "no-store")),
-)
+BROKEN_OFF = bad_gateway("MLflow closed the connection.")
+NOT_PRIVATE = bad_gateway("MLflow's socket is not private.")
 
 
 def is_small(headers: httputil.HTTPHeaders) -> bool:
@@ -137,7 +133,7 @@ class StreamingTransport(web.RequestHandler):
         """The directive that says who may show a page of ours in a frame; may be empty."""
         raise NotImplementedError
 
-    def status_document(self) -> dict[str, Any]:
+    async def status_document(self) -> dict[str, Any]:
         """What MLflow does, for the loading page."""
         raise NotImplementedError
 
@@ -236,7 +232,10 @@ class StreamingTransport(web.RequestHandler):
         self._act(decision)
         if decision in (Decision.PROXY, Decision.WAKE) and (process := await self.life.ready()):
             with process.in_use():
-                await self._exchange_with(process)
+                if process.is_private:
+                    await self._exchange_with(process)
+                else:
+                    await self._send_error(NOT_PRIVATE)
         else:
             answer = await self._own_answer(decision)
             is_error = answer.status >= HTTPStatus.BAD_REQUEST
@@ -257,14 +256,13 @@ class StreamingTransport(web.RequestHandler):
         request, status = self._mlflows_request, self.life.status
         folder = status.static_folder
         if decision is Decision.PAGE:
-            return loading_page(request, status, self.status_document())
+            return loading_page(request, status, await self.status_document())
         if decision is Decision.INPUT:
             return Answer(HTTPStatus.NO_CONTENT, headers=(("Cache-Control", "no-store"),))
         if folder and decision is Decision.DASHBOARD_FRAME:
             return dashboard_frame(folder)
         if folder and decision is Decision.STATIC_FILE:
-            codings = request.headers.get("Accept-Encoding", "")
-            return await asyncio.to_thread(static_file, folder, request.path, codings)
+            return await asyncio.to_thread(static_file, folder, request.path, request.headers)
         return unavailable(request, status)
 
     async def _exchange_with(self, process: MLflowProcess) -> None:
@@ -316,15 +314,6 @@ class StreamingTransport(web.RequestHandler):
             self.clear()
             await self._send_own(answer)
 
-    def _write_with_etag(self, body: bytes) -> None:
-        self.write(body)
-        self.set_etag_header()
-        if self.check_etag_header():
-            self._write_buffer = []
-            self.set_status(HTTPStatus.NOT_MODIFIED)
-        else:
-            self.set_header("Content-Length", len(body))
-
     async def _send_own(self, answer: Answer) -> None:
         self.set_status(answer.status)
         for name in {name for name, _ in answer.headers} | {"Content-Security-Policy"}:
@@ -333,10 +322,9 @@ class StreamingTransport(web.RequestHandler):
             self.add_header(name, value)
         if ancestors := self.frame_ancestors():
             self.add_header("Content-Security-Policy", ancestors)
-        if answer.status == HTTPStatus.NO_CONTENT:
-            self._write_buffer: list[bytes] = []
-        else:
-            self._write_with_etag(answer.body)
+        if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+            self.set_header("Content-Length", len(answer.body))
+            self.write(answer.body)
         with contextlib.suppress(StreamClosedError):
             await self._flush()
         self._is_answered = True

@@ -84,10 +84,12 @@ def servers(base: Path) -> Iterator[list[Send]]:
         command = [sys.executable, str(SERVER), store, str(bare / "artifacts"), *map(str, sockets)]
         env = environment(bare.parent)
         stack.enter_context(running(command, cwd=bare, env=env, log=base / "bare.log"))
-        lab = stack.enter_context(lab_server(ours.parent, root=ours))
+        lab = stack.enter_context(lab_server(ours.parent, root=ours, program="lab"))
         lab.wait_until("ready")
         (socket,) = (ours.parent / "tmp").glob("jupyter-server-proxy-*/socket")
-        other = stack.enter_context(lab_server(plain.parent, root=plain, config=plain_entry(plain)))
+        other = stack.enter_context(
+            lab_server(plain.parent, root=plain, config=plain_entry(plain), program="lab")
+        )
         stack.callback(end_children)  # else `lab_server` reports the plain entry's processes
         wait_for(lambda: other.session.get(f"{other.url}/plain/health", timeout=180).ok, 180)
         wait_for(lambda: all(each.exists() for each in sockets), 60)

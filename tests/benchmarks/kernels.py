@@ -84,7 +84,7 @@ def measure(row: str) -> dict[str, float]:
             server = stack.enter_context(tracking_server(home / "server"))
             mode, variables = "database", {"MLFLOW_TRACKING_URI": server.url}
         config = f"c.MLflowProxy.kernels = '{mode}'"
-        lab = stack.enter_context(lab_server(home, config=config, env=variables))
+        lab = stack.enter_context(lab_server(home, config=config, env=variables, program="lab"))
         if row != "straight":
             lab.wait_until("ready")
         figures: dict[str, float] = json.loads(lab.run_in_kernel(MEASURE).splitlines()[-1])

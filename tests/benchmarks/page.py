@@ -112,7 +112,9 @@ def server(base: Path, plain: bool = False) -> Iterator[Lab]:
     root = home / "work"
     root.mkdir()
     shutil.copy(base / "mlflow.db", root)
-    with lab_server(home, config=plain_entry(root) if plain else "", root=root) as lab:
+    with lab_server(
+        home, config=plain_entry(root) if plain else "", root=root, program="lab"
+    ) as lab:
         yield lab
 
 

@@ -75,10 +75,12 @@ def measure() -> Parts:
     """Measure all parts; takes about a minute."""
     with tempfile.TemporaryDirectory(prefix="mlflow-planning-") as folder:
         home = Path(folder)
-        with lab_server(home / "without", config=WITHOUT) as lab:
+        with lab_server(home / "without", config=WITHOUT, program="lab") as lab:
             jupyter = memory_of_jupyter(lab)
         tell("Jupyter alone is measured")
-        with lab_server(home / "with", config=f"c.MLflowProxy.idle_timeout = {IDLE}") as lab:
+        with lab_server(
+            home / "with", config=f"c.MLflowProxy.idle_timeout = {IDLE}", program="lab"
+        ) as lab:
             parts = {"jupyter": jupyter, "never_opened": memory_of_jupyter(lab) - jupyter}
             parts |= measure_tile(lab)
             tell("the tile is measured")

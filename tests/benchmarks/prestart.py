@@ -91,7 +91,9 @@ def measure(row: Row, base: Path) -> Figures:
     root.mkdir()
     if row.has_store:
         shutil.copy(base / "mlflow.db", root)
-    with lab_server(home, config=f"c.MLflowProxy.prestart = {row.prestart!r}", root=root) as lab:
+    with lab_server(
+        home, config=f"c.MLflowProxy.prestart = {row.prestart!r}", root=root, program="lab"
+    ) as lab:
         if row.prestart is True:
             wait_for(lambda: has_started(lab), LIMIT)
         with kernel(lab.url, TOKEN, "first.ipynb") as run:

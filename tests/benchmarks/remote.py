@@ -132,7 +132,9 @@ def main(gigabytes: float) -> None:
         config = f"c.MLflowProxy.idle_timeout = {IDLE}"
         with (
             tracking_server(home / "server") as server,
-            lab_server(home / "lab", env={"MLFLOW_TRACKING_URI": server.url}, config=config) as lab,
+            lab_server(
+                home / "lab", env={"MLFLOW_TRACKING_URI": server.url}, config=config, program="lab"
+            ) as lab,
         ):
             lab.wait_until("ready")
             print("| page | first (s) | dashboard (s) |\n| --- | --: | --: |")

@@ -51,7 +51,9 @@ def main() -> int:
         run_python(MAKE_STORE, home, MLFLOW_TRACKING_URI=f"sqlite:///{root}/mlflow.db")
         fill(root / "mlflow.db")
         tell(f"{EXPERIMENTS} experiments, {RUNS} runs")
-        with lab_server(home, root=root, config="c.LabApp.expose_app_in_browser = True") as lab:
+        with lab_server(
+            home, root=root, config="c.LabApp.expose_app_in_browser = True", program="lab"
+        ) as lab:
             lab.wait_until("ready")
             figures = measure(lab, rounds)
     print("| | ms |\n| --- | --: |")

@@ -97,7 +97,10 @@ def click(path: str, home: Path, store: Path | None, prestart: bool = False) -> 
     if store:
         shutil.copy(store, root)
     config = plain_entry(root) if path == "plain" else f"c.MLflowProxy.prestart = {prestart}"
-    with ThreadPoolExecutor() as pool, lab_server(home, config=config, root=root) as lab:
+    with (
+        ThreadPoolExecutor() as pool,
+        lab_server(home, config=config, root=root, program="lab") as lab,
+    ):
         try:
             # The user has JupyterLab open before the click.
             seconds_until_up(lab, "lab", PAGE["Accept"], time.perf_counter())

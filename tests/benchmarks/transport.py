@@ -144,7 +144,7 @@ def press_download(server: Server, run: str, size: int) -> None:
 
 def in_lab(base: Path, large: Path) -> None:
     """Measure JupyterLab."""
-    with lab_server(base / "lab") as lab:
+    with lab_server(base / "lab", program="lab") as lab:
         lab.wait_until("ready")
         server = Server("JupyterLab", lab.url, TOKEN, psutil.Process(lab.process.pid), large.parent)
         transfer(server, large)

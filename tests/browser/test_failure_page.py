@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Request, expect
 
-from mlflow_proxy.shared.addresses import THEME_KEY
+from mlflow_proxy.addresses import THEME_KEY
 from support.browser import PATIENCE, chromium, picture
 from support.lab import TOKEN, Lab
-from support.processes import family_of, free_ports
 from support.tracking_server import tracking_server
 from support.waiting import wait_for
+from support.wire import wire_server
 
 pytestmark = pytest.mark.browser
 COLOURS = "(s => [s.backgroundColor, s.color])(getComputedStyle(document.body))"
@@ -43,13 +43,10 @@ def test_an_open_page_notices_that_a_program_has_started_mlflow(
 def test_a_server_that_goes_away_has_a_page_of_the_dashboards_theme(
     start_lab: Callable[..., Lab], tmp_path: Path
 ) -> None:
-    (port,) = free_ports(1)
     with ExitStack() as stack:
-        server = stack.enter_context(tracking_server(tmp_path / "first", port=port))
-        lab = start_lab(env={"MLFLOW_TRACKING_URI": server.url})
-        lab.wait_until("ready")
-        for process in family_of(server.process.pid):
-            process.kill()
+        with wire_server() as server:  # stands in for one
+            lab = start_lab(env={"MLFLOW_TRACKING_URI": server.url})
+            lab.wait_until("ready")
         wait_for(lambda: lab.get(SEARCH).status_code == 502)
         browser = stack.enter_context(chromium())
         page = browser.new_page(color_scheme="dark")
@@ -66,7 +63,7 @@ def test_a_server_that_goes_away_has_a_page_of_the_dashboards_theme(
         page.get_by_role("button", name="Try again").click()
         expect(page.get_by_role("button", name="Trying")).to_be_disabled()
         expect(page.get_by_role("button", name="Try again")).to_be_enabled()
-        stack.enter_context(tracking_server(tmp_path / "second", port=port))
+        stack.enter_context(tracking_server(tmp_path / "server", port=server.port))
         expect(page.get_by_role("alert")).to_be_hidden()
         expect(page.get_by_text("Experiments").first).to_be_visible()
 

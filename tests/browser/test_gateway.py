@@ -11,7 +11,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from mlflow_proxy.shared.addresses import MAY_EXECUTE
+from mlflow_proxy.addresses import MAY_EXECUTE
 from support.browser import chromium, picture, watch
 from support.dashboard import log_in
 from support.lab import Lab, lab_server

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Request, expect
 
 from support.browser import PATIENCE, chromium, picture, watch
 from support.lab import TOKEN, Lab
-from support.processes import family_of
 from support.waiting import wait_for
 
 pytestmark = pytest.mark.browser
@@ -17,9 +17,10 @@ IDLE_TIMEOUT = 30  # seconds; longer than the page takes to load on a busy machi
 
 
 def test_a_stale_tab_sends_no_requests_until_a_click_restarts_mlflow(
-    start_lab: Callable[..., Lab],
+    start_lab: Callable[..., Lab], new_database: Path
 ) -> None:
-    lab = start_lab(config=f"c.MLflowProxy.idle_timeout = {IDLE_TIMEOUT}")
+    config = f"c.MLflowProxy.idle_timeout = {IDLE_TIMEOUT}"
+    lab = start_lab(config=config, database=new_database)
     lab.wait_until("ready")
     run = {"experiment_id": "0", "run_name": "of yesterday", "start_time": 1}
     run_id = lab.api("runs/create", run)["run"]["info"]["run_id"]
@@ -31,9 +32,8 @@ def test_a_stale_tab_sends_no_requests_until_a_click_restarts_mlflow(
         page.goto(f"{lab.mlflow_url}/?token={TOKEN}#/experiments/0/runs")
         row = page.get_by_text("of yesterday").first
         expect(row).to_be_visible()
-        supervisor = lab.supervisor
         lab.wait_until("idle")
-        wait_for(lambda: len(family_of(supervisor.pid)) == 1)
+        wait_for(lambda: not lab.mlflow_processes())
 
         sent: list[Request] = []
         page.on("request", lambda request: sent.append(request))  # noqa: PLW0108

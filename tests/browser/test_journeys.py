@@ -67,7 +67,7 @@ def expect_dashboard(page: Page) -> None:
 def test_the_tile_opens_the_loading_page_and_then_the_dashboard(
     start_lab: StartLab, context: BrowserContext
 ) -> None:
-    lab = start_lab()
+    lab = start_lab(program="lab")
     launcher = open_lab(context, lab)
     pictures(launcher, "launcher")
     foreign: list[str] = []
@@ -122,21 +122,7 @@ def test_a_run_of_a_notebook_cell_is_in_the_runs_table(lab: Lab, context: Browse
     picture(dashboard, "runs")
 
 
-def test_the_dashboard_opens_inside_lab(start_lab: StartLab, context: BrowserContext) -> None:
-    lab = start_lab(config="c.MLflowProxy.new_browser_tab = False")
-    page = open_lab(context, lab)
-    tile(page).click()
-    inside = page.frame_locator("iframe[src*='/mlflow/']")
-    expect(inside.get_by_role("progressbar")).to_be_visible()
-    picture(page, "loading-inside-lab")
-    expect(inside.get_by_text("Experiments").first).to_be_visible()
-    picture(page, "dashboard-inside-lab")
-
-
-def test_notebook_7_has_mlflow_in_its_new_menu(
-    start_lab: StartLab, context: BrowserContext
-) -> None:
-    lab = start_lab(program="notebook")
+def test_notebook_7_has_mlflow_in_its_new_menu(lab: Lab, context: BrowserContext) -> None:
     page = context.new_page()
     page.goto(f"{lab.url}/tree?token={TOKEN}")
     page.get_by_text("New", exact=True).first.click()

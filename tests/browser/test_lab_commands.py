@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from support.browser import picture
 from support.lab import TOKEN, Lab
 from support.waiting import wait_for
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.release]
 
 
 def open_lab(context: BrowserContext, lab: Lab) -> Page:
@@ -35,9 +36,9 @@ def run_command(page: Page, name: str) -> None:
 
 
 def test_mlflow_is_started_and_stopped_in_jupyterlab(
-    start_lab: Callable[..., Lab], context: BrowserContext
+    start_lab: Callable[..., Lab], context: BrowserContext, new_database: Path
 ) -> None:
-    lab = start_lab()
+    lab = start_lab(program="lab", database=new_database)
     page = open_lab(context, lab)
     page.locator("[data-id=jp-running-sessions]").click()
     expect(page.locator("#jp-running-sessions")).to_be_visible()
@@ -66,7 +67,8 @@ def test_mlflow_is_started_and_stopped_in_jupyterlab(
 def test_a_failure_is_told_in_the_running_panel(
     start_lab: Callable[..., Lab], context: BrowserContext
 ) -> None:
-    lab = start_lab(config="c.MLflowProxy.backend_store_uri = 'sqlite:////dev/null/mlflow.db'")
+    config = "c.MLflowProxy.backend_store_uri = 'sqlite:////dev/null/mlflow.db'"
+    lab = start_lab(config=config, program="lab")
     page = open_lab(context, lab)
     page.locator("[data-id=jp-running-sessions]").click()
     run_command(page, "start")
@@ -88,15 +90,17 @@ def test_the_settings_form_shows_the_servers_settings(lab: Lab, context: Browser
     page.close()
 
 
-def test_jupyterlab_works_with_the_extension_disabled(
-    start_lab: Callable[..., Lab], context: BrowserContext
-) -> None:
-    def disable(lab: Lab) -> None:
-        page_config = lab.home / "config" / "labconfig" / "page_config.json"
-        page_config.write_text(json.dumps({"disabledExtensions": {"jupyter-mlflow-proxy": True}}))
+@pytest.fixture
+def disabled(lab: Lab) -> Iterator[None]:
+    """Disable our extension of JupyterLab, whose pages each read this file."""
+    page_config = lab.home / "config" / "labconfig" / "page_config.json"
+    page_config.write_text(json.dumps({"disabledExtensions": {"jupyter-mlflow-proxy": True}}))
+    yield
+    page_config.unlink()
 
-    lab = start_lab()
-    disable(lab)  # Jupyter reads it with each page
+
+@pytest.mark.usefixtures("disabled")
+def test_jupyterlab_works_with_the_extension_disabled(lab: Lab, context: BrowserContext) -> None:
     page = open_lab(context, lab)
     page.keyboard.press("Control+Shift+C")
     page.keyboard.type("MLflow")

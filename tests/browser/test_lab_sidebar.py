@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,9 +185,10 @@ def test_a_registered_model_is_loaded_in_a_notebook(lab: Lab, context: BrowserCo
 
 
 def test_an_open_sidebar_neither_wakes_mlflow_nor_keeps_it_awake(
-    start_lab: Callable[..., Lab], context: BrowserContext
+    start_lab: Callable[..., Lab], context: BrowserContext, new_database: Path
 ) -> None:
-    lab = start_lab(config=f"c.MLflowProxy.idle_timeout = {IDLE_TIMEOUT}")
+    config = f"c.MLflowProxy.idle_timeout = {IDLE_TIMEOUT}"
+    lab = start_lab(config=config, program="lab", database=new_database)
     set_up(lab, refreshInterval=REFRESH)
     page, panel = open_lab(context, lab)
     start = panel.get_by_role("button", name="Start")
@@ -226,7 +228,8 @@ def test_an_open_sidebar_neither_wakes_mlflow_nor_keeps_it_awake(
 def test_a_failure_is_explained_and_the_sidebar_can_be_hidden(
     start_lab: Callable[..., Lab], context: BrowserContext
 ) -> None:
-    lab = start_lab(config="c.MLflowProxy.backend_store_uri = 'nonsense://host/database'")
+    config = "c.MLflowProxy.backend_store_uri = 'nonsense://host/database'"
+    lab = start_lab(config=config, program="lab")
     page, panel = open_lab(context, lab)
     panel.get_by_role("button", name="Start").click()
     expect(panel.get_by_text("Failed:")).to_contain_text("nonsense://host/database")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FrameLocator, Locator, Page, expect
 
-from mlflow_proxy.shared.addresses import THEME_KEY
+from mlflow_proxy.addresses import THEME_KEY
 from support.browser import chromium, picture, run_cell
 from support.dashboard import log_in
 from support.lab import Lab, lab_server
@@ -45,11 +46,11 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def tab_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A Lab whose tile opens inside JupyterLab, with MLflow ready."""
+def tab_lab(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iterator[Lab]:
+    """A Lab whose tile opens inside JupyterLab."""
     config = "c.MLflowProxy.new_browser_tab = False"
-    with lab_server(tmp_path_factory.mktemp("lab"), config=config) as lab:
-        lab.wait_until("ready")
+    home = tmp_path_factory.mktemp("lab")
+    with lab_server(home, config=config, program="lab", database=new_database) as lab:
         yield lab
 
 
@@ -116,8 +117,11 @@ def log_run(lab: Lab) -> str:
 
 
 def test_the_tile_and_the_command_open_the_same_tab(tab_lab: Lab, context: BrowserContext) -> None:
+    tab_lab.stop()
     page = open_lab(context, tab_lab)
     tile(page).click()
+    expect(dashboard(page).get_by_role("progressbar")).to_be_visible()
+    picture(page, "loading-inside-lab")
     expect(dashboard(page).get_by_role("link", name="Experiments").first).to_be_visible()
     expect(tabs(page)).to_have_count(1)  # in the launcher's place
     expect(tabs(page, "MLflow")).to_be_visible()
@@ -233,7 +237,8 @@ def test_notebook_has_no_tabs(tab_lab: Lab, context: BrowserContext) -> None:
 
 
 def test_a_failure_is_shown_in_the_tab(start_lab: Callable[..., Lab], browser: Browser) -> None:
-    lab = start_lab(config=f"c.MLflowProxy.new_browser_tab = False\n{NO_STORE}")
+    config = f"c.MLflowProxy.new_browser_tab = False\n{NO_STORE}"
+    lab = start_lab(config=config, program="lab")
     with log_in(browser, lab) as context:
         page = open_lab(context, lab)
         tile(page).click()
@@ -245,7 +250,7 @@ def test_a_failure_is_shown_in_the_tab(start_lab: Callable[..., Lab], browser: B
 def test_where_frames_are_forbidden_a_browser_tab_opens(
     start_lab: Callable[..., Lab], browser: Browser
 ) -> None:
-    lab = start_lab(config=NO_FRAMES + NO_STORE)
+    lab = start_lab(config=NO_FRAMES + NO_STORE, program="lab")
     with log_in(browser, lab) as context:
         page = open_lab(context, lab)
         for _ in range(2):

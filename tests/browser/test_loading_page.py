@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from mlflow_proxy.shared.addresses import CONTROL_STOP, THEME_KEY
+from mlflow_proxy.addresses import CONTROL_STOP, THEME_KEY
 from support.bridge import port_of
 from support.browser import PATIENCE, chromium, picture
 from support.databases import NEWER, run

@@ -6,17 +6,17 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from mlflow_proxy.shared.addresses import THEME_KEY
+from mlflow_proxy.addresses import MODE_KEY, THEME_KEY
 from support.browser import chromium, picture
 from support.dashboard import Dashboard, log_in
 from support.lab import Lab, lab_server
 
 pytestmark = pytest.mark.browser
-KEY = "mlflow.workflowType_v1"
 DARK = "rgb(17, 23, 28)"
 OF_GENAI = re.compile("^(Prompts|AI Registry)$")  # in the navigation; the second from 3.18
 
@@ -28,9 +28,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def mode_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def mode_lab(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iterator[Lab]:
     """A Lab whose store has what this file's tests log, in their order."""
-    with lab_server(tmp_path_factory.mktemp("lab"), program="server") as lab:
+    with lab_server(tmp_path_factory.mktemp("lab"), database=new_database) as lab:
         lab.wait_until("ready")
         yield lab
 
@@ -90,15 +90,15 @@ def test_a_click_leads_to_the_users_work_and_a_choice_stays(
     page.get_by_role("link", name="house prices").first.click()
     dashboard.expect_rows(["forest"])
     picture(page, "mode-training")
-    assert page.evaluate("key => localStorage.getItem(key)", KEY) == '"machine_learning"'
-    assert page.evaluate("Object.keys(localStorage)").count(KEY) == 0  # not stored
+    assert page.evaluate("key => localStorage.getItem(key)", MODE_KEY) == '"machine_learning"'
+    assert page.evaluate("Object.keys(localStorage)").count(MODE_KEY) == 0  # not stored
 
     dashboard.open("experiments")
     switch(page, "GenAI")
     expect_genai(page)
     page.reload()
     expect_genai(page)
-    assert page.evaluate("Object.keys(localStorage)").count(KEY) == 1
+    assert page.evaluate("Object.keys(localStorage)").count(MODE_KEY) == 1
     experiment = dashboard.experiment("house prices")
     page.goto("about:blank")
     dashboard.open(f"experiments/{experiment}/runs/{run_id}?workflowType=machine_learning")

@@ -6,21 +6,24 @@ import json
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, Response, expect
 
-from mlflow_proxy.shared.addresses import CONTROL, DASHBOARD_FRAME, STATUS, TRACE_PAGE
+from mlflow_proxy.addresses import CONTROL, DASHBOARD_FRAME, STATUS, TRACE_PAGE
 from support.browser import picture, watch
 from support.kernel import run_cells
 from support.lab import TOKEN, Lab, lab_server
 from support.processes import BIN
+from support.upstream import upstream_config
 from support.waiting import wait_for
 
 pytestmark = pytest.mark.browser
+HANGS = Path(__file__).parents[1] / "resources" / "mlflow_processes" / "hang.py"
 IDLE_TIMEOUT = 20  # seconds; longer than the notebook takes to show its traces
 FRAMES = 10
 NAME = "saved.ipynb"
@@ -37,7 +40,8 @@ answer("How long?")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A JupyterLab with a saved notebook of ten traces, below a base URL."""
     config = f"c.MLflowProxy.idle_timeout = {IDLE_TIMEOUT}"
-    with lab_server(tmp_path_factory.mktemp("lab"), config=config, base_url="/team/lab/") as server:
+    home = tmp_path_factory.mktemp("lab")
+    with lab_server(home, config=config, base_url="/team/lab/", program="lab") as server:
         server.wait_until("ready")
         save_notebook(server)
         yield server
@@ -102,14 +106,21 @@ def test_ten_traces_of_a_saved_notebook_wait_quietly_until_mlflow_is_ready(
     page.close()
 
 
+@pytest.fixture(scope="module")
+def hanging_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A Jupyter server whose MLflow never gets ready."""
+    home = tmp_path_factory.mktemp("hanging")
+    with lab_server(home, config=upstream_config(home, HANGS)) as server:
+        yield server
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_waiting_page_fits_a_small_frame(
-    start_lab: Callable[..., Lab], context: BrowserContext, scheme: Literal["light", "dark"]
+    hanging_lab: Lab, context: BrowserContext, scheme: Literal["light", "dark"]
 ) -> None:
-    lab = start_lab()
     page = context.new_page()
     page.emulate_media(color_scheme=scheme)
-    page.goto(f"{lab.mlflow_url}{TRACE_PAGE}?token={TOKEN}&trace_id=tr-1")
+    page.goto(f"{hanging_lab.mlflow_url}{TRACE_PAGE}?token={TOKEN}&trace_id=tr-1")
     expect(page.get_by_role("progressbar")).to_be_visible()
     for height in (500, 300, 150):
         page.set_viewport_size({"width": 700, "height": height})

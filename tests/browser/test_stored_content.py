@@ -25,7 +25,7 @@ from support.dashboard import Dashboard
 from support.lab import TOKEN, Lab
 from support.waiting import wait_for
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.release]
 LOG_EVERYTHING = Path(__file__).parents[1] / "resources" / "log_everything.py"
 BUILD = Path(mlflow.__file__).parent / "server" / "js" / "build"
 HAS_CUSTOM_VIEWS = any("mlflow.customView.view" in p.read_text() for p in BUILD.rglob("main.*.js"))
@@ -59,7 +59,7 @@ def opened(browser: Browser, lab: Lab, *, has_policy: bool = True) -> Iterator[D
         bypass_csp=not has_policy, viewport={"width": 1280, "height": 800}
     )
     context.set_default_timeout(PATIENCE)
-    assert context.request.get(f"{lab.url}/lab?token={TOKEN}").ok
+    assert context.request.get(f"{lab.url}/api/status?token={TOKEN}").ok
     try:
         yield Dashboard(context.new_page(), lab)
     finally:

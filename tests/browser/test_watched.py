@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -26,9 +27,9 @@ INPUTS: dict[str, Callable[[Page], None]] = {
 
 
 @pytest.fixture(scope="module")
-def hub_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def hub_lab(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iterator[Lab]:
     """A Jupyter server whose pages pause as early as on a hub, with MLflow ready."""
-    with lab_server(tmp_path_factory.mktemp("lab"), env=ON_HUB, program="server") as server:
+    with lab_server(tmp_path_factory.mktemp("lab"), env=ON_HUB, database=new_database) as server:
         server.wait_until("ready")
         yield server
 
@@ -196,10 +197,11 @@ def test_the_notice_is_readable_in_the_dark_theme_and_in_a_narrow_frame(
 
 
 def test_mlflow_is_stopped_only_once_the_run_is_no_longer_watched(
-    start_lab: Callable[..., Lab], browser: Browser
+    start_lab: Callable[..., Lab], browser: Browser, new_database: Path
 ) -> None:
     idle_timeout = 20  # seconds
-    lab = start_lab(config=f"c.MLflowProxy.idle_timeout = {idle_timeout}")
+    config = f"c.MLflowProxy.idle_timeout = {idle_timeout}"
+    lab = start_lab(config=config, database=new_database)
     lab.wait_until("ready")
     training = Training(lab, "watched")
     watched = open_table(browser, lab, training)

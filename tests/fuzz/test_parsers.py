@@ -11,10 +11,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from starlette.datastructures import MutableHeaders
 
-from mlflow_proxy.server.middleware.origin import NO_ORIGIN, make_local
-from mlflow_proxy.shared.headers import HOP_BY_HOP, as_utf8, below, end_to_end
-from mlflow_proxy.shared.origins import LOCAL_HOST, LOCAL_ORIGIN, is_own_origin
-from mlflow_proxy.shared.passwords import mask_passwords
+from mlflow_proxy.headers import (
+    HOP_BY_HOP,
+    LOCAL_HOST,
+    LOCAL_ORIGIN,
+    as_utf8,
+    below,
+    end_to_end,
+    is_own_origin,
+)
+from mlflow_proxy.passwords import mask_passwords
+from mlflow_proxy.server.middleware.local_request import NO_ORIGIN, make_local
 from mlflow_proxy.supervisor.front.http import (
     MAX_HEAD,
     BadRequestError,

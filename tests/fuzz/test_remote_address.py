@@ -7,9 +7,14 @@ from urllib.parse import unquote, urljoin, urlsplit
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlflow_proxy.server.remote.address import ServerAddress, TargetError
-from mlflow_proxy.server.remote.headers import NEVER_SENT, REQUEST, request_headers
-from mlflow_proxy.shared.headers import below
+from mlflow_proxy.headers import below
+from mlflow_proxy.server.remote.boundary import (
+    NEVER_SENT,
+    REQUEST_HEADERS,
+    ServerAddress,
+    TargetError,
+    request_headers,
+)
 
 SERVERS = [
     ServerAddress.parse(uri)
@@ -104,6 +109,6 @@ def test_only_known_headers_pass(headers: list[tuple[str, str]]) -> None:
     always = [("Cookie", "x"), ("Authorization", "x"), ("Host", "evil"), ("Content-Length", "1")]
     raw = [(name.encode(), value.encode()) for name, value in [*headers, *always]]
     names = {name for name, _ in request_headers(raw)}
-    assert all(REQUEST.fullmatch(name) for name in names)
+    assert all(REQUEST_HEADERS.fullmatch(name) for name in names)
     assert not names & NEVER_SENT
     assert not names & {"cookie", "authorization", "host", "content-length", "transfer-encoding"}

@@ -7,7 +7,7 @@ from jupyter_server_proxy.config import ServerProcess
 from traitlets import Union
 
 import mlflow_proxy
-from mlflow_proxy.shared.activity import is_use
+from mlflow_proxy.activity import is_use
 
 SEARCH = "/ajax-api/2.0/mlflow/runs/search"
 

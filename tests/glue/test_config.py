@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from traitlets import TraitError
 
-from mlflow_proxy.jupyter import kernels
-from mlflow_proxy.jupyter.config import MLflowProxy
+from mlflow_proxy import kernels
+from mlflow_proxy.config import MLflowProxy
 
 VARIABLES = (
     "MLFLOW_ALLOW_FILE_STORE",

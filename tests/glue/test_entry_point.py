@@ -13,9 +13,8 @@ import pytest
 from jupyter_server_proxy.config import LauncherEntry, ServerProcess
 
 import mlflow_proxy
-from mlflow_proxy.jupyter import entry_point
-from mlflow_proxy.jupyter.config import MLflowProxy
-from mlflow_proxy.shared import addresses
+from mlflow_proxy import addresses, plugin, process
+from mlflow_proxy.config import MLflowProxy
 
 ENTRY = mlflow_proxy.setup_mlflow()
 
@@ -44,8 +43,8 @@ def test_braces_in_settings_survive_the_template(monkeypatch: pytest.MonkeyPatch
         backend_store_uri="postgresql://me:{secret}@host/db",
         environment={"JSON": '{"a": {}}'},
     )
-    monkeypatch.setattr(entry_point, "settings", lambda: config)
-    entry = entry_point.server_process()
+    monkeypatch.setattr(plugin, "settings", lambda: config)
+    entry = plugin.server_process()
     known = {"unix_socket": "/socket", "port": 0, "base_url": "/"}
     command = [part.format(**known) for part in entry["command"]]
     environment = {k.format(**known): v.format(**known) for k, v in entry["environment"].items()}
@@ -61,24 +60,20 @@ def test_the_socket_is_in_a_private_folder_whose_path_is_short_enough(
     long = tmp_path / ("x" * 100)
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
-    entry_point.unix_socket.cache_clear()
+    folder = Path(process.make_socket_folder())
     try:
-        path = Path(entry_point.unix_socket())
-        assert path.parent.parent == Path("/tmp")
-        assert path.parent.name.startswith("jupyter-server-proxy-")
-        assert path.parent.stat().st_mode & 0o777 == 0o700
-        assert entry_point.unix_socket() == str(path)
+        assert folder.parent == Path("/tmp")
+        assert folder.name.startswith("jupyter-server-proxy-")
+        assert folder.stat().st_mode & 0o777 == 0o700
     finally:
-        entry_point.unix_socket.cache_clear()
+        folder.rmdir()
 
 
-def test_the_sockets_folder_is_removed_when_the_process_ends() -> None:
-    code = "import mlflow_proxy; print(mlflow_proxy.setup_mlflow()['unix_socket'])"
-    command = [sys.executable, "-c", code]
-    with tempfile.TemporaryDirectory() as folder:  # pytest's own has too long a path for a socket
+def test_describing_the_process_makes_no_folder() -> None:
+    code = "import mlflow_proxy; assert mlflow_proxy.setup_mlflow()['unix_socket'] is True"
+    with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "TMPDIR": folder}
-        printed = subprocess.check_output(command, cwd="/", env=environment, text=True)
-        assert Path(printed.strip()).parent.parent == Path(folder)
+        subprocess.run([sys.executable, "-c", code], cwd="/", env=environment, check=True)
         assert not list(Path(folder).iterdir())
 
 
@@ -86,17 +81,16 @@ def test_no_secret_is_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     config = MLflowProxy(
         backend_store_uri="postgresql://me:hunter2@host/db", environment={"KEY": "hunter2"}
     )
-    monkeypatch.setattr(entry_point, "settings", lambda: config)
-    assert "hunter2" not in " ".join(entry_point.server_process()["command"])
+    monkeypatch.setattr(plugin, "settings", lambda: config)
+    assert "hunter2" not in " ".join(plugin.server_process()["command"])
 
 
 @pytest.mark.parametrize(
     "module",
     [
         "mlflow_proxy",
-        "mlflow_proxy.jupyter.entry_point",
-        "mlflow_proxy.jupyter.extension",
-        "mlflow_proxy.supervisor.main",
+        "mlflow_proxy.plugin",
+        "mlflow_proxy.life",
         "mlflow_proxy.server.cli",
     ],
 )
@@ -108,22 +102,6 @@ def test_importing_imports_no_mlflow(module: str) -> None:
 def test_the_entry_imports_no_mlflow(tmp_path: Path) -> None:
     code = "import mlflow_proxy as m, sys; m.setup_mlflow(); assert 'mlflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-
-
-def test_the_supervisor_imports_only_the_standard_library() -> None:
-    def foreign_modules(code: str) -> set[str]:
-        report = """
-import sys
-for name, module in sys.modules.items():
-    if name.split(".")[0] not in sys.stdlib_module_names and getattr(module, "__file__", None):
-        print(name.split(".")[0])
-"""
-        command = [sys.executable, "-c", code + report]
-        return set(subprocess.check_output(command, text=True).split())
-
-    # Some environments load modules into every interpreter (`.pth` files).
-    ours = foreign_modules("import mlflow_proxy.supervisor.main") - foreign_modules("")
-    assert ours == {"mlflow_proxy"}
 
 
 class Address:
@@ -146,10 +124,11 @@ def test_jobs_get_the_address_in_the_environment_alone(
 ) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
     monkeypatch.setenv("http_proxy", "http://proxy:3128")
-    entry = entry_point.server_process(MLflowProxy(**settings), Address())
-    assert ("--mlflow-option=--job-execution" in entry["command"]) is runs
-    assert not [part for part in entry["command"] if Address.credential in part]
-    environment = entry["environment"]
+    config = MLflowProxy(**settings)
+    command = plugin.server_process(config)["command"]
+    assert ("--job-execution" in command) is runs
+    assert not [part for part in command if Address.credential in part]
+    environment = plugin.address_environment(config, Address())
     assert (environment.get(addresses.LOCAL_CREDENTIAL) == Address.credential) is has_address
     assert ("127.0.0.1" in environment.get("no_proxy", "")) is has_address
 

@@ -1,8 +1,7 @@
 """Private names of tornado, Jupyter Server and jupyter-server-proxy behave as we rely on.
 
-`jupyter/transport.py`, `jupyter/handler.py` and `jupyter/supervisor_process.py` use or override
-them. The oldest supported releases run these tests as well. Where two releases differ, the test
-says how.
+`web/transport.py`, `web/handler.py` and `process.py` use or override them. The oldest supported
+releases run these tests as well. Where two releases differ, the test says how.
 """
 
 from __future__ import annotations
@@ -11,10 +10,13 @@ import asyncio
 import contextlib
 import gzip
 import inspect
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from http import HTTPStatus
-from typing import Any
+from typing import IO, Any
 
 import aiohttp
 import pytest
@@ -23,12 +25,13 @@ from jupyter_server.serverapp import ServerWebApplication
 from jupyter_server_proxy.config import ServerProcess
 from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
 from jupyter_server_proxy.websocket import WebSocketHandlerMixin
+from simpervisor import SupervisedProcess
+from simpervisor.process import KilledProcessError
 from tornado import httpserver, httputil, testing, web, websocket
 
-from mlflow_proxy.jupyter.access import AccessChecks
-from mlflow_proxy.jupyter.handler import StreamingHandler, streaming_handler
-from mlflow_proxy.jupyter.supervisor_process import _NoConnection
-from mlflow_proxy.jupyter.transport import ANY_SIZE, StreamingTransport
+from mlflow_proxy.web.access import AccessChecks
+from mlflow_proxy.web.handler import StreamingHandler, mlflow_handler, proxy_handler
+from mlflow_proxy.web.transport import ANY_SIZE, StreamingTransport
 
 # Names of the bases that the handler overrides or that tornado's decorator sets.
 OVERRIDDEN = {"_log", "_record_activity", "_stream_request_body"}
@@ -93,12 +96,25 @@ async def fetch(
         return response, await response.read()
 
 
+class NoConnection(httputil.HTTPConnection):
+    """The part of a connection that a handler's constructor uses."""
+
+    def set_close_callback(self, callback: Any) -> None:
+        """Ignore `callback`: there is no client."""
+
+
+def our_handler(**process: Any) -> tuple[type[Any], dict[str, Any]]:
+    """The handler of the route, which runs no request here, and its arguments."""
+    handler, arguments = proxy_handler("mlflow", {**PROCESS, **process})
+    return mlflow_handler(handler, None), arguments
+
+
 def new_handler(
     cls: type[Any], arguments: dict[str, Any], app: web.Application | None = None
 ) -> Any:
-    """A handler, made without a client as `prestart` does."""
+    """A handler without a client."""
     line = httputil.RequestStartLine("GET", "/", "HTTP/1.0")
-    request = httputil.HTTPServerRequest(start_line=line, connection=_NoConnection())
+    request = httputil.HTTPServerRequest(start_line=line, connection=NoConnection())
     return cls(app or web.Application(), request, **arguments)
 
 
@@ -324,7 +340,7 @@ def test_flush_of_an_instance_returns_before_the_data_is_sent() -> None:
 
 
 def test_a_description_becomes_a_handler_and_its_arguments() -> None:
-    cls, arguments = streaming_handler("mlflow", PROCESS)
+    cls, arguments = our_handler()
     assert issubclass(cls, StreamingHandler)
     assert arguments == {"state": {}}
     handler = new_handler(cls, arguments)
@@ -337,7 +353,7 @@ def test_a_description_becomes_a_handler_and_its_arguments() -> None:
 
 def test_jupyters_access_checks_come_before_those_of_jupyter_server_proxy() -> None:
     """jupyter-server-proxy switches the XSRF check off for its handlers."""
-    cls, _ = streaming_handler("mlflow", PROCESS)
+    cls, _ = our_handler()
     definers = [each for each in cls.__mro__ if "check_xsrf_cookie" in vars(each)]
     assert definers[0] is AccessChecks
     assert [each for each in definers if each.__module__ == "jupyter_server_proxy.handlers"]
@@ -382,29 +398,60 @@ def test_every_method_calls_proxy(method: str, name: str) -> None:
     assert response.headers["X-Proxied"] == f"{method} 0 a b"
 
 
-def test_the_process_is_started_once_by_its_command() -> None:
-    """All handlers share the process by `state`; `prestart` overrides `get_cmd`."""
-    asked: list[Any] = []
+def test_a_process_in_the_state_is_not_started_by_jupyter_server_proxy() -> None:
+    """`Life` puts there what it runs; all handlers with the same state find it."""
 
-    async def run() -> None:
+    async def run() -> str:
         cls, arguments = ServerProcess(name="mlflow", **PROCESS).make_proxy_handler()
+        arguments["state"].update(proc="run by Life", unix_socket="/another")
+        handler = new_handler(cls, arguments)
+        await handler.ensure_process()
+        return str(handler.unix_socket)
 
-        class Background(cls):  # type: ignore[misc, valid-type]
-            def get_cmd(self) -> list[str]:
-                asked.append(super().get_cmd())
-                return []  # nothing to start: what runs already is used
+    assert asyncio.run(run()) == "/another"
 
-        for each in (Background, cls):
-            await new_handler(each, arguments).ensure_process()
-        assert "proc" in arguments["state"]
 
-    asyncio.run(run())
-    assert asked == [["run", "/socket"]]
+# simpervisor
+
+
+def test_a_crashed_process_is_started_again_with_the_same_descriptors() -> None:
+    """One that is terminated is not."""
+    code = "import os, sys; print(os.getpid(), flush=True); os._exit(int(sys.stdin.readline()))"
+
+    async def run(lines: IO[str], output: int, commands: int, writer: IO[str]) -> None:
+        process = SupervisedProcess(
+            "x", sys.executable, "-c", code, stdin=commands, stdout=output, stderr=output
+        )
+
+        async def next_pid() -> int:
+            return int(await asyncio.to_thread(lines.readline))
+
+        await process.start()
+        first, before = await next_pid(), process.proc
+        assert first == process.pid == before.pid
+        print(1, file=writer, flush=True)
+        assert await before.wait() == 1
+        second = await next_pid()
+        assert second != first
+        assert process.proc is not before
+        assert process.running
+        await process.terminate()
+        assert process.returncode == -signal.SIGTERM
+        with pytest.raises(KilledProcessError):
+            await process.start()
+
+    (reader, output), (commands, writer) = os.pipe(), os.pipe()
+    with ExitStack() as stack:
+        stack.callback(os.close, output)
+        stack.callback(os.close, commands)
+        lines = stack.enter_context(os.fdopen(reader))
+        written = stack.enter_context(os.fdopen(writer, "w"))
+        asyncio.run(asyncio.wait_for(run(lines, output, commands, written), 30))
 
 
 def test_activity_is_recorded_for_jupyter_by_a_method_that_can_be_replaced() -> None:
     app = web.Application()
-    handler = new_handler(*streaming_handler("mlflow", PROCESS), app)
+    handler = new_handler(*our_handler(), app)
     SuperviseAndProxyHandler._record_activity(handler)
     # jupyter-server-proxy 4.5 sets Jupyter's own time; 4.6 has one beside those of extensions.
     times = app.settings.get("last_activity_times", {})
@@ -412,9 +459,7 @@ def test_activity_is_recorded_for_jupyter_by_a_method_that_can_be_replaced() -> 
 
 
 def test_headers_for_the_process_are_a_copy_with_the_configured_ones() -> None:
-    cls, arguments = streaming_handler(
-        "mlflow", {**PROCESS, "request_headers_override": {"X-Configured": "1"}}
-    )
+    cls, arguments = our_handler(request_headers_override={"X-Configured": "1"})
     handler = new_handler(cls, arguments)
     handler.request.headers.add("Accept", "a")
     handler.request.headers.add("Accept", "b")

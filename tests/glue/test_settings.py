@@ -13,9 +13,8 @@ from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
 from traitlets.config.loader import DeferredConfigList, DeferredConfigString
 
-from mlflow_proxy.jupyter import entry_point
-from mlflow_proxy.jupyter.config import MLflowProxy
-from mlflow_proxy.jupyter.settings import settings
+from mlflow_proxy import plugin
+from mlflow_proxy.config import MLflowProxy, settings
 from support.processes import BIN, environment
 
 TEXT = "a string that a program can be given"
@@ -102,7 +101,7 @@ def test_a_bad_value_is_named_and_the_others_are_read(
         f"MLflow is not available: {text}"
     ]
     assert settings() is config  # so that it is logged once
-    process = entry_point.server_process()
+    process = plugin.server_process()
     assert text.replace("{", "{{").replace("}", "}}") in process["environment"].values()
     assert "hunter2" not in str(process) + caplog.text
 

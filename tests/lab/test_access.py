@@ -9,12 +9,22 @@ from pathlib import Path
 import pytest
 import requests
 
-from support.lab import PAGE, TOKEN, Lab
+from mlflow_proxy.addresses import CONTROL_START
+from support.lab import PAGE, TOKEN, Lab, lab_server
 from support.upstream import upstream_config
 
 StartLab = Callable[..., Lab]
 CREATE = "/ajax-api/2.0/mlflow/experiments/create"
 FRAMES = "Content-Security-Policy"
+ALLOWED = "https://lab.example.org"
+POLICY = "frame-ancestors 'self' https://lms.example.org"
+SECRETS = {
+    "JUPYTERHUB_API_TOKEN": "hunter2",
+    "JPY_API_TOKEN": "hunter2",
+    "JUPYTER_TOKEN": TOKEN,
+    "CONFIGPROXY_AUTH_TOKEN": "hunter2",
+    "AWS_SECRET_ACCESS_KEY": "needed",
+}
 
 
 @pytest.fixture
@@ -31,6 +41,7 @@ def create(lab: Lab, session: requests.Session, **headers: str) -> requests.Resp
     return session.post(f"{lab.mlflow_url}{CREATE}", json=body, headers=headers, timeout=30)
 
 
+@pytest.mark.release
 def test_a_page_with_the_cookie_writes_only_with_the_xsrf_token(
     lab: Lab, browser: requests.Session
 ) -> None:
@@ -42,6 +53,7 @@ def test_a_page_with_the_cookie_writes_only_with_the_xsrf_token(
     assert create(lab, browser, Origin="https://evil.example", **token).status_code == 403
 
 
+@pytest.mark.release
 def test_a_client_with_a_token_needs_no_xsrf_token(lab: Lab, browser: requests.Session) -> None:
     authorization = {"Authorization": f"token {TOKEN}"}
     assert create(lab, browser, **authorization).status_code == 200
@@ -49,6 +61,7 @@ def test_a_client_with_a_token_needs_no_xsrf_token(lab: Lab, browser: requests.S
         assert create(lab, client, **authorization).status_code == 200
 
 
+@pytest.mark.release
 def test_a_client_with_a_wrong_token_is_told_what_to_send(lab: Lab) -> None:
     headers = {"Authorization": "Bearer wrong"}
     url = f"{lab.mlflow_url}{CREATE}"
@@ -58,10 +71,10 @@ def test_a_client_with_a_wrong_token_is_told_what_to_send(lab: Lab) -> None:
         assert answer.text == "Log in to Jupyter, or send its token"
 
 
-def test_another_site_cannot_start_mlflow(start_lab: StartLab) -> None:
-    lab = start_lab()
-    with requests.Session() as session:
-        session.get(f"{lab.url}/lab?token={TOKEN}", timeout=30).raise_for_status()
+@pytest.mark.release
+def test_another_site_cannot_start_mlflow(start_lab: StartLab, tmp_path: Path) -> None:
+    lab = start_lab(config=upstream_config(tmp_path))
+    with lab.open_browser() as session:
 
         def open_page(headers: dict[str, str]) -> int:
             page = session.get(f"{lab.mlflow_url}/", headers={**PAGE, **headers}, timeout=30)
@@ -85,32 +98,73 @@ def test_another_site_cannot_start_mlflow(start_lab: StartLab) -> None:
         assert lab.mlflow_log.exists()
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        'c.ServerApp.allow_origin = "https://lab.example.org"',
-        r'c.ServerApp.allow_origin_pat = r"https://.*\.example\.org"',
-        'c.ServerApp.allow_origin = "*"',
-    ],
-)
-def test_an_origin_that_jupyter_allows_is_allowed(start_lab: StartLab, config: str) -> None:
-    lab = start_lab(config=config)
-    lab.wait_until("ready")
-    with requests.Session() as session:
-        session.get(f"{lab.mlflow_url}/?token={TOKEN}", headers=PAGE, timeout=30)
+@pytest.fixture(scope="module")
+def admins_lab(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iterator[Lab]:
+    """A Jupyter server with an origin, a framing page and secrets of an admin."""
+    config = f"""
+c.ServerApp.allow_origin = "{ALLOWED}"
+c.ServerApp.tornado_settings = {{"headers": {{"{FRAMES}": "{POLICY}"}}}}
+"""
+    home = tmp_path_factory.mktemp("admins")
+    with lab_server(home, config=config, env=SECRETS, database=new_database) as server:
+        yield server
+
+
+def test_a_page_that_the_admin_allows_may_frame_the_dashboard(admins_lab: Lab) -> None:
+    loading = admins_lab.get("/", headers=PAGE)
+    admins_lab.wait_until("ready")
+    dashboard = admins_lab.get("/", headers=PAGE)
+    for page in (loading, dashboard, admins_lab.get("/static-files/index.html")):
+        directives = [each.strip() for each in page.headers[FRAMES].replace(",", ";").split(";")]
+        assert [each for each in directives if each.startswith("frame-ancestors")] == [POLICY]
+        assert "X-Frame-Options" not in page.headers
+
+
+@pytest.mark.release
+def test_jupyters_secrets_are_not_in_mlflows_environment(admins_lab: Lab) -> None:
+    admins_lab.wait_until("ready")
+    environment = admins_lab.mlflow.environ()
+    assert "hunter2" not in environment.values()
+    assert TOKEN not in environment.values()
+    assert environment["AWS_SECRET_ACCESS_KEY"] == "needed"
+    assert environment["JUPYTER_RUNTIME_DIR"] == str(admins_lab.runtime)
+
+
+def create_from_another_site(lab: Lab) -> list[int]:
+    """Write as pages of the site `ALLOWED` and of another do; returns the statuses."""
+    with lab.open_browser() as session:
         token = {"X-XSRFToken": session.cookies["_xsrf"]}
-        answer = create(lab, session, Origin="https://lab.example.org", **token)
-        assert answer.status_code == 200, answer.text
-        foreign = create(lab, session, Origin="https://evil.example", **token).status_code
-        assert foreign == (200 if '"*"' in config else 403)
-        # MLflow is down, so the supervisor answers the loading page's button.
-        lab.mlflow.kill()
-        lab.wait_until("starting")
-        button = {"Origin": "https://lab.example.org", "Sec-Fetch-Site": "cross-site", **token}
-        url = f"{lab.mlflow_url}/_proxy/start"
+        sites = (ALLOWED, "https://evil.example")
+        return [create(lab, session, Origin=site, **token).status_code for site in sites]
+
+
+@pytest.mark.release
+def test_an_origin_that_jupyter_allows_is_allowed(admins_lab: Lab) -> None:
+    admins_lab.wait_until("ready")
+    assert create_from_another_site(admins_lab) == [200, 403]
+    # The loading page's button, while MLflow is down.
+    admins_lab.mlflow.kill()
+    admins_lab.wait_until("starting")
+    with admins_lab.open_browser() as session:
+        token = {"X-XSRFToken": session.cookies["_xsrf"]}
+        button = {"Origin": ALLOWED, "Sec-Fetch-Site": "cross-site", **token}
+        url = f"{admins_lab.mlflow_url}{CONTROL_START}"
         assert session.post(url, json={}, headers=button, timeout=30).status_code == 202
 
 
+@pytest.mark.parametrize(
+    ("setting", "foreign"),
+    [(r'allow_origin_pat = r"https://.*\.example\.org"', 403), ('allow_origin = "*"', 200)],
+)
+def test_a_pattern_of_origins_that_jupyter_allows_is_allowed(
+    start_lab: StartLab, tmp_path: Path, setting: str, foreign: int
+) -> None:
+    lab = start_lab(config=f"{upstream_config(tmp_path)}c.ServerApp.{setting}")
+    lab.wait_until("ready")
+    assert create_from_another_site(lab) == [200, foreign]
+
+
+@pytest.mark.release
 @pytest.mark.parametrize("path", ["/", "/static-files/index.html", "/_proxy/status", "/version"])
 def test_jupyters_frame_ancestors_policy_applies_to_the_dashboard(lab: Lab, path: str) -> None:
     answer = lab.get(path, headers=PAGE)
@@ -118,43 +172,13 @@ def test_jupyters_frame_ancestors_policy_applies_to_the_dashboard(lab: Lab, path
     assert "X-Frame-Options" not in answer.headers
 
 
-def test_a_page_that_the_admin_allows_may_frame_the_dashboard(start_lab: StartLab) -> None:
-    policy = "frame-ancestors 'self' https://lms.example.org"
-    lab = start_lab(
-        config=f'c.ServerApp.tornado_settings = {{"headers": {{"{FRAMES}": "{policy}"}}}}'
-    )
-    loading = lab.get("/", headers=PAGE)
-    lab.wait_until("ready")
-    for page in (loading, lab.get("/", headers=PAGE), lab.get("/static-files/index.html")):
-        directives = [each.strip() for each in page.headers[FRAMES].replace(",", ";").split(";")]
-        assert [each for each in directives if each.startswith("frame-ancestors")] == [policy]
-        assert "X-Frame-Options" not in page.headers
-
-
-def test_jupyters_secrets_are_not_in_mlflows_environment(start_lab: StartLab) -> None:
-    secrets = {
-        "JUPYTERHUB_API_TOKEN": "hunter2",
-        "JPY_API_TOKEN": "hunter2",
-        "JUPYTER_TOKEN": TOKEN,
-        "CONFIGPROXY_AUTH_TOKEN": "hunter2",
-        "AWS_SECRET_ACCESS_KEY": "needed",
-    }
-    lab = start_lab(env=secrets)
-    lab.wait_until("ready")
-    environment = lab.mlflow.environ()
-    assert "hunter2" not in environment.values()
-    assert TOKEN not in environment.values()
-    assert environment["AWS_SECRET_ACCESS_KEY"] == "needed"
-    assert environment["JUPYTER_RUNTIME_DIR"] == str(lab.runtime)
-
-
+@pytest.mark.release
 def test_jupyter_sends_no_request_to_a_socket_that_others_can_replace(
     start_lab: StartLab, tmp_path: Path
 ) -> None:
     lab = start_lab(config=upstream_config(tmp_path))
     lab.wait_until("ready")
-    (option,) = (o for o in lab.supervisor.cmdline() if o.startswith("--unix-socket="))
-    folder = Path(option.partition("=")[2]).parent
+    folder = lab.mlflow_socket.parent
     folder.chmod(0o777)
     assert lab.get("/secret").status_code == 502
     folder.chmod(0o700)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mlflow_proxy.shared.addresses import IDLE_HEADER, INPUT
+from mlflow_proxy.addresses import IDLE_HEADER, INPUT
 from support.lab import PAGE, Lab
 
+pytestmark = pytest.mark.release
 SEARCH = "/ajax-api/2.0/mlflow/experiments/search?max_results=10"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -39,7 +40,8 @@ HEADERS = f"proxy_set_header Host {HOST}; proxy_set_header X-Forwarded-Proto htt
 def test_the_link_with_a_token_opens_the_tile(tmp_path: Path) -> None:
     env = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     subprocess.run([str(POST_BUILD)], env=env, check=True, capture_output=True)
-    with lab_server(tmp_path / "lab", base_url=BASE_URL, config=CONFIG, env=VARIABLES) as lab:
+    options: Any = {"program": "lab", "base_url": BASE_URL, "config": CONFIG, "env": VARIABLES}
+    with lab_server(tmp_path / "lab", **options) as lab:
         run = lab.run_in_kernel(LOG_A_RUN).strip()
         (port,) = free_ports(1)
         upstream = lab.url.partition("/user/")[0]

@@ -17,6 +17,7 @@ from support.conformance import FAMILIES, transcripts
 from support.lab import Lab
 from support.transcript import Transcripts, table
 
+pytestmark = pytest.mark.release
 TABLE = Path(__file__).parents[1] / "conformance.md"
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 import requests
 
-from mlflow_proxy.shared.addresses import (
+from mlflow_proxy.addresses import (
     CONTROL,
     CONTROL_LOG,
     CONTROL_RESTART,
@@ -18,10 +20,11 @@ from mlflow_proxy.shared.addresses import (
     CONTROL_STOP,
     IDLE_HEADER,
 )
-from support.lab import PAGE, TOKEN, Lab
+from support.lab import PAGE, Lab
 from support.waiting import wait_for
 from support.wire import wire_server
 
+pytestmark = pytest.mark.release
 StartLab = Callable[..., Lab]
 SEARCH = "/ajax-api/2.0/mlflow/experiments/search?max_results=10"
 JSON = {"Content-Type": "application/json"}
@@ -50,8 +53,7 @@ def last_activity(lab: Lab) -> str:
 
 def assert_that_only_jupyters_pages_may_act(lab: Lab, path: str) -> None:
     """Post to `path` as a page of Jupyter may not."""
-    url, cookies = f"{lab.mlflow_url}{path}", requests.Session()
-    cookies.get(f"{lab.url}/lab?token={TOKEN}", timeout=30).raise_for_status()
+    url, cookies = f"{lab.mlflow_url}{path}", lab.open_browser()
     token = {"X-XSRFToken": cookies.cookies["_xsrf"]}
     own = {"Origin": lab.url, **JSON}
     with cookies, requests.Session() as anonymous:
@@ -87,8 +89,10 @@ def assert_that_kernels_may_not(lab: Lab, path: str) -> None:
             assert send(url, headers={**headers, **JSON}, timeout=30).status_code in statuses
 
 
-def test_mlflow_is_started_and_stopped_by_jupyters_pages_only(start_lab: StartLab) -> None:
-    lab = start_lab(config="c.MLflowProxy.kernels = 'server'")
+def test_mlflow_is_started_and_stopped_by_jupyters_pages_only(
+    start_lab: StartLab, new_database: Path
+) -> None:
+    lab = start_lab(config="c.MLflowProxy.kernels = 'server'", database=new_database)
     before = last_activity(lab)
     stopped = state(lab)
     assert (stopped["state"], stopped["since"], stopped["pid"]) == ("stopped", None, None)

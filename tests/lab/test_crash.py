@@ -14,13 +14,15 @@ from support.waiting import wait_for
 
 StartLab = Callable[..., Lab]
 LOG_RUNS = Path(__file__).parents[1] / "resources" / "log_runs.py"
-KILLS = 6  # MLflow's client tries eight times; on a busy machine each kill costs it one or two
+KILLS = 2  # one more in a row, and MLflow would not be started again at once
 LAST_WAIT = 60  # seconds: the client's longest backoff and one run
 
 
-def test_a_logging_client_survives_crashes_of_mlflow(start_lab: StartLab) -> None:
-    """Takes a minute: MLflow's client and the supervisor both back off."""
-    lab = start_lab()
+def test_a_logging_client_survives_crashes_of_mlflow(
+    start_lab: StartLab, new_database: Path
+) -> None:
+    """Takes half a minute: MLflow's client backs off."""
+    lab = start_lab(database=new_database)
     lab.wait_until("ready")
     with client_that_logs(lab) as (client, runs):
         wait_for(lambda: len(runs()) > 1, message="the client logs no runs")
@@ -75,7 +77,7 @@ def check_log(log: str) -> None:
     started = re.findall(r"INFO \S+: Started MLflow \(pid (\d+)\): \w", log)
     served = re.findall(r"INFO \S+: MLflow is ready \(pid (\d+)\) after", log)
     killed = re.findall(r"INFO \S+: MLflow ended \(pid (\d+)\): signal 9 \(Killed\)", log)
-    assert started == served == [*killed, served[-1]]
+    assert started == served[:1]  # simpervisor starts the others
+    assert served == [*killed, served[-1]]
     assert len(killed) == KILLS
-    delays = re.findall(r"MLflow ended unexpectedly\. Restarting in (\S+) s", log)
-    assert delays == ["0.5", "1", "2", "4", "8", "16"]
+    assert log.count("MLflow ended unexpectedly. It is restarted.") == KILLS

@@ -17,6 +17,7 @@ from support.processes import family_of
 
 StartLab = Callable[..., Lab]
 EXPERIMENTS = "experiments/search"
+ENDS = (signal.SIGTERM, signal.SIGKILL)
 
 
 def test_two_servers_on_one_folder_both_work(tmp_path: Path) -> None:
@@ -49,17 +50,19 @@ def test_two_servers_on_one_folder_both_work(tmp_path: Path) -> None:
         assert labs[1].api(EXPERIMENTS, {"max_results": 9})["experiments"]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "signum",
+    [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.release) for each in ENDS)],
+)
 def test_mlflow_and_its_socket_are_gone_after_jupyter_ends(
-    tmp_path: Path, signum: signal.Signals
+    tmp_path: Path, new_database: Path, signum: signal.Signals
 ) -> None:
     """The path of the temporary folder is too long for a socket."""
     temporary = tmp_path / "tmp" / ("x" * 100)
     temporary.mkdir(parents=True)
-    with lab_server(tmp_path, env={"TMPDIR": str(temporary)}) as lab:
+    with lab_server(tmp_path, env={"TMPDIR": str(temporary)}, database=new_database) as lab:
         lab.wait_until("ready")
-        (option,) = (o for o in lab.supervisor.cmdline() if o.startswith("--unix-socket="))
-        socket = Path(option.partition("=")[2])
+        socket = lab.mlflow_socket
         assert socket.is_socket()
         assert socket.parent.stat().st_mode & 0o777 == 0o700
         family = family_of(lab.process.pid)

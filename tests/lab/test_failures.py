@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from support.databases import LATEST, make_database, run
+from mlflow_proxy.addresses import CONTROL_START
+from support.databases import run
 from support.lab import PAGE, Lab
 from support.waiting import wait_for
 
 StartLab = Callable[..., Lab]
-TRACKING_URI = "import os; print(os.environ['MLFLOW_TRACKING_URI'])"
 LOG_RUN = """
 import mlflow, sys
 mlflow.set_tracking_uri(sys.argv[1])
@@ -49,7 +50,6 @@ def test_a_read_only_root_folder_is_reported(start_lab: StartLab) -> None:
 @pytest.mark.parametrize(
     ("uri", "reason"),
     [
-        ("sqlite://", "The store URI sqlite:// names no database file."),
         ("nonsense://me:hunter2@host/db", "nonsense"),
         ("https://me:hunter2@no-such-host.invalid", "https://no-such-host.invalid is unknown."),
     ],
@@ -61,18 +61,21 @@ def test_an_invalid_store_uri_is_reported(start_lab: StartLab, uri: str, reason:
     assert "hunter2" not in everything
 
 
-def test_kernels_use_a_file_store_until_it_is_migrated(start_lab: StartLab, tmp_path: Path) -> None:
+def test_kernels_use_a_file_store_until_it_is_migrated(
+    start_lab: StartLab, tmp_path: Path, new_database: Path
+) -> None:
     store, database = tmp_path / "work" / "mlruns", tmp_path / "work" / "mlflow.db"
     run(LOG_RUN, store.as_uri(), MLFLOW_ALLOW_FILE_STORE="true")
     lab = start_lab()
     check_failure(lab, f"former file store, {store}", f"--target=sqlite:///{database}")
-    assert lab.run_in_kernel(TRACKING_URI, "").strip() == store.as_uri()
+    assert lab.kernel_variables()["MLFLOW_TRACKING_URI"] == store.as_uri()
     assert not database.exists()
 
-    make_database(f"sqlite:///{database}", LATEST)  # simulates the migration
-    assert lab.post("/_proxy/start", json={}).status_code == 202
+    shutil.copy(new_database, database)  # simulates the migration
+    assert lab.post(CONTROL_START, json={}).status_code == 202
     lab.wait_until("ready")
-    wait_for(lambda: lab.run_in_kernel(TRACKING_URI).strip() == f"sqlite:///{database}")
+    uri = f"sqlite:///{database}"
+    wait_for(lambda: lab.kernel_variables()["MLFLOW_TRACKING_URI"] == uri)
 
 
 def test_a_file_store_is_used_where_mlflow_allows_it(start_lab: StartLab, tmp_path: Path) -> None:
@@ -108,7 +111,7 @@ c.MLflowProxy.kernel = "server"
     assert log.count("Config option `kernel` not recognized by `MLflowProxy`.") == 1
     assert "Did you mean `kernels`?" in log
     assert "hunter2" not in page + log + lab.mlflow_log.read_text()
-    assert lab.post("/_proxy/start", json={}).status_code == 202
+    assert lab.post(CONTROL_START, json={}).status_code == 202
     lab.wait_until("failed")
     # It is not known which store is meant.
     assert "MLFLOW_TRACKING_URI" not in lab.kernel_variables()

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import requests
 
-from mlflow_proxy.shared.addresses import LOCAL_CREDENTIAL, LOCAL_URL
+from mlflow_proxy.addresses import LOCAL_CREDENTIAL, LOCAL_URL
 from support.judged_store import INVOKE, JudgedStore, assessments
 from support.lab import Lab, lab_server
 from support.model_server import model_server
@@ -67,7 +67,7 @@ def test_a_judge_asks_the_gateway_and_ends_with_jupyter(tmp_path: Path) -> None:
 
 def assert_that_the_credential_is_needed_and_hidden(lab: Lab) -> None:
     """Check the address that jobs use."""
-    variables = lab.supervisor.environ()
+    variables = lab.mlflow.environ()
     url, credential = variables[LOCAL_URL], variables[LOCAL_CREDENTIAL]
     path = f"{url}/api/2.0/mlflow/experiments/get?experiment_id=0"
     assert requests.get(path, timeout=30).status_code == 401

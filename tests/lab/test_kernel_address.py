@@ -6,14 +6,15 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 import requests
 from jupyter_server.auth import passwd
 
 from support.certificates import authority
-from support.lab import Lab
+from support.lab import Lab, lab_server
 
 SERVER = "c.MLflowProxy.kernels = 'server'\n"
 PROXY = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
@@ -41,7 +42,7 @@ def log_as_a_kernel(lab: Lab, **variables: str) -> str:
 
 
 def test_neither_jupyters_own_certificate_nor_a_proxy_is_asked_for(
-    start_lab: Callable[..., Lab], tmp_path: Path
+    start_lab: Callable[..., Lab], tmp_path: Path, new_database: Path
 ) -> None:
     certificates = authority(tmp_path / "certificates")
     pem = certificates.issue("jupyter", alternative="IP:127.0.0.1,DNS:lab.example.org")
@@ -49,39 +50,55 @@ def test_neither_jupyters_own_certificate_nor_a_proxy_is_asked_for(
         config=f"{SERVER}c.ServerApp.certfile = {str(pem)!r}",
         authority=certificates.certificate,
         env=PROXY,
+        database=new_database,
     )
     assert lab.url.startswith("https://")
     run_id = log_as_a_kernel(lab)
     assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
 
 
-def test_a_password_in_place_of_a_token_and_a_proxy_with_exceptions(
-    start_lab: Callable[..., Lab],
-) -> None:
+@pytest.fixture(scope="module")
+def password_lab(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iterator[Lab]:
+    """A Jupyter server with a password in place of a token, on a machine with a proxy."""
     hashed = passwd("the-password")
-    config = f"{SERVER}c.PasswordIdentityProvider.hashed_password = {hashed!r}"
-    excepted = {"no_proxy": "example.org", "NO_PROXY": "example.org"}
-    lab = start_lab(config=config, token="", base_url="/deep/er/", env={**PROXY, **excepted})
-    lab.log_in("the-password")
-    run_id = log_as_a_kernel(lab)
-    assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
+    config = f"""{SERVER}
+c.PasswordIdentityProvider.hashed_password = {hashed!r}
+c.MLflowProxy.idle_timeout = 3
+"""
+    with lab_server(
+        tmp_path_factory.mktemp("password"),
+        config=config,
+        token="",
+        base_url="/deep/er/",
+        env={**PROXY, "no_proxy": "example.org", "NO_PROXY": "example.org"},
+        database=new_database,
+    ) as lab:
+        lab.log_in("the-password")
+        yield lab
 
 
-def test_a_request_of_a_kernel_is_use_and_wakes_mlflow(start_lab: Callable[..., Lab]) -> None:
-    lab = start_lab(config=f"{SERVER}c.MLflowProxy.idle_timeout = 3")
-    log_as_a_kernel(lab)
-    lab.wait_until("idle")
-    before = lab.session.get(f"{lab.url}/api/status", timeout=30).json()["last_activity"]
-    run_id = log_as_a_kernel(lab)
-    after = lab.session.get(f"{lab.url}/api/status", timeout=30).json()["last_activity"]
+@pytest.mark.release
+def test_a_password_in_place_of_a_token_and_a_proxy_with_exceptions(password_lab: Lab) -> None:
+    run_id = log_as_a_kernel(password_lab)
+    assert password_lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
+
+
+@pytest.mark.release
+def test_a_request_of_a_kernel_is_use_and_wakes_mlflow(password_lab: Lab) -> None:
+    password_lab.wait_until("ready")
+    password_lab.wait_until("idle")
+    status = f"{password_lab.url}/api/status"
+    before = password_lab.session.get(status, timeout=30).json()["last_activity"]
+    run_id = log_as_a_kernel(password_lab)
+    after = password_lab.session.get(status, timeout=30).json()["last_activity"]
     assert after > before
-    assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
+    assert password_lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
 
 
 def test_no_request_is_lost_while_mlflow_is_stopped_and_started(
-    start_lab: Callable[..., Lab],
+    start_lab: Callable[..., Lab], new_database: Path
 ) -> None:
-    lab = start_lab(config=f"{SERVER}c.MLflowProxy.idle_timeout = 0.4")
+    lab = start_lab(config=f"{SERVER}c.MLflowProxy.idle_timeout = 0.4", database=new_database)
     variables = lab.kernel_variables()
     search = f"{variables['MLFLOW_TRACKING_URI']}/api/2.0/mlflow/runs/create"
     pauses, answers = random.Random(1), []

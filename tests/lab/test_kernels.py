@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -65,10 +64,6 @@ mlflow.trace(lambda: 1)()
 mlflow.flush_trace_async_logging()
 assert mlflow.pyfunc.load_model("models:/portable/1").predict([2.0]) == [1]
 """
-ADDRESS = """
-import json, os
-print(json.dumps([os.environ["MLFLOW_TRACKING_URI"], os.environ["MLFLOW_TRACKING_TOKEN"]]))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +82,8 @@ def server_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def address(server_lab: Lab) -> tuple[str, str]:
     """The address of MLflow for kernels, and its credential."""
-    url, credential = json.loads(server_lab.run_in_kernel(ADDRESS))
-    return url, credential
+    variables = server_lab.kernel_variables()
+    return variables["MLFLOW_TRACKING_URI"], variables["MLFLOW_TRACKING_TOKEN"]
 
 
 def metric_of(lab: Lab, run_id: str) -> float:

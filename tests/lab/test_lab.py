@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import files
 from pathlib import Path
 
 import pytest
 import requests
 
-from support.lab import PAGE, TOKEN, Lab
+from support.lab import PAGE, TOKEN, Lab, lab_server
 from support.processes import BIN, family_of
 from support.waiting import wait_for
 
+pytestmark = pytest.mark.release
 StartLab = Callable[..., Lab]
 CREATE = "/ajax-api/2.0/mlflow/experiments/create"
 SEARCH = "/ajax-api/2.0/mlflow/experiments/search?max_results=10"
@@ -57,9 +58,9 @@ def test_a_url_without_the_trailing_slash_redirects(lab: Lab) -> None:
     assert "<title>MLflow</title>" in answer.text
 
 
-def test_mlflow_runs_as_two_processes_and_opens_no_port(lab: Lab) -> None:
-    processes = family_of(lab.supervisor.pid)
-    assert len(processes) == 2
+def test_mlflow_runs_as_one_process_and_opens_no_port(lab: Lab) -> None:
+    processes = family_of(lab.mlflow.pid)
+    assert len(processes) == 1
     assert not [c for p in processes for c in p.net_connections("inet") if c.status == "LISTEN"]
 
 
@@ -92,21 +93,23 @@ def test_a_page_of_another_origin_may_not_read(lab: Lab) -> None:
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_a_public_host_is_served_below_a_base_url(start_lab: StartLab) -> None:
-    # As behind a proxy that terminates TLS: HTTP here, HTTPS in the browser.
-    lab = start_lab(base_url="/some/base/", config="c.ServerApp.allow_remote_access = True")
-    lab.wait_until("ready")
-    assert "/some/base/mlflow" in lab.mlflow_url
-    headers = {"Host": "lab.example.org", "X-Forwarded-Proto": "https"}
-    assert lab.get(SEARCH, headers=headers).status_code == 200
-    own = {**headers, "Origin": "https://lab.example.org"}
-    assert lab.post(CREATE, json={"name": "a"}, headers=own).status_code == 200
-    foreign = {**own, "Host": "lab.example.org.evil.example"}
-    assert lab.post(CREATE, json={"name": "b"}, headers=foreign).status_code == 403
+@pytest.fixture(scope="module")
+def odd_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A Jupyter server below a base URL, on a folder with an odd name, behind a proxy."""
+    home = tmp_path_factory.mktemp("odd")
+    with lab_server(
+        home,
+        root=home / "with space, 100 % {braces} ünd €",
+        base_url="/some/base/",
+        config="c.ServerApp.allow_remote_access = True",
+    ) as server:
+        yield server
 
 
-def test_static_files_are_the_same_before_and_after_the_start(start_lab: StartLab) -> None:
-    lab = start_lab()
+def test_static_files_are_the_same_before_and_after_the_start(odd_lab: Lab) -> None:
+    lab = odd_lab
+    lab.stop()
+    lab.start()
     wait_for(lambda: lab.status()["dashboard"])
     page = lab.get("/_proxy_dashboard").text
     entry = "/" + page.split('src="')[1].split('"')[0]
@@ -121,6 +124,42 @@ def test_static_files_are_the_same_before_and_after_the_start(start_lab: StartLa
         assert before.headers[name] == after.headers[name]
     assert before.headers["Content-Encoding"] == "br"
     assert before.headers["Cache-Control"] == "public, max-age=2419200"
+
+
+def test_any_root_folder_works(odd_lab: Lab) -> None:
+    odd_lab.wait_until("ready")
+    assert (odd_lab.root / "mlflow.db").stat().st_size > 0
+
+
+def test_a_public_host_is_served_below_a_base_url(odd_lab: Lab) -> None:
+    # As behind a proxy that terminates TLS: HTTP here, HTTPS in the browser.
+    lab = odd_lab
+    lab.wait_until("ready")
+    assert "/some/base/mlflow" in lab.mlflow_url
+    headers = {"Host": "lab.example.org", "X-Forwarded-Proto": "https"}
+    assert lab.get(SEARCH, headers=headers).status_code == 200
+    own = {**headers, "Origin": "https://lab.example.org"}
+    assert lab.post(CREATE, json={"name": "a"}, headers=own).status_code == 200
+    foreign = {**own, "Host": "lab.example.org.evil.example"}
+    assert lab.post(CREATE, json={"name": "b"}, headers=foreign).status_code == 403
+
+
+def test_mlflows_client_waits_for_the_start(odd_lab: Lab, tmp_path: Path) -> None:
+    lab = odd_lab
+    lab.stop()
+    code = "import mlflow; print(mlflow.create_experiment('patient'))"
+    env = {"MLFLOW_TRACKING_URI": lab.mlflow_url, "MLFLOW_TRACKING_TOKEN": TOKEN}
+    client = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**lab.env, **env},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert client.returncode == 0, client.stderr
+    found = lab.api("experiments/search", {"max_results": 5})["experiments"]
+    assert "patient" in [each["name"] for each in found]
 
 
 @pytest.mark.parametrize("coding", ["br", "gzip", "identity"])
@@ -141,31 +180,11 @@ def test_api_responses_are_not_compressed(lab: Lab) -> None:
     assert lab.get("/static-files/no-such-file.js").status_code == 404
 
 
-def test_mlflows_client_waits_for_the_start(start_lab: StartLab, tmp_path: Path) -> None:
-    lab = start_lab()
-    code = "import mlflow; print(mlflow.create_experiment('patient'))"
-    env = {"MLFLOW_TRACKING_URI": lab.mlflow_url, "MLFLOW_TRACKING_TOKEN": TOKEN}
-    client = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**lab.env, **env},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert client.returncode == 0, client.stderr
-    assert lab.api("experiments/search", {"max_results": 5})["experiments"][0]["name"] == "patient"
-
-
-@pytest.mark.parametrize("root", ["with space, 100 % {braces} ünd €"])
-def test_any_root_folder_works(start_lab: StartLab, tmp_path: Path, root: str) -> None:
-    lab = start_lab(root=tmp_path / root)
-    lab.wait_until("ready")
-    assert (tmp_path / root / "mlflow.db").stat().st_size > 0
-
-
-def test_the_entry_point_works_without_the_extension(start_lab: StartLab) -> None:
-    lab = start_lab(config='c.ServerApp.jpserver_extensions = {"mlflow_proxy": False}')
+def test_the_entry_point_works_without_the_extension(
+    start_lab: StartLab, new_database: Path
+) -> None:
+    config = 'c.ServerApp.jpserver_extensions = {"mlflow_proxy": False}'
+    lab = start_lab(config=config, database=new_database)
     lab.wait_until("ready")
     assert lab.get(SEARCH).status_code == 200
     assert "MLflow is at" not in lab.log.read_text()

@@ -1,4 +1,4 @@
-"""The log of MLflow and its supervisor."""
+"""The log of MLflow."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
 def test_a_start_logs_two_lines_and_no_warnings(lab: Lab) -> None:
     log = lab.mlflow_log.read_text()
     pid = lab.mlflow.pid
-    supervisor = f"{TIME} INFO mlflow_proxy.supervisor.serving"
-    assert re.search(rf"^{supervisor}: Started MLflow \(pid {pid}\): requested$", log, re.M)
-    ready = re.search(rf"^{supervisor}: MLflow is ready \(pid {pid}\) after [\d.]+ s$", log, re.M)
+    life = f"{TIME} INFO mlflow_proxy.life"
+    assert re.search(rf"^{life}: Started MLflow \(pid {pid}\): requested$", log, re.M)
+    ready = re.search(rf"^{life}: MLflow is ready \(pid {pid}\) after [\d.]+ s$", log, re.M)
     assert ready
     start = log[: ready.end()]  # later lines may come from other tests' requests
     assert "Deprecat" not in start

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from mlflow_proxy.addresses import CONTROL_DECLINE, CONTROL_REPAIR, CONTROL_START
 from support.browser import PATIENCE, chromium, picture
 from support.lab import TOKEN, Lab, lab_server
 
@@ -70,8 +71,7 @@ def renamed(tmp_path_factory: pytest.TempPathFactory) -> Moved:
     """A root folder that was renamed while no Jupyter server ran."""
     home = tmp_path_factory.mktemp("before")
     old, new = home / "old home", home / "new home"
-    with lab_server(home, root=old) as lab:
-        lab.wait_until("ready")
+    with lab_server(home, root=old) as lab:  # MLflow is not started
         ids = json.loads(lab.run_in_kernel(FILL).splitlines()[-1])
     old.rename(new)
     return Moved(old, new, ids)
@@ -115,7 +115,7 @@ def test_locations_are_updated_on_request(start_lab: StartLab, moved: Moved) -> 
     assert str(moved.old) in answer.json()["message"]
     assert moved.database.read_bytes() == before
 
-    assert lab.post("/_proxy/repair/locations", json={}).status_code == 202
+    assert lab.post(f"{CONTROL_REPAIR}/locations", json={}).status_code == 202
     lab.wait_until("ready")
     assert all(location.startswith(f"{moved.old}/") for location in moved.locations(copy))
     read_artifacts(lab, moved)
@@ -129,7 +129,7 @@ def test_locations_are_updated_on_request(start_lab: StartLab, moved: Moved) -> 
 def test_a_declined_update_is_not_offered_again(start_lab: StartLab, moved: Moved) -> None:
     lab = start_lab(root=moved.new)
     lab.wait_until("failed")
-    assert lab.post("/_proxy/decline/locations", json={}).status_code == 202
+    assert lab.post(f"{CONTROL_DECLINE}/locations", json={}).status_code == 202
     lab.wait_until("ready")
     lab.mlflow.kill()
     lab.wait_until("ready")
@@ -145,7 +145,7 @@ def test_a_failed_update_leaves_everything_as_it_was(start_lab: StartLab, moved:
         )
     lab = start_lab(root=moved.new)
     lab.wait_until("failed")
-    assert lab.post("/_proxy/repair/locations", json={}).status_code == 202
+    assert lab.post(f"{CONTROL_REPAIR}/locations", json={}).status_code == 202
     status = lab.wait_until("failed")
     assert "The locations could not be updated, and nothing was changed." in status["reason"]
     assert all(location.startswith(f"{moved.old}/") for location in moved.locations())
@@ -154,9 +154,9 @@ def test_a_failed_update_leaves_everything_as_it_was(start_lab: StartLab, moved:
 
     with closing(sqlite3.connect(moved.database)) as connection:
         connection.execute("DROP TRIGGER refuse")
-    assert lab.post("/_proxy/start", json={}).status_code == 202
+    assert lab.post(CONTROL_START, json={}).status_code == 202
     assert lab.wait_until("failed")["offer"]["repair"] == "locations"
-    lab.post("/_proxy/repair/locations", json={})
+    lab.post(f"{CONTROL_REPAIR}/locations", json={})
     lab.wait_until("ready")
     read_artifacts(lab, moved)
 

@@ -32,13 +32,16 @@ FRAME = re.compile(r'src="/mlflow/static-files/[^"?]*\?([^"]*)"')
 Run = Callable[..., list[Printed]]
 
 
-@pytest.fixture(scope="module", params=["database", "server"])
+@pytest.fixture(
+    scope="module", params=[pytest.param("database", marks=pytest.mark.release), "server"]
+)
 def kernels_lab(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_database: Path
 ) -> Iterator[Lab]:
-    """A Lab for each way in which kernels reach the store."""
+    """A Jupyter server for each way in which kernels reach the store."""
     home = tmp_path_factory.mktemp(request.param)
-    with lab_server(home, config=f"c.MLflowProxy.kernels = '{request.param}'") as lab:
+    config = f"c.MLflowProxy.kernels = '{request.param}'"
+    with lab_server(home, config=config, database=new_database) as lab:
         lab.wait_until("ready")
         yield lab
 
@@ -51,10 +54,10 @@ def run(kernels_lab: Lab) -> Iterator[Run]:
         yield run_cells
 
 
-@pytest.fixture
-def run_alone(kernels_lab: Lab) -> Iterator[Run]:
-    """A function that runs cells in a new kernel, which has imported MLflow."""
-    with kernel(kernels_lab.url, TOKEN, "alone.ipynb") as run_cells:
+@pytest.fixture(scope="module")
+def run_apart(kernels_lab: Lab) -> Iterator[Run]:
+    """A function that runs cells in another kernel, whose tests choose a store each."""
+    with kernel(kernels_lab.url, TOKEN, "apart.ipynb") as run_cells:
         run_cells("import mlflow")
         yield run_cells
 
@@ -87,9 +90,11 @@ def test_many_runs_are_counted(run: Run) -> None:
     assert "and 2 more runs" in many.html
 
 
-def test_a_run_that_a_client_ends_or_that_is_resumed_is_displayed(run_alone: Run) -> None:
-    created, ended, resumed = run_alone(
-        "client = mlflow.MlflowClient(); made = client.create_run('0').info.run_id; print(made)",
+def test_a_run_that_a_client_ends_or_that_is_resumed_is_displayed(run: Run) -> None:
+    created, ended, resumed = run(
+        "client = mlflow.MlflowClient(); "
+        "made = client.create_run(mlflow.set_experiment('displayed').experiment_id).info.run_id; "
+        "print(made)",
         "client.set_terminated(made, 'FAILED')",
         "with mlflow.start_run(run_id=made): pass\nwith mlflow.start_run(run_id=made): pass",
     )
@@ -141,24 +146,24 @@ def test_an_evaluation_is_a_link_without_its_traces(kernels_lab: Lab, run: Run) 
         assert LINK.findall(evaluated.html) == [run_id]
 
 
-@pytest.mark.parametrize(
-    "before",
-    [
-        "import os; os.environ['MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT'] = 'true'\n"
-        "mlflow.tracing.disable_notebook_display()",
-        "mlflow.set_tracking_uri('sqlite:///{folder}/another.db')",
-    ],
-    ids=["disabled", "another store"],
-)
-def test_runs_and_traces_are_not_displayed(run_alone: Run, tmp_path: Path, before: str) -> None:
-    cells = run_alone(before.format(folder=tmp_path), RUN, TRACE)
+def test_where_the_display_is_disabled_runs_and_traces_are_not_displayed(run: Run) -> None:
+    quiet = "os.environ['MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT']"
+    disable = f"import os; {quiet} = 'true'\nmlflow.tracing.disable_notebook_display()"
+    enable = f"del {quiet}\nmlflow.tracing.enable_notebook_display()"
+    cells = run(disable, RUN, TRACE, enable, RUN)
+    assert [each.html for each in cells[:-1]] == ["", "", "", ""]
+    assert LINK.findall(cells[-1].html) == cells[-1].stdout.split()
+
+
+def test_runs_and_traces_of_another_store_are_not_displayed(run_apart: Run, tmp_path: Path) -> None:
+    cells = run_apart(f"mlflow.set_tracking_uri('sqlite:///{tmp_path}/another.db')", RUN, TRACE)
     assert [each.html for each in cells] == ["", "", ""]
 
 
 def test_a_store_of_ones_own_keeps_its_artifacts_beside_the_notebook(
-    kernels_lab: Lab, run_alone: Run
+    kernels_lab: Lab, run_apart: Run
 ) -> None:
-    uri, artifact = run_alone(
+    uri, artifact = run_apart(
         "mlflow.set_tracking_uri('sqlite:///own.db')\n"
         "mlflow.set_experiment('own')\n"
         "with mlflow.start_run() as own: mlflow.log_text('own', 'own.txt')",

@@ -36,11 +36,6 @@ for name in ("earlier", "Default", "new"):
     assert mlflow.artifacts.load_text(f"runs:/{{run.info.run_id}}/note.txt") == "from now"
     print(run.info.run_id)
 """
-COLLECT = """
-import os, subprocess, sys
-command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", "sqlite:///{database}"]
-subprocess.run(command, check=True)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +79,9 @@ def test_mlflow_gc_removes_the_files_of_deleted_runs(
 ) -> None:
     root, _, deleted = earlier
     assert [*root.glob(f"mlartifacts/*/{deleted}/artifacts/note.txt")]
-    old_lab.run_in_kernel(COLLECT.format(database=root / "mlflow.db"))
+    command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri"]
+    store, variables = f"sqlite:///{root}/mlflow.db", old_lab.kernel_variables()
+    subprocess.run([*command, store], env=variables, cwd=root, check=True, capture_output=True)
     assert not [*root.glob(f"mlartifacts/*/{deleted}/artifacts/note.txt")]
     with closing(sqlite3.connect(root / "mlflow.db")) as database:
         left = database.execute("SELECT 1 FROM runs WHERE run_uuid = ?", (deleted,)).fetchall()
@@ -96,8 +93,7 @@ def test_credentials_of_another_server_leave_kernels_at_the_database(
 ) -> None:
     variables = {"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "secret"}
     lab = start_lab(root=earlier[0], env=variables)
-    code = "import os; print(os.environ['MLFLOW_TRACKING_URI'])"
-    assert lab.run_in_kernel(code).split()[-1] == f"sqlite:///{earlier[0]}/mlflow.db"
+    assert lab.kernel_variables()["MLFLOW_TRACKING_URI"] == f"sqlite:///{earlier[0]}/mlflow.db"
 
 
 def test_a_chosen_address_and_credentials_of_another_server_are_a_warning(
@@ -108,8 +104,7 @@ def test_a_chosen_address_and_credentials_of_another_server_are_a_warning(
         env={"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "secret"},
     )
     assert "finds in MLFLOW_TRACKING_USERNAME" in lab.log.read_text()
-    code = "import os; print(os.environ['MLFLOW_TRACKING_URI'])"
-    url = lab.run_in_kernel(code).split()[-1]
+    url = lab.kernel_variables()["MLFLOW_TRACKING_URI"]
     search = f"{url}/api/2.0/mlflow/experiments/search?max_results=1"
     answer = requests.get(search, auth=("me", "secret"), timeout=30)
     assert answer.status_code == 401

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
+from support.kernel import kernel
 from support.lab import TOKEN, Lab
 from support.waiting import wait_for
 
+pytestmark = pytest.mark.release
 StartLab = Callable[..., Lab]
+Run = Callable[[str], str]
 TERMINAL = Path(__file__).parents[1] / "resources" / "run_in_terminal.py"
 
 LOG_RUN = """
@@ -22,6 +27,13 @@ with mlflow.start_run(run_name="from a notebook") as run:
     mlflow.log_text("ä plot", "plots/a b.txt")
     print(run.info.run_id)
 """
+
+
+@pytest.fixture(scope="module")
+def run(lab: Lab) -> Iterator[Run]:
+    """A function that runs code in one kernel; returns its stdout."""
+    with kernel(lab.url, TOKEN, "one.ipynb") as run_cells:
+        yield lambda code: run_cells(code)[0].stdout
 
 
 def run_of(lab: Lab, run_id: str) -> dict:
@@ -46,45 +58,45 @@ def test_a_notebook_in_any_folder_logs_to_the_dashboard(lab: Lab) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_artifacts_of_a_kernels_experiment_are_in_the_dashboard(lab: Lab) -> None:
-    run_id = lab.run_in_kernel(LOG_RUN.format(experiment="artifacts by a kernel")).split()[-1]
+def test_artifacts_of_a_kernels_experiment_are_in_the_dashboard(lab: Lab, run: Run) -> None:
+    run_id = run(LOG_RUN.format(experiment="artifacts by a kernel")).split()[-1]
     assert artifact(lab, run_id) == "ä plot"
     assert run_of(lab, run_id)["info"]["artifact_uri"].startswith(f"{lab.root}/mlartifacts/")
 
 
-def test_a_kernel_logs_artifacts_to_an_experiment_of_the_dashboard(lab: Lab) -> None:
+def test_a_kernel_logs_artifacts_to_an_experiment_of_the_dashboard(lab: Lab, run: Run) -> None:
     lab.api("experiments/create", {"name": "by the dashboard"})
-    run_id = lab.run_in_kernel(LOG_RUN.format(experiment="by the dashboard")).split()[-1]
+    run_id = run(LOG_RUN.format(experiment="by the dashboard")).split()[-1]
     assert artifact(lab, run_id) == "ä plot"
     assert run_of(lab, run_id)["info"]["artifact_uri"].startswith(f"{lab.root}/mlartifacts/")
 
 
-def test_the_default_experiment_stores_artifacts_in_the_same_folder(lab: Lab) -> None:
-    run_id = lab.run_in_kernel(LOG_RUN.format(experiment="Default")).split()[-1]
+def test_the_default_experiment_stores_artifacts_in_the_same_folder(lab: Lab, run: Run) -> None:
+    run_id = run(LOG_RUN.format(experiment="Default")).split()[-1]
     assert artifact(lab, run_id) == "ä plot"
     assert run_of(lab, run_id)["info"]["artifact_uri"].startswith(f"{lab.root}/mlartifacts/0/")
 
 
-def test_a_kernel_reads_artifacts_that_the_dashboards_api_wrote(lab: Lab) -> None:
+def test_a_kernel_reads_artifacts_that_the_dashboards_api_wrote(lab: Lab, run: Run) -> None:
     experiment = lab.api("experiments/create", {"name": "by the api"})["experiment_id"]
-    run = lab.api("runs/create", {"experiment_id": experiment, "start_time": 1})["run"]["info"]
-    path = f"?run_uuid={run['run_id']}&path=note.txt"
+    made = lab.api("runs/create", {"experiment_id": experiment, "start_time": 1})["run"]["info"]
+    path = f"?run_uuid={made['run_id']}&path=note.txt"
     upload = lab.post(
         f"/ajax-api/2.0/mlflow/upload-artifact{path}",
         data=b"a note",
         headers={"Content-Type": "application/octet-stream"},
     )
     assert upload.status_code == 200, upload.text
-    code = f"import mlflow; print(mlflow.artifacts.load_text('runs:/{run['run_id']}/note.txt'))"
-    assert lab.run_in_kernel(code).strip() == "a note"
+    code = f"import mlflow; print(mlflow.artifacts.load_text('runs:/{made['run_id']}/note.txt'))"
+    assert run(code).strip() == "a note"
 
 
-def test_a_kernel_may_use_any_artifact_store(lab: Lab) -> None:
+def test_a_kernel_may_use_any_artifact_store(run: Run) -> None:
     code = """
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 print(type(get_artifact_repository("https://files.example/a")).__name__)
 """
-    assert lab.run_in_kernel(code).split()[-1] == "HttpArtifactRepository"
+    assert run(code).split()[-1] == "HttpArtifactRepository"
 
 
 def test_a_terminal_uses_the_same_store(lab: Lab) -> None:
@@ -98,7 +110,7 @@ def test_a_terminal_uses_the_same_store(lab: Lab) -> None:
 def test_a_configured_tracking_uri_is_kept_and_shown(start_lab: StartLab, tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/elsewhere.db"
     lab = start_lab(env={"MLFLOW_TRACKING_URI": uri})
-    assert lab.run_in_kernel("import os; print(os.environ['MLFLOW_TRACKING_URI'])").strip() == uri
+    assert lab.kernel_variables()["MLFLOW_TRACKING_URI"] == uri
     lab.wait_until("ready")
     assert (tmp_path / "elsewhere.db").exists()
     assert list(lab.root.iterdir()) == []
@@ -107,12 +119,11 @@ def test_a_configured_tracking_uri_is_kept_and_shown(start_lab: StartLab, tmp_pa
 def test_different_stores_cause_a_warning(start_lab: StartLab, tmp_path: Path) -> None:
     config = f"c.MLflowProxy.backend_store_uri = 'sqlite:///{tmp_path}/configured.db'"
     lab = start_lab(env={"MLFLOW_TRACKING_URI": "https://tracking.example"}, config=config)
-    code = "import os; print(os.environ['MLFLOW_TRACKING_URI'])"
-    assert lab.run_in_kernel(code).strip() == "https://tracking.example"
+    assert lab.kernel_variables()["MLFLOW_TRACKING_URI"] == "https://tracking.example"
     assert "the MLflow dashboard will not show what notebooks log" in lab.log.read_text()
 
 
 def test_the_export_can_be_disabled(start_lab: StartLab) -> None:
     lab = start_lab(config="c.MLflowProxy.export_tracking_uri = False")
-    code = "import os; print([name for name in os.environ if 'MLFLOW' in name and 'URI' in name])"
-    assert lab.run_in_kernel(code).strip() == "[]"
+    names = [name for name in lab.kernel_variables() if "MLFLOW" in name and "URI" in name]
+    assert names == []

@@ -27,7 +27,7 @@ from support.waiting import wait_for
 
 StartLab = Callable[..., Lab]
 NEWEST = Path(sys.executable)
-MAX_MEMORY = 60_000_000  # bytes of the supervisor and the MLflow process
+MAX_MEMORY = 50_000_000  # bytes of the MLflow process
 USERS = {"MLFLOW_TRACKING_USERNAME": USER, "MLFLOW_TRACKING_PASSWORD": PASSWORD}
 MB = 1_000_000
 KNOWN_MODE = re.compile('data-mode="([^"]+)"')
@@ -39,11 +39,6 @@ with mlflow.start_run(run_name="from a notebook") as run:
     mlflow.set_tag("odd", "ä")
     mlflow.log_text("ä plot", "plots/a b.txt")
 print(run.info.run_id)
-"""
-ENVIRONMENT = """
-import os
-print(os.environ["MLFLOW_TRACKING_URI"], os.environ["MLFLOW_PROXY_DASHBOARD_URL"])
-print("_MLFLOW_SERVER_ARTIFACT_ROOT" in os.environ)
 """
 
 
@@ -115,8 +110,10 @@ def test_a_kernel_has_the_servers_address_and_the_tiles(case: Case) -> None:
     if case.client_uri != case.server.url:
         assert "is set to another store" in case.lab.log.read_text()
         return
-    printed = case.lab.run_in_kernel(ENVIRONMENT).split()
-    assert printed == [case.server.url, "/mlflow", "False"]
+    variables = case.lab.kernel_variables()
+    assert variables["MLFLOW_TRACKING_URI"] == case.server.url
+    assert variables["MLFLOW_PROXY_DASHBOARD_URL"] == "/mlflow"
+    assert "_MLFLOW_SERVER_ARTIFACT_ROOT" not in variables
 
 
 def test_the_dashboard_is_the_servers(case: Case) -> None:
@@ -154,9 +151,8 @@ def test_a_large_artifact_passes_both_ways(case: Case, path: str) -> None:
     assert case.lab.session.delete(f"{case.lab.mlflow_url}{path}", timeout=30).ok
 
 
-def test_both_processes_are_small(case: Case) -> None:
-    family = (case.lab.supervisor, case.lab.mlflow)
-    assert sum(each.memory_full_info().pss for each in family) <= MAX_MEMORY
+def test_the_process_is_small(case: Case) -> None:
+    assert case.lab.mlflow.memory_full_info().pss <= MAX_MEMORY
     maps = Path(f"/proc/{case.lab.mlflow.pid}/maps").read_text()
     assert not re.search(r"/(pandas|numpy|sqlalchemy)/", maps)  # which MLflow would import
 
@@ -168,11 +164,18 @@ def test_nothing_of_jupyters_reaches_the_server_and_no_secret_is_logged(case: Ca
     assert TOKEN not in (case.server.artifacts.parent / "server.log").read_text()
 
 
-# One server for each
+# Settings of their own
+
+
+@pytest.fixture(scope="module")
+def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackingServer]:
+    """A tracking server of the newest release."""
+    with tracking_server(tmp_path_factory.mktemp("plain")) as server:
+        yield server
 
 
 def test_a_server_behind_tls_with_a_clients_certificate(
-    start_lab: StartLab, tmp_path: Path
+    start_lab: StartLab, tmp_path: Path, plain_server: TrackingServer
 ) -> None:
     ca = authority(tmp_path / "ca")
     (port,) = free_ports(1)
@@ -182,9 +185,8 @@ def test_a_server_behind_tls_with_a_clients_certificate(
         "MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca.certificate),
     }
     with ExitStack() as stack:
-        server = stack.enter_context(tracking_server(tmp_path / "server"))
         certificates = (ca.issue("localhost"), ca.certificate)
-        upstream = f"http://127.0.0.1:{server.port}"
+        upstream = f"http://127.0.0.1:{plain_server.port}"
         nginx = nginx_server(tmp_path / "nginx", upstream, host, port, certificates)
         stack.enter_context(nginx)
         lab = start_lab(tmp_path / "without", env=variables)
@@ -230,11 +232,13 @@ def refuses(port: int) -> bool:
         return connection.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_a_slow_server_delays_only_its_own_answers(start_lab: StartLab, tmp_path: Path) -> None:
-    with tracking_server(tmp_path / "server") as server, ThreadPoolExecutor(1) as thread:
-        lab = start_lab(env={"MLFLOW_TRACKING_URI": server.url})
+def test_a_slow_server_delays_only_its_own_answers(
+    start_lab: StartLab, plain_server: TrackingServer
+) -> None:
+    with ThreadPoolExecutor(1) as thread:
+        lab = start_lab(env={"MLFLOW_TRACKING_URI": plain_server.url})
         lab.wait_until("ready")
-        workers = [each for each in family_of(server.process.pid) if not each.children()]
+        workers = [each for each in family_of(plain_server.process.pid) if not each.children()]
         for each in workers:
             each.suspend()
         try:
@@ -254,17 +258,16 @@ def test_a_slow_server_delays_only_its_own_answers(start_lab: StartLab, tmp_path
 
 
 def test_it_is_stopped_when_idle_and_restarted_after_a_crash(
-    start_lab: StartLab, tmp_path: Path
+    start_lab: StartLab, plain_server: TrackingServer
 ) -> None:
-    with tracking_server(tmp_path / "server") as server:
-        config = "c.MLflowProxy.idle_timeout = 2\nc.MLflowProxy.prestart = 'kernel'"
-        lab = start_lab(env={"MLFLOW_TRACKING_URI": server.url}, config=config)
-        log = lab.mlflow_log
-        lab.run_in_kernel("from mlflow_proxy.notebook import import_notice; import_notice.send()")
-        wait_for(lambda: log.exists() and "MLflow is ready" in log.read_text(), 60)
-        wait_for(lambda: lab.status()["state"] == "idle", 30)
-        search = "/api/2.0/mlflow/experiments/search?max_results=1"
-        assert lab.get(search).status_code == 200  # held while it starts
-        lab.mlflow.kill()
-        wait_for(lambda: lab.get(search).status_code == 200, 30)
-        assert "ended unexpectedly" in log.read_text()
+    config = "c.MLflowProxy.idle_timeout = 2\nc.MLflowProxy.prestart = 'kernel'"
+    lab = start_lab(env={"MLFLOW_TRACKING_URI": plain_server.url}, config=config)
+    log = lab.mlflow_log
+    lab.run_in_kernel("from mlflow_proxy.notebook import import_notice; import_notice.send()")
+    wait_for(lambda: log.exists() and "MLflow is ready" in log.read_text(), 60)
+    wait_for(lambda: lab.status()["state"] == "idle", 30)
+    search = "/api/2.0/mlflow/experiments/search?max_results=1"
+    assert lab.get(search).status_code == 200  # held while it starts
+    lab.mlflow.kill()
+    wait_for(lambda: lab.get(search).status_code == 200, 30)
+    assert "ended unexpectedly" in log.read_text()

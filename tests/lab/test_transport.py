@@ -30,6 +30,7 @@ from support.upstream import (
 from support.waiting import wait_for
 from support.watch import watch_of
 
+pytestmark = pytest.mark.release
 MB = 1_000_000
 BODY = bytes(range(256)) * 20_000  # 5 MB, more than max_body_size
 PIECE = b"x" * 65536

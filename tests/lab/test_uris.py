@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
-
-import pytest
+from contextlib import closing
 
 from support.lab import Lab
 
@@ -18,30 +18,31 @@ print(run.info.run_id)
 WARNING = "MLFLOW_TRACKING_URI is set to another store"
 
 
-RELATIVE = {
-    "MLFLOW_TRACKING_URI": " sqlite:///mine.db ",
-    "MLFLOW_REGISTRY_URI": "sqlite:///mine.db",
-}
+def test_a_blank_uri_is_none(start_lab: Callable[..., Lab]) -> None:
+    lab = start_lab(env={"MLFLOW_TRACKING_URI": "  ", "MLFLOW_REGISTRY_URI": ""})
+    (lab.root / "deep").mkdir()
+    run_id = lab.run_in_kernel(LOG_A_RUN, "deep").split()[-1]
+    with closing(sqlite3.connect(lab.root / "mlflow.db")) as database:  # the dashboard's
+        assert database.execute("SELECT run_uuid FROM runs").fetchall() == [(run_id,)]
+        assert database.execute("SELECT name FROM registered_models").fetchall() == [("a model",)]
+    assert [*(lab.root / "deep").iterdir()] == []
+    assert WARNING not in lab.log.read_text()
 
 
-@pytest.mark.parametrize(
-    ("variables", "database", "kernels"),
-    [
-        ({"MLFLOW_TRACKING_URI": "  ", "MLFLOW_REGISTRY_URI": ""}, "mlflow.db", "database"),
-        (RELATIVE, "mine.db", "server"),
-    ],
-    ids=["blank", "relative"],
-)
-def test_a_kernel_in_a_sub_folder_logs_to_the_dashboards_store(
-    start_lab: Callable[..., Lab], variables: dict[str, str], database: str, kernels: str
+def test_a_kernel_in_a_sub_folder_logs_to_a_relative_database(
+    start_lab: Callable[..., Lab],
 ) -> None:
-    lab = start_lab(env=variables, config=f"c.MLflowProxy.kernels = '{kernels}'")
+    uris = {
+        "MLFLOW_TRACKING_URI": " sqlite:///mine.db ",
+        "MLFLOW_REGISTRY_URI": "sqlite:///mine.db",
+    }
+    lab = start_lab(env=uris, config="c.MLflowProxy.kernels = 'server'")
     (lab.root / "deep").mkdir()
     run_id = lab.run_in_kernel(LOG_A_RUN, "deep").split()[-1]
     lab.wait_until("ready")
     assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
     assert lab.get("/api/2.0/mlflow/registered-models/get?name=a model").ok
-    assert (lab.root / database).exists()
+    assert (lab.root / "mine.db").exists()
     assert [*(lab.root / "deep").iterdir()] == []
     assert WARNING not in lab.log.read_text()
 
@@ -61,6 +62,5 @@ def test_a_kernel_in_a_sub_folder_logs_to_a_relative_file_store(
 def test_another_store_is_a_warning_and_stays(start_lab: Callable[..., Lab]) -> None:
     variables = {"MLFLOW_TRACKING_URI": "sqlite:////tmp/other.db"}
     lab = start_lab(env=variables, config="c.MLflowProxy.backend_store_uri = 'sqlite:///mine.db'")
-    code = "import os; print(os.environ['MLFLOW_TRACKING_URI'])"
-    assert lab.run_in_kernel(code).split()[-1] == "sqlite:////tmp/other.db"
+    assert lab.kernel_variables()["MLFLOW_TRACKING_URI"] == "sqlite:////tmp/other.db"
     assert WARNING in lab.log.read_text()

@@ -174,7 +174,7 @@ def test_a_file_store_is_not_hidden_by_a_new_database(tmp_path: Path) -> None:
     ("database", "password", "reason"),
     [
         ("postgres", "hunter2-wrong", "The database refuses the user or the password of "),
-        ("none", "", "There is no such database: "),
+        ("none", "", "The database does not exist: "),
     ],
 )
 def test_refusal_of_a_database_server_is_reported(

@@ -61,3 +61,44 @@ def test_password_with_a_space_or_like_a_port_is_masked() -> None:
 )
 def test_every_uri_in_a_text_is_masked(text: str, masked: str) -> None:
     assert mask_passwords(text) == masked
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ('{"user": "me", "password": "hunter2"}', '{"user": "me", "password": ***}'),
+        ("{'password': 'hunter 2', 'a': 1}", "{'password': ***, 'a': 1}"),
+        (r'{"secretAccessKey": "hun\"ter2"}', '{"secretAccessKey": ***}'),
+        ("db_password: 'hunter 2'", "db_password: ***"),
+        ("client_secret: hunter2", "client_secret: ***"),
+        ("aws_secret_access_key = hunter2", "aws_secret_access_key = ***"),
+        ("Authorization: Bearer hunter2", "Authorization: ***"),
+        ("{'Authorization': 'Basic hunter2=='}", "{'Authorization': '***'}"),
+        ("[(b'authorization', b'Bearer hunter2')]", "[(b'authorization', b'***')]"),
+        ("x-api-key: hunter2", "x-api-key: ***"),
+        ("Cookie: _xsrf=hunter2; session=hunter2", "Cookie: ***"),
+        ("mlflow --password hunter2 --port 1", "mlflow --password=*** --port 1"),
+        ("run --db-password=hunter2", "run --db-password=***"),
+        ("GET /x?X-Amz-Signature=hunter2&X-Amz-Date=1", "GET /x?X-Amz-Signature=***&X-Amz-Date=1"),
+        ("GET /x?sv=1&sig=hunter2", "GET /x?sv=1&sig=***"),
+        ("mysql://me:hunter 2@host/db failed", "mysql://me:***@host/db failed"),
+        ("postgresql+psycopg2://me:12/hun ter2@host/db", "postgresql+psycopg2://me:***@host/db"),
+        ("mysql://a:hunter2@b mysql://c:hunter2@d", "mysql://a:***@b mysql://c:***@d"),
+    ],
+)
+def test_secrets_in_other_forms_are_masked(text: str, masked: str) -> None:
+    assert mask_passwords(text) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+        "three lines: [mlflow], mlflow_tracking_password = …",
+        "INFO app: token refreshed; see http://host:8080/path",
+        "--tokenizer fast --max-tokens 100 total_tokens=5",
+        "signature of the model: (int) -> int",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert mask_passwords(text) == text

@@ -52,7 +52,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     link_packages(checkout.prefix)
     install = ("install", "--quiet", "--no-deps", "--no-build-isolation")
     checkout.run("-m", "pip", *install, "--editable", str(checkout.folder))
-    extension = checkout.folder / "mlflow_proxy" / "jupyter" / "mlflow_proxy.json"
+    extension = checkout.folder / "mlflow_proxy" / "mlflow_proxy.json"
     (checkout.prefix / CONFIG / extension.name).symlink_to(extension)
     (checkout.prefix / LAB).symlink_to(checkout.folder / "mlflow_proxy" / "lab")
     return checkout
@@ -120,6 +120,6 @@ def test_jupyter_serves_the_icon_the_page_and_mlflow(checkout: Checkout, server:
     assert page.status_code == 200
     assert 'data-state="starting"' in page.text
     assert "MLflow is at /mlflow/" in server.log.read_text()  # by the server extension
-    assert server.supervisor.cmdline()[0] == str(checkout.python)
+    assert server.mlflow.cmdline()[0] == str(checkout.python)
     server.wait_until("ready")
     assert "<title>MLflow</title>" in server.get("/", headers=PAGE).text

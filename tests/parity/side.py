@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from interactions import Interaction
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response
 
-from mlflow_proxy.shared.addresses import ASSISTANT_KEY
+from mlflow_proxy.addresses import ASSISTANT_KEY
 
 QUIET = 700  # milliseconds without a request, after which a page is complete
 LONGEST = 12_000  # milliseconds; some pages refresh themselves for ever

@@ -16,22 +16,19 @@ import time
 import requests
 from starlette.testclient import TestClient
 
+from mlflow_proxy.headers import LOCAL_ORIGIN
 from mlflow_proxy.server import mlflow_app
-from mlflow_proxy.server.local import find_mlflow
-from mlflow_proxy.server.middleware.artifact_remedies import ArtifactRemedies
-from mlflow_proxy.server.store import s3
+from mlflow_proxy.server.middleware.artifact_failures import ArtifactRemedies
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.shared.origins import LOCAL_ORIGIN
-from mlflow_proxy.shared.revisions import Revisions
+from mlflow_proxy.sqlite_creation import Revisions
 
 folder, endpoint, bucket = sys.argv[1:]
-s3.CONNECT_TIMEOUT = s3.READ_TIMEOUT = 0.3
+mlflow_app.S3_CONNECT_TIMEOUT = mlflow_app.S3_READ_TIMEOUT = 0.3
 silent = socket.create_server(("127.0.0.1", 0))
-settings = StoreSettings(*2 * [f"sqlite:///{folder}/mlflow.db"], f"s3://{bucket}/x")
+settings = StoreSettings.parse(*2 * [f"sqlite:///{folder}/mlflow.db"], f"s3://{bucket}/x")
 mlflow_app.configure(settings)
-s3.limit_waiting(settings)
 app = ArtifactRemedies(mlflow_app.load())
-mlflow_app.open_stores(settings, Revisions.of(find_mlflow()).latest, print)
+mlflow_app.open_stores(settings, Revisions.read(mlflow_app.find_mlflow()).latest, print)
 client = TestClient(app, base_url=LOCAL_ORIGIN, raise_server_exceptions=False)
 
 
@@ -78,7 +75,7 @@ ask("refused key", good)
 os.environ["MLFLOW_S3_ENDPOINT_URL"] = f"{endpoint}//"
 for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
     del os.environ[name]
-s3.limit_waiting(settings)  # a session without them
+mlflow_app.limit_waiting_for_s3(settings)  # a session without them
 ask("no credentials", good)
 
 

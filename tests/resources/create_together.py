@@ -10,13 +10,12 @@ import sys
 import time
 
 from mlflow_proxy.server import mlflow_app
-from mlflow_proxy.server.local import find_mlflow
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.shared.revisions import Revisions
+from mlflow_proxy.sqlite_creation import Revisions
 
 folder, *programs = sys.argv[1:]
 uri = f"sqlite:///{folder}/mlflow.db"
-settings = StoreSettings(uri, uri, f"{folder}/mlartifacts")
+settings = StoreSettings.parse(uri, uri, f"{folder}/mlartifacts")
 os.environ["MLFLOW_TRACKING_URI"] = uri
 mlflow_app.configure(settings)
 mlflow_app.load()
@@ -27,7 +26,8 @@ import mlflow.store.tracking.sqlalchemy_store  # noqa: E402
 
 def run(program: str) -> None:
     if program == "dashboard":
-        mlflow_app.open_stores(settings, Revisions.of(find_mlflow()).latest, lambda text: None)
+        latest = Revisions.read(mlflow_app.find_mlflow()).latest
+        mlflow_app.open_stores(settings, latest, lambda text: None)
         return
     time.sleep(float(program))
     with mlflow.start_run():

@@ -11,10 +11,10 @@ import sys
 import sqlalchemy
 
 from mlflow_proxy.server.jobs.locks import Locks
-from mlflow_proxy.server.jobs.store_locks import of_store
+from mlflow_proxy.server.store.locks import StoreLocks
 
 uri, *keys = sys.argv[1:]
-locks = Locks(of_store(sqlalchemy.create_engine(uri)))
+locks = Locks(StoreLocks.of(sqlalchemy.create_engine(uri)))
 print(json.dumps([key for key in keys if locks.acquire(key)]), flush=True)
 sys.stdin.read()
 locks.release_all()

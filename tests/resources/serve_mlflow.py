@@ -14,20 +14,17 @@ import sys
 
 import uvicorn
 
-from mlflow_proxy.server import mlflow_app
-from mlflow_proxy.server.local import find_mlflow
-from mlflow_proxy.server.middleware import Application, wrap
-from mlflow_proxy.server.middleware.use_tracker import LastUse
+from mlflow_proxy.server import local, mlflow_app
+from mlflow_proxy.server.middleware import stack
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.shared.revisions import Revisions
+from mlflow_proxy.sqlite_creation import Revisions
 
 
-async def serve(artifact_root: str, bare: str, wrapped: str) -> None:
+async def serve(settings: StoreSettings, bare: str, wrapped: str) -> None:
     """Serve until SIGTERM."""
     app = mlflow_app.load()
     gc.freeze()
-    static_folder = find_mlflow() / "server" / "js" / "build"
-    ours = wrap(Application(app, static_folder, artifact_root), LastUse(), 0.0)
+    ours = stack(app, local.middlewares(settings, 0.0, None, ""))
     await asyncio.gather(
         *(
             uvicorn.Server(uvicorn.Config(each, uds=socket, log_level="warning")).serve()
@@ -38,7 +35,7 @@ async def serve(artifact_root: str, bare: str, wrapped: str) -> None:
 
 if __name__ == "__main__":
     store, artifacts, *sockets = sys.argv[1:]
-    settings = StoreSettings(store, store, artifacts)
+    settings = StoreSettings.parse(store, store, artifacts)
     mlflow_app.configure(settings)
-    mlflow_app.open_stores(settings, Revisions.of(find_mlflow()).latest, print)
-    asyncio.run(serve(artifacts, *sockets))
+    mlflow_app.open_stores(settings, Revisions.read(mlflow_app.find_mlflow()).latest, print)
+    asyncio.run(serve(settings, *sockets))

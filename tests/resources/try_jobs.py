@@ -104,7 +104,7 @@ def abandoned_runs(experiment_id: str) -> list[Any]:
 if __name__ == "__main__":
     database, experiment, parameters = sys.argv[1:]
     uri = f"sqlite:///{database}"
-    settings = StoreSettings(uri, uri, "/artifacts")
+    settings = StoreSettings.parse(uri, uri, "/artifacts")
     mlflow_app.configure(settings)
     mlflow_app.load()
     from mlflow.server.handlers import initialize_backend_stores

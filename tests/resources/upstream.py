@@ -17,7 +17,7 @@ from asyncio import StreamReader, StreamWriter
 from collections import defaultdict
 from collections.abc import AsyncIterator
 
-from mlflow_proxy.shared.reports import Ready, encode
+from mlflow_proxy.reports import Ready, encode
 
 PIECE = b"x" * 65536
 PART = 10_000_000  # bytes

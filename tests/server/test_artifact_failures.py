@@ -10,18 +10,20 @@ from typing import NamedTuple
 
 import pytest
 
-from mlflow_proxy.server.artifact_failures import explained, with_remedy
+from mlflow_proxy.server.middleware.artifact_failures import ArtifactRemedies, explained
+from support.asgi import Recorder, ask
 from support.processes import environment
 from support.s3 import BUCKET, KEY_ID, s3_server
 
 PROGRAM = Path(__file__).parents[1] / "resources" / "ask_for_artifacts.py"
+JSON = (b"content-type", b"application/json")
 KEYS = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and"
 # Case, status of what MLflow leaves unexplained, and a part of the remedy.
 CASES = [
     ("no bucket", 404, "Create the bucket, or correct c.MLflowProxy.default_artifact_root"),
-    ("refused connection", 503, "See that the artifact store runs"),
+    ("refused connection", 503, "Check that the artifact store is running"),
     ("unknown", 503, "correct MLFLOW_S3_ENDPOINT_URL"),
-    ("silent", 503, "See that the artifact store runs"),
+    ("silent", 503, "Check that the artifact store is running"),
     ("misspelt", 400, "Correct MLFLOW_S3_ENDPOINT_URL, http(s)://host:port"),
     ("tls", 400, "Set AWS_CA_BUNDLE"),
     ("refused key", 403, f"Correct {KEYS}"),
@@ -83,4 +85,5 @@ def test_what_works_and_what_is_no_failure_of_the_store_is_left_alone(
     assert answers["good", "list"].status == answers["good", "upload"].status == 200
     assert explained("division by zero") is None
     for body in (b'{"files": []}', b'{"error_code": "X", "message": 1}', b'"error_code"', b"{"):
-        assert with_remedy(body) == body
+        app = ArtifactRemedies(Recorder(JSON, status=500, body=body))
+        assert ask(app, "/get-artifact").body == body

@@ -10,9 +10,7 @@ from urllib.parse import parse_qs, urlencode
 
 import pytest
 
-from mlflow_proxy.server.middleware import Application, middlewares
 from mlflow_proxy.server.middleware.artifact_uris import ArtifactUris, local_folder
-from mlflow_proxy.server.middleware.use_tracker import LastUse
 from support.asgi import Answer, Recorder, ask, read_body, respond
 
 FOLDERS = ["/home/ä b/mlartifacts", "file:///home/a/mlartifacts", "/日本"]
@@ -176,15 +174,15 @@ def test_artifacts_and_the_dashboards_requests_are_passed_on_unchanged(
 @pytest.mark.parametrize("root", ["s3://bucket/a", "mlflow-artifacts:/", "/", 'a"b', '/a"b', ""])
 def test_an_artifact_root_that_is_no_local_folder_is_not_mapped(root: str) -> None:
     assert local_folder(root) == ""
-    application = Application(Recorder(), artifact_root=root)
-    assert ArtifactUris not in [each.cls for each in middlewares(application, LastUse(), 0.0)]
+    body = json.dumps({"a": "mlflow-artifacts:/b", "b": f"{root}/b"}).encode()
+    assert received(root, body) == body
+    assert shown(root, body) == body
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_an_artifact_root_that_is_a_local_folder_is_mapped(folder: str) -> None:
     assert local_folder(f"{folder}/") == folder
-    application = Application(Recorder(), artifact_root=folder)
-    assert ArtifactUris in [each.cls for each in middlewares(application, LastUse(), 0.0)]
+    assert received(f"{folder}/", b'["mlflow-artifacts:/a"]') == f'["{folder}/a"]'.encode()
 
 
 def test_a_uri_in_a_search_filter_becomes_a_folder() -> None:

@@ -84,7 +84,7 @@ def missing_folder(folder: Path) -> None:
         ),
         (
             lambda _: sqlalchemy.create_engine("nonsense://host/database"),
-            f"The store's URI {STORE} names no database and driver that are known.",
+            f"The store's URI {STORE} names an unknown database or driver.",
             "c.MLflowProxy.setting",
         ),
         (
@@ -112,7 +112,7 @@ def test_a_failure_has_a_reason_and_a_remedy(
             "(1045, \"Access denied for user 'me'@'host' (using password: YES)\")",
             "refuses the user",
         ),
-        ("(1049, \"Unknown database 'mlflow'\")", "There is no such database"),
+        ("(1049, \"Unknown database 'mlflow'\")", "does not exist"),
         ("(2003, \"Can't connect to MySQL server on 'host' ([Errno 111])\")", "cannot be reached"),
         ("ERROR:  permission denied for schema public", "the rights that MLflow needs"),
         ("FATAL:  sorry, too many clients already", "takes no more connections"),

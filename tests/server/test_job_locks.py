@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy
 
 from mlflow_proxy.server.jobs.locks import Locks
-from mlflow_proxy.server.jobs.store_locks import of_store
+from mlflow_proxy.server.store.locks import StoreLocks
 from support.mariadb import mariadb_cluster
 from support.postgres import postgres_server
 from support.waiting import wait_for
@@ -37,7 +37,7 @@ def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def locks_of(uri: str) -> Locks:
     """The locks of a process on the store `uri`."""
-    return Locks(of_store(sqlalchemy.create_engine(uri)))
+    return Locks(StoreLocks.of(sqlalchemy.create_engine(uri)))
 
 
 @contextmanager
@@ -133,5 +133,8 @@ def test_locks_that_a_server_has_lost_are_known_as_lost() -> None:
         locks.release_all()
 
 
-def test_a_store_without_locks_has_none() -> None:
-    assert of_store(sqlalchemy.create_engine("sqlite://")) is None
+def test_a_process_is_alone_on_a_store_without_locks() -> None:
+    locks = locks_of("sqlite://")
+    assert locks.acquire("one")
+    assert locks.holds("one")
+    assert not locks.acquire("one")

@@ -37,22 +37,23 @@ def jobs() -> Iterator[list[Job]]:
 
 
 def test_more_than_the_limit_wait(jobs: list[Job]) -> None:
-    ended: list[bool] = []
-    runner = JobRunner(has_ended=lambda: ended.append(runner.is_busy))
+    reported: list[bool] = []
+    runner = JobRunner(reported.append)
     for job in jobs:
         runner.submit("judge", 2, job)
     wait_for(lambda: jobs[0].began.is_set() and jobs[1].began.is_set())
     other = Job()
     other.may_end.set()
     runner.submit("other", 1, other)  # kinds do not wait for each other
-    wait_for(lambda: ended)
+    wait_for(other.began.is_set)
+    assert reported == [True]
     assert not jobs[2].began.is_set()
     jobs[0].may_end.set()
     wait_for(jobs[2].began.is_set)
     for job in jobs:
         job.may_end.set()
     wait_for(lambda: not runner.is_busy)
-    assert wait_for(lambda: len(ended) == 4 and ended)[-1] is False
+    assert reported == [True, False]
     again = Job()
     again.may_end.set()
     runner.submit("judge", 2, again)
@@ -60,7 +61,7 @@ def test_more_than_the_limit_wait(jobs: list[Job]) -> None:
 
 
 def test_a_job_that_wants_to_run_again_is_busy_meanwhile(jobs: list[Job]) -> None:
-    runner = JobRunner(has_ended=lambda: None)
+    runner = JobRunner(lambda _: None)
     jobs[0].returns = [0.05]
     jobs[0].may_end.set()
     runner.submit("judge", 1, jobs[0])
@@ -73,7 +74,7 @@ def test_an_error_does_not_leave_the_runner_busy(jobs: list[Job]) -> None:
     def fail() -> float | None:
         raise ZeroDivisionError
 
-    runner = JobRunner(has_ended=lambda: None)
+    runner = JobRunner(lambda _: None)
     runner.submit("judge", 1, fail)
     wait_for(lambda: not runner.is_busy)
     jobs[0].may_end.set()

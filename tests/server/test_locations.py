@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.server.errors import StartError
-from mlflow_proxy.server.installation import find_mlflow
+from mlflow_proxy.reports import DeclinedOffers, Repair
+from mlflow_proxy.server.failures import StartError
+from mlflow_proxy.server.mlflow_app import find_mlflow
 from mlflow_proxy.server.store import backup, locations, upgrade
-from mlflow_proxy.server.store.moved_roots import Location, Move, relocated
+from mlflow_proxy.server.store.locations import Move, path_of, relocated
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.shared.offers import DeclinedOffers, Repair
-from mlflow_proxy.shared.revisions import Revisions
+from mlflow_proxy.sqlite_creation import Revisions
 from support.databases import run
 
 # A store with all that has a location. argv: the root folder, the artifact root, and locations of
@@ -142,12 +142,12 @@ def write(database: Path, sql: str, *values: object) -> None:
 
 def settings_of(root: Path, artifact_root: str | None = None) -> StoreSettings:
     uri = f"sqlite:///{root}/mlflow.db"
-    return StoreSettings(uri, uri, artifact_root or f"{root}/mlartifacts")
+    return StoreSettings.parse(uri, uri, artifact_root or f"{root}/mlartifacts")
 
 
 def check(settings: StoreSettings) -> StartError | None:
     """Check the locations as a start does; returns the failure that makes the offer."""
-    uris = upgrade.check(settings, Revisions.of(find_mlflow()))
+    uris = upgrade.check(settings, Revisions.read(find_mlflow()))
     try:
         locations.check(settings, uris, DeclinedOffers(Path(DECLINED)))
     except StartError as error:
@@ -156,11 +156,11 @@ def check(settings: StoreSettings) -> StartError | None:
 
 
 def repair(settings: StoreSettings) -> None:
-    locations.run(settings, upgrade.check(settings, Revisions.of(find_mlflow())))
+    locations.run(settings, upgrade.check(settings, Revisions.read(find_mlflow())))
 
 
 def moves(settings: StoreSettings) -> list[Move]:
-    return locations.find_moves(settings, upgrade.check(settings, Revisions.of(find_mlflow())))
+    return locations.find_moves(settings, upgrade.check(settings, Revisions.read(find_mlflow())))
 
 
 def assert_files_exist(root: Path) -> None:
@@ -174,11 +174,11 @@ def assert_files_exist(root: Path) -> None:
     ]
     assert len(found) >= 4
     for text in found:
-        location = Location.parse(text)
-        assert location
-        assert location.path.startswith(f"{root}/")
+        path = path_of(text)
+        assert path
+        assert path.startswith(f"{root}/")
         if "/traces/" not in text:  # MLflow 3.10 and newer keep spans in the database
-            assert os.path.isdir(location.path), text
+            assert os.path.isdir(path), text
 
 
 def test_a_renamed_root_is_offered_and_updated(here: Path) -> None:
@@ -438,7 +438,7 @@ def test_folders_of_the_same_number_are_not_the_experiments(here: Path) -> None:
     elsewhere = here.with_name("elsewhere")
     elsewhere.mkdir()
     (here / "mlflow.db").rename(elsewhere / "mlflow.db")
-    settings = StoreSettings(
+    settings = StoreSettings.parse(
         f"sqlite:///{elsewhere}/mlflow.db",
         f"sqlite:///{elsewhere}/mlflow.db",
         f"{here}/mlartifacts",
@@ -451,7 +451,7 @@ def test_folders_of_the_same_number_are_not_the_experiments(here: Path) -> None:
 def test_a_separate_registry_is_updated_too(here: Path) -> None:
     registry = here / "registry.db"
     shutil.copy(here / "mlflow.db", registry)
-    settings = StoreSettings(
+    settings = StoreSettings.parse(
         f"sqlite:///{here}/mlflow.db", f"sqlite:///{registry}", f"{here}/mlartifacts"
     )
     offer = check(settings).failure.offer
@@ -479,19 +479,18 @@ def test_a_separate_registry_is_updated_too(here: Path) -> None:
         ("/a/b/c", "/new/b/c"),
         ("/a/", "/new/"),
         ("/a", "/new"),
-        ("//a///b/", "/new/b/"),
-        ("/a/./b", "/new/b"),
+        ("/a///b/", "/new///b/"),
+        ("/a/./b", "/new/./b"),
+        ("/a/b%20c", "/new/b%20c"),
         ("file:///a/b%20c", "file:///new/b%20c"),
-        ("file:/a/b", "file:/new/b"),
-        ("file://localhost/a/b", "file://localhost/new/b"),
-        ("/%61/b", "/new/b"),
+        ("file:/a/b", None),
+        ("file://localhost/a/b", None),
+        ("/%61/b", None),
         ("/ab/c", None),
         ("/a/../x", None),
         ("/a/%2e%2e/x", None),
-        ("/a/x%2fy", None),
         ("file://host/a/b", None),
         ("file:a/b", None),
-        ("file:///a/b?x=y", None),
         ("a/b", None),
         ("./a/b", None),
         ("s3://a/b", None),

@@ -6,36 +6,38 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.middleware import Middleware
 
-from mlflow_proxy.server import middleware
-from mlflow_proxy.server.handover import Handover
-from mlflow_proxy.server.middleware import Application, middlewares, wrap
+from mlflow_proxy.server import local
+from mlflow_proxy.server.middleware import stack
 from mlflow_proxy.server.middleware.artifact_uris import ArtifactUris
-from mlflow_proxy.server.middleware.compressed_static_files import CompressedStaticFiles
-from mlflow_proxy.server.middleware.use_tracker import LastUse, UseTracker
-from mlflow_proxy.server.store.opened_files import OpenedFiles
+from mlflow_proxy.server.middleware.local_request import LocalRequest
+from mlflow_proxy.server.own_address import OwnAddress
+from mlflow_proxy.server.store.settings import StoreSettings
 from support.asgi import Recorder, ask
 
 HOST = [(b"host", b"localhost")]
-HANDOVER = Handover(lambda _: None)
+ADDRESS = OwnAddress("http://127.0.0.1:4321/mlflow", "secret")
 
 
-def test_an_application_needs_neither_static_files_nor_artifacts() -> None:
+def declared(artifact_root: str) -> list[Middleware]:
+    """All the middlewares around an MLflow in this process."""
+    settings = StoreSettings("sqlite://", "sqlite://", artifact_root)
+    return local.middlewares(settings, 0.0, ADDRESS, "Jobs are switched off.")
+
+
+@pytest.mark.parametrize("root", ["s3://bucket", "/artifacts"])
+def test_other_requests_reach_mlflow(root: str) -> None:
     app = Recorder()
-    declared = [each.cls for each in middlewares(Application(app), LastUse(), 0.0)]
-    assert not {CompressedStaticFiles, ArtifactUris} & set(declared)
-    stack = wrap(Application(app), LastUse(), 0.0)
+    whole = stack(app, declared(root))
     paths = ["/", "/api/2.0/mlflow/x", "/static-files/a.js", "/graphql"]
     for path in paths:
-        assert ask(stack, path, headers=HOST, body=b"body").body == b"body"
+        assert ask(whole, path, headers=HOST, body=b"body").body == b"body"
     assert [scope["path"] for scope in app.scopes] == paths
 
 
-def test_a_request_meets_the_middlewares_in_their_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    application, met = Application(Recorder(), tmp_path, str(tmp_path), OpenedFiles([])), []
-    declared = middlewares(application, LastUse(), 0.0, HANDOVER)
+def test_a_request_meets_the_middlewares_in_their_order(tmp_path: Path) -> None:
+    met = []
 
     def recording(cls: Any) -> Any:
         class Recording(cls):
@@ -45,9 +47,9 @@ def test_a_request_meets_the_middlewares_in_their_order(
 
         return Recording
 
-    recorded = [type(each)(recording(each.cls), *each.args, **each.kwargs) for each in declared]
-    monkeypatch.setattr(middleware, "middlewares", lambda *_: recorded)
-    ask(wrap(application, LastUse(), 0.0, HANDOVER), "/api/2.0/mlflow/x", headers=HOST)
-    assert met == [each.cls for each in declared]
-    assert len(met) == len(set(met)) >= 9
-    assert (met[0], met[-1]) == (UseTracker, ArtifactUris)
+    all_ = declared(str(tmp_path))
+    recorded = [type(each)(recording(each.cls), *each.args, **each.kwargs) for each in all_]
+    ask(stack(Recorder(), recorded), "/api/2.0/mlflow/x", headers=HOST)
+    assert met == [each.cls for each in all_]
+    assert len(met) == len(set(met)) >= 8
+    assert (met[0], met[-1]) == (LocalRequest, ArtifactUris)

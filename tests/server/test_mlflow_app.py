@@ -12,33 +12,22 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from starlette.routing import Match
 
-from mlflow_proxy.server.installation import find_mlflow
-from mlflow_proxy.server.middleware.artifact_uris import API_PATH
-from mlflow_proxy.server.middleware.no_jobs import submits
+from mlflow_proxy import addresses
+from mlflow_proxy.server import routes
+from mlflow_proxy.server.middleware.artifact_uris import CLIENTS_API
 from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
-from mlflow_proxy.server.middleware.sandbox import ARTIFACT_PATH
-from mlflow_proxy.shared import addresses
+from mlflow_proxy.server.mlflow_app import find_mlflow
 from support.asgi import Recorder, ask
 
 RELEASE = tuple(int(part) for part in version("mlflow").split(".")[:2])
 BUILD = find_mlflow() / "server" / "js" / "build"
 
-# Paths that send artifacts, below `/api/2.0` and the like or without it.
-ARTIFACTS = {
-    "/get-artifact",
-    "/model-versions/get-artifact",
-    "/mlflow-artifacts/artifacts/x",
-    "/mlflow/logged-models/x/artifacts/files",
-    "/mlflow/get-trace-artifact",
-}
+# Paths of the clients' API that send artifacts, below `/api/2.0` and the like.
+ARTIFACTS = {"/mlflow/logged-models/x/artifacts/files", "/mlflow/get-trace-artifact"}
 # Paths with a similar name that send JSON.
-JSON_PATHS = {
-    "/mlflow/artifacts/list",
-    "/mlflow/logged-models/x/artifacts/directories",
-    "/mlflow-artifacts/artifacts",
-    "/mlflow-artifacts/presigned/x",
-}
+JSON_PATHS = {"/mlflow/artifacts/list", "/mlflow/logged-models/x/artifacts/directories"}
 # Variables that MLflow 3.10 does not have yet, and 3.17 has.
 NEW_VARIABLES = {"_MLFLOW_SERVER_BOOT_ID", "_MLFLOW_IN_JOB_EXECUTOR"}
 
@@ -91,7 +80,9 @@ print(json.dumps(found))
     found = json.loads(printed.splitlines()[-1])
     assert len(found) >= 5
     for method, path in found:
-        assert submits({"method": method, "path": path}), path
+        scope = {"type": "http", "method": method, "path": path}
+        matches = [route.matches(scope)[0] for route in routes.no_jobs("They are off.")]
+        assert Match.FULL in matches, path
 
 
 def test_the_variables_are_mlflows() -> None:
@@ -114,7 +105,7 @@ from mlflow_proxy.server.store.settings import StoreSettings
 known = {getattr(each, "name", None) for each in vars(environment_variables).values()}
 known |= {each for each in vars(constants).values() if isinstance(each, str)}
 os.environ.clear()
-mlflow_app.configure(StoreSettings("a", "b", "c"))
+mlflow_app.configure(StoreSettings.parse("a", "b", "c"))
 print(json.dumps(sorted(set(os.environ) - known)))
 """)
     assert set(json.loads(printed)) <= (NEW_VARIABLES if RELEASE < (3, 17) else set())
@@ -153,10 +144,10 @@ def test_the_revisions_are_those_that_alembic_finds() -> None:
     run("""
 from alembic.script import ScriptDirectory
 from mlflow.store.db.utils import _get_alembic_config
-from mlflow_proxy.server.installation import find_mlflow
-from mlflow_proxy.shared.revisions import Revisions
+from mlflow_proxy.server.mlflow_app import find_mlflow
+from mlflow_proxy.sqlite_creation import Revisions
 script = ScriptDirectory.from_config(_get_alembic_config(""))
-revisions = Revisions.of(find_mlflow())
+revisions = Revisions.read(find_mlflow())
 assert revisions.latest == script.get_current_head()
 assert revisions.known == {each.revision for each in script.walk_revisions()}
 """)
@@ -167,18 +158,19 @@ def test_a_new_database_has_the_tables_that_are_read(tmp_path: Path) -> None:
         """
 import sqlite3
 from pathlib import Path
-from mlflow_proxy.server.installation import find_mlflow
-from mlflow_proxy.server.store import database
-from mlflow_proxy.shared import sqlite_creation as creation
-from mlflow_proxy.shared.revisions import Revisions
-path, latest = Path(sys.argv[1]), Revisions.of(find_mlflow()).latest
+from mlflow_proxy.server.mlflow_app import find_mlflow
+from mlflow_proxy.server.store import upgrade
+from mlflow_proxy.stores import SQLite
+from mlflow_proxy import sqlite_creation as creation
+from mlflow_proxy.sqlite_creation import Revisions
+path, latest = Path(sys.argv[1]), Revisions.read(find_mlflow()).latest
 mlflow_app._create(path, sys.argv[1])
 connection = sqlite3.connect(path)
-assert connection.execute(database.REVISION).fetchall() == [(latest,)]
-assert connection.execute(database.IS_USED).fetchall() == [(1,)]
+assert connection.execute(upgrade.REVISION).fetchall() == [(latest,)]
+assert connection.execute(upgrade.EXPERIMENTS).fetchall() == [(1,)]
 connection.close()
 assert creation._is_complete(path, latest)
-assert database.revision_of(f"sqlite:///{path}", latest) == latest
+assert upgrade.revision_of(SQLite.at(path), latest) == latest
 """,
         str(tmp_path / "mlflow.db"),
     )
@@ -199,9 +191,9 @@ def test_mlflow_accepts_the_local_host_and_origin_and_no_others() -> None:
 import os
 sys.path.insert(0, sys.argv[1])
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.shared.origins import LOCAL_HOST, LOCAL_ORIGIN
+from mlflow_proxy.headers import LOCAL_HOST, LOCAL_ORIGIN
 from support.asgi import ask
-mlflow_app.configure(StoreSettings("sqlite://", "sqlite://", "/"))
+mlflow_app.configure(StoreSettings.parse("sqlite://", "sqlite://", "/"))
 app = mlflow_app.load()
 
 def status(host, origin):
@@ -218,25 +210,16 @@ assert status(LOCAL_HOST, "null")[0] == 403
     )
 
 
-def without_version(path: str) -> str:
-    """`path` without `/api/2.0` and the like."""
-    parts = path.split("/")
-    return "/" + "/".join(parts[3:]) if parts[1] in ("api", "ajax-api") else path
-
-
-def test_the_paths_of_artifacts_are_mlflows(paths: dict[str, set[str]]) -> None:
-    sending = {path for path, methods in paths.items() if "GET" in methods and "artifact" in path}
-    in_sandbox = {path for path in sending if ARTIFACT_PATH.fullmatch(path)}
-    assert {without_version(path) for path in in_sandbox} == ARTIFACTS
-    assert {without_version(path) for path in sending - in_sandbox} <= JSON_PATHS
-
-
 def test_the_paths_of_the_rest_api_are_mlflows(paths: dict[str, set[str]]) -> None:
     api = {path for path in paths if path.startswith("/api/") and "mlflow-artifacts" not in path}
     assert len(api) > 100
+    known = {path for path in api if CLIENTS_API.fullmatch(path)}
     # MLflow's misspelt path; its requests and responses have no artifact URI.
     others = {"/api/2.0mlflow/experiments/search-datasets"}
-    assert {path for path in api if not API_PATH.fullmatch(path)} <= others
+    artifacts = {f"/{path.split('/', 3)[3]}" for path in api - known - others}
+    assert artifacts <= ARTIFACTS
+    named = {path for path in known if "artifact" in path and "GET" in paths[path]}
+    assert {f"/{path.split('/', 3)[3]}" for path in named} <= JSON_PATHS
 
 
 def test_the_other_paths_are_mlflows_and_ours_are_not(paths: dict[str, set[str]]) -> None:
@@ -310,3 +293,23 @@ from mlflow.tracking._tracking_service import utils
 for uri in ("http://127.0.0.1:1/mlflow", "sqlite://"):
     assert utils._tracking_store_registry.get_store_builder(uri).__module__ == utils.__name__
 """)
+
+
+def test_the_built_in_passphrase_is_told_of_once() -> None:
+    code = """
+import logging
+from mlflow_proxy.server import mlflow_app
+from mlflow.utils.crypto import KEKManager
+logging.basicConfig(format="%(message)s")
+mlflow_app.warn_of_known_passphrase(lambda message: print("WARNED", message))
+KEKManager()
+KEKManager()
+KEKManager(passphrase="of one's own")
+logging.getLogger(mlflow_app.CRYPTO_LOGGER).warning("another warning")
+"""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    used = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert used.stdout.count("WARNED") == 1
+    assert "MLFLOW_CRYPTO_KEK_PASSPHRASE" in used.stdout
+    assert "not set" not in used.stderr
+    assert "another warning" in used.stderr

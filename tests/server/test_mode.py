@@ -14,7 +14,6 @@ from sqlalchemy.dialects import mssql, mysql, postgresql
 from mlflow_proxy.server import mode
 from mlflow_proxy.server.middleware.pages import Pages
 from mlflow_proxy.server.mode import CurrentMode, Mode
-from mlflow_proxy.server.store import contents
 from support.asgi import Recorder, ask
 from support.databases import run
 
@@ -22,14 +21,14 @@ from support.databases import run
 FILL = """
 import json, os, sys, mlflow
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from mlflow_proxy.server.store import contents
+from mlflow_proxy.server import mode
 os.chdir(sys.argv[2])
 engine = SqlAlchemyStore(sys.argv[1], sys.argv[2]).engine
 client = mlflow.MlflowClient(sys.argv[1])
 mlflow.set_tracking_uri(sys.argv[1])
 counts = {}
 def count(step):
-    counts[step] = contents.count(engine)
+    counts[step] = mode.count(engine)
 count("empty")
 bare = client.create_run("0")
 count("a run without metrics and parameters")
@@ -72,7 +71,7 @@ def test_training_runs_and_traces_are_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dialect", [postgresql, mysql, mssql])
 def test_no_database_counts_more_than_a_part(dialect: object) -> None:
-    for counted in (contents._training_runs(), contents._traces()):
+    for counted in (mode._training_runs(), mode._traces()):
         sql = str(select(counted).compile(dialect=dialect.dialect()))  # type: ignore[attr-defined]
         assert re.search("LIMIT|TOP", sql)
 
@@ -89,7 +88,7 @@ def test_no_database_counts_more_than_a_part(dialect: object) -> None:
     ],
 )
 def test_the_mode_is_that_of_the_more_frequent_kind(runs: int, traces: int, expected: Mode) -> None:
-    assert mode.of(runs, traces) is expected
+    assert mode.choose_mode(runs, traces) is expected
 
 
 def test_a_page_gets_the_mode_and_an_unknown_one_is_left_to_mlflow() -> None:

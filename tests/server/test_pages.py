@@ -6,18 +6,21 @@ import re
 
 import pytest
 
-from mlflow_proxy.server.middleware.page_policy import PagePolicy
-from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
-from mlflow_proxy.shared.addresses import (
+from mlflow_proxy.addresses import (
     ARTIFACT_FRAME,
     ASSISTANT_KEY,
     GATEWAY,
+    GRAPHQL,
     IDLE_HEADER,
     INPUT,
+    MODE_KEY,
     RUN,
+    RUN_SEARCH,
     THEME_KEY,
     TRACE_PAGE,
 )
+from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
+from mlflow_proxy.server.middleware.policies import Policies
 from support.asgi import Recorder, ask
 
 DASHBOARD = b'<html><head><script src="static-files/main.js"></script></head></html>'
@@ -49,14 +52,17 @@ def test_the_scripts_get_their_addresses_as_data() -> None:
         "assistant-key": ASSISTANT_KEY,
         "base": "./",
         "gateway": GATEWAY[1:],
+        "graph": GRAPHQL[1:],
         "has-local-address": "",
         "idle-header": IDLE_HEADER,
         "input": INPUT[1:],
+        "is-trace-page": "",
         "mode": "",
+        "mode-key": MODE_KEY,
         "pause-after": "60",
         "run": RUN[1:],
+        "run-search": RUN_SEARCH[1:],
         "theme-key": THEME_KEY,
-        "trace-page": TRACE_PAGE[1:],
         "watch-limit": "3600",
     }
 
@@ -64,6 +70,7 @@ def test_the_scripts_get_their_addresses_as_data() -> None:
 def test_the_trace_page_gets_our_scripts_and_relative_links() -> None:
     page = ask(Pages(Recorder(body=TRACE), 60.0), TRACE_PAGE).body
     assert data(page)["base"] == "../../../"
+    assert data(page)["is-trace-page"] == "true"
     assert SCRIPTS.encode() in page
     assert page.count(b'<base href="../../../">') == 1
     assert page.count(b'src="static-files/lib/trace.js"') == 1
@@ -71,7 +78,7 @@ def test_the_trace_page_gets_our_scripts_and_relative_links() -> None:
 
 @pytest.mark.parametrize(("path", "body"), [("/", DASHBOARD), (TRACE_PAGE, TRACE)])
 def test_every_script_of_a_page_has_the_nonce_of_the_policy(path: str, body: bytes) -> None:
-    app = PagePolicy(Pages(Recorder((b"content-type", b"text/html"), body=body), 60.0))
+    app = Policies(Pages(Recorder((b"content-type", b"text/html"), body=body), 60.0))
     nonces = set()
     for _ in range(2):
         answer = ask(app, path)
@@ -114,14 +121,6 @@ def test_a_page_without_a_head_is_left_as_it_is() -> None:
     assert ask(Pages(Recorder(body=b"MLflow is not built"), 60.0), "/").body == (
         b"MLflow is not built"
     )
-
-
-def test_an_input_is_answered_without_mlflow() -> None:
-    app = Recorder()
-    answer = ask(Pages(app, 60.0), INPUT)
-    assert (answer.status, answer.body) == (204, b"")
-    assert answer.headers["cache-control"] == "no-store"
-    assert app.scopes == []
 
 
 @pytest.mark.parametrize(

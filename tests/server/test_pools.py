@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from mlflow_proxy.server.store import pools
+from mlflow_proxy.server import mlflow_app
 from mlflow_proxy.server.store.settings import StoreSettings
 
 SERVER = "postgresql://me@host/db"
@@ -18,14 +18,14 @@ def variables(
 ) -> dict[str, str]:
     """The environment after the bounds were set, if they were."""
     monkeypatch.setattr(os, "environ", dict(set_))
-    pools.bound(StoreSettings(backend, registry, "/work"))
+    mlflow_app.bound_pools(StoreSettings.parse(backend, registry, "/work"))
     return dict(os.environ)
 
 
 @pytest.mark.parametrize("server", [SERVER, "mysql+pymysql://host/db", "mssql+pyodbc://host/db"])
 def test_pools_of_servers_are_bounded(monkeypatch: pytest.MonkeyPatch, server: str) -> None:
-    assert variables(monkeypatch, server, server) == pools.BOUNDS
-    assert variables(monkeypatch, FILE, server) == pools.BOUNDS
+    assert variables(monkeypatch, server, server) == mlflow_app.POOL_BOUNDS
+    assert variables(monkeypatch, FILE, server) == mlflow_app.POOL_BOUNDS
 
 
 def test_files_and_other_stores_have_no_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,6 +33,6 @@ def test_files_and_other_stores_have_no_bounds(monkeypatch: pytest.MonkeyPatch) 
     assert variables(monkeypatch, "file:///work/mlruns", "file:///work/mlruns") == {}
 
 
-@pytest.mark.parametrize("name", [pools.SIZE, pools.OVERFLOW, pools.CLASS])
+@pytest.mark.parametrize("name", [*mlflow_app.POOL_BOUNDS, mlflow_app.POOL_CLASS])
 def test_a_bound_of_the_user_replaces_ours(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     assert variables(monkeypatch, SERVER, SERVER, **{name: "7"}) == {name: "7"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlflow_proxy.server.remote.address import ServerAddress, leaves
+from mlflow_proxy.server.remote.boundary import ServerAddress, leaves
 
 
 @pytest.mark.parametrize(

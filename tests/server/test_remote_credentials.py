@@ -12,9 +12,9 @@ import requests
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
-from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.remote import credentials
-from mlflow_proxy.server.remote.address import ServerAddress
+from mlflow_proxy.server.remote.boundary import ServerAddress
 from support.wire import WireServer, wire_server
 
 FILE = "[mlflow]\nmlflow_tracking_username = of-file\nmlflow_tracking_password = in-file\n"
@@ -37,6 +37,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".mlflow").mkdir()
     return tmp_path
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +79,7 @@ def test_they_are_those_of_mlflows_client(
     case: tuple[dict[str, str], str, str, str],
 ) -> None:
     environment, file, netrc, user_info = case
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+    set_all(monkeypatch, environment)
     if file:
         (home / ".mlflow" / "credentials").write_text(file)
     if netrc:
@@ -88,12 +92,14 @@ def test_they_are_those_of_mlflows_client(
 
 
 @pytest.mark.parametrize("auth", ["kubernetes", "kubernetes-namespaced"])
-def test_a_provider_for_kubernetes_replaces_a_password(home: Path, auth: str) -> None:
-    environment = {USERNAME: "me", PASSWORD: "x", "MLFLOW_TRACKING_AUTH": auth, "HOME": str(home)}
+def test_a_provider_for_kubernetes_replaces_a_password(
+    home: Path, monkeypatch: pytest.MonkeyPatch, auth: str
+) -> None:
+    set_all(monkeypatch, {USERNAME: "me", PASSWORD: "x", "MLFLOW_TRACKING_AUTH": auth})
     address = ServerAddress.parse("http://host")
-    assert credentials.find(address, environment) is None
-    environment["MLFLOW_TRACKING_AUTH"] = "other"
-    assert credentials.find(address, environment)
+    assert credentials.find(address) is None
+    monkeypatch.setenv("MLFLOW_TRACKING_AUTH", "other")
+    assert credentials.find(address)
 
 
 @pytest.mark.parametrize(
@@ -106,10 +112,15 @@ def test_a_provider_for_kubernetes_replaces_a_password(home: Path, auth: str) ->
     ],
 )
 def test_their_source_is_told(
-    home: Path, environment: dict[str, str], file: str, source: str
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    file: str,
+    source: str,
 ) -> None:
+    set_all(monkeypatch, environment)
     (home / ".mlflow" / "credentials").write_text(file)
-    found = credentials.find(ServerAddress.parse("http://host"), {**environment, "HOME": str(home)})
+    found = credentials.find(ServerAddress.parse("http://host"))
     assert found
     assert found.source == source
 
@@ -119,11 +130,12 @@ def test_their_source_is_told(
     [({TOKEN: "secret\n"}, ""), ({}, "secret"), ({}, FILE.replace("in-file", "100% secret"))],
 )
 def test_what_cannot_be_used_is_told_without_the_secret(
-    home: Path, environment: dict[str, str], file: str
+    home: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], file: str
 ) -> None:
+    set_all(monkeypatch, environment)
     (home / ".mlflow" / "credentials").write_text(file)
     with pytest.raises(StartError) as caught:
-        credentials.find(ServerAddress.parse("http://host"), {**environment, "HOME": str(home)})
+        credentials.find(ServerAddress.parse("http://host"))
     assert "secret" not in str(caught.value)
     assert caught.value.failure.remedy
 

@@ -10,12 +10,12 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from starlette.datastructures import Headers
 
+from mlflow_proxy.addresses import IDLE_HEADER
+from mlflow_proxy.reports import Idle, Report, StoreReplaced
 from mlflow_proxy.server.handover import Handover
 from mlflow_proxy.server.middleware import replaced_store
 from mlflow_proxy.server.middleware.replaced_store import ReplacedStore
 from mlflow_proxy.server.store.opened_files import OpenedFiles
-from mlflow_proxy.shared.addresses import IDLE_HEADER
-from mlflow_proxy.shared.reports import Idle, Report, StoreReplaced
 from support.asgi import Recorder, ask
 
 SEARCH = "/api/2.0/mlflow/runs/search"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from mlflow_proxy.server.local_address import LocalAddress
+from mlflow_proxy.addresses import ASSISTANT, MAY_EXECUTE
 from mlflow_proxy.server.middleware.self_calls import (
     ASSISTANT_CONFIG,
     FORWARDED,
@@ -16,10 +16,10 @@ from mlflow_proxy.server.middleware.self_calls import (
     REMOTE_ASSISTANT,
     SelfCalls,
 )
-from mlflow_proxy.shared.addresses import ASSISTANT, MAY_EXECUTE
+from mlflow_proxy.server.own_address import OwnAddress
 from support.asgi import Recorder, ask
 
-ADDRESS = LocalAddress("http://127.0.0.1:4321/user/a/mlflow", "secret")
+ADDRESS = OwnAddress("http://127.0.0.1:4321/user/a/mlflow", "secret")
 MARK = (MAY_EXECUTE.lower().encode(), b"true")
 HOST = (b"host", b"localhost")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sqlite3
 import stat
@@ -12,15 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.reports import Repair
+from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.store import backup, database, upgrade
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.shared.offers import Repair
-from mlflow_proxy.shared.revisions import Revisions
+from mlflow_proxy.sqlite_creation import Revisions
 
 REVISIONS = Revisions("latest", frozenset({"older", "latest"}))
 SCHEMA = "CREATE TABLE alembic_version (version_num); CREATE TABLE experiments (id);"
-LONG_AGO = 1_000_000_000  # so that no program can be creating it now
+
+
+@pytest.fixture(autouse=True)
+def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No program is creating a database."""
+    monkeypatch.setattr(upgrade, "QUIET", 0)
 
 
 @pytest.fixture
@@ -40,7 +44,6 @@ def silent_port() -> Iterator[int]:
 def write(path: Path, script: str) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(script)
-    os.utime(path, (LONG_AGO, LONG_AGO))
 
 
 def read(path: Path, sql: str) -> list[object]:
@@ -49,7 +52,7 @@ def read(path: Path, sql: str) -> list[object]:
 
 
 def settings(path: Path) -> StoreSettings:
-    return StoreSettings(f"sqlite:///{path}", f"sqlite:///{path}", str(path.parent))
+    return StoreSettings.parse(f"sqlite:///{path}", f"sqlite:///{path}", str(path.parent))
 
 
 def test_an_older_database_is_offered_an_upgrade(path: Path) -> None:
@@ -78,12 +81,12 @@ def test_a_newer_database_is_not_offered_an_upgrade(path: Path) -> None:
 
 
 def test_a_separate_registry_is_checked_and_upgraded(path: Path) -> None:
-    stores = StoreSettings(f"sqlite:///{path}.new", f"sqlite:///{path}", str(path.parent))
+    stores = StoreSettings.parse(f"sqlite:///{path}.new", f"sqlite:///{path}", str(path.parent))
     with pytest.raises(StartError, match="older MLflow"):
         upgrade.check(stores, REVISIONS)
     upgraded: list[str] = []
     upgrade.run(stores, REVISIONS, upgraded.append)
-    assert upgraded == [stores.registry_store_uri]
+    assert upgraded == [stores.registry_store.uri]
 
 
 def test_an_up_to_date_database_is_not_touched(path: Path) -> None:
@@ -146,4 +149,4 @@ def test_a_server_that_never_answers_is_given_up_after_seconds(
     monkeypatch.setattr(database, "TIMEOUT", 0.5)
     uri = f"postgresql+psycopg://me:hunter2@127.0.0.1:{silent_port}/mlflow"
     with pytest.raises(StartError, match=r"me:\*\*\*@127.0.0.1:.* cannot be reached"):
-        upgrade.check(StoreSettings(uri, uri, "/tmp"), REVISIONS)
+        upgrade.check(StoreSettings.parse(uri, uri, "/tmp"), REVISIONS)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from mlflow_proxy.addresses import IDLE_HEADER
 from mlflow_proxy.server.middleware.use_tracker import LastUse, UseTracker
-from mlflow_proxy.shared.addresses import IDLE_HEADER
 from support.asgi import Recorder, ask
 
 SEARCH = "/ajax-api/2.0/mlflow/runs/search"

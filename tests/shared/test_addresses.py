@@ -9,16 +9,22 @@ from pathlib import Path
 import pytest
 
 import mlflow_proxy
+from mlflow_proxy import addresses
 from mlflow_proxy.server.middleware.pages import Pages
-from mlflow_proxy.shared import addresses
 from mlflow_proxy.supervisor.front import answers
 from support.asgi import Recorder, ask
 
 PACKAGE = Path(mlflow_proxy.__file__).parent
 PAGES = PACKAGE / "supervisor" / "front" / "pages"
 DASHBOARD = PACKAGE / "server" / "dashboard"
+LAB_THEME = PACKAGE / "shared" / "lab_theme.js"
 SUFFIXES = {".css", ".html", ".js"}
-FILES = [each for each in (*PAGES.iterdir(), *DASHBOARD.iterdir()) if each.suffix in SUFFIXES]
+CANDIDATES = (*PAGES.iterdir(), *DASHBOARD.iterdir(), LAB_THEME)
+FILES = [each for each in CANDIDATES if each.suffix in SUFFIXES]
+COMMENT = re.compile(r"(?:^|\s)//.*$", re.MULTILINE)
+# Of a string or of a regular expression: a slash between two names, or between a name and a group.
+PATH = re.compile(r"(?<!\w)[\w.-]+\\?/[\w(\[][\w-]*")
+MEDIA_TYPES = {"application/json", "text/html"}
 LAB = Path(sys.prefix) / "share/jupyter/labextensions/jupyter-mlflow-proxy/static"
 # Those that are no address are left out: MLflow's name, parts of files' names.
 NO_ADDRESSES = ("NAME", "ROTATED", "SOCKET_FOLDER", "CONTROL_SOCKET")
@@ -37,10 +43,13 @@ def test_the_files_that_spell_no_address_are_found() -> None:
         "artifact_frame.html",
         "artifact_frame.js",
         "input_reporter.js",
+        "lab_theme.js",
         "trace_links.js",
         "watched_runs.js",
     }
-    assert {"STATUS", "INPUT", "IDLE_HEADER", "TRACE_PAGE", "DASHBOARD_URL"} <= set(ADDRESSES)
+    assert {"STATUS", "INPUT", "IDLE_HEADER", "MODE_KEY", "RUN_SEARCH", "DASHBOARD_URL"} <= set(
+        ADDRESSES
+    )
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -49,6 +58,18 @@ def test_no_page_and_no_script_spells_an_address(file: Path) -> None:
     assert not [name for name, value in ADDRESSES.items() if addresses.below(value) in text]
     assert not re.search(r"(?<!mlflow)_proxy", text)
     assert "X-MLflow" not in text
+    if file.suffix == ".js":
+        assert set(PATH.findall(COMMENT.sub("", text))) <= MEDIA_TYPES
+
+
+def test_a_path_of_mlflows_is_noticed_in_any_spelling() -> None:
+    for script in (
+        'get("runs/get")',
+        r"/\/runs\/[\w-]+$/",
+        r"/(runs\/(get|search))/",
+        "`a/${run}/b/c`",
+    ):
+        assert PATH.search(COMMENT.sub("", script)), script
 
 
 def test_one_module_of_the_lab_extension_spells_addresses() -> None:
@@ -72,7 +93,8 @@ def test_the_loading_page_gets_the_addresses_that_its_script_uses() -> None:
 
 @pytest.mark.parametrize("path", ["/", addresses.TRACE_PAGE])
 def test_the_dashboard_gets_the_data_that_its_scripts_use(path: str) -> None:
-    scripts = "".join(each.read_text(encoding="utf-8") for each in DASHBOARD.glob("*.js"))
+    files = (*DASHBOARD.glob("*.js"), LAB_THEME)
+    scripts = "".join(each.read_text(encoding="utf-8") for each in files)
     used = re.findall(r"const \{([^{}]*)\} = document\.currentScript\.dataset", scripts)
     assert scripts.count("dataset") == len(used)
     names = {name.partition(":")[0].strip() for each in used for name in each.split(",")}

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.shared import sqlite_creation as creation
-from mlflow_proxy.shared.addresses import DASHBOARD_URL
-from mlflow_proxy.shared.reports import Step
+from mlflow_proxy import sqlite_creation as creation
+from mlflow_proxy.addresses import DASHBOARD_URL
+from mlflow_proxy.reports import Step
 
 CREATE_TOGETHER = Path(__file__).parents[1] / "resources" / "create_together.py"
 

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.shared import stores
+from mlflow_proxy.stores import (
+    Database,
+    Folder,
+    Invalid,
+    Managed,
+    SQLite,
+    Store,
+    TrackingServer,
+    normalize_uri,
+)
 
 ROOT = Path("/work")
 
@@ -36,12 +45,14 @@ ROOT = Path("/work")
     ],
 )
 def test_a_sqlite_uri_names_its_file(uri: str, path: str | None) -> None:
-    assert stores.sqlite_path(uri) == (Path(path) if path else None)
+    store = Store.parse(uri)
+    assert store.uri == uri
+    assert (store.path if isinstance(store, SQLite) else None) == (Path(path) if path else None)
 
 
 def test_a_file_survives_as_a_uri() -> None:
-    assert stores.sqlite_uri(Path("/work/my runs/mlflow.db")) == "sqlite:////work/my runs/mlflow.db"
-    assert stores.sqlite_path(stores.sqlite_uri(Path("/work/ä.db"))) == Path("/work/ä.db")
+    assert SQLite.at(Path("/work/my runs/mlflow.db")).uri == "sqlite:////work/my runs/mlflow.db"
+    assert Store.parse(SQLite.at(Path("/work/ä.db")).uri) == SQLite.at(Path("/work/ä.db"))
 
 
 @pytest.mark.parametrize(
@@ -61,9 +72,9 @@ def test_a_file_survives_as_a_uri() -> None:
     ],
 )
 def test_the_default_store_is_the_database_in_the_root_folder(uri: str, is_default: bool) -> None:
-    assert stores.default_database(ROOT) == Path("/work/mlflow.db")
-    assert stores.is_default(stores.sqlite_uri(stores.default_database(ROOT)), ROOT)
-    assert stores.is_default(uri, ROOT) is is_default
+    assert SQLite.default(ROOT).path == Path("/work/mlflow.db")
+    assert SQLite.default(ROOT).is_default(ROOT)
+    assert Store.parse(uri).is_default(ROOT) is is_default
 
 
 @pytest.mark.parametrize(
@@ -96,13 +107,42 @@ def test_the_default_store_is_the_database_in_the_root_folder(uri: str, is_defau
     ],
 )
 def test_a_store_with_a_server_of_its_own_is_known_by_its_scheme(uri: str, kind: str) -> None:
-    assert stores.is_tracking_server(uri) is (kind == "tracking server")
-    assert stores.is_managed_service(uri) is (kind == "managed service")
-    assert stores.has_server(uri) is bool(kind)
+    store = Store.parse(uri)
+    assert isinstance(store, TrackingServer) is (kind == "tracking server")
+    assert isinstance(store, Managed) is (kind == "managed service")
+    assert store.is_remote is bool(kind)
 
 
 @pytest.mark.parametrize(
-    ("written", "decided"),
+    ("uri", "store"),
+    [
+        (
+            "postgresql+psycopg://me@host/db",
+            Database("postgresql+psycopg://me@host/db", "postgresql"),
+        ),
+        ("mysql://host/db", Database("mysql://host/db", "mysql")),
+        ("mssql+pyodbc://host/db", Database("mssql+pyodbc://host/db", "mssql")),
+        ("/work/my runs", Folder("/work/my runs", Path("/work/my runs"))),
+        ("file:///work/my%20runs", Folder("file:///work/my%20runs", Path("/work/my runs"))),
+        ("sqlite://", Invalid("sqlite://", "names no database file")),
+        ("://host/db", Invalid("://host/db", "has no scheme")),
+        ("oracle://host/db", Store("oracle://host/db")),
+        ("sqlite:///:memory:", Store("sqlite:///:memory:")),
+    ],
+)
+def test_a_store_is_parsed_into_its_kind(uri: str, store: Store) -> None:
+    assert Store.parse(uri) == store
+    assert store.is_database is isinstance(store, Database)
+
+
+def test_a_store_is_shown_without_its_password() -> None:
+    uri = "postgresql://me:hunter2@host/db"
+    assert Store.parse(uri).shown == "postgresql://me:***@host/db"
+    assert Store.parse("sqlite:////work/a%20b.db?timeout=20").shown == "/work/a%20b.db"
+
+
+@pytest.mark.parametrize(
+    ("written", "normalized"),
     [
         ("sqlite:///mlflow.db", "sqlite:////work/mlflow.db"),
         (" sqlite:///mlflow.db\n", "sqlite:////work/mlflow.db"),
@@ -139,6 +179,6 @@ def test_a_store_with_a_server_of_its_own_is_known_by_its_scheme(uri: str, kind:
         (None, ""),
     ],
 )
-def test_a_store_is_decided_from_what_people_write(written: str | None, decided: str) -> None:
-    assert stores.decided(written, ROOT) == decided
-    assert stores.decided(decided, ROOT) == decided
+def test_a_uri_is_normalized_from_what_people_write(written: str | None, normalized: str) -> None:
+    assert normalize_uri(written, ROOT) == normalized
+    assert normalize_uri(normalized, ROOT) == normalized

@@ -29,7 +29,7 @@ def log_in(browser: Browser, lab: Lab) -> BrowserContext:
     """A new context of `browser`, logged in to `lab`."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(PATIENCE)
-    assert context.request.get(f"{lab.url}/lab?token={TOKEN}").ok
+    assert context.request.get(f"{lab.url}/api/status?token={TOKEN}").ok
     return context
 
 

@@ -9,10 +9,10 @@ import os
 import subprocess
 import sys
 
-from mlflow_proxy.server.local import find_mlflow
-from mlflow_proxy.shared.revisions import Revisions
+from mlflow_proxy.server.mlflow_app import find_mlflow
+from mlflow_proxy.sqlite_creation import Revisions
 
-LATEST = Revisions.of(find_mlflow()).latest
+LATEST = Revisions.read(find_mlflow()).latest
 OLDER = "cbc13b556ace"  # of MLflow 3.0; known to all supported releases
 NEWER = "f00000000000"
 

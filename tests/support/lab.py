@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from typing import Any
 import psutil
 import requests
 
+from mlflow_proxy.addresses import CONTROL, CONTROL_STOP
+
 from .kernel import run_in_kernel
 from .processes import BIN, command_of, environment, family_of, free_ports, running
 from .waiting import wait_for
@@ -20,6 +23,9 @@ TOKEN = "the-token-of-the-tests"
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
 # JupyterLab asks npm for language servers, which takes a second of processor.
 QUIET = "c.LanguageServerManager.autodetect = False\n"
+# Without these, Jupyter starts in less than half the time.
+PAGES = dict.fromkeys(("jupyterlab", "jupyter_lsp", "notebook", "notebook_shim"), False)
+WITHOUT_PAGES = f"c.ServerApp.jpserver_extensions = {PAGES}\n"
 
 
 class Lab:
@@ -80,6 +86,15 @@ class Lab:
         """The status that the loading page polls."""
         return self.get("/_proxy/status").json()
 
+    def start(self) -> None:
+        """Start MLflow as a user does: load its page."""
+        self.get("/", headers=PAGE).raise_for_status()
+
+    def stop(self) -> None:
+        """Stop MLflow as a user does, if it runs."""
+        self.post(CONTROL_STOP, json={}).raise_for_status()
+        wait_for(lambda: self.get(CONTROL).json()["pid"] is None)
+
     def wait_until(self, state: str, timeout: float = 90.0) -> dict[str, Any]:
         """Wait until MLflow is in `state`; starts it if it never was."""
         if self.status()["state"] == "stopped":
@@ -107,6 +122,12 @@ class Lab:
         (child,) = self.mlflow_processes()
         return child
 
+    @property
+    def mlflow_socket(self) -> Path:
+        """The socket of the MLflow process."""
+        (option,) = (o for o in self.mlflow.cmdline() if o.startswith("--unix-socket="))
+        return Path(option.partition("=")[2])
+
     def mlflow_processes(self) -> list[psutil.Process]:
         """The MLflow processes; earlier ones may still complete their requests."""
         return [
@@ -114,6 +135,13 @@ class Lab:
             for process in psutil.Process(self.process.pid).children()
             if any(each.startswith("--unix-socket=") for each in command_of(process))
         ]
+
+    def open_browser(self) -> requests.Session:
+        """A session with the cookies that a browser gets from the URL that Jupyter prints."""
+        session = requests.Session()
+        session.get(f"{self.url}/login", timeout=30).raise_for_status()  # sets that of XSRF tokens
+        session.get(f"{self.url}/api/status?token={TOKEN}", timeout=30).raise_for_status()
+        return session
 
     def log_in(self, password: str) -> None:
         """Log in with the form of the login page, on a server without a token."""
@@ -154,16 +182,23 @@ def lab_server(
     base_url: str = "/",
     env: Mapping[str, str] | None = None,
     root: Path | None = None,
-    program: str = "lab",
+    program: str = "server",
     port: int = 0,
     token: str = TOKEN,
     authority: Path | None = None,
+    database: Path | None = None,
 ) -> Iterator[Lab]:
-    """Run Jupyter with `config` in `root`; assert that no process or socket survives."""
+    """Run Jupyter with `config` in `root`; assert that no process or socket survives.
+
+    The `program` "lab" is JupyterLab, for what opens its page. A `database` is copied as the store.
+    """
     root = root or home / "work"
     root.mkdir(parents=True, exist_ok=True)
+    if database:
+        shutil.copy(database, root / "mlflow.db")
     config_file = home / "jupyter_config.py"
-    config_file.write_text(f"c = get_config()\n{QUIET}{config}\n")
+    quiet = QUIET + (WITHOUT_PAGES if program == "server" else "")
+    config_file.write_text(f"c = get_config()\n{quiet}{config}\n")
     set_up_lab_for_pictures(home)
     variables = environment(home, env)
     command = [

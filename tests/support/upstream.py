@@ -24,10 +24,10 @@ c.MLflowProxy.python = {python!r}
 """
 
 
-def upstream_config(home: Path) -> str:
-    """The configuration of a Lab whose MLflow is `resources/upstream.py`."""
+def upstream_config(home: Path, program: Path = UPSTREAM) -> str:
+    """The configuration of a Lab whose MLflow is `program`."""
     python = home / "upstream"
-    python.write_text(f'#!/bin/sh\nexec {sys.executable} {UPSTREAM} "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} {program} "$@"\n')
     python.chmod(0o700)
     return CONFIG.format(python=str(python))
 

@@ -3,19 +3,9 @@
 "use strict";
 
 (() => {
-  const { base, themeKey, tracePage } = document.currentScript.dataset;
-  // The trace page has no theme of its own.
-  if (location.pathname === new URL(tracePage, new URL(base, location.href)).pathname) return;
+  const { isTracePage } = document.currentScript.dataset;
+  if (isTracePage || !isDark()) return; // the trace page has no theme of its own
   const DARK = "#11171c"; // MLflow's background, and that of the loading page
-  let stored = null;
-  try {
-    stored = localStorage.getItem(themeKey);
-  } catch {
-    // The browser forbids storage.
-  }
-  const prefersDark = matchMedia("(prefers-color-scheme: dark)").matches;
-  if (stored === null ? !prefersDark : stored !== "true") return;
-
   const style = document.createElement("style");
   // MLflow's style sheet, which may come before its scripts, makes the body white.
   style.textContent = `html { color-scheme: dark } html, body { background: ${DARK} !important }`;

@@ -4,9 +4,9 @@
 "use strict";
 
 (() => {
-  const { base, tracePage } = document.currentScript.dataset;
+  const { base, isTracePage } = document.currentScript.dataset;
+  if (!isTracePage) return;
   const dashboard = new URL(base, location.href);
-  if (location.pathname !== new URL(tracePage, dashboard).pathname) return;
 
   function correct(link) {
     const target = link.getAttribute("href");

@@ -7,9 +7,11 @@ const watchedRuns = (() => {
   // Milliseconds for which a status is believed: two refreshes of MLflow's tables. In a series of
   // trainings, the next one starts meanwhile.
   const FRESH = 60e3;
-  const ABOUT_RUNS = /\/(runs\/[\w-]+|graphql)$/; // the paths of MLflow's API that tell a run's status
 
-  const { base, run } = document.currentScript.dataset;
+  // Addresses of MLflow's API that tell a run's status.
+  const { base, graph, run, runSearch } = document.currentScript.dataset;
+  const pathOf = (address) => new URL(`${base}${address}`, location.href).pathname;
+  const tellStatus = [graph, run, runSearch].map(pathOf);
   const running = new Map(); // id of a run -> the page that showed it as running
   let seenRunning = -Infinity; // when any was, last
   let asking = null; // several requests wait for one answer
@@ -33,10 +35,10 @@ const watchedRuns = (() => {
   async function read(response) {
     const shownBy = page();
     const path = new URL(response.url, location.href).pathname;
-    if (!response.ok || !ABOUT_RUNS.test(path)) return;
+    if (!response.ok || !tellStatus.includes(path)) return;
     const found = await response.clone().json();
     // A run that is deleted, or that another filter does not find, is no longer in the table.
-    if (path.endsWith("/search")) forget((other) => other === shownBy);
+    if (path === pathOf(runSearch)) forget((other) => other === shownBy);
     note(found, shownBy);
   }
 
@@ -55,8 +57,7 @@ const watchedRuns = (() => {
 
   // Without an answer the run counts as running: the request that is due fails for the same reason.
   async function isRunning([id, shownBy], fetch) {
-    const address = new URL(`${base}${run}?run_id=${encodeURIComponent(id)}`, location.href);
-    const response = await fetch(address.href).catch(() => null);
+    const response = await fetch(`${pathOf(run)}?run_id=${encodeURIComponent(id)}`).catch(() => null);
     running.delete(id);
     if (response === null || response.status >= 500) running.set(id, shownBy);
     else await read(response);

@@ -4,7 +4,7 @@
 process starts the job's process itself, so there is nothing to keep while there is no job.
 """
 
-from .availability import why_not
 from .keeper import running
+from .mlflow_jobs import why_not
 
 __all__ = ["running", "why_not"]

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from mlflow_proxy.reports import Busy, Report
+from mlflow_proxy.reports import Busy
 from mlflow_proxy.server.serve import Retirement
 
 from . import mlflow_jobs
@@ -36,13 +36,11 @@ def running(parent: Path, retirement: Retirement) -> Iterator[None]:
     """
     # An earlier MLflow process may still complete its requests, and then removes its own files.
     folder = parent / str(os.getpid())
-    use = _Use(retirement.report)
-    runner = JobRunner(has_changed=lambda: use.update(runner))
-    use.update(runner)
+    runner = JobRunner(lambda is_busy: retirement.report(Busy(is_busy)))
     locks = mlflow_jobs.open_locks()
     retirement.end_jobs = partial(_end_jobs, runner, locks)
     mlflow_jobs.install(runner, folder, locks)
-    arguments = (runner, locks, time.time(), use)
+    arguments = (runner, locks, time.time())
     threading.Thread(target=_keep, args=arguments, daemon=True).start()
     try:
         yield
@@ -53,40 +51,21 @@ def running(parent: Path, retirement: Retirement) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Use:
-    """Reports whether jobs use MLflow: one runs, or may be resumed."""
-
-    def __init__(self, report: Callable[[Report], None]) -> None:
-        self._report = report
-        self._lock = threading.Lock()
-        self._was_busy = False
-        self.recovered = False
-        """Whether the jobs that were left unfinished have been looked for."""
-
-    def update(self, runner: JobRunner) -> None:
-        """Report a change, if there is one."""
-        with self._lock:
-            is_busy = runner.is_busy or not (self.recovered or runner.is_closed)
-            if is_busy is not self._was_busy:
-                self._was_busy = is_busy
-                self._report(Busy(is_busy))
-
-
-def _keep(runner: JobRunner, locks: Locks, started: float, use: _Use) -> None:
+def _keep(runner: JobRunner, locks: Locks, started: float) -> None:
     """Resume unfinished jobs and submit periodic ones."""
     time.sleep(SETTLE)
     resume = partial(mlflow_jobs.resume_unfinished, started, locks)
     tasks = PeriodicTasks(locks)
     should_scan = True
+    was_told = False
     while not runner.is_closed:
         if should_scan:
             held_elsewhere = _logging_errors(resume)
-            if held_elsewhere and not use.recovered:
+            if held_elsewhere and not was_told:
                 _logger.info("Another process on this store runs jobs of it")
+                was_told = True
             should_scan = held_elsewhere is not False  # they may be left when that process ends
-        use.recovered = True
         _logging_errors(tasks.run)
-        use.update(runner)
         time.sleep(INTERVAL)
 
 

@@ -3,79 +3,71 @@
 import logging
 import threading
 
-from .store_locks import StoreLocks
+from mlflow_proxy.server.store.locks import StoreLocks
 
 _logger = logging.getLogger(__name__)
 
 
 class Locks:
-    """The keys that this process holds; with `store_locks`, no other process on the store has them.
+    """The keys that this process holds; no other process on the store has them.
 
-    Where these fail, e.g. while the database is away, this process goes on as if it were alone.
+    Where the locks of the store fail, e.g. while the database is away, this process goes on as if
+    it were alone.
     """
 
     def __init__(self, store_locks: StoreLocks | None = None) -> None:
-        self._store_locks = store_locks
+        self._store_locks = store_locks or StoreLocks()
         self._held: set[str] = set()
         self._lock = threading.Lock()
 
     def acquire(self, key: str) -> bool:
-        """Acquire `key`; returns whether it was free. Waits for no one."""
+        """Acquire `key`; returns whether it was free. Non-blocking."""
         with self._lock:
-            if key in self._held or not self._is_free_elsewhere(key):
+            if key in self._held:
                 return False
-            self._held.add(key)
-            return True
+            try:
+                is_free = self._store_locks.acquire(key)
+            except Exception:
+                _logger.warning("Whether another process runs a job is not known", exc_info=True)
+                self._store_locks.close()
+                is_free = True
+            if is_free:
+                self._held.add(key)
+            elif not self._held:
+                self._store_locks.close()
+            return is_free
 
     def holds(self, key: str) -> bool:
         """Whether `key` is held here, and the connection that keeps it has not been lost."""
         with self._lock:
-            if key in self._held and self._store_locks:
+            if key in self._held:
                 try:
                     self._store_locks.check()
                 except Exception:
                     _logger.warning("The locks of jobs in the store were lost", exc_info=True)
-                    self._close()
+                    self._store_locks.close()
                     self._held.discard(key)
             return key in self._held
 
     def release(self, key: str) -> None:
         """Release `key`, if it is held."""
         with self._lock:
-            if key in self._held:
-                self._held.remove(key)
-                self._release_elsewhere(key)
+            if key not in self._held:
+                return
+            self._held.remove(key)
+            if not self._held:
+                self._store_locks.close()
+                return
+            try:
+                self._store_locks.release(key)
+            except Exception:
+                _logger.warning("A lock in the store could not be released", exc_info=True)
+                self._store_locks.close()
 
     def release_all(self) -> None:
         """Release all keys: this process is about to end."""
         with self._lock:
             self._held.clear()
-            self._close()
-
-    def _is_free_elsewhere(self, key: str) -> bool:
-        if not self._store_locks:
-            return True
-        try:
-            is_free = self._store_locks.acquire(key)
-        except Exception:
-            _logger.warning("Whether another process runs a job is not known", exc_info=True)
-            self._close()
-            return True
-        if not self._held and not is_free:
-            self._close()
-        return is_free
-
-    def _release_elsewhere(self, key: str) -> None:
-        try:
-            if self._store_locks and self._held:
-                self._store_locks.release(key)
-                return
-        except Exception:
-            _logger.warning("A lock in the store could not be released", exc_info=True)
-        self._close()
-
-    def _close(self) -> None:
-        if self._store_locks:
             self._store_locks.close()
 
 

@@ -18,7 +18,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from . import store_locks
+from mlflow_proxy.server.store.locks import StoreLocks
+from mlflow_proxy.server.store.settings import StoreSettings
+
 from .locks import Lock, Locks
 from .runner import JobRunner
 
@@ -26,11 +28,33 @@ ENABLED = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
 # Another engine than huey's, which refuses some jobs after it has begun their runs.
 ENGINE = "MLFLOW_SERVER_JOB_EXECUTION_ENGINE"
 WORKSPACES = "MLFLOW_ENABLE_WORKSPACES"
+SETTING = "c.MLflowProxy.job_execution"
 # A job's process has MLflow's imports, 350 MB, and uses a core for them.
 MAX_JOBS = max(2, os.cpu_count() or 1)  # of a kind at once
 UNFINISHED = ("PENDING", "RUNNING", "NEEDS_RECOVERY")
 
 _logger = logging.getLogger(__name__)
+
+
+def why_not(settings: StoreSettings, is_wanted: bool) -> str:
+    """Why jobs do not run here, for a person; empty if they do. MLflow must have been loaded."""
+    if not is_wanted:
+        return (
+            "MLflow's background jobs are switched off in this Jupyter: set "
+            f"{SETTING} = True in its configuration and restart it."
+        )
+    if not settings.backend_store.is_database:
+        return (
+            "MLflow's background jobs need a database, and c.MLflowProxy.backend_store_uri names a "
+            f"folder ({SETTING} has no effect)."
+        )
+    if os.environ.get(WORKSPACES, "").lower() in ("true", "1"):
+        return f"MLflow's background jobs ({SETTING}) do not run with {WORKSPACES}."
+    if not are_supported():
+        from mlflow.version import VERSION
+
+        return f"The background jobs of MLflow {VERSION} cannot be run here ({SETTING})."
+    return ""
 
 
 def are_supported() -> bool:
@@ -47,7 +71,7 @@ def open_locks() -> Locks:
     """The locks of the tracking store, which must be open."""
     from mlflow.server.handlers import _get_tracking_store
 
-    return Locks(store_locks.of_store(_get_tracking_store().engine))
+    return Locks(StoreLocks.of(_get_tracking_store().engine))
 
 
 def install(runner: JobRunner, folder: Path, locks: Locks) -> None:

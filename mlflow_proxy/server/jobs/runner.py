@@ -12,10 +12,10 @@ Run = Callable[[], float | None]
 
 
 class JobRunner:
-    """Runs what is submitted; `has_changed` is called when a job is submitted or has ended."""
+    """Runs what is submitted; `report_busy` is told when the first job begins and the last ends."""
 
-    def __init__(self, has_changed: Callable[[], None]) -> None:
-        self._has_changed = has_changed
+    def __init__(self, report_busy: Callable[[bool], None]) -> None:
+        self._report_busy = report_busy
         self._lock = threading.Lock()
         self._waiting: defaultdict[str, deque[Run]] = defaultdict(deque)
         self._threads: Counter[str] = Counter()
@@ -41,7 +41,8 @@ class JobRunner:
         """Have `run` called once fewer than `limit` jobs of this kind run; returns at once."""
         with self._lock:
             self._unfinished += 1
-        self._has_changed()
+            if self._unfinished == 1:
+                self._report_busy(True)
         self._enqueue(kind, limit, run)
 
     def _enqueue(self, kind: str, limit: int, run: Run) -> None:
@@ -74,7 +75,8 @@ class JobRunner:
     def _finish(self) -> None:
         with self._lock:
             self._unfinished -= 1
-        self._has_changed()
+            if not self._unfinished:
+                self._report_busy(False)
 
 
 def _result_of(run: Run) -> float | None:

@@ -14,10 +14,14 @@ from urllib.parse import quote, urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .rewriting import rewriting
-from .sandbox import ARTIFACT_PATH
+from .bodies import is_api_response, is_json, read_body, rewriting, with_body
 
-API_PATH = re.compile(r"/api/\d\.0/mlflow/.*", re.DOTALL)
+# The REST API that clients use, but for what sends artifacts.
+CLIENTS_API = re.compile(
+    r"/api/\d\.0/mlflow/"
+    r"(?!(?:logged-models/[^/]+/artifacts/files|get-trace-artifact)\Z).*",
+    re.DOTALL,
+)
 SCHEME = b"mlflow-artifacts:"
 # In quotes: a JSON string, one within another, one in a filter. A URI that could lead out of the
 # folder, or that means something else as a path, is left to MLflow: `..`, `//`, `%2e`, `?`, `#`. So
@@ -38,14 +42,16 @@ def local_folder(artifact_root: str) -> str:
 
 
 class ArtifactUris:
-    """Maps `folder` to `mlflow-artifacts:/` in responses to clients, and back in their requests.
+    """Maps `root` to `mlflow-artifacts:/` in responses to clients, and back in their requests.
 
-    Requests are left alone unless `keeps_folders`: then MLflow stores what the client has sent.
+    Any other root than a local folder is left alone. So are requests unless `keeps_folders`: then
+    MLflow stores what the client has sent.
     """
 
-    def __init__(self, app: ASGIApp, folder: str, keeps_folders: bool = True) -> None:
+    def __init__(self, app: ASGIApp, root: str, keeps_folders: bool = True) -> None:
         self._app = app
         self._keeps_folders = keeps_folders
+        folder = local_folder(root)
         self._folder = folder.encode()
         self._quoted = quote(folder, safe="").encode()
         escaped = json.dumps(folder)[1:-1]  # MLflow writes ASCII
@@ -54,27 +60,24 @@ class ArtifactUris:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with folders in it, and the response with URIs."""
-        if not is_of_clients(scope):
-            await self._app(scope, receive, send)
-            return
-        send = rewriting(send, is_api_response, self.with_uris)
-        if not self._keeps_folders:
-            await self._app(scope, receive, send)
-            return
-        query = URI_IN_QUERY.sub(self._quoted, scope["query_string"])
-        scope = {**scope, "query_string": query}
-        if is_json(Headers(scope=scope)):
-            await self._map_both(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        is_http = scope["type"] == "http"
+        if self._folder and is_http and CLIENTS_API.fullmatch(scope["path"]):
+            send = rewriting(send, is_api_response, self.with_uris)
+            if self._keeps_folders:
+                query = URI_IN_QUERY.sub(self._quoted, scope["query_string"])
+                scope = {**scope, "query_string": query}
+                if is_json(Headers(scope=scope)):
+                    await self._map_both(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
 
     async def _map_both(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await whole_body(receive)
+        body = await read_body(receive)
         if body is None:  # the client has disconnected
             return
         mapped = self.with_folders(body)
         if mapped == body:
-            await self._app(scope, repeating(body, receive), send)
+            await self._app(scope, with_body(body, receive), send)
             return
         answer: list[Message] = []
 
@@ -83,10 +86,10 @@ class ArtifactUris:
 
         headers = MutableHeaders(raw=list(scope["headers"]))
         headers["content-length"] = str(len(mapped))
-        await self._app({**scope, "headers": headers.raw}, repeating(mapped, receive), keep)
+        await self._app({**scope, "headers": headers.raw}, with_body(mapped, receive), keep)
         if answer[0]["status"] == HTTPStatus.BAD_REQUEST:
             # So nothing was done. MLflow gets the client's own request, to accept or to refuse.
-            await self._app(scope, repeating(body, receive), send)
+            await self._app(scope, with_body(body, receive), send)
             return
         for message in answer:
             await send(message)
@@ -106,41 +109,3 @@ class ArtifactUris:
             for mark in (b'"', b"'"):
                 body = body.replace(b"%b%b/" % (mark, folder), mark + b"mlflow-artifacts:/")
         return body
-
-
-def is_of_clients(scope: Scope) -> bool:
-    """Whether the request is one of the REST API that clients use, artifacts aside."""
-    if scope["type"] != "http" or not API_PATH.fullmatch(scope["path"]):
-        return False
-    return not ARTIFACT_PATH.fullmatch(scope["path"])
-
-
-def is_json(headers: Headers) -> bool:
-    """Whether `headers` are those of plain JSON."""
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    return media_type == "application/json" and "content-encoding" not in headers
-
-
-def is_api_response(headers: Headers) -> bool:
-    """Whether `headers` are those of the API's JSON, not of an artifact that is JSON."""
-    return is_json(headers) and "content-disposition" not in headers
-
-
-async def whole_body(receive: Receive) -> bytes | None:
-    """Receive a request's complete body, as MLflow does; None if the client disconnects."""
-    chunks = []
-    while (message := await receive())["type"] == "http.request":
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(chunks)
-    return None
-
-
-def repeating(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that yields `body`, then what `receive` yields."""
-    messages: list[Message] = [{"type": "http.request", "body": body}]
-
-    async def receive_again() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return receive_again

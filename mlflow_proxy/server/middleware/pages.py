@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlflow_proxy import addresses
 from mlflow_proxy.activity import ATTENDED
@@ -18,8 +18,8 @@ from mlflow_proxy.hub import is_on_hub
 from mlflow_proxy.lab_theme import lab_theme
 from mlflow_proxy.server.mode import CurrentMode
 
-from .page_policy import NONCE
-from .rewriting import rewriting
+from .bodies import rewriting
+from .policies import NONCE
 
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
 NAMES = (
@@ -30,9 +30,8 @@ NAMES = (
     "artifact_frame.js",
     "trace_links.js",
     "functions.js",
-    "mode.js",
+    "defaults.js",
     "theme.js",
-    "assistant.js",
 )
 # One function around all: they see each other's names, and MLflow's scripts do not.
 SCRIPTS = "\n".join(
@@ -56,7 +55,7 @@ WATCH_LIMIT = 3600.0  # seconds since the last input
 
 
 class Pages:
-    """Inserts our scripts before all others of the two pages, and answers their requests."""
+    """Inserts our scripts before all others of the two pages."""
 
     def __init__(
         self,
@@ -72,18 +71,20 @@ class Pages:
             "artifact-frame": addresses.below(addresses.ARTIFACT_FRAME),
             "assistant-key": addresses.ASSISTANT_KEY,
             "gateway": addresses.below(addresses.GATEWAY),
+            "graph": addresses.below(addresses.GRAPHQL),
             "has-local-address": "true" if has_local_address else "",
             "idle-header": addresses.IDLE_HEADER,
             "input": addresses.below(addresses.INPUT),
+            "mode-key": addresses.MODE_KEY,
             "pause-after": f"{pause_after(idle_timeout):g}",
             "run": addresses.below(addresses.RUN),
+            "run-search": addresses.below(addresses.RUN_SEARCH),
             "theme-key": addresses.THEME_KEY,
-            "trace-page": addresses.below(addresses.TRACE_PAGE),
             "watch-limit": f"{WATCH_LIMIT:g}",
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass the request on."""
+        """Pass the request on; change its response if that is one of the pages."""
         is_page = scope["type"] == "http" and scope["path"] in ("/", addresses.TRACE_PAGE)
         if is_page and scope["method"] == "GET":
             headers = MutableHeaders(raw=list(scope["headers"]))
@@ -92,10 +93,9 @@ class Pages:
             mode = await self._mode() if self._mode else None
             data = {**self._data, "mode": mode.value if mode else ""}
             change = partial(_change, scope["path"], data, scope.get(NONCE, str))
-            changing = rewriting(send, _forbid_caching, change)
-            await self._app({**scope, "headers": headers.raw}, receive, changing)
-        else:
-            await self._app(scope, receive, send)
+            scope = {**scope, "headers": headers.raw}
+            send = rewriting(send, _forbid_caching, change)
+        await self._app(scope, receive, send)
 
 
 def pause_after(idle_timeout: float) -> float:
@@ -111,7 +111,8 @@ def _change(
     """Insert the scripts, allow the page's own, and make the links relative."""
     nonce = draw_nonce()
     base = "../" * (path.count("/") - 1) or "./"
-    pairs = {**data, "base": base}.items()
+    is_trace_page = "true" if path == addresses.TRACE_PAGE else ""
+    pairs = {**data, "base": base, "is-trace-page": is_trace_page}.items()
     attributes = "".join(f' data-{name}="{html.escape(value)}"' for name, value in pairs)
     text = page.decode("utf-8").replace("<script", f'<script nonce="{nonce}"')
     ours = f'<script nonce="{nonce}"{attributes}>{SCRIPTS}</script>'
@@ -121,7 +122,8 @@ def _change(
     return text.replace(f'src="{absolute}/', f'src="{relative}/').encode()
 
 
-def _forbid_caching(headers: MutableHeaders) -> bool:
+def _forbid_caching(start: Message) -> bool:
+    headers = MutableHeaders(scope=start)
     for name in VALIDATORS:
         del headers[name]
     headers["cache-control"] = "no-cache"

@@ -16,7 +16,7 @@ from mlflow_proxy.reports import StoreReplaced
 from mlflow_proxy.server.serve import Retirement
 from mlflow_proxy.server.store.opened_files import OpenedFiles
 
-from .body import discard_body
+from .bodies import discard_body
 
 TIMEOUT = 10.0  # seconds for Jupyter to react; after that, MLflow answers as it can
 

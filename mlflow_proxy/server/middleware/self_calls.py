@@ -1,9 +1,8 @@
 """Tells MLflow under which address it reaches itself, and that the Assistant's user is local.
 
 Guardrails of the AI Gateway and the Assistant send HTTP requests to the server that they run in.
-MLflow takes its address from the request: releases before 3.18 from the Host header, later ones
-from the address of the connection. A unix socket has none, so both are those of Jupyter's address
-for the user's own processes.
+MLflow takes its address from the request, from the Host header or from the connection. A unix
+socket has none, so both are those of Jupyter's address for the user's own processes.
 
 The Assistant runs programs on this machine, as the user of this process. MLflow has no login and
 therefore answers its requests only if they come from this machine. Here Jupyter knows the user, who
@@ -11,23 +10,22 @@ may start kernels and run any program with them. Jupyter marks the requests of s
 "localhost", as on a hub, MLflow's page has the Assistant only where the server says so.
 """
 
-import json
 import os
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_proxy.addresses import ASSISTANT, GATEWAY, MAY_EXECUTE
-from mlflow_proxy.server.local_address import USER, LocalAddress
+from mlflow_proxy.server.own_address import USER, OwnAddress
 
-from .artifact_uris import is_api_response
-from .rewriting import rewriting
+from .bodies import is_api_response, rewriting_json
 
 ASSISTANT_CONFIG = f"{ASSISTANT}config"
 REMOTE_ASSISTANT = "MLFLOW_ENABLE_REMOTE_ASSISTANT"
 OFFERED = "remote_access_allowed"  # a field of its answer, if the release has it
 LOOPBACK = "127.0.0.1"
-# By one of these, MLflow 3.18 recognizes a request that does not come from this machine.
+# MLflow >=3.18: with one of these, a request does not come from this machine.
 FORWARDED = (
     "forwarded",
     "x-forwarded-for",
@@ -41,7 +39,7 @@ FORWARDED = (
 class SelfCalls:
     """Changes the scope of requests for the AI Gateway and the Assistant."""
 
-    def __init__(self, app: ASGIApp, address: LocalAddress) -> None:
+    def __init__(self, app: ASGIApp, address: OwnAddress) -> None:
         self._app = app
         self._address = address
         self._is_switched_off = os.environ.get(REMOTE_ASSISTANT, "").lower() in ("false", "0")
@@ -56,7 +54,7 @@ class SelfCalls:
                 scope = self._of_assistant(scope)
                 is_asked = scope["path"] == ASSISTANT_CONFIG
                 if is_asked and scope["client"] and not self._is_switched_off:
-                    send = rewriting(send, is_api_response, _offering)
+                    send = rewriting_json(send, is_api_response, _offering)
         await self._app(scope, receive, send)
 
     def _of_gateway(self, scope: Scope) -> Scope:
@@ -87,12 +85,25 @@ class SelfCalls:
         return headers
 
 
-def _offering(body: bytes) -> bytes:
+def _offering(config: Any) -> Any:
     """The Assistant's configuration for a user who may use it."""
+    return {**config, OFFERED: True} if OFFERED in config else None
+
+
+def authorize_assistant(address: OwnAddress) -> None:
+    """Have the Assistant send the credential for the gateway at `address`.
+
+    With a model of the AI Gateway, it is a client of its own server, without a credential. Source:
+    mlflow/assistant/providers/mlflow_gateway.py.
+    """
     try:
-        config = json.loads(body)
-    except ValueError:
-        return body
-    if not isinstance(config, dict) or OFFERED not in config:
-        return body
-    return json.dumps({**config, OFFERED: True}).encode()
+        from mlflow.assistant.providers.mlflow_gateway import MlflowGatewayProvider
+    except ImportError:  # MLflow <3.11: drives Claude Code only, with MLflow's client's credentials
+        return
+    headers_of_mlflow = MlflowGatewayProvider._auth_headers
+    authorization = {"Authorization": f"Bearer {address.gateway_credential}"}
+
+    def auth_headers(self: MlflowGatewayProvider, api_key: str | None) -> dict[str, str]:
+        return {**headers_of_mlflow(self, api_key), **authorization}
+
+    MlflowGatewayProvider._auth_headers = auth_headers

@@ -1,18 +1,24 @@
 """In MLflow's place: a reverse proxy to a tracking server elsewhere.
 
-MLflow itself is not imported, unless one of its plugins makes the credentials (`plugins.py`).
+MLflow itself is not imported, unless one of its plugins makes the credentials (`credentials.py`).
 """
 
 import asyncio
-from functools import partial
+import importlib.util
+import re
+import shlex
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from mlflow_proxy.passwords import mask_uri
 from mlflow_proxy.reports import Stage, StageEntered, Version
-from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.server.failures import COMMAND, StartError
 from mlflow_proxy.server.reporter import Reporter
 
-from . import requirements
+# MLflow need not bring them: 3.10 does not depend on aiohttp, later ones take an older one.
+MODULES = ("aiohttp", "certifi", "starlette", "uvicorn")
+OLDEST_AIOHTTP = (3, 12)
 
 
 def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) -> None:
@@ -22,19 +28,21 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
         StartError: it cannot be shown, for a known reason.
     """
     reporter.send(StageEntered(Stage.IMPORT))
-    requirements.check()
+    _check_packages()
     with reporter.counting_modules():
         from starlette.middleware import Middleware
 
-        from mlflow_proxy.server import serve
-        from mlflow_proxy.server.middleware import Application, wrap
-        from mlflow_proxy.server.mode import CurrentMode
+        from mlflow_proxy.server import routes, serve
+        from mlflow_proxy.server.middleware import stack
+        from mlflow_proxy.server.middleware.local_request import LocalRequest
+        from mlflow_proxy.server.middleware.pages import Pages
+        from mlflow_proxy.server.middleware.policies import Policies
+        from mlflow_proxy.server.mode import CurrentMode, Mode
 
-        from . import checks, contents
-        from .address import ServerAddress
+        from . import diagnosis
+        from .boundary import ServerAddress
         from .client import Client
-        from .proxy import RemoteProxy
-        from .static_files import RemoteStaticFiles
+        from .proxy import RemoteProxy, RemoteStaticFiles
 
     try:
         address = ServerAddress.parse(uri)
@@ -46,15 +54,40 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
         ) from None
     reporter.send(StageEntered(Stage.STORE))
     client = Client(address)
-    if version := asyncio.run(checks.check(client)):
-        reporter.send(Version(version))
+    if number := asyncio.run(diagnosis.check(client)):
+        reporter.send(Version(number))
+
+    async def find_mode() -> Mode:
+        # To ask the server takes three searches. These pages show runs and traces.
+        return Mode.TRAINING
 
     reporter.send(StageEntered(Stage.SERVE))
     proxy = RemoteProxy(client)
-    static_files = Middleware(RemoteStaticFiles, server=proxy, address=str(address))
-    mode = CurrentMode(
-        partial(contents.find, client), timeout=contents.TIMEOUT, max_age=contents.MAX_AGE
-    )
-    application = Application(proxy, static_files=static_files, mode=mode)
-    retirement = serve.Retirement(reporter.send)
-    serve.run(wrap(application, idle_timeout, retirement), unix_socket, retirement)
+    middlewares = [
+        Middleware(LocalRequest),
+        Middleware(Policies),
+        Middleware(Pages, idle_timeout=idle_timeout, mode=CurrentMode(find_mode)),
+        Middleware(routes.Routes, routes=[routes.artifact_frame()]),
+        Middleware(RemoteStaticFiles, server=proxy),
+    ]
+    serve.run(stack(proxy, middlewares), unix_socket, serve.Retirement(reporter.send))
+
+
+def _check_packages() -> None:
+    """Check that what the proxy needs can be imported.
+
+    Raises:
+        StartError: a package is missing or too old.
+    """
+    needed = [name for name in MODULES if importlib.util.find_spec(name) is None]
+    what = f"{' and '.join(needed)}, which showing a tracking server needs"
+    if not needed:
+        major, minor = re.findall(r"\d+", version("aiohttp"))[:2]
+        if (int(major), int(minor)) < OLDEST_AIOHTTP:
+            needed = [f"aiohttp>={'.'.join(map(str, OLDEST_AIOHTTP))}"]
+            what = f"a newer aiohttp than {major}.{minor}"
+    if needed:
+        raise StartError(
+            f"{sys.executable} (c.MLflowProxy.python) lacks {what}.",
+            f"Run:{COMMAND}{shlex.join([sys.executable, '-m', 'pip', 'install', *needed])}",
+        )

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope
 
-MAX_WHOLE = 64 << 10  # bytes
-MAX_DISCARDED = 16 << 20  # bytes
+from mlflow_proxy.headers import MAX_DISCARDED
+
+MAX_WHOLE = 64 << 10  # bytes of a body that is kept, so that the request can be repeated
 
 
 class DisconnectedError(Exception):

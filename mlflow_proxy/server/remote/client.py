@@ -1,18 +1,16 @@
 """Sends requests to one tracking server, with the user's credentials."""
 
-import asyncio
 from collections.abc import Iterable
 
 import aiohttp
 from yarl import URL
 
-from mlflow_proxy.headers import as_utf8
+from mlflow_proxy.headers import MAX_DISCARDED, Headers, as_utf8
 
-from . import credentials, variables
-from .address import ServerAddress
-from .body import MAX_DISCARDED, MAX_WHOLE, RequestBody
-from .headers import request_headers
-from .plugins import Plugins
+from .body import MAX_WHOLE, RequestBody
+from .boundary import ServerAddress, request_headers
+from .connection import outbound_proxy, tls_context
+from .credentials import Authorizer
 
 CONNECT_TIMEOUT = 5.0  # seconds, for the connection and its TLS
 # Servers close a connection that was not used for a while: gunicorn after 2 s, uvicorn after 5 s. A
@@ -22,9 +20,6 @@ READ_BUFFER = 256 << 10  # bytes
 MAX_HEADER = 64 << 10  # bytes of one header of a response
 UNAUTHENTICATED = 401
 AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp's, not wanted
-OF_FRAMING = frozenset({"host", "content-length", "transfer-encoding", "connection"})
-
-Headers = list[tuple[str, str]]
 
 
 class BodyTooLargeError(Exception):
@@ -41,9 +36,9 @@ class Client:
             StartError: one of them has a value that cannot be used.
         """
         self.address = address
-        self._tls = variables.tls_context() if address.scheme == "https" else True
-        self._proxy = variables.outbound_proxy(address)
-        self._plugins = Plugins()
+        self.authorizer = Authorizer(address)
+        self._tls = tls_context() if address.scheme == "https" else True
+        self._proxy = outbound_proxy(address)
 
     async def open(self) -> None:
         """Create the pool; it belongs to the running event loop."""
@@ -88,36 +83,19 @@ class Client:
         passing = [(name, as_utf8(value)) for name, value in request_headers(headers)]
         if not any(name == "accept-encoding" for name, _ in passing):
             passing.append(("accept-encoding", "identity"))
-        limit = MAX_DISCARDED if self._plugins.signs_body else MAX_WHOLE
+        limit = MAX_DISCARDED if self.authorizer.signs_body else MAX_WHOLE
         whole = b"" if body is None else await body.whole(limit)
-        if whole is None and self._plugins.signs_body:
+        if whole is None and self.authorizer.signs_body:
             raise BodyTooLargeError
-        authorized = await self._authorized(method, url, passing, whole or b"")
-        data = body if whole is None else whole
-        answer = await self._request(method, url, authorized, data)
+        authorized = await self.authorizer.authorize(method, str(url), passing, whole or b"")
+        answer = await self._request(method, url, authorized, body if whole is None else whole)
         if answer.status != UNAUTHENTICATED or whole is None:
             return answer
-        again = await self._authorized(method, url, passing, whole)
+        again = await self.authorizer.authorize(method, str(url), passing, whole)
         if again == authorized:
             return answer
         answer.close()
         return await self._request(method, url, again, whole)
-
-    async def _authorized(self, method: str, url: URL, headers: Headers, body: bytes) -> Headers:
-        """`headers` with the credentials; in a thread where MLflow's plugins are asked."""
-        if not self._plugins.is_used:
-            return _with(headers, self._credentials())
-        return await asyncio.to_thread(self._authorize_by_plugins, method, url, headers, body)
-
-    def _authorize_by_plugins(
-        self, method: str, url: URL, headers: Headers, body: bytes
-    ) -> Headers:
-        headers = _with(headers, {**self._plugins.headers(), **self._credentials()})
-        return _with(headers, self._plugins.authorize(method, str(url), headers, body))
-
-    def _credentials(self) -> dict[str, str]:
-        found = credentials.find(self.address)
-        return {"authorization": found.authorization} if found else {}
 
     async def _request(
         self, method: str, url: URL, headers: Headers, data: bytes | RequestBody | None
@@ -133,10 +111,3 @@ class Client:
             proxy=self._proxy and self._proxy.url,
             proxy_auth=self._proxy and self._proxy.auth,
         )
-
-
-def _with(headers: Headers, added: dict[str, str]) -> Headers:
-    """`headers` with those of `added` in the place of others of these names."""
-    lower = {name.lower(): value for name, value in added.items()}
-    kept = [(name, value) for name, value in headers if name not in lower]
-    return [*kept, *(pair for pair in lower.items() if pair[0] not in OF_FRAMING)]

@@ -1,28 +1,42 @@
 """The user's credentials for the tracking server, found where MLflow's client finds them.
 
-Sources: `get_default_host_creds` in mlflow/utils/credentials.py, `http_request` in
-mlflow/utils/rest_utils.py, `get_netrc_auth` in requests/utils.py. Everything is read for each
-request, as by the client, so that writing a file is enough.
+Everything is read for each request, as by the client: writing a file is enough, and a plugin's
+tokens expire. Sources: `get_default_host_creds` in mlflow/utils/credentials.py, `http_request` in
+mlflow/utils/rest_utils.py, the registries in mlflow/tracking/request_auth and request_header (there
+is no public way to ask a plugin), `get_netrc_auth` in requests/utils.py. The tests
+test_remote_credentials.py and test_remote_plugins.py check them on the installed MLflow.
 """
 
+import asyncio
 import base64
 import configparser
 import netrc
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
 
-from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.headers import Headers
+from mlflow_proxy.server.failures import StartError
 
-from .address import ServerAddress
+from .boundary import ServerAddress
+from .connection import boolean
 
 USERNAME = "MLFLOW_TRACKING_USERNAME"
 PASSWORD = "MLFLOW_TRACKING_PASSWORD"  # noqa: S105 (a name)
 TOKEN = "MLFLOW_TRACKING_TOKEN"  # noqa: S105
 AUTH = "MLFLOW_TRACKING_AUTH"
+SIGV4 = "MLFLOW_TRACKING_AWS_SIGV4"
 FILE = "~/.mlflow/credentials"
 NETRC_FILES = ("~/.netrc", "~/_netrc")
 KUBERNETES = ("kubernetes", "kubernetes-namespaced")  # providers that replace a password
+HEADER_PROVIDERS = "mlflow.request_header_provider"  # group of entry points
+# MLflow's own header provider adds them; these requests are the browser's and other clients'.
+MLFLOW_HEADERS = frozenset({"user-agent", "x-mlflow-client-version"})
+FRAMING = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+NO_CREDENTIALS = "a request without credentials"
 
 
 @dataclass(frozen=True)
@@ -33,14 +47,14 @@ class Credentials:
     source: str
 
 
-def find(address: ServerAddress, environment: Mapping[str, str] = os.environ) -> Credentials | None:
+def find(address: ServerAddress) -> Credentials | None:
     """Find the credentials for the server at `address`.
 
     Raises:
         StartError: they cannot be used.
     """
     # requests lets a netrc file and the address win over a header.
-    found = _from_netrc(address, environment) or _from_address(address) or _mlflows(environment)
+    found = _from_netrc(address) or _from_address(address) or _from_mlflows_variables()
     if found and not found.authorization.isprintable():
         raise StartError(
             f"The credentials in {found.source} have a line break or another control character.",
@@ -49,21 +63,40 @@ def find(address: ServerAddress, environment: Mapping[str, str] = os.environ) ->
     return found
 
 
-def _mlflows(environment: Mapping[str, str]) -> Credentials | None:
-    in_file = _read_file(environment)
-    user = environment.get(USERNAME) or in_file.get(USERNAME.lower())
-    password = environment.get(PASSWORD) or in_file.get(PASSWORD.lower())
-    if user and password and environment.get(AUTH) not in KUBERNETES:
-        names = [name for name in (USERNAME, PASSWORD) if environment.get(name)]
+def _from_netrc(address: ServerAddress) -> Credentials | None:
+    named = os.environ.get("NETRC")
+    files = map(os.path.expanduser, (named,) if named else NETRC_FILES)
+    file = next(filter(os.path.exists, files), None)
+    if file is None:
+        return None
+    try:
+        entry = netrc.netrc(file).authenticators(address.url.host or "")
+    except (netrc.NetrcParseError, OSError, UnicodeError):  # ignored by requests, too
+        return None
+    return Credentials(_basic(entry[0] or entry[1] or "", entry[2] or ""), file) if entry else None
+
+
+def _from_address(address: ServerAddress) -> Credentials | None:
+    if not address.user and not address.password:
+        return None
+    return Credentials(_basic(address.user, address.password), "the store's URI")
+
+
+def _from_mlflows_variables() -> Credentials | None:
+    in_file = _read_file()
+    user = os.environ.get(USERNAME) or in_file.get(USERNAME.lower())
+    password = os.environ.get(PASSWORD) or in_file.get(PASSWORD.lower())
+    if user and password and os.environ.get(AUTH) not in KUBERNETES:
+        names = [name for name in (USERNAME, PASSWORD) if os.environ.get(name)]
         source = " and ".join(names if len(names) > 1 else [*names, FILE])
         return Credentials(_basic(user, password), source)
-    if token := environment.get(TOKEN):
+    if token := os.environ.get(TOKEN):
         return Credentials(f"Bearer {token}", TOKEN)
     return None
 
 
-def _read_file(environment: Mapping[str, str]) -> Mapping[str, str]:
-    path = _expanded(FILE, environment)
+def _read_file() -> Mapping[str, str]:
+    path = os.path.expanduser(FILE)
     if not os.path.exists(path):  # usually; a parser for nothing would take a part of a millisecond
         return {}
     parser = configparser.ConfigParser()
@@ -79,31 +112,104 @@ def _read_file(environment: Mapping[str, str]) -> Mapping[str, str]:
         ) from None
 
 
-def _from_netrc(address: ServerAddress, environment: Mapping[str, str]) -> Credentials | None:
-    named = environment.get("NETRC")
-    files = [_expanded(name, environment) for name in ((named,) if named else NETRC_FILES)]
-    for file in files:
-        if os.path.exists(file):
-            try:
-                entry = netrc.netrc(file).authenticators(address.url.host or "")
-            except (netrc.NetrcParseError, OSError, UnicodeError):  # ignored by requests, too
-                return None
-            if not entry:
-                return None
-            return Credentials(_basic(entry[0] or entry[1] or "", entry[2] or ""), file)
-    return None
-
-
-def _from_address(address: ServerAddress) -> Credentials | None:
-    if not address.user and not address.password:
-        return None
-    return Credentials(_basic(address.user, address.password), "the store's URI")
-
-
 def _basic(user: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
-def _expanded(path: str, environment: Mapping[str, str]) -> str:
-    home = environment.get("HOME")
-    return f"{home}{path[1:]}" if home and path.startswith("~/") else os.path.expanduser(path)
+class Authorizer:
+    """Adds the credentials to each request, and the headers that MLflow's plugins make.
+
+    MLflow's client code is imported only for the plugins.
+    """
+
+    def __init__(self, address: ServerAddress) -> None:
+        """Find out which plugins are used.
+
+        Raises:
+            StartError: a variable has a value that MLflow would not take.
+        """
+        self._address = address
+        self._auth = os.environ.get(AUTH)
+        self.signs_body = boolean(SIGV4)
+        """Whether a request can be sent only with its whole body at hand."""
+        self._has_header_providers = bool(entry_points(group=HEADER_PROVIDERS))
+        self.sent = ""
+        """The credentials of the last request, in words."""
+
+    async def authorize(self, method: str, url: str, headers: Headers, body: bytes) -> Headers:
+        """`headers` with the credentials; asks plugins in a thread, because they block.
+
+        Raises:
+            StartError: the credentials cannot be used, or a provider is missing or fails.
+        """
+        if self._auth or self.signs_body or self._has_header_providers:
+            return await asyncio.to_thread(self._ask_plugins, method, url, headers, body)
+        return self._with_credentials(headers)
+
+    def _with_credentials(self, headers: Headers) -> Headers:
+        found = find(self._address)
+        self.sent = f"the credentials in {found.source}" if found else NO_CREDENTIALS
+        return _replace(headers, {"authorization": found.authorization} if found else {})
+
+    def _ask_plugins(self, method: str, url: str, headers: Headers, body: bytes) -> Headers:
+        if self._has_header_providers:
+            from mlflow.tracking.request_header.registry import resolve_request_headers
+
+            provided = resolve_request_headers().items()  # takes seconds the first time
+            ours = {name: str(v) for name, v in provided if name.lower() not in MLFLOW_HEADERS}
+            headers = _replace(headers, ours)
+        headers = self._with_credentials(headers)
+        if self._auth or self.signs_body:
+            headers = _replace(headers, self._sign(method, url, headers, body))
+        return headers
+
+    def _sign(self, method: str, url: str, headers: Headers, body: bytes) -> dict[str, str]:
+        """The headers that AWS's signature or the provider of `MLFLOW_TRACKING_AUTH` adds."""
+        from requests import PreparedRequest
+        from requests.structures import CaseInsensitiveDict
+
+        # Not by `prepare`, which would quote the address again.
+        request = PreparedRequest()
+        request.method, request.url, request.body = method, url, body
+        request.headers = CaseInsensitiveDict(headers)
+        before = dict(request.headers)
+        name = SIGV4 if self.signs_body else f"{AUTH}={self._auth}"
+        self.sent = f"the credentials by {name}"
+        try:
+            changed = self._signer()(request).headers.items()
+        except (StartError, ModuleNotFoundError):
+            raise  # `failures` knows the package
+        except Exception as error:  # a plugin may raise anything
+            said = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise StartError(
+                f"The credentials by {name} cannot be made: {said}", f"Correct {name}."
+            ) from error
+        return {name: _text(value) for name, value in changed if before.get(name) != value}
+
+    def _signer(self) -> Any:
+        if self.signs_body:
+            from requests_auth_aws_sigv4 import AWSSigV4
+
+            return AWSSigV4("execute-api")
+        from mlflow.tracking.request_auth.registry import fetch_auth
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns of what is refused below
+            auth = fetch_auth(self._auth)
+        if auth is None:
+            raise StartError(
+                f"{AUTH} is {self._auth}, but no such provider is installed for MLflow.",
+                f"Install its package beside MLflow, or correct {AUTH}.",
+            )
+        return auth
+
+
+def _replace(headers: Headers, added: Mapping[str, str]) -> Headers:
+    """`headers` with those of `added` in the place of others of these names."""
+    lower = {name.lower(): value for name, value in added.items()}
+    kept = [(name, value) for name, value in headers if name not in lower]
+    return [*kept, *(pair for pair in lower.items() if pair[0] not in FRAMING)]
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value

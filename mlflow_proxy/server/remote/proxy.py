@@ -1,27 +1,48 @@
-"""The reverse proxy: an ASGI application that answers as the tracking server does."""
+"""The reverse proxy: an ASGI application that answers as the tracking server does.
+
+In place of an answer that a browser cannot use it sends its own: to a person a page with the reason
+and the remedy, to a program an error as MLflow reports it.
+"""
 
 import asyncio
+import html
 import logging
+import re
 from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+from string import Template
 
 import aiohttp
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 from yarl import URL
 
-from mlflow_proxy.headers import REDIRECTS
-from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.addresses import STATIC_FILE
+from mlflow_proxy.headers import COMPRESSIBLE, MAX_BUFFERED, MIN_COMPRESSED
+from mlflow_proxy.icon import tab_icons
+from mlflow_proxy.server.failures import StartError
 
-from . import answers, checks, failures
-from .address import TargetError, resolve
+from . import diagnosis
 from .body import DisconnectedError, RequestBody
+from .boundary import TargetError, response_headers
 from .client import BodyTooLargeError, Client
-from .headers import response_headers
 
-MAX_WHOLE = 1 << 20  # bytes of a response that is sent only once it is complete
 PAGE = "/"
+EXPECTED = (StartError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
-KNOWN = (StartError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
+GZIP_LEVEL = 4  # 6 takes twice as long for 5 % less
+
+DASHBOARD = Path(__file__).parents[1] / "dashboard"
+NO_STORE = {"Cache-Control": "no-store"}
+# MLflow's names of errors.
+CODES = {
+    HTTPStatus.BAD_REQUEST: "BAD_REQUEST",
+    HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "BAD_REQUEST",
+}
+ADDRESS = re.compile(r"https?://[^\s<>&]+[^\s<>&.,;:)]")
 
 _logger = logging.getLogger(__name__)
 
@@ -64,22 +85,21 @@ class RemoteProxy:
             exchange.result()
 
     async def _exchange(self, scope: Scope, body: RequestBody, send: Send) -> None:
-        address = self._client.address
         try:
-            url = address.target(scope["raw_path"], scope["query_string"])
+            url = self._client.address.target(scope["raw_path"], scope["query_string"])
             sending = self._client.send(scope["method"], url, scope["headers"], body)
             # A person should read that the server hangs. Programs have time-outs of their own.
-            timeout = checks.ANSWER_TIMEOUT if is_page(scope) else None
+            timeout = diagnosis.ANSWER_TIMEOUT if is_page(scope) else None
             answer = await asyncio.wait_for(sending, timeout)
         except DisconnectedError:
             return
         except TargetError:
-            failed = answers.error(HTTPStatus.BAD_REQUEST, "This path leads out of the server's.")
+            failed = error(HTTPStatus.BAD_REQUEST, "This path leads out of the server's.")
         except BodyTooLargeError:
             message = "The request must be signed, for which its body is too large."
-            failed = answers.error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
-        except Exception as error:  # of any kind: the client must get an answer
-            failed = self._failed(scope, error)
+            failed = error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+        except Exception as exception:  # of any kind: the client must get an answer
+            failed = self._failed(scope, exception)
         else:
             try:
                 await self._answer(scope, url, answer, body, send)
@@ -89,28 +109,21 @@ class RemoteProxy:
         await respond(failed, scope, body, send)
 
     async def _answer(
-        self,
-        scope: Scope,
-        url: URL,
-        answer: aiohttp.ClientResponse,
-        body: RequestBody,
-        send: Send,
+        self, scope: Scope, url: URL, answer: aiohttp.ClientResponse, body: RequestBody, send: Send
     ) -> None:
         """Send the answer; one that breaks off is not completed, so that the client notices."""
-        whole = None
         try:
-            if is_whole(scope, answer):
-                # A client repeats a request after a 502, but not after an incomplete answer.
-                whole = await answer.read()
-        except (aiohttp.ClientError, OSError) as error:
-            await respond(self._failed(scope, error), scope, body, send)
+            # A client repeats a request after a 502, but not after an incomplete answer.
+            whole = await answer.read() if is_buffered(scope, answer) else None
+        except (aiohttp.ClientError, OSError) as exception:
+            await respond(self._failed(scope, exception), scope, body, send)
             return
         if refused := self._refusal(scope, url, answer, whole or b""):
             answer.close()
             await respond(refused, scope, body, send)
             return
         headers = response_headers(answer.raw_headers)
-        if (location := redirect(answer)) is not None:
+        if (location := diagnosis.location_of(answer)) is not None:
             own = self._client.address.location(url, location)
             headers.append((b"location", (own or "").encode()))
         if whole is not None and not body.is_complete:
@@ -124,64 +137,79 @@ class RemoteProxy:
             async for chunk in answer.content.iter_any():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body"})
-        except (aiohttp.ClientError, OSError) as error:
-            _logger.warning("The tracking server broke off: %s", type(error).__name__)
+        except (aiohttp.ClientError, OSError) as exception:
+            _logger.warning("The tracking server broke off: %s", type(exception).__name__)
 
     def _refusal(
         self, scope: Scope, url: URL, answer: aiohttp.ClientResponse, whole: bytes
     ) -> Response | None:
         """What is answered in place of an answer that neither page nor program can use."""
-        address = self._client.address
-        location = redirect(answer)
-        if location is not None and address.location(url, location) is None:
-            where = failures.redirected(address, resolve(url, location))
-            return answers.failed(scope, where.failure)
-        if answer.status == HTTPStatus.UNAUTHORIZED:
-            why = failures.unauthenticated(address)
-            return answers.failed(scope, why.failure, HTTPStatus.UNAUTHORIZED)
-        if is_page(scope) and location is None:
-            text = whole.decode("utf-8", "replace")
-            if why_not := no_dashboard(self._client, answer.status, text):
-                return answers.failed(scope, why_not.failure)
-        return None
+        client, location = self._client, diagnosis.location_of(answer)
+        text = whole.decode("utf-8", "replace")
+        told = diagnosis.Answer(url, answer.status, location or "", text)
+        is_unauthorized = answer.status == HTTPStatus.UNAUTHORIZED
+        leads_elsewhere = location is not None and client.address.location(url, location) is None
+        why = None
+        if is_unauthorized or leads_elsewhere:
+            why = diagnosis.known(client, diagnosis.REFUSED, [told])
+        elif is_page(scope) and location is None:
+            why = diagnosis.not_dashboard(client, told)
+        status = HTTPStatus.UNAUTHORIZED if is_unauthorized else HTTPStatus.BAD_GATEWAY
+        return refusal(scope, why, status) if why else None
 
-    def _failed(self, scope: Scope, error: Exception) -> Response:
-        why = failures.explain([error], self._client.address)
-        if not isinstance(error, KNOWN):
-            _logger.error("Internal error", exc_info=error)
+    def _failed(self, scope: Scope, exception: Exception) -> Response:
+        why = diagnosis.explain(self._client, [exception])
+        if not isinstance(exception, EXPECTED):
+            _logger.error("Internal error", exc_info=exception)
         # Not the query, which may hold a secret, and not decoded, so that it stays one line.
         path = scope["raw_path"].decode("latin-1")
-        what = (scope["method"], path, type(error).__name__, why.failure.reason)
+        what = (scope["method"], path, type(exception).__name__, why.failure.reason)
         _logger.warning("%s %s: %s: %s", *what)
-        return answers.failed(scope, why.failure)
+        return refusal(scope, why)
 
 
-def no_dashboard(client: Client, status: int, text: str) -> StartError | None:
-    """Why a page is not the dashboard, if it is not."""
-    address = client.address
-    if known := checks.refusal(address, status, text):
-        return known
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return failures.unhealthy(address, status)
-    if status == HTTPStatus.OK and checks.DASHBOARD.search(text):
-        return None
-    return failures.wants_login(address) if checks.has_login(text) else failures.no_mlflow(address)
+class RemoteStaticFiles:
+    """Answers requests for static files outside of the sandbox, compressed on the way.
 
+    Browsers keep them for four weeks, as MLflow tells them.
+    """
 
-def redirect(answer: aiohttp.ClientResponse) -> str | None:
-    """Where a redirect leads."""
-    return answer.headers.get("Location") if answer.status in REDIRECTS else None
+    def __init__(self, app: ASGIApp, server: ASGIApp) -> None:
+        """`server` answers as the tracking server does."""
+        self._app = app
+        self._server = server
+        self._compressed = GZipMiddleware(server, MIN_COMPRESSED, GZIP_LEVEL)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass the request on."""
+        if scope["type"] != "http" or not STATIC_FILE.fullmatch(
+            scope["raw_path"].decode("latin-1")
+        ):
+            app = self._app
+        elif PurePosixPath(scope["path"]).suffix in COMPRESSIBLE and "range" not in Headers(
+            scope=scope
+        ):
+            app = self._compressed
+        else:
+            app = self._server
+        await app(scope, receive, send)
 
 
 def is_page(scope: Scope) -> bool:
     """Whether a person opens the dashboard."""
-    return scope["path"] == PAGE and answers.wants_page(scope)
+    return scope["path"] == PAGE and wants_page(scope)
 
 
-def is_whole(scope: Scope, answer: aiohttp.ClientResponse) -> bool:
+def wants_page(scope: Scope) -> bool:
+    """Whether a person has opened the address in a browser."""
+    accept = Headers(scope=scope).get("accept", "")
+    return bool(scope["method"] == "GET" and "text/html" in accept)
+
+
+def is_buffered(scope: Scope, answer: aiohttp.ClientResponse) -> bool:
     """Whether the answer is sent only once it is complete: the page, and what says it is small."""
     length = answer.content_length
-    is_small = length is not None and length <= MAX_WHOLE and answer.method != "HEAD"
+    is_small = length is not None and length <= MAX_BUFFERED and answer.method != "HEAD"
     return is_small or is_page(scope)
 
 
@@ -193,3 +221,34 @@ async def respond(response: Response, scope: Scope, body: RequestBody, send: Sen
         raise RuntimeError("The body is read already")
 
     await response(scope, receive, send)
+
+
+def refusal(scope: Scope, why: StartError, status: HTTPStatus = HTTPStatus.BAD_GATEWAY) -> Response:
+    """Answer with the failure: 200 and a page to a person, `status` and JSON to a program."""
+    failure = why.failure
+    if not wants_page(scope):
+        return error(status, f"{failure.reason} {failure.remedy}")
+    page = Template(_read("unreachable.html")).substitute(
+        icon=html.escape(tab_icons()["failed"]),
+        style=_read("unreachable.css"),
+        script=_read("unreachable.js"),
+        reason=linked(failure.reason),
+        remedy=linked(failure.remedy),
+    )
+    return HTMLResponse(page, headers=NO_STORE)
+
+
+def _read(name: str) -> str:
+    return (DASHBOARD / name).read_text(encoding="utf-8")
+
+
+def error(status: HTTPStatus, message: str) -> Response:
+    """Answer a program as MLflow reports errors."""
+    code = CODES.get(status, "TEMPORARILY_UNAVAILABLE")
+    return JSONResponse({"error_code": code, "message": message}, status, NO_STORE)
+
+
+def linked(text: str) -> str:
+    """`text` as HTML, with a link for each address in it."""
+    link = r'<a href="\g<0>" target="_blank" rel="noreferrer">\g<0></a>'
+    return ADDRESS.sub(link, html.escape(text))

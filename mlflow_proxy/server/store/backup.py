@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from mlflow_proxy.server import failures
-from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.server.failures import StartError
 
 SPARE = 16 << 20  # bytes that must remain free beside the copy and the growing database
 COPY_TIMEOUT = 60.0  # seconds to wait for a writer

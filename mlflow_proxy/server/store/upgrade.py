@@ -1,25 +1,47 @@
-"""Upgrades older databases: only with consent, SQLite only after a copy."""
+"""Checks the revisions of databases before MLflow is imported, and upgrades older ones on consent.
+
+MLflow reports after 105 s that a database does not answer. It upgrades some older databases without
+asking, after which older programs cannot open them.
+"""
 
 import logging
 import shlex
+import time
 import traceback
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 from mlflow_proxy.reports import Offer, Repair
 from mlflow_proxy.server import failures
-from mlflow_proxy.server.errors import COMMAND, StartError
-from mlflow_proxy.shared.revisions import Revisions
-from mlflow_proxy.shared.stores import sqlite_path
+from mlflow_proxy.server.failures import COMMAND, StartError
+from mlflow_proxy.sqlite_creation import Revisions
+from mlflow_proxy.stores import Database, SQLite
 
-from . import backup, database, server_creation
-from .settings import StoreSettings, shown
+from . import backup, database, locks
+from .settings import StoreSettings
+
+NO_REVISION = "none"  # MLflow before 1.0 wrote no revision into its databases
+REVISION = "SELECT version_num FROM alembic_version"
+EXPERIMENTS = "SELECT COUNT(*) FROM experiments"  # drivers fetch all rows of a result
+QUIET = 3.0  # seconds without a new revision after which no program is creating a database any more
+INTERVAL = 0.1  # seconds between checks
 
 _logger = logging.getLogger(__name__)
 
 
-def check(settings: StoreSettings, revisions: Revisions, is_locked: bool = False) -> list[str]:
-    """Check that every database has this MLflow's revision, or is new; URIs of those that have it.
+@dataclass(frozen=True)
+class Content:
+    """What a database holds."""
+
+    revision: str | None
+    is_used: bool
+    """Whether it has experiments; no other program is creating it then."""
+
+
+def check(
+    settings: StoreSettings, revisions: Revisions, is_locked: bool = False
+) -> list[SQLite | Database]:
+    """Check that every database has this MLflow's revision, or is new; returns those that have it.
 
     Databases on a server count as new while another program holds their locks, unless `is_locked`
     by this one.
@@ -27,59 +49,91 @@ def check(settings: StoreSettings, revisions: Revisions, is_locked: bool = False
     Raises:
         StartError: a database is older or newer, or cannot be read.
     """
-    uris = []
-    for uri, revision in existing(settings, revisions, is_locked):
+    found = []
+    for store, revision in existing(settings, revisions, is_locked):
         if revision != revisions.latest:
-            raise outdated(uri, revision, revisions)
-        uris.append(uri)
-    return uris
+            raise outdated(store, revision, revisions)
+        found.append(store)
+    return found
 
 
 def existing(
     settings: StoreSettings, revisions: Revisions, is_locked: bool
-) -> Iterator[tuple[str, str]]:
-    """URI and revision of each database that exists.
+) -> Iterator[tuple[SQLite | Database, str]]:
+    """Each database that exists, and its revision.
 
     Raises:
-        StartError: a database cannot be read, or is newer.
+        StartError: a database cannot be read, or is newer than this MLflow.
     """
-    for name, uri in settings.stores():
-        if revision := revision_of(name, uri, revisions, is_locked):
-            yield uri, revision
+    for name, store in settings.stores.items():
+        if not isinstance(store, SQLite | Database):
+            continue
+        try:
+            revision = revision_of(store, revisions.latest, is_locked)
+        except Exception as error:  # each driver has its own exceptions
+            _logger.warning("%s: %s", type(error).__name__, error)
+            raise failures.explain(error, store.shown, name) from error
+        if revision and revision not in revisions.known | {NO_REVISION}:
+            # alembic's message, seconds earlier.
+            newer = LookupError(f"Can't locate revision identified by '{revision}'")
+            raise failures.explain(newer, store.shown, name)
+        if revision:
+            yield store, revision
 
 
-def revision_of(name: str, uri: str, revisions: Revisions, is_locked: bool) -> str | None:
-    """The revision of the store `uri` of setting `name`; None if it is new, or no database.
+def revision_of(store: SQLite | Database, latest: str, is_locked: bool = False) -> str | None:
+    """The revision of a database; None if it is new.
+
+    Waits while another program creates the database, until it has revision `latest`. One on a
+    server counts as new while another program holds its lock, unless `is_locked` by this one.
 
     Raises:
-        StartError: the database cannot be read, or is newer than this MLflow.
+        Exception: any exception of the driver, or TimeoutError after `database.TIMEOUT` seconds.
     """
-    store = shown(uri)
-    try:
-        revision = database.revision_of(uri, revisions.latest, is_locked)
-    except Exception as error:  # each driver has its own exceptions
-        _logger.warning("%s: %s", type(error).__name__, error)
-        raise failures.explain(error, store, name) from error
-    if revision and revision not in revisions.known | {database.NO_REVISION}:
-        # alembic's message, seconds earlier.
-        newer = LookupError(f"Can't locate revision identified by '{revision}'")
-        raise failures.explain(newer, store, name)
-    return revision
+    if isinstance(store, SQLite) and not store.path.exists():
+        return None
+    content = _read(store, is_locked)
+    since = time.monotonic()
+    # MySQL shows each step of a creation. MLflow makes the first experiment last.
+    while content.revision not in (None, latest) and not content.is_used:
+        if time.monotonic() - since > QUIET:
+            break
+        time.sleep(INTERVAL)
+        before, content = content, _read(store, is_locked)
+        since = since if content == before else time.monotonic()
+    return content.revision or (NO_REVISION if content.is_used else None)
 
 
-def outdated(uri: str, revision: str, revisions: Revisions) -> StartError:
-    """The failure that offers the upgrade of the store `uri`."""
-    path = sqlite_path(uri)
+def _read(store: SQLite | Database, is_locked: bool) -> Content:
+    def read() -> Content:
+        import sqlalchemy
+
+        with database.reading(store) as connection:
+            if not is_locked and locks.is_being_created(connection):
+                return Content(None, is_used=False)
+            tables, revision = sqlalchemy.inspect(connection), None
+            if tables.has_table("alembic_version"):
+                revision = connection.scalar(sqlalchemy.text(REVISION))
+            has_experiments = tables.has_table("experiments")
+            is_used = has_experiments and bool(connection.scalar(sqlalchemy.text(EXPERIMENTS)))
+            return Content(revision and str(revision), is_used)
+
+    # Each driver has other time-outs and other options.
+    return read() if isinstance(store, SQLite) else database.within(database.TIMEOUT, read)
+
+
+def outdated(store: SQLite | Database, revision: str, revisions: Revisions) -> StartError:
+    """The failure that offers the upgrade of `store`."""
     offer = Offer(
         Repair.UPGRADE,
         "Upgrade database",
-        shown(uri),
+        store.shown,
         "Notebooks and programs with an older MLflow cannot use the database afterwards. "
         "Stop those that use it now first.",
-        (str(backup.free_copy_path(path, revision)),) if path else (),
+        (str(backup.free_copy_path(store.path, revision)),) if isinstance(store, SQLite) else (),
     )
     return StartError(
-        f"The database {shown(uri)} was made by an older MLflow "
+        f"The database {store.shown} was made by an older MLflow "
         f"(its revision is {revision}, this MLflow needs {revisions.latest}).",
         "Upgrade it, after which older releases of MLflow cannot open it any more; "
         "or install the release that made it.",
@@ -95,29 +149,29 @@ def run(
     Raises:
         StartError: it could not be upgraded.
     """
-    with server_creation.alone(settings.servers()):
+    with locks.alone(settings.servers):
         # Another user of the same database may just have upgraded it.
-        for uri, revision in existing(settings, revisions, is_locked=True):
+        for store, revision in existing(settings, revisions, is_locked=True):
             if revision != revisions.latest:
-                path = sqlite_path(uri)
-                copy = backup.copy_aside(path, revision) if path else None
-                _upgrade(uri, copy, upgrade_database)
+                _upgrade(store, revision, upgrade_database)
                 return
 
 
-def _upgrade(uri: str, copy: Path | None, upgrade_database: Callable[[str], None]) -> None:
+def _upgrade(
+    store: SQLite | Database, revision: str, upgrade_database: Callable[[str], None]
+) -> None:
+    remedy = "The last lines of the log, below, say more."
+    if isinstance(store, SQLite):
+        copy = backup.copy_aside(store.path, revision)
+        command = shlex.join(["cp", str(copy), store.shown])
+        remedy = (
+            f"The database as it was is kept at {copy}. To go back to it, "
+            f"end what uses the database and run:{COMMAND}{command}"
+        )
     try:
-        upgrade_database(uri)
+        upgrade_database(store.uri)
     except Exception as error:  # a migration can fail in any way
         traceback.print_exc()
-        remedy = "The last lines of the log, below, say more."
-        if copy:
-            path = sqlite_path(uri)
-            command = shlex.join(["cp", str(copy), str(path)])
-            remedy = (
-                f"The database as it was is kept at {copy}. To go back to it, "
-                f"end what uses the database and run:{COMMAND}{command}"
-            )
-        why = failures.explain(error, shown(uri)).failure.reason
-        raise StartError(f"The upgrade of {shown(uri)} has failed: {why}", remedy) from error
-    _logger.info("%s is upgraded", shown(uri))
+        why = failures.explain(error, store.shown).failure.reason
+        raise StartError(f"The upgrade of {store.shown} has failed: {why}", remedy) from error
+    _logger.info("%s is upgraded", store.shown)

@@ -1,12 +1,26 @@
-"""A page of the own host is local to MLflow; a page of any other host cannot write."""
+"""MLflow takes a page of the own host for local, and gets no cookie or token of Jupyter's."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from mlflow_proxy.server.middleware.origin import OwnOrigin
-from mlflow_proxy.shared.origins import is_own_origin
+from mlflow_proxy.headers import is_own_origin
+from mlflow_proxy.server import local
+from mlflow_proxy.server.middleware import stack
+from mlflow_proxy.server.middleware.local_request import LocalRequest
+from mlflow_proxy.server.store.settings import StoreSettings
 from support.asgi import Answer, Recorder, ask
+
+SECRETS = {
+    "Cookie": "username-localhost-8888=hunter2",
+    "Authorization": "token hunter2",
+    "Proxy-Authorization": "Basic hunter2",
+    "X-XSRFToken": "hunter2",
+    "X-Csrftoken": "hunter2",
+    "Referer": "http://localhost/lab?token=hunter2",
+}
 
 
 def encoded(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
@@ -15,7 +29,7 @@ def encoded(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 
 def post(headers: list[tuple[str, str]], app: Recorder | None = None) -> Answer:
     body = b"x" * 100_000
-    return ask(OwnOrigin(app or Recorder()), method="POST", headers=encoded(headers), body=body)
+    return ask(LocalRequest(app or Recorder()), method="POST", headers=encoded(headers), body=body)
 
 
 @pytest.mark.parametrize(
@@ -106,5 +120,42 @@ def test_two_origins_or_hosts_are_foreign() -> None:
 def test_a_read_of_a_foreign_page_has_no_origin(method: str) -> None:
     app = Recorder()
     headers = encoded([("host", "hub.example.org"), ("origin", "https://evil.example")])
-    assert ask(OwnOrigin(app), method=method, headers=headers).status == 200
+    assert ask(LocalRequest(app), method=method, headers=headers).status == 200
     assert dict(app.scopes[0]["headers"])[b"origin"] == b"null"
+
+
+@pytest.mark.parametrize(
+    ("query", "left"),
+    [
+        (b"token=abc", b""),
+        (b"token=abc&page=2", b"page=2"),
+        (b"page=2&token=abc", b"page=2"),
+        (b"a=1&token=abc&b=%20&token=d", b"a=1&b=%20"),
+        (b"%74oken=abc&a", b"a"),
+        (b"t%6Fken=abc", b""),
+        (b"_xsrf=abc&%5fxsrf=d&a=1", b"a=1"),
+        (b"+token=abc", b""),
+        (b"page_token=abc&tokens=1", b"page_token=abc&tokens=1"),
+        (b"path=a%26token=b", b"path=a%26token=b"),
+        (b"%zz&%ff=1", b"%zz&%ff=1"),
+    ],
+)
+def test_only_credentials_are_removed_from_a_query(query: bytes, left: bytes) -> None:
+    app = Recorder()
+    ask(LocalRequest(app), query=query)
+    assert app.scopes[0]["query_string"] == left
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_jupyters_cookies_and_tokens_never_reach_mlflow(tmp_path: Path, method: str) -> None:
+    app = Recorder()
+    settings = StoreSettings("sqlite://", "sqlite://", str(tmp_path))
+    whole = stack(app, local.middlewares(settings, 60.0, None, ""))
+    headers = [(name.lower().encode(), value.encode()) for name, value in SECRETS.items()]
+    headers += [(b"host", b"localhost"), (b"accept", b"*/*"), (b"cookie", b"a=hunter2")]
+    query = b"token=hunter2&page=2&%74oken=hunter2&_xsrf=hunter2"
+    assert ask(whole, "/api/2.0/mlflow/x", method=method, headers=headers, query=query).status < 300
+    (scope,) = app.scopes
+    assert "hunter2" not in repr(scope)
+    assert scope["query_string"] == b"page=2"
+    assert sorted(scope["headers"]) == [(b"accept", b"*/*"), (b"host", b"localhost")]

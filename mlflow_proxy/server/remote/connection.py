@@ -1,8 +1,9 @@
-"""Variables of MLflow and requests for the connection: TLS and proxies."""
+"""TLS and the proxy on the way, as the variables of MLflow and requests say."""
 
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -11,9 +12,9 @@ from urllib.request import getproxies
 import aiohttp
 from yarl import URL
 
-from mlflow_proxy.server.errors import StartError
+from mlflow_proxy.server.failures import StartError
 
-from .address import ServerAddress
+from .boundary import ServerAddress
 
 INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
 SERVER_CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
@@ -22,77 +23,72 @@ BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # of requests, in its order
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
-def boolean(name: str, environment: Mapping[str, str] = os.environ) -> bool:
+def boolean(name: str) -> bool:
     """The value of a variable that MLflow takes for a boolean.
 
     Raises:
         StartError: MLflow would not take it.
     """
-    value = environment.get(name) or "false"
+    value = os.environ.get(name) or "false"
     if value.lower() not in BOOLEANS:
         raise StartError(f"{name} is {value}.", "Set it to true or false.")
     return BOOLEANS[value.lower()]
 
 
-def tls_context(environment: Mapping[str, str] = os.environ) -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     """How the server's certificate is checked, and the client's own.
 
     Raises:
         StartError: a variable has a value that cannot be used.
     """
-    named = environment.get(SERVER_CERTIFICATE)
-    insecure = boolean(INSECURE, environment)
+    named = os.environ.get(SERVER_CERTIFICATE)
+    insecure = boolean(INSECURE)
     if insecure and named:
         raise StartError(
             f"{INSECURE} and {SERVER_CERTIFICATE} are both set, which MLflow refuses.",
             f"Unset {INSECURE}.",
         )
-    # MLflow's client takes the certificates of certifi rather than of the system.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     else:
-        bundle = next((name for name in BUNDLES if environment.get(name)), "")
+        bundle = next((name for name in BUNDLES if os.environ.get(name)), "")
         variable = SERVER_CERTIFICATE if named else bundle
-        _trust(context, variable, environment.get(variable, ""))
-    if own := environment.get(CLIENT_CERTIFICATE):
-        _load_own(context, own)
+        with _using(variable, "certificates of the authorities to trust"):
+            _trust(context, os.environ.get(variable, ""))
+    if own := os.environ.get(CLIENT_CERTIFICATE):
+        with _using(CLIENT_CERTIFICATE, "the client's certificate and its key, without a password"):
+            context.load_cert_chain(own, password=_no_password)
     return context
 
 
-def _trust(context: ssl.SSLContext, variable: str, path: str) -> None:
-    if not variable:
+def _trust(context: ssl.SSLContext, path: str) -> None:
+    if not path:
         import certifi
 
-        context.load_verify_locations(certifi.where())
-        return
+        path = certifi.where()  # as MLflow's client; not the system's certificates
+    if Path(path).is_dir():
+        context.load_verify_locations(capath=path)
+    else:
+        context.load_verify_locations(path)
+
+
+def _no_password() -> str:
+    raise ValueError("its key has a password")
+
+
+@contextmanager
+def _using(variable: str, what: str) -> Iterator[None]:
+    """Explain that the file which `variable` names is not `what` it should be."""
     try:
-        if Path(path).is_dir():
-            context.load_verify_locations(capath=path)
-        else:
-            context.load_verify_locations(path)
-    except OSError as error:  # an SSLError is one
-        raise _unusable(variable, path, error, "certificates of the authorities to trust") from None
-
-
-def _load_own(context: ssl.SSLContext, path: str) -> None:
-    def no_password() -> str:
-        raise ValueError("its key has a password")
-
-    try:
-        context.load_cert_chain(path, password=no_password)
-    except (OSError, ValueError) as error:
-        what = "the client's certificate and its key, without a password"
-        raise _unusable(CLIENT_CERTIFICATE, path, error, what) from None
-
-
-def _unusable(variable: str, path: str, error: Exception, what: str) -> StartError:
-    reason = getattr(error, "strerror", None) or error
-    return StartError(
-        f"The file that {variable} names, {path}, cannot be used: {reason}.",
-        f"Let {variable} name a PEM file with {what}.",
-    )
+        yield
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        reason = getattr(error, "strerror", None) or error
+        raise StartError(
+            f"The file of {variable}, {os.environ.get(variable)}, cannot be used: {reason}.",
+            f"Let {variable} name a PEM file with {what}.",
+        ) from None
 
 
 @dataclass(frozen=True)

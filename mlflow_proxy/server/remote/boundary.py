@@ -1,21 +1,43 @@
-"""The tracking server's address, and which targets and redirects stay below it."""
+"""What may pass to a tracking server and back: addresses below its own, headers of two lists."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from yarl import URL
 
-from mlflow_proxy.headers import DEFAULT_PORTS, LOCAL_ORIGIN
+from mlflow_proxy.addresses import IDLE_HEADER
+from mlflow_proxy.headers import DEFAULT_PORTS, LOCAL_ORIGIN, Headers, end_to_end
 
-# What stays as it is: visible ASCII but `#`, which would end the query, and `\`, which some servers
-# and all browsers read as a slash.
-AS_IS = bytes(each for each in range(0x21, 0x7F) if each not in b"#\\")
-PATH = "/%:@!$&'()*+,;=~-._"  # RFC 3986, 3.3
+RawHeaders = list[tuple[bytes, bytes]]
+
+# Visible ASCII but `#`, which would end the query, and `\`, which some servers and all browsers
+# read as a slash.
+UNQUOTED = bytes(each for each in range(0x21, 0x7F) if each not in b"#\\")
+PATH_CHARACTERS = "/%:@!$&'()*+,;=~-._"  # RFC 3986, 3.3
 MAX_DECODED = 8  # times that a path is decoded to find `..`; no server decodes so often
-# What browsers remove of an address: https://url.spec.whatwg.org/#concept-basic-url-parser
-AROUND = "".join(map(chr, range(0x21)))
-WITHIN = re.compile(r"[\t\r\n]")
+# Browsers remove them from an address: https://url.spec.whatwg.org/#concept-basic-url-parser
+C0_OR_SPACE = "".join(map(chr, range(0x21)))
+TAB_OR_NEWLINE = re.compile(r"[\t\r\n]")
+
+# A list of what is forbidden would miss the header in which some proxy says who the user is.
+REQUEST_HEADERS = re.compile(
+    # The last line is of the AI gateway's clients.
+    r"accept|accept-encoding|accept-language|cache-control|pragma|range|if-[a-z-]+|user-agent"
+    r"|content-(?:disposition|encoding|language|md5|range|type)"
+    r"|x-mlflow-[\w-]+|traceparent|tracestate|baggage|x-request-id|x-requested-with"
+    r"|idempotency-key|openai-[\w-]+|anthropic-[\w-]+"
+)
+# Our own, and the AI gateway's other name of `Authorization`.
+NEVER_SENT = frozenset({IDLE_HEADER.lower(), "x-mlflow-authorization"})
+# No cookie, no demand for a password, no policy (ours apply), nothing that concerns a whole host:
+# Strict-Transport-Security, Clear-Site-Data, Access-Control-Allow-Origin, Service-Worker-Allowed.
+RESPONSE_HEADERS = re.compile(
+    r"accept-ranges|age|allow|cache-control|etag|expires|last-modified|pragma|retry-after|vary"
+    r"|content-(?:disposition|encoding|language|length|md5|range|type)"
+    r"|x-mlflow-[\w-]+|x-request-id|openai-[\w-]+|anthropic-[\w-]+"
+)
 
 
 class TargetError(ValueError):
@@ -47,7 +69,7 @@ class ServerAddress:
             raise ValueError("it has no host")
         if "?" in uri or "#" in uri:
             raise ValueError("it goes on after the path, with ? or #")
-        prefix = quote(parts.path, safe=PATH).rstrip("/")
+        prefix = quote(parts.path, safe=PATH_CHARACTERS).rstrip("/")
         if leaves(prefix):
             raise ValueError("its path has ..")
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
@@ -68,10 +90,10 @@ class ServerAddress:
         Raises:
             TargetError: it is another server's, or could be one above the prefix.
         """
-        quoted = quote(path, safe=AS_IS)
+        quoted = quote(path, safe=UNQUOTED)
         if not quoted.startswith("/") or (self.prefix and leaves(quoted)):
             raise TargetError(quoted)
-        return URL(f"{self}{quoted}?{quote(query, safe=AS_IS)}", encoded=True)
+        return URL(f"{self}{quoted}?{quote(query, safe=UNQUOTED)}", encoded=True)
 
     def location(self, requested: URL, location: str) -> str | None:
         """A redirect's `location` after `requested`, as MLflow on this machine would give it.
@@ -100,10 +122,10 @@ class ServerAddress:
 
 def resolve(requested: URL, location: str) -> str:
     """The absolute address that a browser makes of a redirect's `location`."""
-    location = WITHIN.sub("", location.strip(AROUND))
+    location = TAB_OR_NEWLINE.sub("", location.strip(C0_OR_SPACE))
     path = re.split("[?#]", location, maxsplit=1)[0]
     location = path.replace("\\", "/") + location[len(path) :]
-    return urljoin(str(requested), quote(location, safe=AS_IS + b"#"))
+    return urljoin(str(requested), quote(location, safe=UNQUOTED + b"#"))
 
 
 def leaves(path: str) -> bool:
@@ -122,3 +144,22 @@ def leaves(path: str) -> bool:
 
 def _without_port(scheme: str, netloc: str) -> str:
     return netloc.lower().removesuffix(DEFAULT_PORTS[scheme])
+
+
+def request_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """The headers that the tracking server gets of a request, without those of its framing."""
+    result = _passing(headers, REQUEST_HEADERS)
+    return [(name, value) for name, value in result if name not in NEVER_SENT]
+
+
+def response_headers(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    """The headers that the browser gets of a response, `Location` aside."""
+    result = _passing(headers, RESPONSE_HEADERS)
+    # A browser must not find a page in what is none: script would run as Jupyter's.
+    result.append(("x-content-type-options", "nosniff"))
+    return [(name.encode(), value.encode("latin-1")) for name, value in result]
+
+
+def _passing(headers: Iterable[tuple[bytes, bytes]], pattern: re.Pattern[str]) -> Headers:
+    decoded = [(name.decode("latin-1").lower(), v.decode("latin-1")) for name, v in headers]
+    return [(name, value) for name, value in end_to_end(decoded) if pattern.fullmatch(name)]

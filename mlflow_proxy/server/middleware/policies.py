@@ -1,22 +1,28 @@
 """Keeps what is stored in MLflow from running as the dashboard.
 
-MLflow's page has Jupyter's origin, so script in it can start a kernel. MLflow makes links of tags,
-also of tags with a `javascript:` address. Under this policy such a link does nothing.
+MLflow's pages have Jupyter's origin, so script in them can start a kernel. MLflow makes links of
+tags, also of tags with a `javascript:` address. Under the policy of pages such a link does nothing.
+
+Artifacts are sent as attachments. The sandbox applies where a browser displays one all the same.
+Every response has it but the dashboard's page and static files, because MLflow finds an artifact
+under more spellings of its path than a list could name.
 """
 
 import functools
+import re
 import secrets
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mlflow_proxy.addresses import ARTIFACT_FRAME, STATIC_FILES
 from mlflow_proxy.headers import FRAME_OPTIONS
 
 NONCE_BYTES = 16
 # Key in the scope: a function that returns the nonce of the page's own scripts. Most responses are
 # no page and need none, so it is drawn on the first call.
 NONCE = "mlflow_proxy.nonce"
-POLICY = "; ".join(
+PAGE_POLICY = "; ".join(
     (
         "default-src 'self'",
         # The page's scripts and what these load. Not 'self': an artifact is a file of this origin.
@@ -34,29 +40,44 @@ POLICY = "; ".join(
         "form-action 'self'",
     )
 )
+SANDBOX = (
+    "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'"
+)
+NOT_SANDBOXED = ("/", ARTIFACT_FRAME)  # the latter has a policy of its own
+# Nothing that a server could decode to another path.
+STATIC_FILE = re.compile(rf"{STATIC_FILES}(?:/(?!\.)[\w.~-]+)+".encode(), re.ASCII)
 
 
-class PagePolicy:
-    """Adds a policy to each HTML page that has none."""
+class Policies:
+    """Adds the sandbox to responses, and the policy of pages to each HTML page without a policy."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; add the policy to its response if that is a page."""
+        """Pass the request on; add the policies to its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         nonce = functools.cache(lambda: secrets.token_urlsafe(NONCE_BYTES))
 
-        async def send_with_policy(message: Message) -> None:
+        async def send_with_policies(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message.setdefault("headers", [])
                 headers = MutableHeaders(scope=message)
+                if not is_trusted(scope):
+                    headers.append("Content-Security-Policy", SANDBOX)
+                    headers["X-Content-Type-Options"] = "nosniff"
                 if headers.get("content-type", "").lower().startswith("text/html"):
-                    headers.setdefault("Content-Security-Policy", POLICY.format(nonce=nonce()))
+                    headers.setdefault("Content-Security-Policy", PAGE_POLICY.format(nonce=nonce()))
                     headers.setdefault(*FRAME_OPTIONS)
                     headers.setdefault("X-Content-Type-Options", "nosniff")
             await send(message)
 
-        await self._app({**scope, NONCE: nonce}, receive, send_with_policy)
+        await self._app({**scope, NONCE: nonce}, receive, send_with_policies)
+
+
+def is_trusted(scope: Scope) -> bool:
+    """Whether the request is for a page or file of MLflow or of ours, never for stored content."""
+    is_page = scope["path"] in NOT_SANDBOXED
+    return is_page or STATIC_FILE.fullmatch(scope["raw_path"]) is not None

@@ -5,71 +5,80 @@ Its client repeats a request that fails with 500 for minutes, so an error that n
 has another status.
 """
 
-import json
 import re
-import shlex
-import sys
 from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlflow_proxy.passwords import mask_passwords
+from mlflow_proxy.server.failures import Known, match
 
-from .failures import package_of
+from .bodies import is_api_response, rewriting_json
 
 QUERY = re.compile(r"(?<=\w)\?[\w.-]+=[^\s\"']*")  # of a URL: of no interest, or a signature
 ENVIRONMENT = "in Jupyter's environment, or in c.MLflowProxy.environment for MLflow alone"
-# Pattern of what MLflow or boto says, remedy, and status where MLflow has none.
+SAID = "{said}."  # what MLflow or boto says is the reason
+# The status is for an answer to which MLflow gives none.
 FAILURES = (
-    (
+    Known(
         r"No module named '(?P<module>\w+)",
-        "Run: {python} -m pip install {package}",
+        SAID,
+        "Run: {quoted_python} -m pip install {quoted_package}",
         HTTPStatus.NOT_IMPLEMENTED,
     ),
-    (
+    Known(
         r"Unable to locate credentials|Partial credentials found",
+        SAID,
         f"Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY {ENVIRONMENT}.",
         HTTPStatus.FORBIDDEN,
     ),
-    (
+    Known(
         r"NoSuchBucket|The specified bucket does not exist",
+        SAID,
         "Create the bucket, or correct c.MLflowProxy.default_artifact_root for new experiments.",
         HTTPStatus.NOT_FOUND,
     ),
-    (
+    Known(
         r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|TokenRefreshRequired"
         r"|The AWS Access Key Id you provided does not exist|The request signature we calculated",
+        SAID,
         "Correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary credentials, "
         f"AWS_SESSION_TOKEN {ENVIRONMENT}.",
         HTTPStatus.FORBIDDEN,
     ),
-    (
+    Known(
         r"AccessDenied|Access Denied|\(403\) when calling",
+        SAID,
         "Ask the bucket's administrator for the rights to list, read and write there.",
         HTTPStatus.FORBIDDEN,
     ),
-    (
+    Known(
         r"AuthorizationHeaderMalformed|PermanentRedirect|the region '[^']*' is wrong",
+        SAID,
         f"Set AWS_DEFAULT_REGION to the bucket's region {ENVIRONMENT}.",
         HTTPStatus.BAD_REQUEST,
     ),
-    (
+    Known(
         r"Invalid endpoint: ",
+        SAID,
         f"Correct MLFLOW_S3_ENDPOINT_URL, http(s)://host:port, {ENVIRONMENT}.",
         HTTPStatus.BAD_REQUEST,
     ),
-    (
+    Known(
         r"SSL validation failed",
+        SAID,
         "Set AWS_CA_BUNDLE to the file with the certificate of the authority, or correct "
         "MLFLOW_S3_ENDPOINT_URL if the store has no TLS.",
         HTTPStatus.BAD_REQUEST,
     ),
-    (
+    Known(
         r"Could not connect to the endpoint URL|(?:Connect|Read) timeout on endpoint URL"
         r"|Connection was closed before|Failed to connect to proxy URL",
-        "See that the artifact store runs and that this machine can reach it, or correct "
+        SAID,
+        "Check that the artifact store is running and reachable from this machine, or correct "
         "MLFLOW_S3_ENDPOINT_URL.",
         HTTPStatus.SERVICE_UNAVAILABLE,
     ),
@@ -78,28 +87,35 @@ FAILURES = (
 
 def explained(said: str) -> tuple[str, HTTPStatus] | None:
     """What `said` says with a remedy, and a status; None if it is not known."""
-    for pattern, remedy, status in FAILURES:
-        if match := re.search(pattern, said):
-            module = match.groupdict().get("module", "")
-            package = shlex.quote(package_of(module))
-            what_to_do = remedy.format(python=shlex.quote(sys.executable), package=package)
-            if said.endswith(what_to_do):
-                return said, status
-            sentence = mask_passwords(QUERY.sub("", said)).rstrip(".\n ")
-            return f"{sentence}. {what_to_do}", status
-    return None
+    sentence = mask_passwords(QUERY.sub("", said)).rstrip(".\n ")
+    known = match(FAILURES, [said], {"said": sentence})
+    if known is None:
+        return None
+    has_remedy = said.endswith(known.remedy)
+    return said if has_remedy else f"{known.reason} {known.remedy}", known.status
 
 
-def with_remedy(body: bytes) -> bytes:
-    """The JSON `body`, with a remedy in the message of a known failure."""
-    if b'"error_code"' not in body:
-        return body
-    try:
-        answer = json.loads(body)
-        known = explained(answer["message"]) if "error_code" in answer else None
-    except (ValueError, KeyError, TypeError):  # not an answer of MLflow's
-        return body
-    return json.dumps({**answer, "message": known[0]}).encode() if known else body
+class ArtifactRemedies:
+    """Adds remedies to the JSON of errors below the paths of artifacts."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; complete the message of its response if that is an error."""
+        if scope["type"] == "http" and "artifact" in scope["path"]:
+            send = rewriting_json(send, _is_error, _with_remedy)
+        await self._app(scope, receive, send)
+
+
+def _is_error(start: Message) -> bool:
+    # Not the others: they may be as large as an artifact, and are not kept in memory.
+    return bool(start["status"] >= HTTPStatus.BAD_REQUEST) and is_api_response(start)
+
+
+def _with_remedy(answer: Any) -> Any:
+    known = explained(answer["message"]) if "error_code" in answer else None
+    return {**answer, "message": known[0]} if known else None
 
 
 def install(fastapi_app: Any, flask_app: Any) -> None:
@@ -110,19 +126,18 @@ def install(fastapi_app: Any, flask_app: Any) -> None:
 
 def _in_flask(error: Any) -> Any:
     known = explained(str(error.original_exception))
-    if known is None:
-        return error
-    return _body(known[0], known[1]), known[1], {"Content-Type": "application/json"}
+    return _answer(*known) if known else error
 
 
 async def _in_fastapi(_request: Request, error: Exception) -> Response:
-    known = explained(str(error))
-    if known is None:  # as Starlette does
-        return PlainTextResponse("Internal Server Error", HTTPStatus.INTERNAL_SERVER_ERROR)
-    return Response(_body(known[0], known[1]), known[1], media_type="application/json")
+    if known := explained(str(error)):
+        return JSONResponse(*_answer(*known))
+    # As Starlette does.
+    return PlainTextResponse("Internal Server Error", HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _body(message: str, status: HTTPStatus) -> str:
+def _answer(message: str, status: HTTPStatus) -> tuple[dict[str, str], HTTPStatus]:
+    """JSON and status: what a view of Flask's may return."""
     is_temporary = status is HTTPStatus.SERVICE_UNAVAILABLE
     code = "TEMPORARILY_UNAVAILABLE" if is_temporary else "INTERNAL_ERROR"
-    return json.dumps({"error_code": code, "message": message})
+    return {"error_code": code, "message": message}, status

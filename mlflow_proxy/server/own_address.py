@@ -1,4 +1,4 @@
-"""Jupyter's address for the user's own processes, as MLflow and what it starts use it."""
+"""The address under which MLflow, and what it starts, reaches this MLflow: through Jupyter."""
 
 import os
 from dataclasses import dataclass
@@ -6,22 +6,22 @@ from urllib.parse import urlsplit
 
 from mlflow_proxy.addresses import LOCAL_CREDENTIAL, LOCAL_URL
 from mlflow_proxy.gateway import gateway_credential
-from mlflow_proxy.shared.stores import SERVED_ARTIFACTS
+from mlflow_proxy.stores import SERVED_ARTIFACTS
 
 USER = "mlflow"  # any name does; it is only shown
-# Other credentials of MLflow's client, which would be sent in place of those for the address.
-OTHER_CREDENTIALS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
+# MLflow's client would send these in place of the credential for the address.
+PREFERRED = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
 
 
 @dataclass(frozen=True)
-class LocalAddress:
-    """An address of MLflow that takes `credential` as a password."""
+class OwnAddress:
+    """Jupyter's address for the user's own processes, which takes `credential` as a password."""
 
     url: str
     credential: str
 
     @classmethod
-    def from_environment(cls) -> "LocalAddress | None":
+    def from_environment(cls) -> "OwnAddress | None":
         """Take it out of the environment; None if Jupyter has none."""
         url, credential = os.environ.pop(LOCAL_URL, ""), os.environ.pop(LOCAL_CREDENTIAL, "")
         return cls(url, credential) if url and credential else None
@@ -52,7 +52,7 @@ class LocalAddress:
         Jobs open the store themselves, and ask MLflow for models of its gateway and for artifacts
         that only the server can reach.
         """
-        for name in OTHER_CREDENTIALS:
+        for name in PREFERRED:
             os.environ.pop(name, None)
         os.environ["MLFLOW_TRACKING_USERNAME"] = USER
         os.environ["MLFLOW_TRACKING_PASSWORD"] = self.credential

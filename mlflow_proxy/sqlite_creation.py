@@ -1,18 +1,22 @@
-"""Creates a new SQLite store atomically.
+"""Creates a new SQLite store atomically, and reads which revision MLflow gives it.
 
 MLflow creates its tables in the database itself, over a second or more and without a lock. A kernel
 and the dashboard that do so at the same time damage it. The database is therefore created aside and
 then linked into place, which fails if a kernel was first. In that case this waits for the kernel.
+
+Kernels import this, so at module level it imports nothing heavy.
 """
 
 import contextlib
 import logging
 import os
+import re
 import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +24,39 @@ from mlflow_proxy.reports import Step
 
 QUIET = 3.0  # seconds without a change after which no program is creating the database any more
 INTERVAL = 0.05  # seconds between checks
+# In MLflow's migrations. alembic needs MLflow's database code to read them: seconds of imports.
+REVISION = re.compile(r"^revision\b[^=\n]*=\s*[\"'](\w+)[\"']", re.MULTILINE)
+BEFORE = re.compile(r"^down_revision\b[^=\n]*=(.*)$", re.MULTILINE)
+NAMES = re.compile(r"[\"'](\w+)[\"']")
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """`latest` is the revision that a database must have; `known` are all that lead to it."""
+
+    latest: str
+    known: frozenset[str]
+
+    @classmethod
+    def read(cls, mlflow_folder: Path) -> "Revisions":
+        """Read them from MLflow's migrations.
+
+        Raises:
+            ValueError: the migrations have an unknown format.
+        """
+        known: set[str] = set()
+        before: set[str] = set()
+        for file in (mlflow_folder / "store" / "db_migrations" / "versions").glob("*.py"):
+            text = file.read_text(encoding="utf-8")
+            known.update(REVISION.findall(text))
+            before.update(name for names in BEFORE.findall(text) for name in NAMES.findall(names))
+        try:
+            (latest,) = known - before
+        except ValueError:
+            raise ValueError(f"{mlflow_folder} has no single latest revision") from None
+        return cls(latest, frozenset(known))
 
 
 def ensure(
@@ -87,7 +122,9 @@ def unsafe_but_fast() -> Iterator[None]:
 
 def wait_until_created(path: Path, latest_revision: str) -> None:
     """Wait until the database is complete, or has not changed for `QUIET` seconds."""
-    last, since = _fingerprint(path), time.monotonic() - _age(path)
+    last = _fingerprint(path)
+    changed = max((each[1] for each in last), default=0) / 1e9
+    since = time.monotonic() - max(0.0, time.time() - changed)  # clocks may disagree
     while not _is_complete(path, latest_revision) and time.monotonic() - since < QUIET:
         time.sleep(INTERVAL)
         if (now := _fingerprint(path)) != last:
@@ -105,20 +142,12 @@ def _is_complete(path: Path, latest_revision: str) -> bool:
     return revisions == [(latest_revision,)] and bool(experiments)
 
 
-def _fingerprint(path: Path) -> list[tuple[int, int] | None]:
+def _fingerprint(path: Path) -> list[tuple[int, int]]:
+    """Size and time of the last change of the database and of its journals."""
     files = [path, path.with_name(f"{path.name}-journal"), path.with_name(f"{path.name}-wal")]
-    return [_stat(file) for file in files]
-
-
-def _age(path: Path) -> float:
-    """Seconds since the database was last changed; 0 where clocks disagree."""
-    changed = max(times[1] for times in _fingerprint(path) if times) / 1e9
-    return max(0.0, time.time() - changed)
-
-
-def _stat(file: Path) -> tuple[int, int] | None:
-    try:
-        status = file.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_size, status.st_mtime_ns
+    found = []
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):
+            status = file.stat()
+            found.append((status.st_size, status.st_mtime_ns))
+    return found

@@ -1,0 +1,119 @@
+"""Reads and rewrites whole bodies, of requests and of responses."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import Message, Receive, Send
+
+from mlflow_proxy.headers import MAX_DISCARDED
+
+
+async def discard_body(receive: Receive) -> None:
+    """Read a request's body, up to a limit.
+
+    A response before the body has arrived closes the connection, which tornado, still sending,
+    often notices before it reads the response.
+    """
+    message: Message = {"more_body": True}
+    received = 0
+    while message.get("more_body") and received < MAX_DISCARDED:
+        message = await receive()
+        received += len(message.get("body", b""))
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """Receive a request's complete body, as MLflow does; None if the client disconnects."""
+    chunks = []
+    while (message := await receive())["type"] == "http.request":
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
+    return None
+
+
+def with_body(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that yields `body`, then what `receive` yields."""
+    messages: list[Message] = [{"type": "http.request", "body": body}]
+
+    async def receive_again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return receive_again
+
+
+def is_json(headers: Headers) -> bool:
+    """Whether `headers` are those of plain JSON."""
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" and "content-encoding" not in headers
+
+
+def is_api_response(start: Message) -> bool:
+    """Whether a response begins that is the API's JSON, not an artifact that is JSON."""
+    headers = Headers(raw=start["headers"])
+    return is_json(headers) and "content-disposition" not in headers
+
+
+def collecting(
+    send: Send,
+    applies: Callable[[Message], bool],
+    finish: Callable[[Message, bytes], Awaitable[None]],
+) -> Send:
+    """A `send` that passes a response on, unless its start `applies`.
+
+    Of such a response, `finish` gets the start and the complete body. It sends what is sent.
+    """
+    start: Message = {}
+    chunks: list[bytes] = []
+
+    async def send_or_collect(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message.setdefault("headers", [])
+            if applies(message):
+                start.update(message)
+                return
+        if not start:
+            await send(message)
+            return
+        chunks.append(message.get("body", b""))
+        if message.get("more_body"):
+            return
+        body = b"".join(chunks)
+        chunks.clear()
+        await finish(start, body)
+
+    return send_or_collect
+
+
+def rewriting(
+    send: Send, applies: Callable[[Message], bool], rewrite: Callable[[bytes], bytes]
+) -> Send:
+    """A `send` that applies `rewrite` to the complete body of a response whose start `applies`."""
+
+    async def finish(start: Message, body: bytes) -> None:
+        rewritten = rewrite(body)
+        if rewritten != body:
+            MutableHeaders(scope=start)["content-length"] = str(len(rewritten))
+        await send(start)
+        await send({"type": "http.response.body", "body": rewritten})
+
+    return collecting(send, applies, finish)
+
+
+def rewriting_json(
+    send: Send, applies: Callable[[Message], bool], change: Callable[[Any], Any]
+) -> Send:
+    """`rewriting` of JSON; unchanged if `change` returns None or finds another shape than its own.
+
+    It finds that by a `KeyError` or `TypeError`.
+    """
+
+    def rewrite(body: bytes) -> bytes:
+        try:
+            changed = change(json.loads(body))
+        except (KeyError, TypeError, ValueError):
+            return body
+        return body if changed is None else json.dumps(changed).encode()
+
+    return rewriting(send, applies, rewrite)

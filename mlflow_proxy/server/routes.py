@@ -1,0 +1,128 @@
+"""What is answered in MLflow's place: the page for HTML artifacts, and what does not work here."""
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mlflow_proxy.addresses import ARTIFACT_FRAME
+from mlflow_proxy.headers import FRAME_OPTIONS
+
+from .middleware.bodies import discard_body, rewriting_json
+
+FRAME_PAGE = Path(__file__).with_name("dashboard") / "artifact_frame.html"
+FRAME_HEADERS = {
+    # Scripts run, from any host, but without an origin, wherever this page is opened.
+    "Content-Security-Policy": "sandbox allow-scripts",
+    FRAME_OPTIONS[0]: FRAME_OPTIONS[1],
+    "Cache-Control": "no-store",
+}
+OWN_STORE = "MLFLOW_S3_ENDPOINT_URL"
+PRESIGNED = (
+    "/ajax-api/{version}/mlflow/artifacts/presigned-download-url",
+    "/ajax-api/{version}/mlflow-artifacts/presigned/{path:path}",
+)
+NOT_PRESIGNED = {
+    "error_code": "NOT_IMPLEMENTED",
+    "message": "Artifacts are downloaded through Jupyter.",
+}
+# They submit a job, or switch on a judge of new traces.
+SUBMITTING = (
+    "/ajax-api/3.0/jobs",
+    "/ajax-api/3.0/jobs/",
+    "/ajax-api/3.0/mlflow/genai/evaluate/invoke",
+    "/ajax-api/3.0/mlflow/issues/invoke",
+    "/ajax-api/3.0/mlflow/scorer/invoke",
+    *(
+        f"/{api}/3.0/mlflow/{path}"
+        for api in ("api", "ajax-api")
+        for path in ("prompt-optimization/jobs", "scorers/online-config")
+    ),
+)
+ONLINE_JUDGES = tuple(f"/{api}/3.0/mlflow/scorers/online-configs" for api in ("api", "ajax-api"))
+
+
+class Routes:
+    """Answers a request that one of `routes` matches, and passes any other one on.
+
+    Starlette's `Router` would keep the lifespan from MLflow, and refuse a method that MLflow's
+    route of the same path has.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Sequence[Route]) -> None:
+        self._app = app
+        self._routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass the request on."""
+        for route in self._routes:
+            if route.matches(scope)[0] is Match.FULL:
+                await route.handle(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def artifact_frame() -> Route:
+    """The page in which the dashboard shows an HTML artifact; see dashboard/artifact_frame.js."""
+    page = FRAME_PAGE.read_text(encoding="utf-8")
+    return Route(ARTIFACT_FRAME, HTMLResponse(page, headers=FRAME_HEADERS))
+
+
+def no_presigned_downloads() -> list[Route]:
+    """Have the dashboard download through Jupyter where a browser may not reach the store.
+
+    MLflow >=3.17: the dashboard's button sends the browser to a presigned address of the artifact
+    store. That of a store of one's own is often a name within a cluster. The dashboard falls back
+    to MLflow for a store that has no such addresses. Other clients use other paths.
+    """
+    if not os.environ.get(OWN_STORE):
+        return []
+    refuse = refusing(HTTPStatus.NOT_IMPLEMENTED, NOT_PRESIGNED)
+    return [Route(path, refuse, methods=["GET", "POST"]) for path in PRESIGNED]
+
+
+def no_jobs(why: str) -> list[Route]:
+    """Refuse what submits a job; `why`, a sentence, is empty where jobs run.
+
+    MLflow refuses a job itself, but only after it has begun a run for it.
+    """
+    # MLflow's routes write the one or the other.
+    refusal = {"error_code": "FEATURE_DISABLED", "message": why, "detail": why}
+    refuse = refusing(HTTPStatus.BAD_REQUEST, refusal)
+    return [Route(path, refuse, methods=["POST", "PUT"]) for path in SUBMITTING] if why else []
+
+
+def refusing(
+    status: HTTPStatus, answer: dict[str, str]
+) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that answers with JSON, once it has received the body."""
+
+    async def refuse(request: Request) -> Response:
+        await discard_body(request.receive)
+        return JSONResponse(answer, status)
+
+    return refuse
+
+
+class JudgesOff:
+    """Shows every judge of new traces as off where jobs do not run: MLflow stores that it is on."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; change its response if that is about judges."""
+        if scope["type"] == "http" and scope["path"] in ONLINE_JUDGES:
+            send = rewriting_json(send, lambda _: True, _with_judges_off)
+        await self._app(scope, receive, send)
+
+
+def _with_judges_off(answer: Any) -> Any:
+    """No judge evaluates a share of the new traces."""
+    return {**answer, "configs": [{**each, "sample_rate": 0.0} for each in answer["configs"]]}

@@ -1,1 +1,0 @@
-"""What two of our processes must agree on. Standard library only: every layer imports it."""
