@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from mlflow_proxy.jupyter import interpreter
+from mlflow_proxy import interpreter
 from support.databases import OLDER, make_database
 from support.environments import find_python, make_conda_like, make_virtual, python_of
 from support.server import PAGE, Server, mlflow_of
@@ -46,7 +46,7 @@ def names_of_runs(jupyter: Server) -> list[str]:
 
 def prefix_of(python: str) -> Path:
     """The folder of the environment that `python` is run in."""
-    return Path(subprocess.check_output([interpreter.find(python), "-c", PREFIX], text=True)[:-1])
+    return Path(subprocess.check_output([interpreter.find_interpreter(python), "-c", PREFIX], text=True)[:-1])
 
 
 def test_mlflow_runs_in_a_conda_environment_from_upgrade_to_idle_stop(tmp_path: Path) -> None:
@@ -209,21 +209,21 @@ def test_a_link_to_an_interpreter_is_run_in_its_environment(tmp_path: Path) -> N
     assert prefix_of(str(links / "environment" / "bin" / "python")) == links / "environment"
     assert prefix_of(os.path.basename(sys.executable)) != folder
     (links / "loop").symlink_to("loop")
-    assert interpreter.find(str(links / "loop")) == str(links / "loop")
+    assert interpreter.find_interpreter(str(links / "loop")) == str(links / "loop")
 
 
 def test_the_environment_of_jupyters_own_interpreter_is_left_as_it_is(tmp_path: Path) -> None:
     inherited = {"PATH": "/bin", "PYTHONPATH": "/a", "CONDA_PREFIX": "/b", "OTHER": "c"}
-    assert interpreter.environment(sys.executable, inherited, ()) == inherited
+    assert interpreter.adapted_environment(sys.executable, inherited, ()) == inherited
     python = str(make_virtual(tmp_path / "virtual", sys.executable))
-    assert interpreter.environment(python, inherited, ()) == {
+    assert interpreter.adapted_environment(python, inherited, ()) == {
         "PATH": f"{tmp_path}/virtual/bin:/bin",
         "VIRTUAL_ENV": f"{tmp_path}/virtual",
         "OTHER": "c",
     }
-    assert interpreter.environment(python, inherited, ("PYTHONPATH", "PATH", "VIRTUAL_ENV")) == {
+    assert interpreter.adapted_environment(python, inherited, ("PYTHONPATH", "PATH", "VIRTUAL_ENV")) == {
         "PATH": "/bin",
         "PYTHONPATH": "/a",
         "OTHER": "c",
     }
-    assert interpreter.environment("/opt/wrapper", inherited, ()) == {"PATH": "/bin", "OTHER": "c"}
+    assert interpreter.adapted_environment("/opt/wrapper", inherited, ()) == {"PATH": "/bin", "OTHER": "c"}

@@ -111,7 +111,7 @@ class Server:
         """The status that the loading page polls."""
         return json.loads(self.request(STATUS)[2])
 
-    def wait_until(self, state: str, timeout: float = 30.0) -> dict[str, Any]:
+    def wait_until(self, state: str, timeout: float = 60.0) -> dict[str, Any]:
         """Wait until MLflow is in `state`."""
         try:
             return wait_for(lambda: (found := self.status())["state"] == state and found, timeout)
