@@ -20,7 +20,7 @@ import pytest
 from support.databases import LATEST, OLDER, make_database
 from support.mariadb import MariaDB, mariadb_cluster
 from support.postgres import Postgres, postgres_cluster, postgres_server
-from support.supervisor import PAGE, Supervisor, is_in, mlflow_of
+from support.server import PAGE, Server, mlflow_of
 from support.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Debian's servers")
@@ -53,8 +53,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Postgres | MariaDB]:
         yield postgres
 
 
-def send(supervisor: Supervisor, path: str, body: str = "") -> dict:
-    status, _, answer = supervisor.request(path, "POST" if body else "GET", JSON, body)
+def send(jupyter: Server, path: str, body: str = "") -> dict:
+    status, _, answer = jupyter.request(path, "POST" if body else "GET", JSON, body)
     assert status == 200, answer
     return json.loads(answer)
 
@@ -66,20 +66,16 @@ def kernel(uri: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
 
 
-def wait_until_ready(supervisor: Supervisor) -> None:
-    """Wait until MLflow alone accepts; ten of them take their time."""
-    wait_for(
-        lambda: is_in("ready", supervisor.status(), supervisor.log), 120, "MLflow is not ready"
-    )
+def wait_until_ready(jupyter: Server) -> None:
+    """Wait; ten of them take their time."""
+    jupyter.wait_until("ready", 120)
 
 
-def search_at_once(supervisors: list[Supervisor], times: int) -> None:
+def search_at_once(jupyters: list[Server], times: int) -> None:
     """Send searches to all of them, 10 at once to each."""
-    with ThreadPoolExecutor(10 * len(supervisors)) as threads:
+    with ThreadPoolExecutor(10 * len(jupyters)) as threads:
         sent = [
-            threads.submit(send, each, *search)
-            for each in supervisors
-            for search in SEARCHES * times
+            threads.submit(send, each, *search) for each in jupyters for search in SEARCHES * times
         ]
         for answer in sent:
             answer.result()
@@ -89,30 +85,30 @@ def test_mlflow_lives_on_a_database_server(tmp_path: Path, server: Postgres | Ma
     with ExitStack() as stack, ExitStack() as first:
         first.enter_context(server.running())
         store = {"MLFLOW_BACKEND_STORE_URI": server.uri("team")}
-        supervisor = stack.enter_context(mlflow_of(tmp_path, idle_timeout=6, **store))
+        jupyter = stack.enter_context(mlflow_of(tmp_path, idle_timeout=6, **store))
         if isinstance(server, MariaDB):
-            offer = supervisor.wait_until("failed")["offer"]
+            offer = jupyter.wait_until("failed")["offer"]
             assert (offer["repair"], offer["subject"]) == ("upgrade", server.uri("team", "***"))
-            assert supervisor.repair("upgrade") == 202
-        wait_until_ready(supervisor)
+            assert jupyter.repair("upgrade") == 202
+        wait_until_ready(jupyter)
         assert server.query("team", REVISION) == LATEST
-        run = send(supervisor, f"{API}/runs/create", '{"experiment_id": "0"}')["run"]
-        search_at_once([supervisor], 5)
+        run = send(jupyter, f"{API}/runs/create", '{"experiment_id": "0"}')["run"]
+        search_at_once([jupyter], 5)
         assert 1 <= server.connections("team") <= KEPT
 
-        wait_for(lambda: supervisor.status()["state"] == "idle")
+        wait_for(lambda: jupyter.status()["state"] == "idle")
         wait_for(lambda: server.connections("team") == 0)
-        supervisor.request("/", headers=PAGE)  # starts it
-        wait_until_ready(supervisor)
-        process = supervisor.child.pid
+        jupyter.request("/", headers=PAGE)  # starts it
+        wait_until_ready(jupyter)
+        process = jupyter.child.pid
 
         first.close()
         first.enter_context(server.running())
-        found = send(supervisor, *SEARCHES[1])["runs"]
+        found = send(jupyter, *SEARCHES[1])["runs"]
         assert [each["info"]["run_id"] for each in found] == [run["info"]["run_id"]]
-        send(supervisor, *SEARCHES[2])
-        assert supervisor.child.pid == process
-        assert "hunter2" not in supervisor.log.read_text()
+        send(jupyter, *SEARCHES[2])
+        assert jupyter.child.pid == process
+        assert "hunter2" not in jupyter.log.read_text()
 
 
 def test_users_who_start_at_once_create_one_database(tmp_path: Path) -> None:
@@ -121,19 +117,19 @@ def test_users_who_start_at_once_create_one_database(tmp_path: Path) -> None:
         postgres.run("createdb", "team")
         uri = postgres.uri("team")
         kernels = [stack.enter_context(kernel(uri)) for _ in range(KERNELS)]
-        supervisors = []
+        jupyters = []
         for number in range(USERS):
             folder = tmp_path / str(number)
             folder.mkdir()
             of_user = mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=uri)
-            supervisors.append(stack.enter_context(of_user))
-        for supervisor in supervisors:
-            supervisor.request("/", headers=PAGE)
-        for supervisor in supervisors:
-            wait_until_ready(supervisor)
+            jupyters.append(stack.enter_context(of_user))
+        for jupyter in jupyters:
+            jupyter.request("/", headers=PAGE)
+        for jupyter in jupyters:
+            wait_until_ready(jupyter)
         for each in kernels:  # which may fail, because they know no lock
             each.wait(60)
-        logs = [supervisor.log.read_text() for supervisor in supervisors]
+        logs = [jupyter.log.read_text() for jupyter in jupyters]
         assert not [log for log in logs if "MLflow cannot start" in log or "Restarting" in log]
         assert postgres.query("team", "SELECT count(*), max(name) FROM experiments") == "1|Default"
         assert postgres.query("team", REVISION) == LATEST
@@ -148,7 +144,7 @@ def test_users_who_start_at_once_create_one_database(tmp_path: Path) -> None:
 
         with ThreadPoolExecutor(1) as watcher:
             watching = watcher.submit(watch)
-            search_at_once(supervisors, 3)
+            search_at_once(jupyters, 3)
             ended.set()
             watching.result()
         assert most <= USERS * MOST

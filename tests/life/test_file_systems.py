@@ -12,7 +12,7 @@ import pytest
 
 from support.databases import LATEST, make_database
 from support.file_systems import AVAILABLE, mounted
-from support.supervisor import Supervisor, mlflow_of
+from support.server import Server, mlflow_of
 from support.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="needs FUSE and root")
@@ -23,13 +23,13 @@ def store(folder: Path) -> dict[str, str]:
     return {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{folder}/mlflow.db"}
 
 
-def failure(supervisor: Supervisor, seconds: float) -> str:
+def failure(jupyter: Server, seconds: float) -> str:
     """Wait for the failure; returns its reason and remedy."""
     began = time.monotonic()
-    status = supervisor.wait_until("failed")
+    status = jupyter.wait_until("failed")
     assert time.monotonic() - began < seconds
     message = f"{status['reason']} {status['remedy']}"
-    assert json.loads(supervisor.request(SEARCH)[2])["message"] == message
+    assert json.loads(jupyter.request(SEARCH)[2])["message"] == message
     return message
 
 
@@ -44,9 +44,9 @@ def check_remedies(message: str, folder: Path) -> None:
 def test_refused_locks_are_explained(tmp_path: Path, error: str) -> None:
     with (
         mounted(tmp_path, error) as mount,
-        mlflow_of(tmp_path, **store(mount.folder)) as supervisor,
+        mlflow_of(tmp_path, **store(mount.folder)) as jupyter,
     ):
-        check_remedies(failure(supervisor, 8), mount.folder)
+        check_remedies(failure(jupyter, 8), mount.folder)
         assert names(mount.content) == []
 
 
@@ -57,9 +57,9 @@ def test_refused_locks_are_explained_for_an_existing_database(tmp_path: Path) ->
     before = path.read_bytes()
     with (
         mounted(tmp_path, "ENOLCK") as mount,
-        mlflow_of(tmp_path, **store(mount.folder)) as supervisor,
+        mlflow_of(tmp_path, **store(mount.folder)) as jupyter,
     ):
-        check_remedies(failure(supervisor, 8), mount.folder)
+        check_remedies(failure(jupyter, 8), mount.folder)
         assert names(mount.content) == ["mlflow.db"]
     assert path.read_bytes() == before
 
@@ -67,17 +67,17 @@ def test_refused_locks_are_explained_for_an_existing_database(tmp_path: Path) ->
 def test_a_database_behind_a_link_is_probed_where_it_is(tmp_path: Path) -> None:
     with mounted(tmp_path, "ENOLCK") as mount:
         (tmp_path / "mlflow.db").symlink_to(mount.folder / "mlflow.db")
-        with mlflow_of(tmp_path, **store(tmp_path)) as supervisor:
-            check_remedies(failure(supervisor, 8), mount.folder)
+        with mlflow_of(tmp_path, **store(tmp_path)) as jupyter:
+            check_remedies(failure(jupyter, 8), mount.folder)
 
 
 def test_a_lock_that_hangs_is_explained(tmp_path: Path) -> None:
     with (
         mounted(tmp_path, "hang") as mount,
-        mlflow_of(tmp_path, **store(mount.folder)) as supervisor,
+        mlflow_of(tmp_path, **store(mount.folder)) as jupyter,
     ):
         try:
-            check_remedies(failure(supervisor, 18), mount.folder)
+            check_remedies(failure(jupyter, 18), mount.folder)
             # What the file system itself keeps of an open file without a name.
             assert all(name.startswith(".fuse_hidden") for name in names(mount.content))
         finally:
@@ -87,27 +87,27 @@ def test_a_lock_that_hangs_is_explained(tmp_path: Path) -> None:
 def test_a_mended_file_system_is_used_by_the_next_request(tmp_path: Path) -> None:
     with mounted(tmp_path, "ENOLCK") as mount:
         variables = store(mount.folder)
-        supervisor_of_both = mlflow_of(tmp_path, **variables)
-        supervisor = supervisor_of_both.__enter__()
-        failure(supervisor, 8)
+        jupyter_of_both = mlflow_of(tmp_path, **variables)
+        jupyter = jupyter_of_both.__enter__()
+        failure(jupyter, 8)
     try:
         with mounted(tmp_path, "work") as mount:
-            wait_for(lambda: supervisor.request(SEARCH)[0] == 200, 60)
+            wait_for(lambda: jupyter.request(SEARCH)[0] == 200, 60)
             assert names(mount.content) == ["mlflow.db"]
-            supervisor_of_both.__exit__(None, None, None)
+            jupyter_of_both.__exit__(None, None, None)
     finally:
-        assert supervisor.process.poll() is not None
+        assert jupyter.process.poll() is not None
 
 
 def test_a_file_system_without_hard_links_is_used(tmp_path: Path) -> None:
     with (
         mounted(tmp_path, "work", "nolinks") as mount,
-        mlflow_of(tmp_path, **store(mount.folder)) as supervisor,
+        mlflow_of(tmp_path, **store(mount.folder)) as jupyter,
     ):
-        supervisor.wait_until("ready")
-        assert supervisor.request(SEARCH)[0] == 200
+        jupyter.wait_until("ready")
+        assert jupyter.request(SEARCH)[0] == 200
         assert names(mount.content) == ["mlflow.db"]
-        assert "atomically" in supervisor.log.read_text()
+        assert "atomically" in jupyter.log.read_text()
 
 
 @pytest.mark.parametrize("exists", [True, False])
@@ -117,9 +117,9 @@ def test_a_read_only_file_system_is_explained(tmp_path: Path, exists: bool) -> N
         make_database(f"sqlite:///{tmp_path}/content/mlflow.db", LATEST)
     with (
         mounted(tmp_path, "work", "readonly") as mount,
-        mlflow_of(tmp_path, **store(mount.folder)) as supervisor,
+        mlflow_of(tmp_path, **store(mount.folder)) as jupyter,
     ):
-        message = failure(supervisor, 8)
+        message = failure(jupyter, 8)
         assert f"cannot keep its database {mount.folder}/mlflow.db: Read-only file" in message
         assert names(mount.content) == (["mlflow.db"] if exists else [])
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from mlflow_proxy.supervisor.logs import (
-    LINE_LENGTH,
-    OLD,
-    PAGE_LINES,
-    MLflowOutput,
-    remove_old_logs,
-)
+from mlflow_proxy.log import LINE_LENGTH, OLD, PAGE_LINES, MLflowOutput, remove_old_logs
 
 
 def test_output_is_split_into_lines() -> None:
-    output = MLflowOutput(logging.getLogger("test"))
+    output = MLflowOutput()
     for piece in (b"on", b"e\ntwo\nthr", "ée".encode()[:1], b"x" * 2 * LINE_LENGTH, b"\nlast", b""):
         output.write(piece)
     lines = list(output.lines)
@@ -29,7 +22,7 @@ def test_output_is_split_into_lines() -> None:
 
 
 def test_only_the_last_lines_are_kept_for_the_page() -> None:
-    output = MLflowOutput(logging.getLogger("test"))
+    output = MLflowOutput()
     output.write(b"".join(b"%d\n" % number for number in range(1000)))
     assert list(output.lines) == [str(number) for number in range(1000 - PAGE_LINES, 1000)]
 
@@ -37,10 +30,10 @@ def test_only_the_last_lines_are_kept_for_the_page() -> None:
 def test_log_is_bounded_and_private(tmp_path: Path) -> None:
     log = tmp_path / "mlflow-proxy-1.log"
     code = f"""
-import os, pathlib
-os.umask(0o077)
-from mlflow_proxy.supervisor import logs
-output = logs.set_up_logging(pathlib.Path({str(log)!r}))
+import logging, os, pathlib
+os.umask(0)
+from mlflow_proxy.log import set_up_logging
+output = set_up_logging(pathlib.Path({str(log)!r}), logging.getLogger())
 for _ in range(4000):
     output.write(b"x" * 1000 + b"\\n")
 """
@@ -52,13 +45,15 @@ for _ in range(4000):
 
 def test_unwritable_log_is_reported_and_skipped() -> None:
     code = """
-import pathlib
-from mlflow_proxy.supervisor import logs
-logs.set_up_logging(pathlib.Path("/dev/null/mlflow.log")).write(b"a line\\n")
+import logging, pathlib
+from mlflow_proxy.log import set_up_logging
+logging.basicConfig(format="Jupyter's: %(message)s")
+set_up_logging(pathlib.Path("/dev/null/mlflow.log"), logging.getLogger()).write(b"a line\\n")
 """
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert "Cannot write MLflow's log: " in result.stderr
+    assert result.stderr.startswith("Jupyter's: MLflow: Cannot write MLflow's log: ")
+    assert "a line" not in result.stderr
 
 
 def test_old_logs_of_ended_processes_are_removed(tmp_path: Path) -> None:

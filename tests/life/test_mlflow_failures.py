@@ -15,7 +15,8 @@ import pytest
 
 from support.databases import LATEST, NEWER, OLDER, make_database, run
 from support.postgres import Postgres, postgres_server
-from support.supervisor import PAGE, Supervisor, mlflow_of
+from support.server import PAGE, Server, mlflow_of
+from support.waiting import wait_for
 
 LONG_AGO = 1_000_000_000  # old enough not to be still under creation
 LOG_RUN = """
@@ -52,24 +53,24 @@ def revision_of(path: Path) -> str:
         return database.execute("SELECT version_num FROM alembic_version").fetchone()[0]
 
 
-def failure(supervisor: Supervisor) -> dict:
+def failure(jupyter: Server) -> dict:
     """Wait for the failure, for less time than MLflow takes itself (up to 105 s).
 
     Checks page, API and log; returns the status.
     """
-    status = supervisor.wait_until("failed")
-    answer = json.loads(supervisor.request("/api/2.0/mlflow/experiments/search")[2])
+    status = jupyter.wait_until("failed")
+    answer = json.loads(jupyter.request("/api/2.0/mlflow/experiments/search")[2])
     assert answer["message"] == f"{status['reason']} {status['remedy']}"
-    assert status["reason"] in supervisor.log.read_text()
-    page = supervisor.request("/", headers=PAGE)[2]
-    assert "hunter2" not in page + supervisor.log.read_text() + json.dumps(status)
+    assert status["reason"] in jupyter.log.read_text()
+    page = jupyter.request("/", headers=PAGE)[2]
+    assert "hunter2" not in page + jupyter.log.read_text() + json.dumps(status)
     return status
 
 
 def test_older_database_is_upgraded_on_request(tmp_path: Path, older: bytes) -> None:
     path = put(tmp_path, older)
-    with mlflow_of(tmp_path) as supervisor:
-        status = failure(supervisor)
+    with mlflow_of(tmp_path) as jupyter:
+        status = failure(jupyter)
         assert f"made by an older MLflow (its revision is {OLDER}" in status["reason"]
         copy = Path(f"{path}.{OLDER}.bak")
         assert status["offer"]["repair"] == "upgrade"
@@ -77,9 +78,9 @@ def test_older_database_is_upgraded_on_request(tmp_path: Path, older: bytes) -> 
         assert status["offer"]["copies"] == [str(copy)]
         assert path.read_bytes() == older
 
-        assert supervisor.repair("upgrade") == 202
-        supervisor.wait_until("ready")
-        log = supervisor.log.read_text()
+        assert jupyter.repair("upgrade") == 202
+        jupyter.wait_until("ready")
+        log = jupyter.log.read_text()
     assert revision_of(path) == LATEST
     assert revision_of(copy) == OLDER
     assert f"kept at {copy}" in log
@@ -92,13 +93,13 @@ def test_failed_upgrade_names_the_copy(tmp_path: Path, older: bytes) -> None:
         database.execute("DROP TABLE experiments")  # later migrations change it
         database.commit()
     os.utime(path, (LONG_AGO, LONG_AGO))
-    with mlflow_of(tmp_path) as supervisor:
-        copy = failure(supervisor)["offer"]["copies"][0]
-        supervisor.repair("upgrade")
-        status = supervisor.wait_until("failed")
+    with mlflow_of(tmp_path) as jupyter:
+        copy = failure(jupyter)["offer"]["copies"][0]
+        jupyter.repair("upgrade")
+        status = jupyter.wait_until("failed")
         assert status["reason"].startswith(f"The upgrade of {path} has failed: ")
         assert f"kept at {copy}" in status["remedy"]
-        assert "experiments" in status["log"][-1]
+        wait_for(lambda: "experiments" in jupyter.status()["lines"][-1])
     assert revision_of(Path(copy)) == OLDER
 
 
@@ -109,40 +110,43 @@ def test_newer_database_is_not_changed(tmp_path: Path, older: bytes) -> None:
         database.commit()
     os.utime(path, (LONG_AGO, LONG_AGO))
     before = path.read_bytes()
-    with mlflow_of(tmp_path) as supervisor:
-        status = failure(supervisor)
+    with mlflow_of(tmp_path) as jupyter:
+        status = failure(jupyter)
         assert f"(revision {NEWER}) is of a newer MLflow than this one" in status["reason"]
         assert status["remedy"] == f"Run:\n    {sys.executable} -m pip install --upgrade mlflow"
         assert status["offer"] is None
-        assert supervisor.repair("upgrade") == 409
+        assert jupyter.repair("upgrade") == 409
     assert path.read_bytes() == before
 
 
 def test_start_succeeds_after_a_file_that_is_no_database_is_removed(tmp_path: Path) -> None:
     path = put(tmp_path, b"not a database" * 100)
-    with mlflow_of(tmp_path) as supervisor:
+    with mlflow_of(tmp_path) as jupyter:
         reason = f"The file of {path} is not a SQLite database."
-        assert failure(supervisor)["reason"] == reason
+        assert failure(jupyter)["reason"] == reason
         path.unlink()
-        supervisor.try_again()
-        supervisor.wait_until("ready")
+        jupyter.try_again()
+        jupyter.wait_until("ready")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs mount namespaces")
 def test_full_disk_is_reported_and_retried(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    script = 'mount -t tmpfs -o size=8m none "$0"; head -c 7900k /dev/zero >"$0/large"; exec "$@"'
+    # Each start has a file system of its own; it is full as long as `full` exists.
+    fill = '[ ! -e "$0.full" ] || head -c 7900k /dev/zero >"$0/large"'
+    script = f'mount -t tmpfs -o size=8m none "$0"; {fill}; exec "$@"'
+    full = tmp_path / "disk.full"
+    full.touch()
     launcher = ("unshare", "--map-root-user", "--mount", "sh", "-c", script, str(disk))
     path = disk / "mlflow.db"
     store = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{path}"}
-    with mlflow_of(tmp_path, *launcher, **store) as supervisor:
-        assert failure(supervisor)["reason"] == f"The disk of {path} is full."
-        seen = Path(f"/proc/{supervisor.process.pid}/root")
-        assert [each.name for each in seen.joinpath(*disk.parts[1:]).iterdir()] == ["large"]
-        seen.joinpath(*disk.parts[1:], "large").unlink()
-        supervisor.try_again()
-        supervisor.wait_until("ready")
+    with mlflow_of(tmp_path, *launcher, **store) as jupyter:
+        assert failure(jupyter)["reason"] == f"The disk of {path} is full."
+        full.unlink()
+        jupyter.try_again()
+        jupyter.wait_until("ready")
+        seen = Path(f"/proc/{jupyter.child.pid}/root")
         assert seen.joinpath(*path.parts[1:]).stat().st_size > 0
 
 
@@ -150,19 +154,19 @@ def test_a_file_store_is_not_hidden_by_a_new_database(tmp_path: Path) -> None:
     folder = tmp_path / "my runs"
     folder.mkdir()
     run(LOG_RUN, (folder / "mlruns").as_uri(), MLFLOW_ALLOW_FILE_STORE="true")
-    with mlflow_of(folder) as supervisor:
-        status = failure(supervisor)
+    with mlflow_of(folder) as jupyter:
+        status = failure(jupyter)
         assert f"former file store, {folder}/mlruns" in status["reason"]
         assert not (folder / "mlflow.db").exists()
 
         command = status["remedy"].split("try again:\n    ")[1].splitlines()[0]
         assert command.startswith(f"{sys.executable} -m mlflow migrate-filestore ")
         subprocess.run(command, shell=True, check=True, cwd="/")
-        supervisor.try_again()
-        supervisor.wait_until("ready")
+        jupyter.try_again()
+        jupyter.wait_until("ready")
         search = json.dumps({"experiment_ids": ["0"]})
         headers = {"Content-Type": "application/json"}
-        _, _, body = supervisor.request("/api/2.0/mlflow/runs/search", "POST", headers, search)
+        _, _, body = jupyter.request("/api/2.0/mlflow/runs/search", "POST", headers, search)
         assert [run["info"]["run_name"] for run in json.loads(body)["runs"]] == ["of old"]
 
 
@@ -177,20 +181,20 @@ def test_refusal_of_a_database_server_is_reported(
     tmp_path: Path, postgres: Postgres, database: str, password: str, reason: str
 ) -> None:
     uri = postgres.uri(database, password) if password else postgres.uri(database)
-    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
-        assert failure(supervisor)["reason"].startswith(reason)
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as jupyter:
+        assert failure(jupyter)["reason"].startswith(reason)
 
 
 def test_unreachable_database_server_is_reported(tmp_path: Path, postgres: Postgres) -> None:
     uri = postgres.uri("postgres").replace(f":{postgres.port}/", ":1/")
-    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
-        assert failure(supervisor)["reason"].endswith("cannot be reached.")
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as jupyter:
+        assert failure(jupyter)["reason"].endswith("cannot be reached.")
 
 
 def test_missing_driver_is_named(tmp_path: Path) -> None:
     uri = "mssql+pymssql://me:hunter2@localhost/mlflow"
-    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
-        assert failure(supervisor)["remedy"].endswith("-m pip install pymssql")
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as jupyter:
+        assert failure(jupyter)["remedy"].endswith("-m pip install pymssql")
 
 
 def test_older_database_of_a_server_is_upgraded_on_request(
@@ -199,12 +203,12 @@ def test_older_database_of_a_server_is_upgraded_on_request(
     postgres.run("createdb", "older")
     make_database(postgres.uri("older"), OLDER)
     postgres.query("older", "INSERT INTO experiments (name) VALUES ('used')")
-    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=postgres.uri("older")) as supervisor:
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=postgres.uri("older")) as jupyter:
         database = postgres.uri("older", "***")
-        offer = failure(supervisor)["offer"]
+        offer = failure(jupyter)["offer"]
         assert (offer["subject"], offer["copies"]) == (database, [])
-        assert supervisor.repair("upgrade") == 202
-        supervisor.wait_until("ready")
+        assert jupyter.repair("upgrade") == 202
+        jupyter.wait_until("ready")
     revision = postgres.query("older", "SELECT version_num FROM alembic_version")
     assert revision == LATEST
 
@@ -223,24 +227,24 @@ def test_locations_in_a_servers_database_are_updated_on_request(
         "('a-run', 7, '/no/such/home/mlartifacts/7/a-run/artifacts')",
     )
     locations = "SELECT artifact_location FROM experiments WHERE experiment_id > 0 ORDER BY 1"
-    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=postgres.uri("moved")) as supervisor:
-        offer = failure(supervisor)["offer"]
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=postgres.uri("moved")) as jupyter:
+        offer = failure(jupyter)["offer"]
         assert (offer["repair"], offer["copies"]) == ("locations", [])
         assert postgres.uri("moved", "***") in offer["subject"]
         # An update that fails changes nothing.
         refuse = "ALTER TABLE runs ADD CONSTRAINT refuse CHECK (artifact_uri LIKE '/no/%')"
         postgres.query("moved", refuse)
-        assert supervisor.repair("locations") == 202
-        reason = failure(supervisor)["reason"]
+        assert jupyter.repair("locations") == 202
+        reason = failure(jupyter)["reason"]
         assert reason.startswith("The locations could not be updated, and nothing was changed.")
         found = postgres.query("moved", locations).split()
         assert found == ["/no/such/home/mlartifacts/7", "s3://b/8"]
 
         postgres.query("moved", "ALTER TABLE runs DROP CONSTRAINT refuse")
-        assert supervisor.try_again() == 202
-        failure(supervisor)
-        assert supervisor.repair("locations") == 202
-        supervisor.wait_until("ready")
+        assert jupyter.try_again() == 202
+        failure(jupyter)
+        assert jupyter.repair("locations") == 202
+        jupyter.wait_until("ready")
     found = postgres.query("moved", locations).split()
     assert found == [f"{tmp_path}/mlartifacts/7", "s3://b/8"]
     run = postgres.query("moved", "SELECT artifact_uri FROM runs")
@@ -260,9 +264,8 @@ def test_locations_in_a_servers_database_are_updated_on_request(
     ],
 )
 def test_a_misspelt_uri_shows_no_secret(tmp_path: Path, uri: str) -> None:
-    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
-        failure(supervisor)
-    home = tmp_path / "home"  # its `stderr` is Jupyter's log
-    written = [path.read_text(errors="replace") for path in home.iterdir() if path.is_file()]
-    assert any("MLflow cannot start" in text for text in written)
-    assert "hunter2" not in "".join(written)
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as jupyter:
+        failure(jupyter)
+        written = [path.read_text(errors="replace") for path in (jupyter.log, jupyter.lab.log)]
+        assert all("MLflow cannot start" in text for text in written)
+        assert "hunter2" not in "".join(written)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 
-from mlflow_proxy.supervisor import interpreter
+from mlflow_proxy.jupyter import interpreter
 from support.databases import OLDER, make_database
 from support.environments import find_python, make_conda_like, make_virtual, python_of
-from support.supervisor import PAGE, Supervisor, mlflow_of
+from support.server import PAGE, Server, mlflow_of
 from support.tracking_server import REQUIREMENTS
 from support.waiting import wait_for
 from support.wire import wire_server
@@ -37,10 +37,10 @@ with mlflow.start_run(run_name=f"of {mlflow.__version__}"):
 """
 
 
-def names_of_runs(supervisor: Supervisor) -> list[str]:
+def names_of_runs(jupyter: Server) -> list[str]:
     """The names of all runs of the default experiment, as the dashboard shows them."""
     headers, body = {"Content-Type": "application/json"}, json.dumps({"experiment_ids": ["0"]})
-    answer = supervisor.request("/api/2.0/mlflow/runs/search", "POST", headers, body)
+    answer = jupyter.request("/api/2.0/mlflow/runs/search", "POST", headers, body)
     return [run["info"]["run_name"] for run in json.loads(answer[2]).get("runs", [])]
 
 
@@ -66,22 +66,22 @@ def test_mlflow_runs_in_a_conda_environment_from_upgrade_to_idle_stop(tmp_path: 
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(tmp_path / "mlartifacts"),
     }
     options = ["--mlflow-option=--idle-timeout=5"]
-    with mlflow_of(tmp_path, python=python, options=options, **variables) as supervisor:
-        offer = supervisor.wait_until("failed")["offer"]
+    with mlflow_of(tmp_path, python=python, options=options, **variables) as jupyter:
+        offer = jupyter.wait_until("failed")["offer"]
         assert offer["repair"] == "upgrade"
-        assert supervisor.repair("upgrade") == 202
-        supervisor.wait_until("ready", 90)
-        assert supervisor.request("/version")[2] == "3.10.0"
-        assert supervisor.request("/", headers=PAGE)[2].count("<title>MLflow</title>") == 1
-        child = supervisor.child
+        assert jupyter.repair("upgrade") == 202
+        jupyter.wait_until("ready", 90)
+        assert jupyter.request("/version")[2] == "3.10.0"
+        assert jupyter.request("/", headers=PAGE)[2].count("<title>MLflow</title>") == 1
+        child = jupyter.child
         environment = child.environ()
         opened = {entry.path for entry in child.memory_maps()}
         command = [str(python), "-c", LOG_RUN, f"sqlite:///{database}"]
         with subprocess.Popen(command, env=environment, cwd=tmp_path) as kernel:
             # The requests are use, so that MLflow is not stopped before the kernel is done.
-            wait_for(lambda: names_of_runs(supervisor) == ["of 3.10.0"], 60)
+            wait_for(lambda: names_of_runs(jupyter) == ["of 3.10.0"], 60)
         assert kernel.returncode == 0
-        supervisor.wait_until("idle")
+        jupyter.wait_until("idle")
         wait_for(lambda: not psutil.pid_exists(child.pid))
     assert environment["CONDA_PREFIX"] == str(prefix)
     assert environment["PATH"].split(os.pathsep)[0] == str(prefix / "bin")
@@ -96,20 +96,20 @@ def test_a_tracking_server_is_shown_under_another_python(tmp_path: Path) -> None
     python = python_of(*packages, minor=minor)
     with (
         wire_server("") as server,
-        mlflow_of(tmp_path, python=python, MLFLOW_BACKEND_STORE_URI=server.url) as supervisor,
+        mlflow_of(tmp_path, python=python, MLFLOW_BACKEND_STORE_URI=server.url) as jupyter,
     ):
-        supervisor.wait_until("ready")
-        assert supervisor.child.exe() == str(python.resolve())
-        assert not supervisor.child.exe().startswith(sys.prefix)
-        assert supervisor.request("/small")[0] == 200
+        jupyter.wait_until("ready")
+        assert jupyter.child.exe() == str(python.resolve())
+        assert not jupyter.child.exe().startswith(sys.prefix)
+        assert jupyter.request("/small")[0] == 200
         assert server.requests[-1].target == "/small"
 
 
 def test_what_showing_a_tracking_server_needs_is_named(tmp_path: Path) -> None:
     python = make_bare(tmp_path)
     uri = "http://127.0.0.1:9"
-    with mlflow_of(tmp_path, python=python, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
-        status = supervisor.wait_until("failed")
+    with mlflow_of(tmp_path, python=python, MLFLOW_BACKEND_STORE_URI=uri) as jupyter:
+        status = jupyter.wait_until("failed")
         packages = "aiohttp certifi starlette uvicorn"
         assert status["remedy"] == f"Run:\n    {shlex.quote(str(python))} -m pip install {packages}"
     site = next((python.parents[1] / "lib").glob("*/site-packages"))
@@ -117,8 +117,8 @@ def test_what_showing_a_tracking_server_needs_is_named(tmp_path: Path) -> None:
         (site / f"{each}.py").touch()
     (site / "aiohttp-3.8.6.dist-info").mkdir()
     (site / "aiohttp-3.8.6.dist-info" / "METADATA").write_text("Name: aiohttp\nVersion: 3.8.6\n")
-    with mlflow_of(tmp_path, python=python, MLFLOW_BACKEND_STORE_URI=uri) as supervisor:
-        status = supervisor.wait_until("failed")
+    with mlflow_of(tmp_path, python=python, MLFLOW_BACKEND_STORE_URI=uri) as jupyter:
+        status = jupyter.wait_until("failed")
         assert "lacks a newer aiohttp than 3.8." in status["reason"]
         assert status["remedy"].endswith("-m pip install 'aiohttp>=3.12'")
 
@@ -132,12 +132,12 @@ def make_bare(folder: Path) -> Path:
 
 def fail(folder: Path, python: Path | str) -> tuple[str, str]:
     """The reason and the remedy of a start with `python`."""
-    with mlflow_of(folder, python=python) as supervisor:
-        status = supervisor.wait_until("failed")
-        page = supervisor.request("/", headers=PAGE)[2]
+    with mlflow_of(folder, python=python) as jupyter:
+        status = jupyter.wait_until("failed")
+        page = jupyter.request("/", headers=PAGE)[2]
         assert '<body data-state="failed"' in page
-        assert supervisor.request("/api/2.0/mlflow/experiments/search")[0] == 503
-        assert status["reason"] in supervisor.log.read_text()
+        assert jupyter.request("/api/2.0/mlflow/experiments/search")[0] == 503
+        assert status["reason"] in jupyter.log.read_text()
         return status["reason"], status["remedy"]
 
 

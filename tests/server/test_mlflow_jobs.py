@@ -15,11 +15,10 @@ from typing import Any
 import psutil
 import pytest
 
-from mlflow_proxy.addresses import CONTROL_START, CONTROL_STOP
 from support.judged_store import INVOKE, JudgedStore, assessments, jobs
 from support.model_server import ModelServer, model_server
 from support.processes import command_of, environment
-from support.supervisor import Supervisor, mlflow_of
+from support.server import Server, mlflow_of
 from support.waiting import wait_for
 
 JSON = {"Content-Type": "application/json"}
@@ -62,9 +61,9 @@ def found(store: JudgedStore, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return json.loads(printed.stdout.splitlines()[-1])
 
 
-def ask(supervisor: Supervisor, path: str, body: Any) -> dict[str, Any]:
+def ask(jupyter: Server, path: str, body: Any) -> dict[str, Any]:
     """Post to MLflow and return its answer."""
-    status, _, answer = supervisor.request(path, "POST", JSON, json.dumps(body))
+    status, _, answer = jupyter.request(path, "POST", JSON, json.dumps(body))
     assert status == 200, answer
     return json.loads(answer)
 
@@ -79,15 +78,15 @@ def test_a_job_keeps_mlflow_up_and_goes_on_after_a_crash_and_a_stop(
     store: JudgedStore, model: ModelServer, tmp_path: Path
 ) -> None:
     database = store.copy_to(tmp_path)
-    options = ["--mlflow-option=--job-execution"]
+    options = ["--job-execution"]
     model.answers.clear()
     with mlflow_of(
         tmp_path, options=options, idle_timeout=IDLE_TIMEOUT, **model.variables
-    ) as supervisor:
-        wait_for(lambda: supervisor.status()["state"] == "ready", START)
-        mlflow = supervisor.child
+    ) as jupyter:
+        wait_for(lambda: jupyter.status()["state"] == "ready", START)
+        mlflow = jupyter.child
         assert not mlflow.children()
-        ask(supervisor, INVOKE, store.invocation())
+        ask(jupyter, INVOKE, store.invocation())
         submitted = time.monotonic()
         wait_for(lambda: model.requests, START)
         wait_for(lambda: time.monotonic() > submitted + IDLE_TIMEOUT + 1)
@@ -97,21 +96,21 @@ def test_a_job_keeps_mlflow_up_and_goes_on_after_a_crash_and_a_stop(
         mlflow.kill()
         wait_for(lambda: not process.is_running(), 5)
         wait_for(lambda: len(model.requests) == 2, START)
-        assert supervisor.child.pid != mlflow.pid
+        assert jupyter.child.pid != mlflow.pid
 
         # Its requests would wake MLflow, so it ends at once. That is no failure.
-        (process,) = processes_of_jobs(supervisor.child)
-        supervisor.control(CONTROL_STOP)
+        (process,) = processes_of_jobs(jupyter.child)
+        jupyter.stop()
         wait_for(lambda: not process.is_running(), 5)
-        wait_for(lambda: supervisor.control()["pid"] is None)
-        assert supervisor.status()["state"] == "idle"
+        wait_for(lambda: jupyter.status()["pid"] is None)
+        assert jupyter.status()["state"] == "idle"
         ((_, status, _),) = jobs(database)
         assert status == RUNNING
-        supervisor.control(CONTROL_START)
+        jupyter.start()
         wait_for(lambda: len(model.requests) == 3, START)
         assert not assessments(database)
         model.answers.set()
-        wait_for(lambda: supervisor.status()["state"] == "idle", START)
+        wait_for(lambda: jupyter.status()["state"] == "idle", START)
         assert assessments(database) == [("polite", "true", None)]
         ((name, _, result),) = jobs(database)
         assert name == "invoke_scorer"
@@ -123,7 +122,7 @@ def test_a_job_runs_in_one_of_the_labs_on_a_store(
     store: JudgedStore, model: ModelServer, tmp_path: Path
 ) -> None:
     database = store.copy_to(tmp_path)
-    options = ["--mlflow-option=--job-execution"]
+    options = ["--job-execution"]
     variables = {**model.variables, "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{database}"}
     homes = [tmp_path / name for name in ("first", "second")]
     for home in homes:

@@ -13,7 +13,7 @@ import pytest
 
 from support import wire
 from support.certificates import Authority, authority
-from support.supervisor import PAGE, Supervisor, mlflow_of
+from support.server import PAGE, Server, mlflow_of
 from support.wire import Answer, Last, wire_server
 
 SEARCH, VERSION = "/api/2.0/mlflow/experiments/search", "/version"
@@ -29,20 +29,20 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @contextmanager
-def showing(folder: Path, uri: str, **variables: str) -> Iterator[Supervisor]:
-    """A supervisor whose store is the server at `uri`."""
-    with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=uri, **variables) as supervisor:
-        yield supervisor
+def showing(folder: Path, uri: str, **variables: str) -> Iterator[Server]:
+    """A Jupyter server whose store is the server at `uri`."""
+    with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=uri, **variables) as jupyter:
+        yield jupyter
 
 
 def check(folder: Path, uri: str, reason: str, remedy: str, **variables: str) -> None:
     """Check the page and the answer to a program."""
-    with showing(folder, uri, **variables) as supervisor:
+    with showing(folder, uri, **variables) as jupyter:
         began = time.monotonic()
-        status = supervisor.wait_until("failed")
+        status = jupyter.wait_until("failed")
         seconds = time.monotonic() - began
-        page = supervisor.request("/", headers=PAGE)[2]
-        code, _, body = supervisor.request("/api/2.0/mlflow/experiments/search")
+        page = jupyter.request("/", headers=PAGE)[2]
+        code, _, body = jupyter.request("/api/2.0/mlflow/experiments/search")
     assert reason in status["reason"]
     assert remedy in status["remedy"]
     assert seconds < 20
@@ -217,22 +217,22 @@ def test_credentials_in_the_file_are_enough(tmp_path: Path) -> None:
             return answers.get(received.target.partition("?")[0], wire.json())
         return wire.answer(b"", "WWW-Authenticate: Basic", status="401 Unauthorized")
 
-    with wire_server() as server, showing(tmp_path, server.url) as supervisor:
+    with wire_server() as server, showing(tmp_path, server.url) as jupyter:
         answers = dict(server.answers)
         server.answers = dict.fromkeys([*answers, "/x"], ask)
-        assert "without credentials" in supervisor.wait_until("failed")["reason"]
+        assert "without credentials" in jupyter.wait_until("failed")["reason"]
         file = tmp_path / "home" / ".mlflow" / "credentials"
         file.parent.mkdir()
         text = "[mlflow]\nmlflow_tracking_username = me\nmlflow_tracking_password = {}\n"
         file.write_text(text.format("secret"))
-        supervisor.try_again()
-        supervisor.wait_until("ready")
+        jupyter.try_again()
+        jupyter.wait_until("ready")
         # While it runs, as well.
         file.write_text(text.format("outdated"))
-        assert supervisor.request("/x")[0] == 401
+        assert jupyter.request("/x")[0] == 401
         file.write_text(text.format("secret"))
-        assert supervisor.request("/x")[0] == 200
-        assert "secret" not in supervisor.log.read_text()
+        assert jupyter.request("/x")[0] == 200
+        assert "secret" not in jupyter.log.read_text()
 
 
 def test_credentials_that_change_meanwhile_repeat_the_request(tmp_path: Path) -> None:
@@ -244,13 +244,13 @@ def test_credentials_that_change_meanwhile_repeat_the_request(tmp_path: Path) ->
         is_new = received.all("authorization") == ["Basic bWU6bmV3"]
         return wire.json(received.body) if is_new else wire.answer(b"", status="401 Unauthorized")
 
-    with wire_server() as server, showing(tmp_path, server.url) as supervisor:
-        supervisor.wait_until("ready")
+    with wire_server() as server, showing(tmp_path, server.url) as jupyter:
+        jupyter.wait_until("ready")
         file.parent.mkdir()
         for size in (10, 100_000):
             file.write_text(text.format("old"))
             server.answers["/x"] = change
-            code, _, body = supervisor.request("/x", "POST", body="x" * size)
+            code, _, body = jupyter.request("/x", "POST", body="x" * size)
             # A large body is gone, so that it cannot be repeated.
             assert (code, len(body) == size) == ((200, True) if size == 10 else (401, False))
 
@@ -283,8 +283,8 @@ def test_a_private_authority_must_be_named(tmp_path: Path, ca: Authority) -> Non
         ):
             folder = tmp_path / str(number)
             folder.mkdir()
-            with showing(folder, server.url, **variables) as supervisor:
-                supervisor.wait_until("ready")
+            with showing(folder, server.url, **variables) as jupyter:
+                jupyter.wait_until("ready")
 
 
 def test_a_certificate_for_another_name(tmp_path: Path, ca: Authority) -> None:
@@ -307,8 +307,8 @@ def test_a_server_that_wants_a_certificate(tmp_path: Path, ca: Authority) -> Non
         folder = tmp_path / "good"
         folder.mkdir()
         own = {named: str(ca.issue("me"))}
-        supervisor = stack.enter_context(showing(folder, server.url, **trusted, **own))
-        supervisor.wait_until("ready")
+        jupyter = stack.enter_context(showing(folder, server.url, **trusted, **own))
+        jupyter.wait_until("ready")
 
 
 @pytest.mark.parametrize(
@@ -348,8 +348,8 @@ def test_a_proxy_on_the_way_is_used(tmp_path: Path) -> None:
         server.answers.update({**target, **proxied})
         proxy = server.url.replace("://", "://me:secret@")
         variables = {"HTTP_PROXY": proxy, "http_proxy": proxy, "NO_PROXY": "", "no_proxy": ""}
-        with showing(tmp_path, "http://mlflow.example", **variables) as supervisor:
-            supervisor.wait_until("ready")
+        with showing(tmp_path, "http://mlflow.example", **variables) as jupyter:
+            jupyter.wait_until("ready")
         received = server.last("http://mlflow.example/version")
         assert received.all("proxy-authorization") == ["Basic bWU6c2VjcmV0"]
         assert received.all("host") == ["mlflow.example"]

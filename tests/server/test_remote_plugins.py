@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.supervisor import Supervisor, mlflow_of
+from support.server import Server, mlflow_of
 from support.wire import WireServer, wire_server
 
 PLUGIN = """
@@ -69,8 +69,8 @@ def server() -> Iterator[WireServer]:
 @contextmanager
 def with_plugin(
     folder: Path, server: WireServer, entry_points: str, **variables: str
-) -> Iterator[Supervisor]:
-    """A supervisor of `server`, with the plugin installed for MLflow."""
+) -> Iterator[Server]:
+    """A Jupyter server of `server`, with the plugin installed for MLflow."""
     site = folder / "site"
     information = site / "team_plugin-1.0.dist-info"
     information.mkdir(parents=True)
@@ -80,32 +80,32 @@ def with_plugin(
     )
     (information / "entry_points.txt").write_text(entry_points)
     variables["PYTHONPATH"] = str(site)
-    with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=server.url, **variables) as supervisor:
-        yield supervisor
+    with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=server.url, **variables) as jupyter:
+        yield jupyter
 
 
-def post(supervisor: Supervisor, server: WireServer, body: str = "{}") -> dict[str, str]:
+def post(jupyter: Server, server: WireServer, body: str = "{}") -> dict[str, str]:
     """Post to the server; returns the headers that arrived."""
     headers = {"User-Agent": "the browser's"}
-    assert supervisor.request("/api/x", "POST", headers, body)[0] == 200
+    assert jupyter.request("/api/x", "POST", headers, body)[0] == 200
     return {name.lower(): value for name, value in server.last("/api/x").headers}
 
 
 def test_headers_of_a_plugin_are_asked_for_anew(tmp_path: Path, server: WireServer) -> None:
     token = {"MLFLOW_TRACKING_TOKEN": "the-users"}
-    with with_plugin(tmp_path, server, HEADER_PROVIDER, **token) as supervisor:
-        supervisor.wait_until("ready")
-        first, second = post(supervisor, server), post(supervisor, server)
+    with with_plugin(tmp_path, server, HEADER_PROVIDER, **token) as jupyter:
+        jupyter.wait_until("ready")
+        first, second = post(jupyter, server), post(jupyter, server)
     assert int(second["x-team"]) > int(first["x-team"])
     assert first["user-agent"] == "the browser's"
     assert first["authorization"] == "Bearer the-users"
 
 
 def test_an_auth_plugin_is_asked_anew_and_sees_the_body(tmp_path: Path, server: WireServer) -> None:
-    with with_plugin(tmp_path, server, ENTRY_POINTS, MLFLOW_TRACKING_AUTH="team") as supervisor:
-        supervisor.wait_until("ready")
-        first, second = post(supervisor, server), post(supervisor, server, "x" * 1000)
-        large = post(supervisor, server, "x" * 1_000_000)
+    with with_plugin(tmp_path, server, ENTRY_POINTS, MLFLOW_TRACKING_AUTH="team") as jupyter:
+        jupyter.wait_until("ready")
+        first, second = post(jupyter, server), post(jupyter, server, "x" * 1000)
+        large = post(jupyter, server, "x" * 1_000_000)
     assert first["authorization"] != second["authorization"] != large["authorization"]
     assert (first["x-body"], second["x-body"], large["content-length"]) == ("2", "1000", "1000000")
 
@@ -121,23 +121,23 @@ def test_an_auth_plugin_is_asked_anew_and_sees_the_body(tmp_path: Path, server: 
 def test_an_auth_plugin_that_fails_is_told(
     tmp_path: Path, server: WireServer, name: str, reason: str
 ) -> None:
-    with with_plugin(tmp_path, server, ENTRY_POINTS, MLFLOW_TRACKING_AUTH=name) as supervisor:
-        status = supervisor.wait_until("failed")
+    with with_plugin(tmp_path, server, ENTRY_POINTS, MLFLOW_TRACKING_AUTH=name) as jupyter:
+        status = jupyter.wait_until("failed")
     assert reason in status["reason"]
     assert status["remedy"]
 
 
 def test_requests_are_signed_for_aws(tmp_path: Path, server: WireServer) -> None:
-    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=server.url, **SIGV4) as supervisor:
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=server.url, **SIGV4) as jupyter:
         if find_spec("requests_auth_aws_sigv4") is None:
-            status = supervisor.wait_until("failed")
+            status = jupyter.wait_until("failed")
             assert "package requests_auth_aws_sigv4 is missing" in status["reason"]
             assert f"{sys.executable} -m pip install requests" in status["remedy"]
             return
-        supervisor.wait_until("ready")
-        small, large = post(supervisor, server), post(supervisor, server, "x" * 1_000_000)
+        jupyter.wait_until("ready")
+        small, large = post(jupyter, server), post(jupyter, server, "x" * 1_000_000)
         assert small["authorization"].startswith("AWS4-HMAC-SHA256 Credential=key/")
         assert small["authorization"] != large["authorization"]
         chunked = {"Transfer-Encoding": "chunked"}
-        assert supervisor.request("/api/x", "POST", chunked, "2\r\n{}\r\n0\r\n\r\n")[0] == 413
-        assert "hidden" not in supervisor.log.read_text()
+        assert jupyter.request("/api/x", "POST", chunked, "2\r\n{}\r\n0\r\n\r\n")[0] == 413
+        assert "hidden" not in jupyter.log.read_text()

@@ -11,7 +11,7 @@ from http.client import IncompleteRead
 import pytest
 
 from support import wire
-from support.supervisor import PAGE, Connection, Supervisor, mlflow_of
+from support.server import PAGE, Connection, Server, mlflow_of
 from support.upstream import send as upstream_send
 from support.waiting import wait_for
 from support.wire import Last, Received, WireServer, wire_server
@@ -27,17 +27,17 @@ def server() -> Iterator[WireServer]:
 
 
 @pytest.fixture(scope="module")
-def proxy(server: WireServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
-    """A supervisor whose store is `server`."""
+def proxy(server: WireServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A Jupyter server whose store is `server`."""
     folder = tmp_path_factory.mktemp("remote")
     variables = {"MLFLOW_TRACKING_TOKEN": "the-users-own"}
-    with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=server.url, **variables) as supervisor:
-        supervisor.wait_until("ready")
-        yield supervisor
+    with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=server.url, **variables) as jupyter:
+        jupyter.wait_until("ready")
+        yield jupyter
 
 
 def send(
-    proxy: Supervisor,
+    proxy: Server,
     path: str,
     *headers: tuple[str, str],
     method: str = "GET",
@@ -61,7 +61,7 @@ def send(
 # Requests
 
 
-def test_a_request_arrives_below_the_servers_address(proxy: Supervisor, server: WireServer) -> None:
+def test_a_request_arrives_below_the_servers_address(proxy: Server, server: WireServer) -> None:
     target = "/a%2Fb%25c+d%20e//f/./h;i=1,2&%7E~%e4%bd%a0@x?q=%2F+%20&&x=a%26b&q=/?:@'"
     sent = [("Accept", "a/b"), ("Range", "bytes=5-9"), ("X-MLFLOW-WORKSPACE", "team")]
     assert send(proxy, target, *sent, ("X-MLflow-Client-Version", "3.1"))[0] == 200
@@ -102,7 +102,7 @@ def test_a_request_arrives_below_the_servers_address(proxy: Supervisor, server: 
     ],
 )
 def test_what_is_jupyters_is_not_sent(
-    proxy: Supervisor, server: WireServer, header: tuple[str, str]
+    proxy: Server, server: WireServer, header: tuple[str, str]
 ) -> None:
     path = f"/api/2.0/mlflow/{header[0]}"
     assert send(proxy, path, header, method="POST", body=b"{}")[0] == 200
@@ -113,7 +113,7 @@ def test_what_is_jupyters_is_not_sent(
     assert header[0].lower() not in others
 
 
-def test_a_token_in_the_query_is_not_sent(proxy: Supervisor, server: WireServer) -> None:
+def test_a_token_in_the_query_is_not_sent(proxy: Server, server: WireServer) -> None:
     send(proxy, "/query?token=secret&a=1&_xsrf=secret")
     assert server.requests[-1].target == f"{PREFIX}/query?a=1"
 
@@ -135,7 +135,7 @@ def test_a_token_in_the_query_is_not_sent(proxy: Supervisor, server: WireServer)
         "/static-files/%2e%2e/other",
     ],
 )
-def test_no_path_leads_above_the_servers(proxy: Supervisor, server: WireServer, path: str) -> None:
+def test_no_path_leads_above_the_servers(proxy: Server, server: WireServer, path: str) -> None:
     before = len(server.requests)
     status, _, body = send(proxy, path)
     assert status == 400
@@ -147,7 +147,7 @@ def test_no_path_leads_above_the_servers(proxy: Supervisor, server: WireServer, 
     "path",
     ["http://evil.example/x", "//evil.example/x", "/@evil.example", "/\\evil.example", "*", "%2F"],
 )
-def test_no_target_names_another_server(proxy: Supervisor, server: WireServer, path: str) -> None:
+def test_no_target_names_another_server(proxy: Server, server: WireServer, path: str) -> None:
     status, _, _ = send(proxy, path)
     if status == 200:
         received = server.requests[-1]
@@ -161,7 +161,7 @@ def test_no_target_names_another_server(proxy: Supervisor, server: WireServer, p
 @pytest.mark.parametrize("size", [0, 100, len(BODY)])
 @pytest.mark.parametrize("is_chunked", [False, True])
 def test_every_method_passes_its_body(
-    proxy: Supervisor, server: WireServer, method: str, size: int, is_chunked: bool
+    proxy: Server, server: WireServer, method: str, size: int, is_chunked: bool
 ) -> None:
     body = BODY[:size]
     chunks = iter([body[:70], body[70:]]) if size and is_chunked else iter(())
@@ -189,7 +189,7 @@ def test_every_method_passes_its_body(
     ],
 )
 def test_a_request_of_two_lengths_smuggles_none(
-    proxy: Supervisor, server: WireServer, headers: str, body: str
+    proxy: Server, server: WireServer, headers: str, body: str
 ) -> None:
     connection = Connection(proxy.socket)
     connection.connect()
@@ -210,7 +210,7 @@ def test_a_request_of_two_lengths_smuggles_none(
 # Responses
 
 
-def test_what_could_harm_jupyter_is_not_taken(proxy: Supervisor, server: WireServer) -> None:
+def test_what_could_harm_jupyter_is_not_taken(proxy: Server, server: WireServer) -> None:
     harmful = [
         "Set-Cookie: _xsrf=evil; Path=/",
         "Set-Cookie2: a=b",
@@ -238,7 +238,7 @@ def test_what_could_harm_jupyter_is_not_taken(proxy: Supervisor, server: WireSer
     assert [names[each.split(":")[0].lower()] for each in kept] == ["x", "no-cache", "attachment"]
 
 
-def test_the_page_has_our_policy(proxy: Supervisor, server: WireServer) -> None:
+def test_the_page_has_our_policy(proxy: Server, server: WireServer) -> None:
     weak = "Content-Security-Policy: default-src * 'unsafe-inline'"
     page = wire.answer(wire.PAGE, "Content-Type: text/html", weak, "X-Frame-Options: ALLOWALL")
     server.answers[f"{PREFIX}/"] = page
@@ -264,7 +264,7 @@ def test_the_page_has_our_policy(proxy: Supervisor, server: WireServer) -> None:
     ],
 )
 def test_a_redirect_stays_below(
-    proxy: Supervisor, server: WireServer, location: str, expected: str
+    proxy: Server, server: WireServer, location: str, expected: str
 ) -> None:
     line = f"Location: {location.format(port=server.port)}"
     server.answers[f"{PREFIX}/path/from"] = wire.answer(b"", line, status="307 Temporary Redirect")
@@ -293,7 +293,7 @@ def test_a_redirect_stays_below(
     ],
 )
 def test_a_redirect_elsewhere_is_not_followed(
-    proxy: Supervisor, server: WireServer, location: str
+    proxy: Server, server: WireServer, location: str
 ) -> None:
     line = f"Location: {location.format(port=server.port)}"
     server.answers[f"{PREFIX}/path/to"] = wire.answer(b"", line, status="302 Found")
@@ -322,7 +322,7 @@ def test_a_redirect_elsewhere_is_not_followed(
     ],
 )
 def test_every_kind_of_response_passes(
-    proxy: Supervisor, server: WireServer, method: str, told: str, expected: tuple[int, bytes]
+    proxy: Server, server: WireServer, method: str, told: str, expected: tuple[int, bytes]
 ) -> None:
     server.answers[f"{PREFIX}/kind"] = f"HTTP/1.1 {told}".encode()
     status, headers, body = send(proxy, "/kind", method=method)
@@ -334,7 +334,7 @@ def test_every_kind_of_response_passes(
         assert lower["content-range"] == "bytes 1-3/9"
 
 
-def test_a_compressed_body_stays_as_it_is(proxy: Supervisor, server: WireServer) -> None:
+def test_a_compressed_body_stays_as_it_is(proxy: Server, server: WireServer) -> None:
     body = gzip.compress(b"hello")
     server.answers[f"{PREFIX}/gzip"] = wire.json(body, "Content-Encoding: gzip")
     _, headers, came = send(proxy, "/gzip", ("Accept-Encoding", "gzip"))
@@ -351,7 +351,7 @@ def test_a_compressed_body_stays_as_it_is(proxy: Supervisor, server: WireServer)
     ],
 )
 def test_a_response_that_breaks_off_is_not_completed(
-    proxy: Supervisor, server: WireServer, headers: str, part: bytes
+    proxy: Server, server: WireServer, headers: str, part: bytes
 ) -> None:
     head = f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode()
     server.answers[f"{PREFIX}/broken"] = Last(head + part)
@@ -364,7 +364,7 @@ def test_a_response_that_breaks_off_is_not_completed(
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_no_response_is_a_bad_gateway(
-    proxy: Supervisor, server: WireServer, told: bytes, method: str
+    proxy: Server, server: WireServer, told: bytes, method: str
 ) -> None:
     server.answers[f"{PREFIX}/none"] = Last(told)
     status, _, body = send(proxy, "/none", method=method, body=b"{}")
@@ -373,7 +373,7 @@ def test_no_response_is_a_bad_gateway(
 
 
 def test_a_small_response_that_breaks_off_is_a_bad_gateway(
-    proxy: Supervisor, server: WireServer
+    proxy: Server, server: WireServer
 ) -> None:
     server.answers[f"{PREFIX}/part"] = Last(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
     assert send(proxy, "/part", method="POST", body=b"{}")[0] == 502
@@ -382,7 +382,7 @@ def test_a_small_response_that_breaks_off_is_a_bad_gateway(
 # Connections
 
 
-def test_connections_are_reused(proxy: Supervisor, server: WireServer) -> None:
+def test_connections_are_reused(proxy: Server, server: WireServer) -> None:
     send(proxy, "/first")
     used = server.requests[-1].connection
     for _ in range(20):
@@ -392,7 +392,7 @@ def test_connections_are_reused(proxy: Supervisor, server: WireServer) -> None:
 
 @pytest.mark.parametrize(("method", "times"), [("POST", 1), ("PATCH", 1), ("GET", 2), ("PUT", 2)])
 def test_only_a_request_that_may_be_repeated_is(
-    proxy: Supervisor, server: WireServer, method: str, times: int
+    proxy: Server, server: WireServer, method: str, times: int
 ) -> None:
     send(proxy, "/first")  # so that the connection is a used one
     path = f"{PREFIX}/lost-{method}"
@@ -401,7 +401,7 @@ def test_only_a_request_that_may_be_repeated_is(
     assert len([each for each in server.requests if each.target == path]) == times
 
 
-def test_a_large_upload_is_sent_once(proxy: Supervisor, server: WireServer) -> None:
+def test_a_large_upload_is_sent_once(proxy: Server, server: WireServer) -> None:
     send(proxy, "/first")
     server.answers[f"{PREFIX}/large"] = Last(b"")
     assert send(proxy, "/large", method="PUT", body=BODY)[0] == 502
@@ -409,7 +409,7 @@ def test_a_large_upload_is_sent_once(proxy: Supervisor, server: WireServer) -> N
     assert [each.body for each in received] == [BODY]
 
 
-def test_an_early_refusal_reaches_the_client(proxy: Supervisor, server: WireServer) -> None:
+def test_an_early_refusal_reaches_the_client(proxy: Server, server: WireServer) -> None:
     refusal = wire.json(b'{"error_code": "X"}', status="403 Forbidden")
     server.early[f"{PREFIX}/early"] = refusal
     for body in (BODY, iter([BODY, BODY])):
@@ -418,7 +418,7 @@ def test_an_early_refusal_reaches_the_client(proxy: Supervisor, server: WireServ
         assert (status, came) == (403, b'{"error_code": "X"}')
 
 
-def test_a_disconnect_in_an_upload_ends_the_request(proxy: Supervisor, server: WireServer) -> None:
+def test_a_disconnect_in_an_upload_ends_the_request(proxy: Server, server: WireServer) -> None:
     before = len(server.requests)
     connection = Connection(proxy.socket)
     connection.putrequest("PUT", "/half")
@@ -434,7 +434,7 @@ def test_a_disconnect_in_an_upload_ends_the_request(proxy: Supervisor, server: W
 # Streams
 
 
-def test_events_are_not_buffered(proxy: Supervisor, server: WireServer) -> None:
+def test_events_are_not_buffered(proxy: Server, server: WireServer) -> None:
     word = threading.Event()
 
     def events(_: Received) -> Iterator[bytes]:
@@ -454,7 +454,7 @@ def test_events_are_not_buffered(proxy: Supervisor, server: WireServer) -> None:
     connection.close()
 
 
-def test_a_slow_server_slows_the_upload(proxy: Supervisor, server: WireServer) -> None:
+def test_a_slow_server_slows_the_upload(proxy: Server, server: WireServer) -> None:
     size, word = 100_000_000, threading.Event()
     server.held[f"{PREFIX}/slow"] = word
     before = proxy.child.memory_info().rss
@@ -474,7 +474,7 @@ def test_a_slow_server_slows_the_upload(proxy: Supervisor, server: WireServer) -
     assert proxy.child.memory_info().rss - before < 16_000_000
 
 
-def test_a_slow_client_slows_the_download(proxy: Supervisor, server: WireServer) -> None:
+def test_a_slow_client_slows_the_download(proxy: Server, server: WireServer) -> None:
     sent, size = [0], 100_000_000
 
     def pieces(_: Received) -> Iterator[bytes]:
@@ -499,7 +499,7 @@ def test_a_slow_client_slows_the_download(proxy: Supervisor, server: WireServer)
 
 
 def test_a_refusal_is_told_without_a_demand_for_a_password(
-    proxy: Supervisor, server: WireServer
+    proxy: Server, server: WireServer
 ) -> None:
     refusal = wire.answer(b"no", "WWW-Authenticate: Basic realm=x", status="401 Unauthorized")
     server.answers[f"{PREFIX}/refused"] = refusal
@@ -510,7 +510,7 @@ def test_a_refusal_is_told_without_a_demand_for_a_password(
     assert "does not accept the credentials in MLFLOW_TRACKING_TOKEN" in body.decode()
 
 
-def test_a_refusal_for_one_thing_passes(proxy: Supervisor, server: WireServer) -> None:
+def test_a_refusal_for_one_thing_passes(proxy: Server, server: WireServer) -> None:
     server.answers[f"{PREFIX}/api/x"] = wire.json(b'{"a": 1}', status="403 Forbidden")
     status, _, body = send(proxy, "/api/x")
     assert (status, body) == (403, b'{"a": 1}')
@@ -524,7 +524,7 @@ HEADERS = ("Content-Type: text/javascript", "Cache-Control: public, max-age=2419
 
 
 @pytest.mark.parametrize("size", [20_000, 3_000_000])
-def test_a_static_file_is_compressed(proxy: Supervisor, server: WireServer, size: int) -> None:
+def test_a_static_file_is_compressed(proxy: Server, server: WireServer, size: int) -> None:
     script = b"console.log('MLflow');" * (size // 22)
     server.answers[PREFIX + SCRIPT] = wire.answer(script, *HEADERS)
     status, headers, body = send(proxy, SCRIPT, ("Accept-Encoding", "gzip"))
@@ -545,7 +545,7 @@ def test_a_static_file_is_compressed(proxy: Supervisor, server: WireServer, size
     assert server.last(PREFIX + SCRIPT).all("if-none-match") == ['"x"']
 
 
-def test_what_the_server_compressed_or_a_part_stays(proxy: Supervisor, server: WireServer) -> None:
+def test_what_the_server_compressed_or_a_part_stays(proxy: Server, server: WireServer) -> None:
     body = gzip.compress(b"console.log('MLflow');" * 1000)
     accepted = ("Accept-Encoding", "gzip")
     server.answers[PREFIX + SCRIPT] = wire.answer(body, *HEADERS, "Content-Encoding: gzip")
@@ -568,7 +568,7 @@ def test_what_the_server_compressed_or_a_part_stays(proxy: Supervisor, server: W
         "/static-files/",
     ],
 )
-def test_an_odd_static_file_is_in_the_sandbox(proxy: Supervisor, path: str) -> None:
+def test_an_odd_static_file_is_in_the_sandbox(proxy: Server, path: str) -> None:
     _, headers, _ = send(proxy, path)
     assert dict(headers)["content-security-policy"].startswith("sandbox;")
 
@@ -576,7 +576,7 @@ def test_an_odd_static_file_is_in_the_sandbox(proxy: Supervisor, path: str) -> N
 # The page
 
 
-def test_a_person_sees_that_the_server_hangs(proxy: Supervisor, server: WireServer) -> None:
+def test_a_person_sees_that_the_server_hangs(proxy: Server, server: WireServer) -> None:
     server.held[f"{PREFIX}/"] = threading.Event()
     try:
         assert b"does not answer in time" in send(proxy, "/", *PAGE.items())[2]
@@ -584,7 +584,7 @@ def test_a_person_sees_that_the_server_hangs(proxy: Supervisor, server: WireServ
         server.held.pop(f"{PREFIX}/").set()
 
 
-def test_a_page_without_a_length_is_shown(proxy: Supervisor, server: WireServer) -> None:
+def test_a_page_without_a_length_is_shown(proxy: Server, server: WireServer) -> None:
     page = server.answers[f"{PREFIX}/"]
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
     server.answers[f"{PREFIX}/"] = head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(wire.PAGE), wire.PAGE)
@@ -611,7 +611,7 @@ def test_a_page_without_a_length_is_shown(proxy: Supervisor, server: WireServer)
     ],
 )
 def test_a_person_sees_why_there_is_no_dashboard(
-    proxy: Supervisor, server: WireServer, told: bytes, reason: str
+    proxy: Server, server: WireServer, told: bytes, reason: str
 ) -> None:
     page = server.answers[f"{PREFIX}/"]
     server.answers[f"{PREFIX}/"] = told
@@ -627,7 +627,7 @@ def test_a_person_sees_why_there_is_no_dashboard(
     assert b"failed" not in send(proxy, "/", *PAGE.items())[2]  # back by itself
 
 
-def test_no_secret_is_logged(proxy: Supervisor) -> None:
+def test_no_secret_is_logged(proxy: Server) -> None:
     log = proxy.log.read_text()
     assert "the-users-own" not in log
     assert "Traceback" not in log

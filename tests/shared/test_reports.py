@@ -1,4 +1,4 @@
-"""Reports survive the way from the MLflow process to the supervisor; anything else is refused."""
+"""Reports survive the way from the MLflow process to Jupyter; anything else is refused."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import pytest
 from mlflow_proxy.reports import (
     FIELDS,
     TYPES,
+    Busy,
+    Exited,
     Failure,
-    HandedOver,
-    Idle,
     ModulesImported,
     Offer,
     Ready,
     Repair,
     Repaired,
     Report,
+    Retired,
     Stage,
     StageEntered,
     StaticFolder,
@@ -36,9 +37,12 @@ REPORTS: list[Report] = [
     *(StageEntered(Stage.STORE, step) for step in Step),
     ModulesImported(1234),
     Ready(),
-    Idle(1800.5),
+    Busy(True),
+    Busy(False),
     StoreReplaced("/work/ä b/mlflow.db"),
-    HandedOver(),
+    Retired(),
+    Exited(0),
+    Exited(-9),
     Version("3.17.2"),
     Warned("Keys are encrypted with a passphrase that is not secret."),
     Repaired(),
@@ -85,7 +89,7 @@ def test_a_field_name_has_one_meaning_in_all_reports() -> None:
         b'{"report": null}\n',
         b'{"stage": "store"}\n',
         b'{"report": "Ready", "seconds": 1}\n',
-        b'{"report": "Idle"}\n',
+        b'{"report": "Busy"}\n',
         b'{"report": "Failure", "reason": "a", "remedy": "b", "offer": {"repair": "upgrade"}}\n',
         b'{"report": "Failure", "reason": "a", "remedy": "b", "offer": "c"}\n',
         b'{"report": "Failure", "reason": "a", "remedy": "b", "offer": {"repair": "x"}}\n',

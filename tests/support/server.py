@@ -42,6 +42,20 @@ QUICK = f"c.ServerApp.jpserver_extensions = {dict.fromkeys(OTHERS, False)}\n"
 """Without the extensions that MLflow does not need, Jupyter starts in half the time."""
 
 
+class Connection(http.client.HTTPConnection):
+    """HTTP over a unix socket, to MLflow itself."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=10)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(10)
+        self.sock.connect(str(self._path))
+
+
 class Server:
     """A running Jupyter server."""
 
@@ -78,9 +92,9 @@ class Server:
 
     @contextmanager
     def sending(self, head: str, data: bytes = b"") -> Iterator[socket.socket]:
-        """Send a request by hand: its first lines, with `{path}` the dashboard's, and `data`.
+        """Send a request by hand; returns its connection, which is closed after the response.
 
-        Returns the connection, which is closed after the response.
+        `head` are its first lines, in which `{path}` is the dashboard's; `data` is sent after it.
         """
         lines = [
             *head.format(path=self.path).splitlines(),
@@ -141,6 +155,12 @@ class Server:
         """The newest MLflow process."""
         return psutil.Process(wait_for(lambda: self.status()["pid"]))
 
+    @property
+    def socket(self) -> Path:
+        """The socket of the one MLflow process."""
+        (path,) = (self.lab.home / "tmp").glob("jupyter-server-proxy-*/socket")
+        return path
+
     def has_ended(self) -> bool:
         """Whether no MLflow process and no file of one is left."""
         with suppress(psutil.NoSuchProcess):  # one that has just ended
@@ -149,9 +169,7 @@ class Server:
 
     def run(self, *command: str | Path, **variables: str) -> None:
         """Let MLflow's next process be `command`, followed by the arguments for MLflow."""
-        if path := os.environ.get(
-            "PYTHONPATH"
-        ):  # Jupyter's, which another interpreter is not given
+        if path := os.environ.get("PYTHONPATH"):  # which only Jupyter's own interpreter is given
             variables = {"PYTHONPATH": path, **variables}
         words = " ".join(shlex.quote(str(word)) for word in command)
         exports = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
