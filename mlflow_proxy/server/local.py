@@ -23,7 +23,7 @@ from mlflow_proxy.shared.reports import (
     Warned,
 )
 from mlflow_proxy.sqlite_creation import Revisions
-from mlflow_proxy.stores import Database, SQLite
+from mlflow_proxy.stores import Database
 
 from . import key_encryption, mlflow_app
 from .installation import find_mlflow
@@ -69,12 +69,12 @@ def run(
     static_folder = mlflow_folder / "server" / "js" / "build"
     reporter.send(StaticFolder(str(static_folder)))
     revisions = Revisions.read(mlflow_folder)
+    # Saves half a second: what an import creates is not garbage, so there is nothing to collect.
+    gc.disable()
     settings.check()
     existing = upgrade.check(settings, revisions)
     locations.check(settings, existing, options.declined)
 
-    # Saves half a second: what an import creates is not garbage, so there is nothing to collect.
-    gc.disable()
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
         from . import assistant, jobs, serve
@@ -127,7 +127,7 @@ def run(
 def open_stores(
     settings: StoreSettings,
     revisions: Revisions,
-    existing: Sequence[SQLite | Database],
+    existing: Sequence[Database],
     report: Callable[[Step], None],
 ) -> None:
     """Open the stores; new ones on a database server while no other program creates them.

@@ -54,9 +54,15 @@ class JobRunner:
 
     def _work(self, kind: str, limit: int) -> None:
         while run := self._next(kind):
-            delay = _result_of(run)
+            try:
+                delay = run()
+            except Exception:
+                _logger.exception("A job could not be run")
+                delay = None
             if delay is None:
-                self._finish()
+                with self._lock:
+                    self._unfinished -= 1
+                self._has_ended()
             else:
                 again = threading.Timer(delay, self._enqueue, (kind, limit, run))
                 again.daemon = True
@@ -69,16 +75,3 @@ class JobRunner:
                 return self._waiting[kind].popleft()
             self._threads[kind] -= 1
             return None
-
-    def _finish(self) -> None:
-        with self._lock:
-            self._unfinished -= 1
-        self._has_ended()
-
-
-def _result_of(run: Run) -> float | None:
-    try:
-        return run()
-    except Exception:
-        _logger.exception("A job could not be run")
-        return None
