@@ -86,7 +86,9 @@ class Server:
         try:
             connection.request(method, self.path + path, body or None, self.headers(headers))
             response = connection.getresponse()
-            return response.status, dict(response.getheaders()), response.read().decode()
+            names = {name for name, _ in response.getheaders()}
+            all_of = {name: response.getheader(name, "") for name in names}  # joined by commas
+            return response.status, all_of, response.read().decode()
         finally:
             connection.close()
 
