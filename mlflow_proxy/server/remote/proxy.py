@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from yarl import URL
 
 from mlflow_proxy.addresses import STATIC_FILE
+from mlflow_proxy.assets import tab_icons
 from mlflow_proxy.headers import COMPRESSIBLE, MAX_BUFFERED, MIN_COMPRESSED
-from mlflow_proxy.icon import tab_icons
 from mlflow_proxy.server.failures import StartError
 
 from . import diagnosis
