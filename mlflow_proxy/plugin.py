@@ -22,8 +22,8 @@ from . import interpreter, kernels, prestart
 from ._version import __version__
 from .activity import counts_as_activity, record_activity
 from .addresses import BAD_SETTINGS, IMPORT_NOTICE, LOCAL_CREDENTIAL, LOCAL_URL, NAME
+from .assets import icon
 from .config import MLflowProxy, settings
-from .icon import icon
 from .life import Life
 from .log import log_file, set_up_logging
 from .process import MLflowCommand, jupyters_secrets

@@ -60,10 +60,9 @@ class StartProgress:
         history: StartHistory,
         clock: Callable[[], float] = time.monotonic,
         *,
-        delay: float = 0.0,
         text: str = "",
     ) -> None:
-        """Begin in `delay` seconds; `text` is shown until then."""
+        """Begin now; `text` is shown until the first stage is reported."""
         self._history = history
         self._clock = clock
         self._expected, self._expected_modules = history.read()
@@ -72,17 +71,12 @@ class StartProgress:
         self._fraction = 0.0
         self._stage = Stage.PREPARE
         self.text = text or TEXTS[self._stage]
-        self._began = self._stage_began = clock() + delay
-
-    @property
-    def delay(self) -> float:
-        """Seconds until the start begins."""
-        return max(0.0, self._began - self._clock())
+        self._began = self._stage_began = clock()
 
     @property
     def seconds(self) -> float:
         """Seconds since the start began."""
-        return max(0.0, self._clock() - self._began)
+        return self._clock() - self._began
 
     def enter(self, stage: Stage, step: Step | None = None) -> None:
         """Record that MLflow has reached `stage`, and what it does there."""
@@ -115,12 +109,11 @@ class StartProgress:
     def remaining(self) -> float:
         """Seconds until MLflow is ready, at the pace of the last start or this one's, if slower."""
         left = 1 - self.fraction
-        return self.delay + left * max(
-            sum(self._expected.values()), self.seconds / max(0.05, self.fraction)
-        )
+        pace = self.seconds / max(0.05, self.fraction)
+        return left * max(sum(self._expected.values()), pace)
 
     def _fraction_of_stage(self) -> float:
         if self._stage is Stage.IMPORT:
             return min(1.0, self._modules / self._expected_modules)
         expected = self._expected[self._stage] or 0.1
-        return min(0.9, max(0.0, self._clock() - self._stage_began) / expected)
+        return min(0.9, (self._clock() - self._stage_began) / expected)

@@ -14,8 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlflow_proxy.passwords import mask_uri
 
-SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?.*)?", re.DOTALL)
-RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/|:|file:)(.+)", re.DOTALL)
+SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?]+)(?P<query>\?.*)?", re.DOTALL)
 # A path of a file store that starts at the folder of the program that opens it.
 RELATIVE_FOLDER = re.compile(r"(?P<scheme>file:)?(?P<path>(?!/)(?:[\w./-]+|[.~]\.?/.*))")
 DATABASE_SERVERS = ("postgresql", "mysql", "mssql")  # that MLflow knows
@@ -56,11 +55,6 @@ class Store:
         """The store as shown to a person, without its password."""
         return mask_uri(self.uri)
 
-    @property
-    def is_database(self) -> bool:
-        """Whether it is a SQLite file or on a database server."""
-        return isinstance(self, SQLite | Database)
-
     def is_default(self, root_dir: Path) -> bool:
         """Whether it is the default store of this root folder."""
         return isinstance(self, SQLite) and self.path == SQLite.default(root_dir).path
@@ -72,7 +66,14 @@ class Store:
 
 
 @dataclass(frozen=True)
-class SQLite(Store):
+class Database(Store):
+    """A database: on a server of the kind `kind`, e.g. "mysql", or a `SQLite`."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class SQLite(Database):
     """The SQLite database in the file `path`."""
 
     path: Path
@@ -80,7 +81,7 @@ class SQLite(Store):
     @classmethod
     def at(cls, path: Path) -> "SQLite":
         """The database at `path`; `from_uri` is the inverse."""
-        return cls(f"sqlite:///{path}", path)
+        return cls(f"sqlite:///{path}", "sqlite", path)
 
     @classmethod
     def from_uri(cls, uri: str) -> Store:
@@ -93,7 +94,7 @@ class SQLite(Store):
         if not match:
             raise ValueError("names no database file")
         path = match["path"]
-        return cls(uri, Path(path).absolute()) if names_file(path) else Store(uri)
+        return cls(uri, "sqlite", Path(path).absolute()) if names_file(path) else Store(uri)
 
     @classmethod
     def default(cls, root_dir: Path) -> "SQLite":
@@ -109,14 +110,9 @@ class SQLite(Store):
     def hidden_file_store(self) -> Path | None:
         """The file store beside it whose runs a new database would hide."""
         folder = self.path.parent / "mlruns"  # where older releases of MLflow created it
-        return folder if not self.path.exists() and holds_experiments(folder) else None
-
-
-@dataclass(frozen=True)
-class Database(Store):
-    """A database on a server of the kind `kind`, e.g. "mysql"."""
-
-    kind: str
+        # It may instead hold artifacts of a database's runs.
+        experiments = (each for each in folder.glob("*/meta.yaml") if each.parent.name.isdigit())
+        return folder if not self.path.exists() and any(experiments) else None
 
 
 @dataclass(frozen=True)
@@ -182,24 +178,14 @@ def normalize_uri(text: str | None, root_dir: Path) -> str:
     uri = (text or "").strip()
     if len(uri) > 1 and uri[0] in "\"'" and uri[0] == uri[-1]:  # an env file keeps them
         uri = uri[1:-1].strip()
-    if match := RELATIVE_SQLITE.fullmatch(uri):
-        return f"{match[1]}{root_dir / match[2]}"
+    match = SQLITE.fullmatch(uri)
+    if match and names_file(match["path"]):
+        return f"{match['scheme']}{root_dir / match['path']}{match['query'] or ''}"
     match = RELATIVE_FOLDER.fullmatch(uri)
     if match and not isinstance(Store.parse(uri), Managed):
         folder = Path(normpath(root_dir / expanduser(match["path"])))
         return folder.as_uri() if match["scheme"] else str(folder)
     return uri
-
-
-def holds_experiments(folder: Path) -> bool:
-    """Whether `folder` is a file store; it may instead hold artifacts of a database's runs."""
-    try:
-        return any(
-            experiment.name.isdigit() and (experiment / "meta.yaml").exists()
-            for experiment in folder.iterdir()
-        )
-    except OSError:
-        return False
 
 
 def allows_file_store(environment: Mapping[str, str] = os.environ) -> bool:

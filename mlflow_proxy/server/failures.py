@@ -31,10 +31,10 @@ class StartError(Exception):
 
 @dataclass(frozen=True)
 class Known:
-    """A known failure: what is said of it, and what a person reads.
+    """A known failure: the pattern of its message, and what a person reads in place of that.
 
-    The sentences may use the pattern's named groups and the values that `match` is given. They also
-    have `{python}` and, for a group `module`, the `{package}` to install; both as `{quoted_…}`.
+    The sentences may use the pattern's named groups, the values that `match` is given, `{python}`
+    for a command line and, for a group `module`, the `{package}` to install.
     """
 
     pattern: str
@@ -59,8 +59,7 @@ def match(table: Iterable[Known], texts: Iterable[str], values: Mapping[str, str
 def _installing(module: str) -> dict[str, str]:
     package = PACKAGES.get(module, module)
     return {
-        "python": sys.executable,
-        "quoted_python": shlex.quote(sys.executable),
+        "python": shlex.quote(sys.executable),
         "package": package,
         "quoted_package": shlex.quote(package),
     }
@@ -76,7 +75,7 @@ PACKAGES = {
     "psycopg2": "psycopg2-binary",
     "pymysql": "PyMySQL",
 }
-INSTALL = f"Run:{COMMAND}{{quoted_python}} -m pip install"
+INSTALL = f"Run:{COMMAND}{{python}} -m pip install"
 THE_URI = "the store's URI (c.MLflowProxy.{setting}, or the variable that it comes from)."
 CORRECT = f"Correct {THE_URI}"
 FREE = "Free some space, then try again."
@@ -84,7 +83,7 @@ PERMIT = "Grant this user write access, or choose another place with c.MLflowPro
 
 FAILURES = (
     # MLflow's installation
-    Known(
+    Known(  # MLflow <3.12
         r"FallbackAsyncAdaptedQueuePool",
         "This release of MLflow does not work with SQLAlchemy 2.1.",
         f'{INSTALL} "sqlalchemy<2.1"\nOr install a newer MLflow.',
@@ -185,7 +184,7 @@ FAILURES = (
         "The database of {store} (revision {found}) is of another release of MLflow.",
         "Try again: this page then offers to upgrade it.",
     ),
-    Known(
+    Known(  # MLflow >=3.13
         r"MLFLOW_ALLOW_FILE_STORE|filesystem tracking backend",
         "This release of MLflow refuses file stores such as {store}.",
         f"Run:{COMMAND}{{migration}}\n"

@@ -24,7 +24,7 @@ from mlflow_proxy.reports import (
     Warned,
 )
 from mlflow_proxy.sqlite_creation import Revisions
-from mlflow_proxy.stores import Database, SQLite
+from mlflow_proxy.stores import Database
 
 from . import mlflow_app
 from .own_address import OwnAddress
@@ -59,12 +59,12 @@ def run(
     if static_folder.is_dir():  # an MLflow that was installed from its source has none
         reporter.send(StaticFolder(str(static_folder)))
     revisions = Revisions.read(mlflow_folder)
+    # Saves half a second: what an import creates is not garbage, so there is nothing to collect.
+    gc.disable()
     settings.check()
     existing = upgrade.check(settings, revisions)
     locations.check(settings, existing, DeclinedOffers(options.declined_offers))
 
-    # Saves half a second: what an import creates is not garbage, so there is nothing to collect.
-    gc.disable()
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
         from . import jobs, serve
@@ -145,7 +145,7 @@ def middlewares(
 def open_stores(
     settings: StoreSettings,
     revisions: Revisions,
-    existing: Sequence[SQLite | Database],
+    existing: Sequence[Database],
     report: Callable[[Step], None],
 ) -> None:
     """Open the stores; new ones on a database server while no other program creates them.

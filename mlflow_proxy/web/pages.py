@@ -12,8 +12,7 @@ from string import Template
 from typing import Any
 
 from mlflow_proxy import addresses
-from mlflow_proxy.icon import icon, tab_icons
-from mlflow_proxy.lab_theme import lab_theme
+from mlflow_proxy.assets import icon, lab_theme, tab_icons
 from mlflow_proxy.status import LAST_RETRY_INTERVAL, State, Status
 
 from .decide import Request

@@ -29,7 +29,7 @@ from common import adopt_orphans, end_children, plain_entry, rounds_of, run_pyth
 
 from support.lab import TOKEN, lab_server
 from support.processes import environment, running
-from support.supervisor import Connection
+from support.server import Connection
 from support.waiting import wait_for
 
 RUNS = 1000
@@ -86,7 +86,7 @@ def servers(base: Path) -> Iterator[list[Send]]:
         stack.enter_context(running(command, cwd=bare, env=env, log=base / "bare.log"))
         lab = stack.enter_context(lab_server(ours.parent, root=ours, program="lab"))
         lab.wait_until("ready")
-        (socket,) = (ours.parent / "tmp").glob("jupyter-server-proxy-*/socket")
+        socket = lab.mlflow_socket
         other = stack.enter_context(
             lab_server(plain.parent, root=plain, config=plain_entry(plain), program="lab")
         )

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import versions
 
 from support.postgres import Postgres, postgres_server
-from support.supervisor import Supervisor, mlflow_of
+from support.server import Server, mlflow_of
 from support.waiting import wait_for
 
 DATABASE = "mlflow"
@@ -60,33 +60,33 @@ def main() -> int:
             folder = Path(base) / str(number)
             folder.mkdir()
             uri = postgres.uri(DATABASE)
-            with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=uri, **variables) as supervisor:
-                print(f"| {name} | {measure(postgres, supervisor, options.parallel)} |")
+            with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=uri, **variables) as server:
+                print(f"| {name} | {measure(postgres, server, options.parallel)} |")
     print(f"\n{versions()}")
     return 0
 
 
-def measure(postgres: Postgres, supervisor: Supervisor, parallel: int) -> str:
+def measure(postgres: Postgres, server: Server, parallel: int) -> str:
     """Connections at rest, at most under load and after it; seconds that the load took."""
-    supervisor.wait_until("ready")
+    server.wait_until("ready")
     for request in REQUESTS:
-        send(supervisor, request)
+        send(server, request)
     rest = postgres.connections(DATABASE)
     with watching(postgres) as seen:
         began = time.perf_counter()
         with ThreadPoolExecutor(parallel) as threads:
             requests = [REQUESTS[number % len(REQUESTS)] for number in range(200)]
-            for answer in [threads.submit(send, supervisor, each) for each in requests]:
+            for answer in [threads.submit(send, server, each) for each in requests]:
                 answer.result()
         seconds = time.perf_counter() - began
     after = wait_for(lambda: postgres.connections(DATABASE))
     return f"{rest} | {max(seen)} | {after} | {seconds:.1f}"
 
 
-def send(supervisor: Supervisor, request: tuple[str, str]) -> None:
+def send(server: Server, request: tuple[str, str]) -> None:
     """Send `request`, a path and a body."""
     path, body = request
-    status, _, answer = supervisor.request(path, "POST" if body else "GET", POST, body)
+    status, _, answer = server.request(path, "POST" if body else "GET", POST, body)
     if status != 200:
         raise AssertionError(f"{path}: {status} {answer}")
 

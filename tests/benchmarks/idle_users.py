@@ -1,8 +1,9 @@
-"""Memory of idle users: 20 supervisors on one machine, MLflow stopped.
+"""Memory of an idle user: what Jupyter has grown by once MLflow was used and is stopped again.
 
     python tests/benchmarks/idle_users.py
 
-The figure for plain entries is calculated from one, which `start.py` measures. Linux only.
+No process of MLflow runs then. The figure for a plain entry is one that `start.py` measures. Linux
+only.
 """
 
 from __future__ import annotations
@@ -10,66 +11,57 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from common import versions
+from common import tell, versions
 
-from support.supervisor import Supervisor, supervisor_of
+from support.lab import PAGE, Lab, lab_server
+from support.waiting import wait_for
 
 PLAIN = 2470.0  # MB (PSS) of one plain entry, by start.py
-HEAD = """\
-| | one user (MB) | {users} users (MB) |
-| --- | --: | --: |"""
+SEARCH = "/ajax-api/2.0/mlflow/experiments/search?max_results=10"
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--users", type=int, default=20, help="number of users")
+    parser.add_argument("--users", type=int, default=3, help="users that are measured")
     parser.add_argument("--plain", type=float, default=PLAIN, help="MB of a plain entry")
     options = parser.parse_args()
     if options.users < 1:
         parser.error("--users takes 1 or more")
-    total = memory_of_supervisors(options.users)
-    print(HEAD.format(users=options.users))
-    print(f"| supervisors, MLflow stopped | {total / options.users:.1f} | {total:.0f} |")
-    print(
-        f"| plain entries, calculated | {options.plain:.0f} | {options.users * options.plain:.0f} |"
-    )
-    print(f"\nMemory as PSS. {versions()}")
+    grown = [growth() for _ in range(options.users)]
+    print("| after use, MLflow stopped | processes | MB |\n| --- | --: | --: |")
+    print(f"| Jupyter's growth | 0 | {median(grown):.1f} |")
+    print(f"| plain entry | 15 | {options.plain:.0f} |")
+    print(f"\nMemory as PSS; {', '.join(f'{each:.1f}' for each in grown)}. {versions()}")
     return 0
 
 
-def memory_of_supervisors(count: int) -> float:
-    """Total MB (PSS) of `count` supervisors, each with its own folders."""
-    with tempfile.TemporaryDirectory(prefix="mlflow-idle-") as base, ExitStack() as stack:
-        supervisors = []
-        for number in range(count):
-            folder = Path(base) / str(number)
-            folder.mkdir()
-            supervisors.append(stack.enter_context(supervisor_of("silent", folder)))
-        for supervisor in supervisors:
-            use(supervisor)
-        return sum(map(memory, supervisors))
+def growth() -> float:
+    """MB (PSS) that a Jupyter server grows by."""
+    with tempfile.TemporaryDirectory(prefix="mlflow-idle-") as home, lab_server(Path(home)) as lab:
+        lab.session.get(f"{lab.url}/api/contents", timeout=60).raise_for_status()
+        before = memory(lab)
+        lab.wait_until("ready")
+        lab.get("/", headers=PAGE).raise_for_status()
+        lab.get(lab.mlflow_script).raise_for_status()
+        for _ in range(100):
+            lab.get(SEARCH).raise_for_status()
+        lab.stop()
+        wait_for(lambda: not lab.mlflow_processes())
+        tell(f"{before:.0f} MB before, {memory(lab):.0f} MB after")
+        return memory(lab) - before
 
 
-def use(supervisor: Supervisor) -> None:
-    """Send typical requests once the child has ended."""
-    supervisor.wait_until("failed")
-    supervisor.request("/", headers={"Accept": "text/html"})
-    supervisor.request("/api/x")
-
-
-def memory(supervisor: Supervisor) -> float:
-    """MB (PSS) of `supervisor`, which has no children."""
-    process = psutil.Process(supervisor.process.pid)
-    assert not process.children()
-    return float(process.memory_full_info().pss) / 1e6
+def memory(lab: Lab) -> float:
+    """MB (PSS) of Jupyter."""
+    return float(psutil.Process(lab.process.pid).memory_full_info().pss) / 1e6
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from common import adopt_orphans, end_children, rounds_of, tell, versions
 from support.judged_store import INVOKE, JudgedStore, assessments
 from support.model_server import ModelServer, model_server
 from support.processes import BIN, environment, free_ports
-from support.supervisor import mlflow_of
+from support.server import mlflow_of
 from support.waiting import wait_for
 
 LIMIT = 600.0  # seconds for a start, or for a job
@@ -117,13 +117,11 @@ def size() -> Size:
 
 @contextmanager
 def ours(home: Path, model: ModelServer, store: JudgedStore) -> Iterator[Click]:
-    """Run the supervisor and MLflow; yields what runs the judge."""
+    """Run Jupyter and MLflow; yields what runs the judge."""
     body = json.dumps(store.invocation())
-    with mlflow_of(
-        home, options=["--mlflow-option=--job-execution"], **model.variables
-    ) as supervisor:
-        wait_for(lambda: supervisor.status()["state"] == "ready", LIMIT)
-        yield lambda: answered(supervisor.request(INVOKE, "POST", JSON, body)[0])
+    with mlflow_of(home, options=["--job-execution"], **model.variables) as server:
+        wait_for(lambda: server.status()["state"] == "ready", LIMIT)
+        yield lambda: answered(server.request(INVOKE, "POST", JSON, body)[0])
 
 
 @contextmanager

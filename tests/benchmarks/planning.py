@@ -51,7 +51,7 @@ class Day:
 
     def __init__(self) -> None:
         self.servers: Counter[int] = Counter()
-        self.supervisors: Counter[int] = Counter()  # the tile was opened
+        self.opened: Counter[int] = Counter()  # the tile was opened
         self.running: Counter[int] = Counter()  # MLflow is up
         self.in_use: Counter[int] = Counter()
         self.first_starts: Counter[int] = Counter()
@@ -73,7 +73,7 @@ class Day:
         while (at := at + dice.expovariate(1 / gap)) < left:
             until = min(left, at + dice.expovariate(1 / habits.use))
             if first:
-                add(self.supervisors, at, ended)
+                add(self.opened, at, ended)
             if at > stops:
                 (self.first_starts if first else self.later_starts)[int(at)] += 1
             add(self.in_use, at, until)
@@ -83,7 +83,7 @@ class Day:
     def memory(self, minute: int, parts: Parts, habits: Habits) -> tuple[float, float]:
         """MB of all, and of them MB that the tile costs."""
         servers = self.servers[minute]
-        tile = servers * parts.never_opened + self.supervisors[minute] * parts.supervisor
+        tile = servers * parts.never_opened
         tile += self.running[minute] * parts.mlflow
         return servers * (parts.jupyter + habits.kernels * parts.kernel) + tile, tile
 
@@ -116,7 +116,7 @@ def row(users: int, days: int, parts: Parts, habits: Habits, dice: random.Random
             day.add_user(habits, dice)
         for minute in range(2 * DAY):
             memory, tile = day.memory(minute, parts, habits)
-            never_stopped = tile + parts.mlflow * (day.supervisors[minute] - day.running[minute])
+            never_stopped = tile + parts.mlflow * (day.opened[minute] - day.running[minute])
             values = {
                 "servers": day.servers[minute],
                 "running": day.running[minute],

@@ -13,7 +13,7 @@ from common import tell
 from support.lab import PAGE, Lab, lab_server
 from support.postgres import postgres_server
 from support.processes import family_of
-from support.supervisor import mlflow_of
+from support.server import mlflow_of
 from support.waiting import wait_for
 
 MB = 1e6
@@ -42,7 +42,6 @@ class Parts:
 
     jupyter: float
     never_opened: float
-    supervisor: float
     mlflow: float
     kernel: float
     first_start: float
@@ -60,7 +59,6 @@ class Parts:
 NAMES = {
     "jupyter": "Jupyter server, without the package and jupyter-server-proxy (MB)",
     "never_opened": "the tile, never opened (MB)",
-    "supervisor": "supervisor, from the first click on (MB)",
     "mlflow": "MLflow, until it is stopped (MB)",
     "kernel": "a kernel that has logged a run (MB)",
     "first_start": "processor time of the first click, with a new store (s)",
@@ -107,14 +105,12 @@ def measure_tile(lab: Lab) -> dict[str, float]:
     action = (processor_time(lab) - before) / ACTIONS
     mlflow = memory(lab.mlflow)
     # Its processor time counts until it has ended.
-    wait_for(lambda: lab.status()["state"] == "idle" and not lab.supervisor.children(), 120)
-    supervisor = memory(lab.supervisor)
+    wait_for(lambda: lab.status()["state"] == "idle" and not lab.mlflow_processes(), 120)
     before = processor_time(lab)
     # Held until MLflow is up.
     lab.session.get(f"{lab.mlflow_url}{SEARCH}", timeout=300).raise_for_status()
     later = processor_time(lab) - before
     return {
-        "supervisor": supervisor,
         "mlflow": mlflow,
         "first_start": first,
         "later_start": later,
@@ -145,12 +141,11 @@ def connections(home: Path) -> tuple[float, float]:
     home.mkdir()
     with postgres_server() as server:
         server.run("createdb", "planning")
-        with mlflow_of(home, MLFLOW_BACKEND_STORE_URI=server.uri("planning")) as supervisor:
-            supervisor.request("/_proxy/start", "POST", {"Content-Type": "application/json"}, "{}")
-            wait_for(lambda: supervisor.status()["state"] == "ready", 180)
+        with mlflow_of(home, MLFLOW_BACKEND_STORE_URI=server.uri("planning")) as mlflow:
+            mlflow.wait_until("ready", 180)
             count = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'planning'"
-            supervisor.request(SEARCH)
+            mlflow.request(SEARCH)
             at_rest = int(server.query("planning", count)) - 1  # without the one that counts
             with ThreadPoolExecutor(PARALLEL) as pool:
-                list(pool.map(supervisor.request, [SEARCH] * PARALLEL))
+                list(pool.map(mlflow.request, [SEARCH] * PARALLEL))
             return at_rest, int(server.query("planning", count)) - 1

@@ -24,7 +24,7 @@ from common import tell, versions
 
 from support.browser import chromium
 from support.lab import TOKEN, Lab, lab_server
-from support.supervisor import Connection
+from support.server import Connection
 from support.tracking_server import TrackingServer, tracking_server
 from support.waiting import wait_for
 
@@ -43,7 +43,7 @@ Connect = Callable[[], http.client.HTTPConnection]
 
 def ways(lab: Lab, server: TrackingServer) -> dict[str, tuple[Connect, str]]:
     """How a client reaches the server: a connection and the prefix of a path."""
-    (path,) = (lab.home / "tmp").glob("jupyter-server-proxy-*/socket")
+    path = lab.mlflow_socket
     jupyter = urlsplit(lab.mlflow_url)
     return {
         "straight": (lambda: http.client.HTTPConnection("127.0.0.1", server.port, 600), ""),
@@ -110,8 +110,8 @@ def clicks(lab: Lab, server: TrackingServer) -> None:
 
 
 def memory(lab: Lab) -> float:
-    """The proportional memory of both processes in MB."""
-    return sum(each.memory_full_info().pss for each in (lab.supervisor, lab.mlflow)) / MB
+    """The proportional memory of MLflow's process in MB."""
+    return lab.mlflow.memory_full_info().pss / MB
 
 
 def measured(all_ways: dict[str, tuple[Connect, str]], size: int) -> dict[str, list[float]]:
@@ -157,7 +157,7 @@ def main(gigabytes: float) -> None:
                     f"| {speeds[0]:.0f} | {up:.0f} % | {speeds[1]:.0f} | {down:.0f} % |",
                     flush=True,
                 )
-            print(f"\nBoth processes: {before:.0f} MB before, {memory(lab):.0f} MB after.")
+            print(f"\nIts process: {before:.0f} MB before, {memory(lab):.0f} MB after.")
             print(f"{gigabytes:g} GB. {versions()}")
 
 

@@ -75,9 +75,7 @@ def search_at_once(jupyters: list[Server], times: int) -> None:
     """Send searches to all of them, 10 at once to each."""
     with ThreadPoolExecutor(10 * len(jupyters)) as threads:
         sent = [
-            threads.submit(send, each, *search)
-            for each in jupyters
-            for search in SEARCHES * times
+            threads.submit(send, each, *search) for each in jupyters for search in SEARCHES * times
         ]
         for answer in sent:
             answer.result()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.reports import Stage
 from mlflow_proxy.progress import MODULES, SECONDS, StartHistory, StartProgress
+from mlflow_proxy.reports import Stage
 
 
 class Clock:

@@ -27,7 +27,7 @@ def jupyter(tmp_path: Path) -> Iterator[Server]:
 
 
 def pid_of(body: str) -> int:
-    return int(body.split()[0])
+    return int(body.split(maxsplit=1)[0])
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])

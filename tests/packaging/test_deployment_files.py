@@ -9,7 +9,7 @@ import pytest
 import yaml
 from dockerfile_parse import DockerfileParser
 
-from mlflow_proxy.jupyter.config import MLflowProxy
+from mlflow_proxy.config import MLflowProxy
 
 FOLDER = Path(__file__).parents[2] / "examples" / "jupyterhub" / "kubernetes"
 SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")

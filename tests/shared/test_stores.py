@@ -132,7 +132,6 @@ def test_a_store_with_a_server_of_its_own_is_known_by_its_scheme(uri: str, kind:
 )
 def test_a_store_is_parsed_into_its_kind(uri: str, store: Store) -> None:
     assert Store.parse(uri) == store
-    assert store.is_database is isinstance(store, Database)
 
 
 def test_a_store_is_shown_without_its_password() -> None:

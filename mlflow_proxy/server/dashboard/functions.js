@@ -8,7 +8,7 @@
   const { nonce } = document.currentScript;
 
   function make(parts) {
-    // Only js-yaml, in MLflow 3.10, passes parameters as an array: a function in a model's MLmodel.
+    // MLflow <3.11: js-yaml passes parameters as an array, for a function in a model's MLmodel.
     if (parts.some((part) => typeof part !== "string")) throw new EvalError("Not made of text");
     const body = parts.at(-1) ?? "";
     const script = document.createElement("script");

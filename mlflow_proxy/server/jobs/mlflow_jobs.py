@@ -20,6 +20,7 @@ from typing import Any
 
 from mlflow_proxy.server.store.locks import StoreLocks
 from mlflow_proxy.server.store.settings import StoreSettings
+from mlflow_proxy.stores import Database
 
 from .locks import Lock, Locks
 from .runner import JobRunner
@@ -43,7 +44,7 @@ def why_not(settings: StoreSettings, is_wanted: bool) -> str:
             "MLflow's background jobs are switched off in this Jupyter: set "
             f"{SETTING} = True in its configuration and restart it."
         )
-    if not settings.backend_store.is_database:
+    if not isinstance(settings.backend_store, Database):
         return (
             "MLflow's background jobs need a database, and c.MLflowProxy.backend_store_uri names a "
             f"folder ({SETTING} has no effect)."

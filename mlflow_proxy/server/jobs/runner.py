@@ -56,13 +56,23 @@ class JobRunner:
 
     def _work(self, kind: str, limit: int) -> None:
         while run := self._next(kind):
-            delay = _result_of(run)
+            try:
+                delay = run()
+            except Exception:
+                _logger.exception("A job could not be run")
+                delay = None
             if delay is None:
                 self._finish()
             else:
                 again = threading.Timer(delay, self._enqueue, (kind, limit, run))
                 again.daemon = True
                 again.start()
+
+    def _finish(self) -> None:
+        with self._lock:
+            self._unfinished -= 1
+            if not self._unfinished:
+                self._report_busy(False)
 
     def _next(self, kind: str) -> Run | None:
         self.wait_if_closed()
@@ -71,17 +81,3 @@ class JobRunner:
                 return self._waiting[kind].popleft()
             self._threads[kind] -= 1
             return None
-
-    def _finish(self) -> None:
-        with self._lock:
-            self._unfinished -= 1
-            if not self._unfinished:
-                self._report_busy(False)
-
-
-def _result_of(run: Run) -> float | None:
-    try:
-        return run()
-    except Exception:
-        _logger.exception("A job could not be run")
-        return None

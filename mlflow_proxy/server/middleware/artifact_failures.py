@@ -26,7 +26,7 @@ FAILURES = (
     Known(
         r"No module named '(?P<module>\w+)",
         SAID,
-        "Run: {quoted_python} -m pip install {quoted_package}",
+        "Run: {python} -m pip install {quoted_package}",
         HTTPStatus.NOT_IMPLEMENTED,
     ),
     Known(

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlflow_proxy import addresses
 from mlflow_proxy.activity import ATTENDED
+from mlflow_proxy.assets import lab_theme
 from mlflow_proxy.hub import is_on_hub
-from mlflow_proxy.lab_theme import lab_theme
 from mlflow_proxy.server.mode import CurrentMode
 
 from .bodies import rewriting

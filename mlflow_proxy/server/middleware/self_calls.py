@@ -65,8 +65,9 @@ class SelfCalls:
         return {
             **scope,
             "headers": headers.raw,
-            "server": server,
-            "app_root_path": f"/{credential}",  # starlette's name for a prefix of `base_url`
+            "server": server,  # MLflow >=3.18: the address of the connection
+            # MLflow <3.18: starlette's `base_url`, of the Host header and this prefix
+            "app_root_path": f"/{credential}",
         }
 
     def _of_assistant(self, scope: Scope) -> Scope:

@@ -41,7 +41,7 @@ RESPONSE_HEADERS = re.compile(
 
 
 class TargetError(ValueError):
-    """The request's target is none below the server's address."""
+    """The request's target is not below the server's address."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ServerAddress:
         """Parse a store URI.
 
         Raises:
-            ValueError: it is no address of a server.
+            ValueError: it is not the address of a server.
         """
         parts = urlsplit(uri)
         url = URL.build(scheme=parts.scheme, host=parts.hostname or "", port=parts.port)
@@ -85,10 +85,10 @@ class ServerAddress:
         return URL(f"{self}/", encoded=True)
 
     def target(self, path: bytes, query: bytes = b"") -> URL:
-        """The address of `path`, as received, below the dashboard's.
+        """The address of `path`, as received, below the dashboard's address.
 
         Raises:
-            TargetError: it is another server's, or could be one above the prefix.
+            TargetError: it names another server, or may lead above the prefix.
         """
         quoted = quote(path, safe=UNQUOTED)
         if not quoted.startswith("/") or (self.prefix and leaves(quoted)):

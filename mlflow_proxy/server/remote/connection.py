@@ -24,10 +24,10 @@ BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def boolean(name: str) -> bool:
-    """The value of a variable that MLflow takes for a boolean.
+    """The value of one of MLflow's boolean variables.
 
     Raises:
-        StartError: MLflow would not take it.
+        StartError: MLflow would refuse the value.
     """
     value = os.environ.get(name) or "false"
     if value.lower() not in BOOLEANS:
@@ -36,7 +36,7 @@ def boolean(name: str) -> bool:
 
 
 def tls_context() -> ssl.SSLContext:
-    """How the server's certificate is checked, and the client's own.
+    """The TLS context: which authorities are trusted, and the client's own certificate.
 
     Raises:
         StartError: a variable has a value that cannot be used.
@@ -103,7 +103,7 @@ def outbound_proxy(address: ServerAddress) -> OutboundProxy | None:
     """The proxy that requests, and so MLflow's client, would use for `address`.
 
     Raises:
-        StartError: there is a proxy of a kind that this cannot use.
+        StartError: the proxy is not an HTTP proxy.
     """
     if not getproxies():
         return None
@@ -117,7 +117,7 @@ def outbound_proxy(address: ServerAddress) -> OutboundProxy | None:
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     if parts.scheme not in ("http", "https"):
         raise StartError(
-            f"The proxy for {address}, {shown}, is no HTTP proxy.",
+            f"The proxy for {address}, {shown}, is not an HTTP proxy.",
             f"Set {address.scheme.upper()}_PROXY to an HTTP proxy, or add the server to NO_PROXY.",
         )
     auth = None

@@ -37,9 +37,10 @@ LOGIN = (
 )
 
 ADDRESS = "the server's address (MLFLOW_TRACKING_URI, or c.MLflowProxy.backend_store_uri)"
-CORRECT = f"Correct {ADDRESS}"
-SCHEME = f"{CORRECT}: check its port, and whether it starts with http:// or https://."
-REACH = f"Check that it is running and reachable from this machine, or correct {ADDRESS}."
+REACH = (
+    f"Check that it is running and reachable from this machine, or correct {ADDRESS}: its name, "
+    "its port, and http:// or https://."
+)
 SET = "in Jupyter's environment, so that notebooks have it too, and restart Jupyter."
 AUTHENTICATE = (
     f"Set {credentials.TOKEN}, or {credentials.USERNAME} and {credentials.PASSWORD}, {SET} "
@@ -50,7 +51,7 @@ AUTHENTICATE = (
 WANTS_CERTIFICATE = Known(
     r"^https: .*(?:CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICATE|ALERT_UNKNOWN_CA)"
     r"|^HTTP 400: .*SSL certificate (?:was sent|error)",  # nginx
-    "The server at {server} wants a certificate of the client, which it can trust.",
+    "The server at {server} wants a certificate of the client that it trusts.",
     f"Set {connection.CLIENT_CERTIFICATE} to a PEM file with that certificate and its key, {SET}",
 )
 OTHER_PROTOCOL = Known(
@@ -58,7 +59,7 @@ OTHER_PROTOCOL = Known(
     r"|^https?: (?:BadStatusLine|BadHttpMessage|ClientResponseError|LineTooLong)"
     r"|^HTTP 400: .*plain HTTP request was sent to HTTPS port",  # nginx
     "What answers at {server} does not speak {protocol}.",
-    SCHEME,
+    REACH,
 )
 WANTS_LOGIN = Known(
     rf"^HTTP (?:403|30\d).*{LOGIN}",
@@ -132,7 +133,7 @@ NO_DASHBOARD = (
     Known(
         r"",
         "There is no MLflow at {server}: another program answers there.",
-        f"{CORRECT}. It ends where the dashboard's address has its #.",
+        f"Correct {ADDRESS}. It ends where the dashboard's address has its #.",
     ),
 )
 
@@ -253,8 +254,8 @@ def explain(client: Client, errors: Sequence[BaseException]) -> StartError:
     first_line = str(errors[0]).strip().partition("\n")[0] or type(errors[0]).__name__
     return StartError(
         f"The server {address} cannot be used: {first_line}",
-        f"{SCHEME} If it wants a certificate of the client, set {connection.CLIENT_CERTIFICATE} "
-        f"to a PEM file with that and its key, {SET}",
+        f"{REACH} If it wants a certificate of the client, set {connection.CLIENT_CERTIFICATE} "
+        f"to a PEM file with that certificate and its key, {SET}",
     )
 
 

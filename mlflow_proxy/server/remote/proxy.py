@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from yarl import URL
 
 from mlflow_proxy.addresses import STATIC_FILE
+from mlflow_proxy.assets import tab_icons
 from mlflow_proxy.headers import COMPRESSIBLE, MAX_BUFFERED, MIN_COMPRESSED
-from mlflow_proxy.icon import tab_icons
 from mlflow_proxy.server.failures import StartError
 
 from . import diagnosis
@@ -94,7 +94,7 @@ class RemoteProxy:
         except DisconnectedError:
             return
         except TargetError:
-            failed = error(HTTPStatus.BAD_REQUEST, "This path leads out of the server's.")
+            failed = error(HTTPStatus.BAD_REQUEST, "This path is not below the server's address.")
         except BodyTooLargeError:
             message = "The request must be signed, for which its body is too large."
             failed = error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
@@ -138,14 +138,14 @@ class RemoteProxy:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body"})
         except (aiohttp.ClientError, OSError) as exception:
-            _logger.warning("The tracking server broke off: %s", type(exception).__name__)
+            _logger.warning("The server's response is incomplete: %s", type(exception).__name__)
 
     def _refusal(
         self, scope: Scope, url: URL, answer: aiohttp.ClientResponse, whole: bytes
     ) -> Response | None:
         """What is answered in place of an answer that neither page nor program can use."""
         client, location = self._client, diagnosis.location_of(answer)
-        text = whole.decode("utf-8", "replace")
+        text = whole.decode("utf-8", "replace") if is_page(scope) else ""
         told = diagnosis.Answer(url, answer.status, location or "", text)
         is_unauthorized = answer.status == HTTPStatus.UNAUTHORIZED
         leads_elsewhere = location is not None and client.address.location(url, location) is None

@@ -25,12 +25,12 @@ MYSQL_SSL = {
 T = TypeVar("T")
 
 
-def reading(store: SQLite | Database) -> "Transaction":
+def reading(store: Database) -> "Transaction":
     """A transaction to read; other programs may write to a SQLite store meanwhile."""
     return engine_of(store).begin()
 
 
-def changing(store: SQLite | Database, timeout: float) -> "Transaction":
+def changing(store: Database, timeout: float) -> "Transaction":
     """A transaction that no other program's changes mix with, rolled back if the block raises.
 
     Waits for another program's changes to a SQLite store, for `timeout` seconds.
@@ -39,7 +39,7 @@ def changing(store: SQLite | Database, timeout: float) -> "Transaction":
 
 
 def engine_of(
-    store: SQLite | Database, timeout: float = TIMEOUT, begin: str = "BEGIN"
+    store: Database, timeout: float = TIMEOUT, begin: str = "BEGIN"
 ) -> "sqlalchemy.Engine":
     """An engine that keeps no connections.
 
@@ -48,7 +48,7 @@ def engine_of(
     import sqlalchemy
 
     options: dict[str, Any] = {"poolclass": sqlalchemy.pool.NullPool, "hide_parameters": True}
-    if isinstance(store, Database):
+    if not isinstance(store, SQLite):
         if store.kind == "mysql":
             tls = {name: os.environ[key] for name, key in MYSQL_SSL.items() if key in os.environ}
             options["connect_args"] = tls

@@ -178,9 +178,7 @@ def _widest(place: str, names: Sequence[str], depth: int) -> Move:
     return Move(join("/", *names[: depth or 1]), join(place, *names[first : depth or 1]))
 
 
-def check(
-    settings: StoreSettings, stores: Sequence[SQLite | Database], declined: DeclinedOffers
-) -> None:
+def check(settings: StoreSettings, stores: Sequence[Database], declined: DeclinedOffers) -> None:
     """Check that the locations in the databases `stores` are where the files are.
 
     Raises:
@@ -196,7 +194,7 @@ def check(
     _logger.info("The locations of artifacts remain as they are, as declined before")
 
 
-def find_moves(settings: StoreSettings, stores: Sequence[SQLite | Database]) -> list[Move]:
+def find_moves(settings: StoreSettings, stores: Sequence[Database]) -> list[Move]:
     """The moves after which the locations in the databases `stores` were not updated.
 
     Raises:
@@ -213,7 +211,7 @@ def find_moves(settings: StoreSettings, stores: Sequence[SQLite | Database]) -> 
     return list(dict.fromkeys(moves))
 
 
-def moved(stores: Sequence[SQLite | Database], moves: Sequence[Move]) -> StartError:
+def moved(stores: Sequence[Database], moves: Sequence[Move]) -> StartError:
     """The failure that offers to update the locations in the databases `stores`."""
     remain = [move.old for move in moves if os.path.isdir(move.old)]
     reason = "\n".join(
@@ -247,7 +245,7 @@ def moved(stores: Sequence[SQLite | Database], moves: Sequence[Move]) -> StartEr
     return StartError(reason, remedy, offer)
 
 
-def run(settings: StoreSettings, stores: Sequence[SQLite | Database]) -> None:
+def run(settings: StoreSettings, stores: Sequence[Database]) -> None:
     """Update the locations in the databases `stores`, in all of them or in none.
 
     Raises:
@@ -278,7 +276,7 @@ def run(settings: StoreSettings, stores: Sequence[SQLite | Database]) -> None:
         raise StartError(f"{said} {why.reason}", why.remedy) from error
 
 
-def _files(stores: Sequence[SQLite | Database]) -> list[Path]:
+def _files(stores: Sequence[Database]) -> list[Path]:
     return [store.path for store in stores if isinstance(store, SQLite)]
 
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 GRACE = 1.0  # seconds that a file may be missing: some programs delete it and write it anew
@@ -24,9 +24,8 @@ UNKNOWN: Identity = (0, 0)
 class OpenedFiles:
     """The files at `paths`. Make this before they are opened; call `complete` afterwards."""
 
-    def __init__(self, paths: Iterable[Path], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, paths: Iterable[Path]) -> None:
         self._opened = {path: identity(path) for path in paths}
-        self._clock = clock
         self._missing_since: dict[Path, float] = {}
 
     def complete(self) -> None:
@@ -40,22 +39,19 @@ class OpenedFiles:
         Waits up to `GRACE` seconds for a missing file.
         """
         for path, opened in self._opened.items():
-            if await self._is_replaced(path, opened):
+            # In a thread, because the server of a network file system may not answer.
+            if await asyncio.to_thread(self._is_replaced, path, opened):
                 return path
         return None
 
-    async def _is_replaced(self, path: Path, opened: Identity | None) -> bool:
-        # In threads, because the server of a network file system may not answer.
-        while (now := await asyncio.to_thread(identity, path)) is None:
-            if self._seconds_missing(path) > GRACE:
-                return await asyncio.to_thread(is_gone, path, opened)
-            await asyncio.sleep(INTERVAL)
+    def _is_replaced(self, path: Path, opened: Identity | None) -> bool:
+        while (now := identity(path)) is None:
+            since = self._missing_since.setdefault(path, time.monotonic())
+            if time.monotonic() - since > GRACE:
+                return is_gone(path, opened)
+            time.sleep(INTERVAL)
         self._missing_since.pop(path, None)
         return now != opened and UNKNOWN not in (now, opened)
-
-    def _seconds_missing(self, path: Path) -> float:
-        now = self._clock()
-        return now - self._missing_since.setdefault(path, now)
 
 
 def identity(path: Path) -> Identity | None:
@@ -72,14 +68,11 @@ def identity(path: Path) -> Identity | None:
 def is_gone(path: Path, opened: Identity | None) -> bool:
     """Whether a new database may take the place of the missing file at `path`.
 
-    Not if its whole folder was moved, because a new one would be in the way when it comes back.
+    Not if its whole folder was moved, because a new one would be in the way when it comes back:
+    then the file that this process has open still has a name.
     """
-    folder = os.path.dirname(os.path.realpath(path))
-    return os.path.exists(folder) or has_no_name(opened)
-
-
-def has_no_name(opened: Identity | None) -> bool:
-    """Whether this process has the file `opened` open, and it was deleted."""
+    if os.path.exists(os.path.dirname(os.path.realpath(path))):
+        return True
     with contextlib.suppress(OSError):
         for name in os.listdir(DESCRIPTORS):
             with contextlib.suppress(OSError):  # the folder's own descriptor is closed by now

@@ -79,7 +79,8 @@ class StoreSettings:
     @property
     def servers(self) -> list[Database]:
         """Each store that is on a database server."""
-        return [store for store in self.stores.values() if isinstance(store, Database)]
+        stores = [store for store in self.stores.values() if isinstance(store, Database)]
+        return [store for store in stores if not isinstance(store, SQLite)]
 
     def check(self) -> None:
         """Find errors that MLflow would find after seconds of imports, and explain less clearly.

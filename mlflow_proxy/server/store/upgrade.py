@@ -38,9 +38,7 @@ class Content:
     """Whether it has experiments; no other program is creating it then."""
 
 
-def check(
-    settings: StoreSettings, revisions: Revisions, is_locked: bool = False
-) -> list[SQLite | Database]:
+def check(settings: StoreSettings, revisions: Revisions, is_locked: bool = False) -> list[Database]:
     """Check that every database has this MLflow's revision, or is new; returns those that have it.
 
     Databases on a server count as new while another program holds their locks, unless `is_locked`
@@ -59,14 +57,14 @@ def check(
 
 def existing(
     settings: StoreSettings, revisions: Revisions, is_locked: bool
-) -> Iterator[tuple[SQLite | Database, str]]:
+) -> Iterator[tuple[Database, str]]:
     """Each database that exists, and its revision.
 
     Raises:
         StartError: a database cannot be read, or is newer than this MLflow.
     """
     for name, store in settings.stores.items():
-        if not isinstance(store, SQLite | Database):
+        if not isinstance(store, Database):
             continue
         try:
             revision = revision_of(store, revisions.latest, is_locked)
@@ -81,7 +79,7 @@ def existing(
             yield store, revision
 
 
-def revision_of(store: SQLite | Database, latest: str, is_locked: bool = False) -> str | None:
+def revision_of(store: Database, latest: str, is_locked: bool = False) -> str | None:
     """The revision of a database; None if it is new.
 
     Waits while another program creates the database, until it has revision `latest`. One on a
@@ -93,7 +91,8 @@ def revision_of(store: SQLite | Database, latest: str, is_locked: bool = False) 
     if isinstance(store, SQLite) and not store.path.exists():
         return None
     content = _read(store, is_locked)
-    since = time.monotonic()
+    changed = store.path.stat().st_mtime if isinstance(store, SQLite) else time.time()
+    since = time.monotonic() - max(0.0, time.time() - changed)  # clocks may disagree
     # MySQL shows each step of a creation. MLflow makes the first experiment last.
     while content.revision not in (None, latest) and not content.is_used:
         if time.monotonic() - since > QUIET:
@@ -104,7 +103,7 @@ def revision_of(store: SQLite | Database, latest: str, is_locked: bool = False) 
     return content.revision or (NO_REVISION if content.is_used else None)
 
 
-def _read(store: SQLite | Database, is_locked: bool) -> Content:
+def _read(store: Database, is_locked: bool) -> Content:
     def read() -> Content:
         import sqlalchemy
 
@@ -122,7 +121,7 @@ def _read(store: SQLite | Database, is_locked: bool) -> Content:
     return read() if isinstance(store, SQLite) else database.within(database.TIMEOUT, read)
 
 
-def outdated(store: SQLite | Database, revision: str, revisions: Revisions) -> StartError:
+def outdated(store: Database, revision: str, revisions: Revisions) -> StartError:
     """The failure that offers the upgrade of `store`."""
     offer = Offer(
         Repair.UPGRADE,
@@ -157,9 +156,7 @@ def run(
                 return
 
 
-def _upgrade(
-    store: SQLite | Database, revision: str, upgrade_database: Callable[[str], None]
-) -> None:
+def _upgrade(store: Database, revision: str, upgrade_database: Callable[[str], None]) -> None:
     remedy = "The last lines of the log, below, say more."
     if isinstance(store, SQLite):
         copy = backup.copy_aside(store.path, revision)
