@@ -46,7 +46,11 @@ def names_of_runs(jupyter: Server) -> list[str]:
 
 def prefix_of(python: str) -> Path:
     """The folder of the environment that `python` is run in."""
-    return Path(subprocess.check_output([interpreter.find_interpreter(python), "-c", PREFIX], text=True)[:-1])
+    return Path(
+        subprocess.check_output([interpreter.find_interpreter(python), "-c", PREFIX], text=True)[
+            :-1
+        ]
+    )
 
 
 def test_mlflow_runs_in_a_conda_environment_from_upgrade_to_idle_stop(tmp_path: Path) -> None:
@@ -153,13 +157,13 @@ def test_an_interpreter_that_cannot_be_run_is_explained(tmp_path: Path) -> None:
     binary.write_bytes(b"\x7fELF of another machine")
     binary.chmod(0o700)
     cases: dict[Path | str, tuple[str, str]] = {
-        "/no/such/python": ("/no/such/python, is not there", "Correct c.MLflowProxy.python in"),
-        "no-such-python": ("no-such-python, is not there", "Correct c.MLflowProxy.python in"),
+        "/no/such/python": ("/no/such/python, does not exist", "Correct c.MLflowProxy.python in"),
+        "no-such-python": ("no-such-python, does not exist", "Correct c.MLflowProxy.python in"),
         bare.parents[1]: ("is a folder", f"c.MLflowProxy.python = '{bare}'"),
         tmp_path: ("is a folder", "Correct c.MLflowProxy.python in"),
         no_program: ("may not be run by this user", "Make it executable"),
-        dangling: (f"a link to {tmp_path}/removed/python3.8, which is", "environment anew"),
-        script: ("is run by a program that is not there", "Make its environment anew"),
+        dangling: (f"a link to {tmp_path}/removed/python3.8, which does", "environment anew"),
+        script: ("is run by a program that does not exist", "Make its environment anew"),
         binary: ("cannot be run: Exec format error", "Correct c.MLflowProxy.python in"),
         "/bin/true": ("ended with exit code 0 and reported nothing", "Python 3.10 or newer"),
     }
@@ -221,9 +225,14 @@ def test_the_environment_of_jupyters_own_interpreter_is_left_as_it_is(tmp_path: 
         "VIRTUAL_ENV": f"{tmp_path}/virtual",
         "OTHER": "c",
     }
-    assert interpreter.adapted_environment(python, inherited, ("PYTHONPATH", "PATH", "VIRTUAL_ENV")) == {
+    assert interpreter.adapted_environment(
+        python, inherited, ("PYTHONPATH", "PATH", "VIRTUAL_ENV")
+    ) == {
         "PATH": "/bin",
         "PYTHONPATH": "/a",
         "OTHER": "c",
     }
-    assert interpreter.adapted_environment("/opt/wrapper", inherited, ()) == {"PATH": "/bin", "OTHER": "c"}
+    assert interpreter.adapted_environment("/opt/wrapper", inherited, ()) == {
+        "PATH": "/bin",
+        "OTHER": "c",
+    }
