@@ -5,19 +5,21 @@ What is told of servers that refuse is in test_mlflow_failures.py.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
+from mlflow_proxy.process import MLflowProcess
 from support.databases import LATEST, OLDER, make_database
+from support.life import life_of, mlflow_in, until
 from support.mariadb import MariaDB, mariadb_cluster
 from support.postgres import Postgres, postgres_cluster, postgres_server
 from support.server import PAGE, Server, mlflow_of
@@ -71,12 +73,10 @@ def wait_until_ready(jupyter: Server) -> None:
     jupyter.wait_until("ready", 120)
 
 
-def search_at_once(jupyters: list[Server], times: int) -> None:
-    """Send searches to all of them, 10 at once to each."""
-    with ThreadPoolExecutor(10 * len(jupyters)) as threads:
-        sent = [
-            threads.submit(send, each, *search) for each in jupyters for search in SEARCHES * times
-        ]
+def search_at_once(jupyter: Server, times: int) -> None:
+    """Send searches, 10 at once."""
+    with ThreadPoolExecutor(10) as threads:
+        sent = [threads.submit(send, jupyter, *search) for search in SEARCHES * times]
         for answer in sent:
             answer.result()
 
@@ -93,7 +93,7 @@ def test_mlflow_lives_on_a_database_server(tmp_path: Path, server: Postgres | Ma
         wait_until_ready(jupyter)
         assert server.query("team", REVISION) == LATEST
         run = send(jupyter, f"{API}/runs/create", '{"experiment_id": "0"}')["run"]
-        search_at_once([jupyter], 5)
+        search_at_once(jupyter, 5)
         assert 1 <= server.connections("team") <= KEPT
 
         wait_for(lambda: jupyter.status()["state"] == "idle")
@@ -111,41 +111,59 @@ def test_mlflow_lives_on_a_database_server(tmp_path: Path, server: Postgres | Ma
         assert "hunter2" not in jupyter.log.read_text()
 
 
+async def search(process: MLflowProcess, turns: asyncio.Semaphore, path: str, body: str) -> None:
+    """Send one search to MLflow itself."""
+    url, method = f"http://localhost{path}", "POST" if body else "GET"
+    async with turns, process.session.request(method, url, data=body, headers=JSON) as answer:
+        assert answer.status == 200, await answer.text()
+
+
+async def most_connections(postgres: Postgres) -> int:
+    """The most connections to the database, until this is cancelled."""
+    most = 0
+    with suppress(asyncio.CancelledError):
+        while True:
+            most = max(most, await asyncio.to_thread(postgres.connections, "team"))
+            await asyncio.sleep(0.05)
+    return most
+
+
 def test_users_who_start_at_once_create_one_database(tmp_path: Path) -> None:
+    """Each has a process; that it is Jupyter's matters not."""
+
+    async def run(postgres: Postgres) -> None:
+        uri = postgres.uri("team")
+        async with AsyncExitStack() as stack:
+            lives = []
+            for number in range(USERS):
+                folder = tmp_path / str(number)
+                folder.mkdir()
+                of_user = life_of(folder, *mlflow_in(folder), store=uri)
+                lives.append(await stack.enter_async_context(of_user))
+            for life in lives:
+                life.start()
+            processes = await asyncio.gather(*(life.ready() for life in lives))
+            assert all(processes), [life.status.failure for life in lives]
+            assert not any(life.status.crashes for life in lives)
+            assert postgres.query("team", "SELECT count(*), max(name) FROM experiments") == (
+                "1|Default"
+            )
+            assert postgres.query("team", REVISION) == LATEST
+
+            watching = asyncio.create_task(most_connections(postgres))
+            searches = []
+            for process in filter(None, processes):
+                turns = asyncio.Semaphore(10)
+                searches += [search(process, turns, *each) for each in SEARCHES * 3]
+            await asyncio.gather(*searches)
+            watching.cancel()
+            assert 1 <= await watching <= USERS * MOST
+            await until(lambda: postgres.connections("team") <= USERS * KEPT)
+
     with ExitStack() as stack:
         postgres = stack.enter_context(postgres_server())
         postgres.run("createdb", "team")
-        uri = postgres.uri("team")
-        kernels = [stack.enter_context(kernel(uri)) for _ in range(KERNELS)]
-        jupyters = []
-        for number in range(USERS):
-            folder = tmp_path / str(number)
-            folder.mkdir()
-            of_user = mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=uri)
-            jupyters.append(stack.enter_context(of_user))
-        for jupyter in jupyters:
-            jupyter.request("/", headers=PAGE)
-        for jupyter in jupyters:
-            wait_until_ready(jupyter)
+        kernels = [stack.enter_context(kernel(postgres.uri("team"))) for _ in range(KERNELS)]
+        asyncio.run(run(postgres))
         for each in kernels:  # which may fail, because they know no lock
             each.wait(60)
-        logs = [jupyter.log.read_text() for jupyter in jupyters]
-        assert not [log for log in logs if "MLflow cannot start" in log or "Restarting" in log]
-        assert postgres.query("team", "SELECT count(*), max(name) FROM experiments") == "1|Default"
-        assert postgres.query("team", REVISION) == LATEST
-
-        most = 0
-        ended = threading.Event()
-
-        def watch() -> None:
-            nonlocal most
-            while not ended.wait(0.05):
-                most = max(most, postgres.connections("team"))
-
-        with ThreadPoolExecutor(1) as watcher:
-            watching = watcher.submit(watch)
-            search_at_once(jupyters, 3)
-            ended.set()
-            watching.result()
-        assert most <= USERS * MOST
-        wait_for(lambda: postgres.connections("team") <= USERS * KEPT)

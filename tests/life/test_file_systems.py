@@ -88,7 +88,8 @@ def test_a_lock_that_hangs_is_explained(tmp_path: Path) -> None:
 def test_a_mended_file_system_is_used_by_the_next_request(tmp_path: Path) -> None:
     with ExitStack() as stack:
         with mounted(tmp_path, "ENOLCK") as mount:
-            jupyter = stack.enter_context(mlflow_of(tmp_path, **store(mount.folder)))
+            variables = store(mount.folder)
+            jupyter = stack.enter_context(mlflow_of(tmp_path, has_failed=False, **variables))
             failure(jupyter, 8)
         with mounted(tmp_path, "work") as mount:
             wait_for(lambda: jupyter.request(SEARCH)[0] == 200, 120)

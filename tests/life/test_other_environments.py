@@ -14,10 +14,9 @@ from pathlib import Path
 import psutil
 
 from mlflow_proxy import interpreter
-from mlflow_proxy.plugin import SERVER
 from support.databases import OLDER, make_database
 from support.environments import find_python, make_conda_like, make_virtual, python_of
-from support.life import life_of
+from support.life import life_of, mlflow_in
 from support.server import PAGE, Server, jupyter_server, mlflow_of, settings_of
 from support.tracking_server import REQUIREMENTS
 from support.waiting import wait_for
@@ -138,9 +137,8 @@ def fail(folder: Path, python: Path | str) -> tuple[str, str]:
     """The reason and the remedy of a start with `python`."""
 
     async def run() -> tuple[str, str]:
-        program = interpreter.find_interpreter(str(python))
-        declined = f"--declined-offers={folder}/declined"
-        async with life_of(folder, program, "-u", str(SERVER), declined) as life:
+        program = mlflow_in(folder, interpreter.find_interpreter(str(python)))
+        async with life_of(folder, *program) as life:
             life.start()
             assert await life.ready() is None
             assert life.status.failure

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from mlflow_proxy.server.jobs.keeper import SETTLE
 from support.judged_store import INVOKE, JudgedStore, assessments, jobs
 from support.model_server import ModelServer, model_server
 from support.processes import command_of, environment
@@ -22,7 +23,7 @@ from support.server import Server, mlflow_of
 from support.waiting import wait_for
 
 JSON = {"Content-Type": "application/json"}
-IDLE_TIMEOUT = 3  # seconds
+IDLE_TIMEOUT = SETTLE + 3  # seconds; jobs that were left are looked for in that time
 START = 120.0  # seconds for MLflow and for a job, whose imports take as long
 # Judges of the oldest release want another package for the model of a gateway.
 RELEASE = tuple(int(part) for part in version("mlflow").split(".")[:2])
@@ -136,7 +137,7 @@ def test_a_job_runs_in_one_of_the_labs_on_a_store(
         wait_for(lambda: model.requests, START)
 
         second = stack.enter_context(
-            mlflow_of(homes[1], options=options, idle_timeout=30, **variables)
+            mlflow_of(homes[1], options=options, idle_timeout=IDLE_TIMEOUT, **variables)
         )
         wait_for(lambda: "Another process on this store runs jobs" in second.log.read_text(), START)
         assert len(model.requests) == 1

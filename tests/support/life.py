@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mlflow_proxy.life import Life
 from mlflow_proxy.log import MLflowOutput
+from mlflow_proxy.plugin import SERVER
 from mlflow_proxy.process import MLflowCommand
 from mlflow_proxy.progress import StartHistory
 from mlflow_proxy.reports import DeclinedOffers
@@ -28,10 +30,13 @@ def store_in(folder: Path, store: str = "") -> dict[str, str]:
 
 
 @asynccontextmanager
-async def life_of(folder: Path, *program: str, idle_timeout: float = 0.0) -> AsyncIterator[Life]:
-    """The life of `program` in `folder`; no process may be left at the end."""
+async def life_of(
+    folder: Path, *program: str, idle_timeout: float = 0.0, store: str = ""
+) -> AsyncIterator[Life]:
+    """The life of `program`, of `store`, in `folder`; no process may be left at the end."""
+    variables = store_in(folder, store)
     life = Life(
-        command=MLflowCommand(program, folder, lambda: {**os.environ, **store_in(folder)}),
+        command=MLflowCommand(program, folder, lambda: {**os.environ, **variables}),
         output=MLflowOutput(),
         history=StartHistory(folder / "start.json"),
         declined=DeclinedOffers(folder / "declined.json"),
@@ -45,6 +50,11 @@ async def life_of(folder: Path, *program: str, idle_timeout: float = 0.0) -> Asy
     finally:
         life.stop()
         await until(lambda: not life.status.processes)
+
+
+def mlflow_in(folder: Path, python: str = sys.executable) -> tuple[str, ...]:
+    """The program that is MLflow itself, run by `python`."""
+    return python, "-u", str(SERVER), f"--root-dir={folder}", f"--declined-offers={folder}/declined"
 
 
 async def until(is_so: Callable[[], bool], timeout: float = 30.0) -> None:

@@ -64,6 +64,7 @@ class Server:
         self.lab = lab
         self.process = lab.process
         self.log = lab.mlflow_log
+        self.log.touch(0o600)  # which Jupyter does with the first line
         address = urlsplit(lab.mlflow_url)
         self.host, self.port, self.path = address.hostname or "", address.port, address.path
 
@@ -185,6 +186,13 @@ class Server:
         program = STAND_INS / f"{behaviour}.py"
         self.run(*in_folder(folder), sys.executable, program)
 
+    def forget_failures(self, folder: Path) -> None:
+        """Let MLflow be ready once, after which its failures in a row begin anew."""
+        self.run_stand_in("serve", folder)
+        self.start()
+        self.wait_until("ready")
+        self.clean()
+
     def clean(self) -> None:
         """Make it as it was before a test has used it, but for its failures."""
         self.stop()
@@ -266,11 +274,7 @@ def server_of(
     config = settings_of({"start_timeout": 30.0, "idle_timeout": 0.0, **settings})
     with pool.server(config, "first" if first else "stand-in") as server:
         if not first and server.status()["state"] != "idle":
-            # MLflow was ready once and has no failure.
-            server.run_stand_in("serve", folder)
-            server.start()
-            server.wait_until("ready")
-            server.clean()
+            server.forget_failures(folder)
         server.run_stand_in(behaviour, folder)
         if start:
             server.start()
@@ -284,12 +288,13 @@ def mlflow_of(
     python: str | Path = sys.executable,
     options: Sequence[str] = (),
     idle_timeout: float = 0,
+    has_failed: bool = True,
     **variables: str,
 ) -> Iterator[Server]:
     """A Jupyter server of MLflow itself on `folder`, with `mlflow.db` in it or another store.
 
     `launcher` is a command prefix that execs its arguments; `python` has MLflow; `idle_timeout` is
-    in seconds (0: none).
+    in seconds (0: none); `has_failed`: earlier failures may have delayed the retries of programs.
     """
     home = folder / "home"
     home.mkdir(exist_ok=True)
@@ -297,6 +302,8 @@ def mlflow_of(
     variables = {"HOME": str(home), **stores, **variables}
     config = settings_of({"idle_timeout": float(idle_timeout), "job_execution": False})
     with pool.server(config) as server:
+        if not has_failed:
+            server.forget_failures(folder)
         more = [f"--root-dir={folder}", f"--declined-offers={folder}/declined", *options]
         script = 'exec "$@" ' + " ".join(map(shlex.quote, more))
         server.run(*in_folder(folder, *launcher), "sh", "-c", script, python, python, **variables)
