@@ -16,10 +16,10 @@ from typing import TypeVar
 from mlflow_proxy.server.handover import Handover
 from mlflow_proxy.server.local_address import LocalAddress
 from mlflow_proxy.server.middleware.use_tracker import LastUse
+from mlflow_proxy.server.store.locks import Locks
 from mlflow_proxy.shared.addresses import JOBS_FOLDER
 
 from . import mlflow_jobs
-from .locks import Locks
 from .periodic import PeriodicTasks
 from .runner import JobRunner
 

@@ -18,11 +18,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from mlflow_proxy.server.store.locks import StoreLocks
+from mlflow_proxy.server.store.locks import Locks
 from mlflow_proxy.server.store.settings import StoreSettings
 from mlflow_proxy.stores import Database
 
-from .locks import Lock, Locks
 from .runner import JobRunner
 
 ENABLED = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
@@ -72,7 +71,7 @@ def open_locks() -> Locks:
     """The locks of the tracking store, which must be open."""
     from mlflow.server.handlers import _get_tracking_store
 
-    return Locks(StoreLocks.of(_get_tracking_store().engine))
+    return Locks(_get_tracking_store().engine)
 
 
 def install(runner: JobRunner, folder: Path, locks: Locks) -> None:
@@ -98,6 +97,29 @@ class JobFolder(tempfile.TemporaryDirectory[str]):
         """Remove the folder; block if the job was ended and should have no result."""
         super().__exit__(*error)
         self._runner.wait_if_closed()
+
+
+class Lock:
+    """Stands in for huey's `TaskLock`."""
+
+    def __init__(self, key: str, locks: Locks) -> None:
+        self._key = key
+        self._locks = locks
+
+    def acquire(self) -> None:
+        """Acquire the lock.
+
+        Raises:
+            huey.exceptions.TaskLockedException: another job has it.
+        """
+        if not self._locks.acquire(self._key):
+            from huey.exceptions import TaskLockedException
+
+            raise TaskLockedException(self._key)
+
+    def release(self) -> None:
+        """Release the lock."""
+        self._locks.release(self._key)
 
 
 class Queue:

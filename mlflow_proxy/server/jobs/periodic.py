@@ -12,8 +12,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from mlflow_proxy.server.store.locks import Locks
+
 from . import mlflow_jobs
-from .locks import Locks
 
 SCHEDULE = "mlflow.issueDetection.schedule"  # a tag of experiments, since MLflow 3.18
 # With these, there may be something to do at any time.
