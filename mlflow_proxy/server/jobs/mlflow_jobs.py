@@ -137,8 +137,8 @@ class Queue:
 
     def submit_task(self, job_id: str, workspace: str | None, *arguments: Any) -> None:
         """Have a job run that is in the store; returns at once."""
-        self._locks.acquire(job_id)  # nobody else has it: it is new, or was found unfinished here
-        # MLflow 3.10 names a workspace even where there are none.
+        self._locks.acquire(job_id)  # it is free: new, or found unfinished here
+        # MLflow <=3.10: names a workspace even where there are none.
         execute = partial(self._execute, job_id, None, *arguments)
         self._runner.submit(self._name, _limit(self._name), execute)
 
