@@ -37,8 +37,8 @@ OUTPUT_TIMEOUT = 1.0  # seconds to read the output of a process that has ended
 RESTART_TIMEOUT = 1.0  # seconds for simpervisor to start a process that has just crashed
 MAX_HEADER = 64 << 10  # bytes of one header of a response; aiohttp's default is 8 KiB
 MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes, see unix(7)
-# mkdtemp adds eight characters, and MLflow binds its socket under a longer name first.
-MAX_FOLDER = MAX_SOCKET_PATH - len(f"/{SOCKET_FOLDER}12345678/{SOCKET_NAME}.1234567")
+# mkdtemp adds eight characters. MLflow binds its socket under a name of up to six first.
+MAX_FOLDER = MAX_SOCKET_PATH - len(f"/{SOCKET_FOLDER}12345678/{SOCKET_NAME}")
 
 RETIRE = signal.SIGUSR1
 """Tells a ready MLflow process that it gets no new requests; it answers with `Retired`."""

@@ -52,8 +52,8 @@ def run(app: ASGIApp, unix_socket: Path, retirement: Retirement) -> None:
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN,
     )
     # The socket is made aside, so that a client finds it only once MLflow answers. It takes the
-    # place of that of a process that has crashed.
-    aside = unix_socket.with_name(f"{unix_socket.name}.{os.getpid()}")
+    # place of that of a process that has crashed. No longer than its path: there is a limit.
+    aside = unix_socket.with_name(f"{os.getpid():x}")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.fspath(aside))
         aside.chmod(0o600)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import logging
 from urllib.parse import urljoin, urlsplit
 
 from hypothesis import example, given, settings
@@ -20,98 +18,16 @@ from mlflow_proxy.headers import (
     end_to_end,
     is_own_origin,
 )
+from mlflow_proxy.log import LINE_LENGTH, PAGE_LINES, MLflowOutput
 from mlflow_proxy.passwords import mask_passwords
 from mlflow_proxy.server.middleware.local_request import NO_ORIGIN, make_local
-from mlflow_proxy.supervisor.front.http import (
-    MAX_HEAD,
-    BadRequestError,
-    Request,
-    parse_head,
-    read_request,
-)
-from mlflow_proxy.supervisor.logs import LINE_LENGTH, PAGE_LINES, MLflowOutput
 
 settings.register_profile("tests", derandomize=True, database=None, deadline=None, max_examples=300)
 settings.load_profile("tests")
 
 TOKEN = st.text("!#$%&'*+-.^_`|~abcXYZ019", min_size=1, max_size=20)  # RFC 9110, 5.6.2
 VISIBLE = [chr(code) for code in range(0x21, 0x100) if code != 0x7F]
-TARGET = st.text(VISIBLE, max_size=50).map("/".__add__)
 VALUE = st.text([*VISIBLE, " ", "\t"], max_size=50).map(str.strip)
-HEADERS = st.dictionaries(TOKEN.map(str.lower), VALUE, max_size=8)
-# Bytes with a meaning in HTTP, and any others.
-PIECE = st.sampled_from(
-    [
-        b"GET ",
-        b"/",
-        b" HTTP/1.1",
-        b"\r\n",
-        b"\r",
-        b"\n",
-        b": ",
-        b"Accept",
-        b"text/html",
-        b" ",
-        b"\0",
-    ]
-)
-WILD = st.lists(st.one_of(PIECE, st.binary(max_size=10)), max_size=20).map(b"".join)
-
-
-# The supervisor's HTTP
-
-
-def read(pieces: list[bytes]) -> Request | int | None:
-    """The request that these pieces form, or the status of its refusal."""
-
-    async def run() -> Request | None:
-        reader = asyncio.StreamReader(limit=MAX_HEAD)
-        task = asyncio.ensure_future(read_request(reader))
-        for piece in pieces:
-            await asyncio.sleep(0)
-            reader.feed_data(piece)
-        reader.feed_eof()
-        return await task
-
-    try:
-        return asyncio.run(run())
-    except BadRequestError as error:
-        return int(error.status)
-
-
-@given(TOKEN, TARGET, st.sampled_from(["1.0", "1.1"]), HEADERS, st.sampled_from(["", " ", "\t "]))
-def test_a_request_is_read_as_it_was_written(
-    method: str, target: str, version: str, headers: dict[str, str], space: str
-) -> None:
-    lines = [f"{name.title()}:{space}{value}{space}" for name, value in headers.items()]
-    head = "\r\n".join([f"{method} {target} HTTP/{version}", *lines, "\r\n"]).encode("latin-1")
-    request = parse_head(head)
-    assert (request.method, request.path) == (method, target.partition("?")[0])
-    assert request.headers == headers
-
-
-@settings(max_examples=100)
-@given(WILD, WILD, st.lists(st.integers(0, 200), max_size=5))
-@example(b"GET / HTTP/1.1", b"", [1, 15])
-def test_any_bytes_are_a_request_or_are_refused_however_they_are_split(
-    start: bytes, rest: bytes, cuts: list[int]
-) -> None:
-    data = start + b"\r\n\r\n" + rest
-    borders = [0, *sorted(cuts), len(data)]
-    pieces = [data[a:b] for a, b in itertools.pairwise(borders) if a < b]
-    whole = read([data])
-    assert read(pieces) == whole
-    assert whole == 400 or isinstance(whole, Request)
-    if isinstance(whole, Request):
-        assert whole.path.startswith("/")
-        assert not set(whole.method + whole.path) & set(" \r\n")
-
-
-@settings(max_examples=20)
-@given(st.integers(MAX_HEAD + 10, 3 * MAX_HEAD), st.integers(1000, 2 * MAX_HEAD))
-def test_a_head_that_is_too_long_is_refused_however_it_is_split(size: int, piece: int) -> None:
-    data = (b"GET / HTTP/1.1\r\nX: " + b"x" * size)[:size]
-    assert read([data[at : at + piece] for at in range(0, size, piece)]) == 431
 
 
 # Headers on their way through Jupyter
@@ -255,7 +171,7 @@ def test_a_text_without_uri_and_parameter_is_not_masked(text: str) -> None:
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
 def test_output_has_the_same_lines_however_it_is_split(data: bytes, cuts: list[int]) -> None:
     def lines(pieces: list[bytes]) -> list[str]:
-        output = MLflowOutput(logging.getLogger("fuzz"))
+        output = MLflowOutput()
         for piece in pieces:
             if piece:
                 output.write(piece)

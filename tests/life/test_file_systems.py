@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -85,18 +86,15 @@ def test_a_lock_that_hangs_is_explained(tmp_path: Path) -> None:
 
 
 def test_a_mended_file_system_is_used_by_the_next_request(tmp_path: Path) -> None:
-    with mounted(tmp_path, "ENOLCK") as mount:
-        variables = store(mount.folder)
-        jupyter_of_both = mlflow_of(tmp_path, **variables)
-        jupyter = jupyter_of_both.__enter__()
-        failure(jupyter, 8)
-    try:
+    with ExitStack() as stack:
+        with mounted(tmp_path, "ENOLCK") as mount:
+            jupyter = stack.enter_context(mlflow_of(tmp_path, **store(mount.folder)))
+            failure(jupyter, 8)
         with mounted(tmp_path, "work") as mount:
-            wait_for(lambda: jupyter.request(SEARCH)[0] == 200, 60)
+            wait_for(lambda: jupyter.request(SEARCH)[0] == 200, 120)
             assert names(mount.content) == ["mlflow.db"]
-            jupyter_of_both.__exit__(None, None, None)
-    finally:
-        assert jupyter.process.poll() is not None
+            jupyter.stop()
+            jupyter.wait_for_end()
 
 
 def test_a_file_system_without_hard_links_is_used(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import psutil
 
-from mlflow_proxy.jupyter import interpreter
+from mlflow_proxy import interpreter
+from mlflow_proxy.plugin import SERVER
 from support.databases import OLDER, make_database
 from support.environments import find_python, make_conda_like, make_virtual, python_of
-from support.server import PAGE, Server, mlflow_of
+from support.life import life_of
+from support.server import PAGE, Server, jupyter_server, mlflow_of, settings_of
 from support.tracking_server import REQUIREMENTS
 from support.waiting import wait_for
 from support.wire import wire_server
@@ -46,7 +49,8 @@ def names_of_runs(jupyter: Server) -> list[str]:
 
 def prefix_of(python: str) -> Path:
     """The folder of the environment that `python` is run in."""
-    return Path(subprocess.check_output([interpreter.find(python), "-c", PREFIX], text=True)[:-1])
+    command = [interpreter.find_interpreter(python), "-c", PREFIX]
+    return Path(subprocess.check_output(command, text=True)[:-1])
 
 
 def test_mlflow_runs_in_a_conda_environment_from_upgrade_to_idle_stop(tmp_path: Path) -> None:
@@ -60,13 +64,13 @@ def test_mlflow_runs_in_a_conda_environment_from_upgrade_to_idle_stop(tmp_path: 
     poison.mkdir()
     for name in ("mlflow", "uvicorn", "starlette"):
         (poison / f"{name}.py").write_text("raise SystemExit('of another environment')")
-    variables = {
-        "PYTHONPATH": str(poison),
-        "VIRTUAL_ENV": sys.prefix,
-        "MLFLOW_DEFAULT_ARTIFACT_ROOT": str(tmp_path / "mlartifacts"),
-    }
-    options = ["--mlflow-option=--idle-timeout=5"]
-    with mlflow_of(tmp_path, python=python, options=options, **variables) as jupyter:
+    path = os.pathsep.join([str(poison), os.environ.get("PYTHONPATH", "")])
+    variables = {"PYTHONPATH": path, "VIRTUAL_ENV": sys.prefix}
+    config = settings_of({"python": str(python), "idle_timeout": 5.0})
+    home = tmp_path / "home"
+    home.mkdir()
+    with jupyter_server(home, config, root=tmp_path, env=variables) as jupyter:
+        jupyter.start()
         offer = jupyter.wait_until("failed")["offer"]
         assert offer["repair"] == "upgrade"
         assert jupyter.repair("upgrade") == 202
@@ -132,13 +136,17 @@ def make_bare(folder: Path) -> Path:
 
 def fail(folder: Path, python: Path | str) -> tuple[str, str]:
     """The reason and the remedy of a start with `python`."""
-    with mlflow_of(folder, python=python) as jupyter:
-        status = jupyter.wait_until("failed")
-        page = jupyter.request("/", headers=PAGE)[2]
-        assert '<body data-state="failed"' in page
-        assert jupyter.request("/api/2.0/mlflow/experiments/search")[0] == 503
-        assert status["reason"] in jupyter.log.read_text()
-        return status["reason"], status["remedy"]
+
+    async def run() -> tuple[str, str]:
+        program = interpreter.find_interpreter(str(python))
+        declined = f"--declined-offers={folder}/declined"
+        async with life_of(folder, program, "-u", str(SERVER), declined) as life:
+            life.start()
+            assert await life.ready() is None
+            assert life.status.failure
+            return life.status.failure.reason, life.status.failure.remedy
+
+    return asyncio.run(run())
 
 
 def test_an_interpreter_that_cannot_be_run_is_explained(tmp_path: Path) -> None:
@@ -153,13 +161,13 @@ def test_an_interpreter_that_cannot_be_run_is_explained(tmp_path: Path) -> None:
     binary.write_bytes(b"\x7fELF of another machine")
     binary.chmod(0o700)
     cases: dict[Path | str, tuple[str, str]] = {
-        "/no/such/python": ("/no/such/python, is not there", "Correct c.MLflowProxy.python in"),
-        "no-such-python": ("no-such-python, is not there", "Correct c.MLflowProxy.python in"),
+        "/no/such/python": ("/no/such/python, does not exist", "Correct c.MLflowProxy.python in"),
+        "no-such-python": ("no-such-python, does not exist", "Correct c.MLflowProxy.python in"),
         bare.parents[1]: ("is a folder", f"c.MLflowProxy.python = '{bare}'"),
         tmp_path: ("is a folder", "Correct c.MLflowProxy.python in"),
         no_program: ("may not be run by this user", "Make it executable"),
-        dangling: (f"a link to {tmp_path}/removed/python3.8, which is", "environment anew"),
-        script: ("is run by a program that is not there", "Make its environment anew"),
+        dangling: (f"a link to {tmp_path}/removed/python3.8, which does", "environment anew"),
+        script: ("is run by a program that does not exist", "Make its environment anew"),
         binary: ("cannot be run: Exec format error", "Correct c.MLflowProxy.python in"),
         "/bin/true": ("ended with exit code 0 and reported nothing", "Python 3.10 or newer"),
     }
@@ -209,21 +217,23 @@ def test_a_link_to_an_interpreter_is_run_in_its_environment(tmp_path: Path) -> N
     assert prefix_of(str(links / "environment" / "bin" / "python")) == links / "environment"
     assert prefix_of(os.path.basename(sys.executable)) != folder
     (links / "loop").symlink_to("loop")
-    assert interpreter.find(str(links / "loop")) == str(links / "loop")
+    assert interpreter.find_interpreter(str(links / "loop")) == str(links / "loop")
 
 
 def test_the_environment_of_jupyters_own_interpreter_is_left_as_it_is(tmp_path: Path) -> None:
     inherited = {"PATH": "/bin", "PYTHONPATH": "/a", "CONDA_PREFIX": "/b", "OTHER": "c"}
-    assert interpreter.environment(sys.executable, inherited, ()) == inherited
+    assert interpreter.adapted_environment(sys.executable, inherited, ()) == inherited
     python = str(make_virtual(tmp_path / "virtual", sys.executable))
-    assert interpreter.environment(python, inherited, ()) == {
+    assert interpreter.adapted_environment(python, inherited, ()) == {
         "PATH": f"{tmp_path}/virtual/bin:/bin",
         "VIRTUAL_ENV": f"{tmp_path}/virtual",
         "OTHER": "c",
     }
-    assert interpreter.environment(python, inherited, ("PYTHONPATH", "PATH", "VIRTUAL_ENV")) == {
+    chosen = ("PYTHONPATH", "PATH", "VIRTUAL_ENV")
+    assert interpreter.adapted_environment(python, inherited, chosen) == {
         "PATH": "/bin",
         "PYTHONPATH": "/a",
         "OTHER": "c",
     }
-    assert interpreter.environment("/opt/wrapper", inherited, ()) == {"PATH": "/bin", "OTHER": "c"}
+    wrapped = interpreter.adapted_environment("/opt/wrapper", inherited, ())
+    assert wrapped == {"PATH": "/bin", "OTHER": "c"}

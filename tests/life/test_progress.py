@@ -85,19 +85,6 @@ def test_remaining_time_follows_the_last_start_then_the_current_pace(
     assert progress.remaining == pytest.approx(20, rel=0.2)
 
 
-def test_delayed_start_adds_the_delay_to_the_remaining_time(
-    history: StartHistory, clock: Clock
-) -> None:
-    progress = StartProgress(history, clock, delay=20, text="Later")
-    start = sum(SECONDS.values())
-    for now, remaining in [(0, 20 + start), (15, 5 + start), (20, start)]:
-        clock.now = 100.0 + now
-        assert progress.text == "Later"
-        assert progress.seconds == 0
-        assert progress.fraction == 0
-        assert progress.remaining == pytest.approx(remaining)
-
-
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"seconds": {"import": "x"}, "modules": 1}'])
 def test_corrupt_history_is_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / "start.json").write_text(text)

@@ -11,10 +11,10 @@ import pytest
 from starlette.datastructures import Headers
 
 from mlflow_proxy.addresses import IDLE_HEADER
-from mlflow_proxy.reports import Idle, Report, StoreReplaced
-from mlflow_proxy.server.handover import Handover
+from mlflow_proxy.reports import Report, StoreReplaced
 from mlflow_proxy.server.middleware import replaced_store
 from mlflow_proxy.server.middleware.replaced_store import ReplacedStore
+from mlflow_proxy.server.serve import Retirement
 from mlflow_proxy.server.store.opened_files import OpenedFiles
 from support.asgi import Recorder, ask
 
@@ -30,8 +30,8 @@ class Replaceable:
         self.path.write_text("old")
         self.mlflow = Recorder(body=b"mlflow")
         self.reports: list[Report] = []
-        self.handover = Handover(self.reports.append)
-        self.app = ReplacedStore(self.mlflow, OpenedFiles([self.path]), self.handover)
+        self.retirement = Retirement(self.reports.append)
+        self.app = ReplacedStore(self.mlflow, OpenedFiles([self.path]), self.retirement)
 
     def replace(self) -> None:
         """Replace the store."""
@@ -54,17 +54,17 @@ def test_a_request_reaches_mlflow_while_the_store_is_the_same(store: Replaceable
 def test_only_use_looks_at_the_store(store: Replaceable) -> None:
     store.replace()
     assert ask(store.app, SEARCH, headers=POLL).body == b"mlflow"
-    assert ask(store.app, "/_proxy/status").body == b"mlflow"
+    assert ask(store.app, "/static-files/a.js").body == b"mlflow"
     assert not store.reports
 
 
 def test_every_request_after_the_first_is_redirected(store: Replaceable) -> None:
     store.replace()
-    store.handover.has_stopped_accepting.set()
+    store.retirement.begun.set()
     requests: list[dict[str, Any]] = [
         {"path": SEARCH, "method": "POST", "body": b"x" * 100},
         {"path": SEARCH, "headers": POLL},
-        {"path": "/_proxy/status"},
+        {"path": "/ajax-api/2.0/mlflow/runs/get"},
         {"path": "/static-files/a.js"},
     ]
     for each in requests:
@@ -75,7 +75,7 @@ def test_every_request_after_the_first_is_redirected(store: Replaceable) -> None
     assert store.reports == [StoreReplaced(str(store.path))]
 
 
-def test_a_request_waits_until_this_process_has_stopped_accepting(store: Replaceable) -> None:
+def test_a_request_waits_until_jupyter_sends_no_more_here(store: Replaceable) -> None:
     """Else its repetition might come to this process again."""
     store.replace()
 
@@ -92,7 +92,7 @@ def test_a_request_waits_until_this_process_has_stopped_accepting(store: Replace
         requests = [asyncio.create_task(store.app(scope(), receive, send)) for _ in range(3)]
         await asyncio.wait(requests, timeout=0.5)
         order.append(0)
-        store.handover.has_stopped_accepting.set()
+        store.retirement.begun.set()
         await asyncio.gather(*requests)
         return order
 
@@ -108,13 +108,11 @@ def test_mlflow_answers_if_nothing_takes_over(
     assert ask(store.app, SEARCH).body == b"mlflow"
 
 
-def test_a_replacement_after_an_idle_report_is_noticed_as_well(store: Replaceable) -> None:
-    store.handover.begin(Idle(7))
+def test_a_replacement_after_the_retirement_is_noticed_as_well(store: Replaceable) -> None:
+    store.retirement.begun.set()
     assert ask(store.app, SEARCH).body == b"mlflow"
     store.replace()
-    store.handover.has_stopped_accepting.set()
     assert ask(store.app, SEARCH).status == 307
-    assert store.reports == [Idle(7)]
 
 
 @pytest.mark.parametrize("base", ["http://host/mlflow", "https://hub/user/me/proxy/mlflow"])
@@ -133,7 +131,7 @@ def test_a_replacement_after_an_idle_report_is_noticed_as_well(store: Replaceabl
 )
 def test_the_redirect_leads_to_the_same_address(store: Replaceable, base: str, target: str) -> None:
     store.replace()
-    store.handover.has_stopped_accepting.set()
+    store.retirement.begun.set()
     path, _, query = target.partition("?")
     location = ask(store.app, path, query=query.encode()).headers["location"]
     assert urljoin(base + target, location) == base + target
@@ -142,7 +140,7 @@ def test_the_redirect_leads_to_the_same_address(store: Replaceable, base: str, t
 @pytest.mark.parametrize("path", ["//evil.example", "//evil.example/", "/x//evil.example/", "//"])
 def test_the_redirect_leads_to_no_other_host(store: Replaceable, path: str) -> None:
     store.replace()
-    store.handover.has_stopped_accepting.set()
+    store.retirement.begun.set()
     location = ask(store.app, path).headers["location"]
     assert urlsplit(urljoin(f"http://host{path}", location)).netloc == "host"
     assert urljoin("http://host/mlflow/", location).startswith("http://host/mlflow/")

@@ -11,13 +11,13 @@ import pytest
 import mlflow_proxy
 from mlflow_proxy import addresses
 from mlflow_proxy.server.middleware.pages import Pages
-from mlflow_proxy.supervisor.front import answers
+from mlflow_proxy.web import pages
 from support.asgi import Recorder, ask
 
 PACKAGE = Path(mlflow_proxy.__file__).parent
-PAGES = PACKAGE / "supervisor" / "front" / "pages"
+PAGES = PACKAGE / "web" / "page"
 DASHBOARD = PACKAGE / "server" / "dashboard"
-LAB_THEME = PACKAGE / "shared" / "lab_theme.js"
+LAB_THEME = PACKAGE / "lab_theme.js"
 SUFFIXES = {".css", ".html", ".js"}
 CANDIDATES = (*PAGES.iterdir(), *DASHBOARD.iterdir(), LAB_THEME)
 FILES = [each for each in CANDIDATES if each.suffix in SUFFIXES]
@@ -27,7 +27,7 @@ PATH = re.compile(r"(?<!\w)[\w.-]+\\?/[\w(\[][\w-]*")
 MEDIA_TYPES = {"application/json", "text/html"}
 LAB = Path(sys.prefix) / "share/jupyter/labextensions/jupyter-mlflow-proxy/static"
 # Those that are no address are left out: MLflow's name, parts of files' names.
-NO_ADDRESSES = ("NAME", "ROTATED", "SOCKET_FOLDER", "CONTROL_SOCKET")
+NO_ADDRESSES = ("NAME", "ROTATED", "SOCKET_FOLDER", "SOCKET_NAME", "JOBS_FOLDER")
 ADDRESSES = {
     name: value
     for name, value in vars(addresses).items()
@@ -87,8 +87,8 @@ def test_one_module_of_the_lab_extension_spells_addresses() -> None:
 
 def test_the_loading_page_gets_the_addresses_that_its_script_uses() -> None:
     used = re.findall(r"\baddresses\.(\w+)", (PAGES / "page.js").read_text(encoding="utf-8"))
-    assert set(used) == set(answers.PAGE_ADDRESSES)
-    assert set(answers.PAGE_ADDRESSES.values()) <= set(ADDRESSES.values())
+    assert set(used) == set(pages.PAGE_ADDRESSES)
+    assert set(pages.PAGE_ADDRESSES.values()) <= set(ADDRESSES.values())
 
 
 @pytest.mark.parametrize("path", ["/", addresses.TRACE_PAGE])

@@ -31,6 +31,7 @@ from mlflow_proxy.addresses import (
 )
 
 from .lab import TOKEN, Lab, lab_server, leftovers
+from .life import store_in
 from .waiting import wait_for
 
 STAND_INS = Path(__file__).parents[1] / "resources" / "mlflow_processes"
@@ -111,7 +112,7 @@ class Server:
         """The status that the loading page polls."""
         return json.loads(self.request(STATUS)[2])
 
-    def wait_until(self, state: str, timeout: float = 30.0) -> dict[str, Any]:
+    def wait_until(self, state: str, timeout: float = 60.0) -> dict[str, Any]:
         """Wait until MLflow is in `state`."""
         try:
             return wait_for(lambda: (found := self.status())["state"] == state and found, timeout)
@@ -290,18 +291,10 @@ def mlflow_of(
     `launcher` is a command prefix that execs its arguments; `python` has MLflow; `idle_timeout` is
     in seconds (0: none).
     """
-    store = variables.get("MLFLOW_BACKEND_STORE_URI", f"sqlite:///{folder}/mlflow.db")
     home = folder / "home"
     home.mkdir(exist_ok=True)
-    variables = {
-        "HOME": str(home),
-        "MLFLOW_TRACKING_URI": store,
-        "MLFLOW_BACKEND_STORE_URI": store,
-        "MLFLOW_REGISTRY_STORE_URI": store,
-        "MLFLOW_DEFAULT_ARTIFACT_ROOT": f"{folder}/mlartifacts",
-        "MLFLOW_ARTIFACTS_DESTINATION": f"{folder}/mlartifacts",
-        **variables,
-    }
+    stores = store_in(folder, variables.get("MLFLOW_BACKEND_STORE_URI", ""))
+    variables = {"HOME": str(home), **stores, **variables}
     config = settings_of({"idle_timeout": float(idle_timeout), "job_execution": False})
     with pool.server(config) as server:
         more = [f"--root-dir={folder}", f"--declined-offers={folder}/declined", *options]

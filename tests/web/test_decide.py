@@ -37,15 +37,15 @@ P, W, R, U = Decision.PROXY, Decision.WAKE, Decision.RETRY, Decision.UNAVAILABLE
 PAGE_, INPUT_ = Decision.PAGE, Decision.INPUT
 # In the order of `REQUESTS`. Of a file, it is not yet known where it is.
 TABLE = {
-    "stopped": [PAGE_, R, R, W, W, R, U, U, U, R, U, INPUT_],
+    "stopped": [PAGE_, R, R, W, W, R, U, U, U, U, U, INPUT_],
     "first start": [PAGE_, U, U, P, P, U, U, P, U, U, U, INPUT_],
-    "ready": [P, P, P, P, P, P, P, P, P, P, P, INPUT_],
-    "idle": [PAGE_, W, W, W, W, W, U, U, U, R, U, INPUT_],
-    "stopped by the user": [PAGE_, W, W, W, W, W, U, U, U, R, U, INPUT_],
+    "ready": [P, P, P, P, P, P, P, P, P, U, P, INPUT_],
+    "idle": [PAGE_, W, W, W, W, W, U, U, U, U, U, INPUT_],
+    "stopped by the user": [PAGE_, W, W, W, W, W, U, U, U, U, U, INPUT_],
     "start after a stop": [PAGE_, P, P, P, P, P, P, P, P, U, P, INPUT_],
     "start after a failure": [PAGE_, U, U, P, P, U, U, P, U, U, U, INPUT_],
     "failed a moment ago": [PAGE_, U, U, U, U, U, U, U, U, U, U, INPUT_],
-    "failed": [PAGE_, R, R, W, W, R, U, U, U, R, U, INPUT_],
+    "failed": [PAGE_, R, R, W, W, R, U, U, U, U, U, INPUT_],
     "failed in a repair": [PAGE_, U, U, U, U, U, U, U, U, U, U, INPUT_],
 }
 

@@ -47,8 +47,9 @@ class ReplacedStore:
             path = await self._files.replaced()
             if path is None:
                 return False
-            self._is_replaced = True
-            self._retirement.report(StoreReplaced(str(path)))
+            if not self._is_replaced:  # another request may have noticed it meanwhile
+                self._is_replaced = True
+                self._retirement.report(StoreReplaced(str(path)))
         try:
             await asyncio.wait_for(self._retirement.begun.wait(), TIMEOUT)
         except asyncio.TimeoutError:

@@ -54,7 +54,7 @@ def is_complete(request: bytes) -> bool:
 
 def listen() -> socket.socket:
     """The socket, which is made aside and is in its place from now on."""
-    aside = options.unix_socket.with_name(f"{options.unix_socket.name}.{os.getpid()}")
+    aside = options.unix_socket.with_name(f"{os.getpid():x}")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(aside))
     aside.chmod(0o600)

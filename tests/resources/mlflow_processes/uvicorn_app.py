@@ -1,4 +1,7 @@
-"""Serves a small application as the MLflow process does; waits while a file `closed` exists."""
+"""Serves a small application as the MLflow process does; waits while a file `closed` exists.
+
+What is posted to `/log` is a line of the file `logged` before the answer.
+"""
 
 import os
 import time
@@ -18,6 +21,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     while more:
         message = await receive()
         length, more = length + len(message["body"]), message["more_body"]
+        if scope["path"] == "/log":
+            with Path("logged").open("ab") as file:
+                file.write(message["body"])
     await PlainTextResponse(f"{os.getpid()} has read {length}")(scope, receive, send)
 
 

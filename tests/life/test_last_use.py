@@ -1,14 +1,10 @@
-"""The time since MLflow was last used follows from its requests."""
+"""The time since MLflow was last used follows from its requests and jobs."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from mlflow_proxy.addresses import IDLE_HEADER
-from mlflow_proxy.server.middleware.use_tracker import LastUse, UseTracker
-from support.asgi import Recorder, ask
+from mlflow_proxy.activity import LastUse
 
 SEARCH = "/ajax-api/2.0/mlflow/runs/search"
 
@@ -27,17 +23,12 @@ def idle_during_and_after(path: str, idle: str | None, seconds: float = 0.0) -> 
 
     It is sent 100 s after the start.
     """
-    clock, found, answer = Clock(), [], Recorder()
+    clock, found = Clock(), []
     last_use = LastUse(clock)
-
-    async def slow(scope: Any, receive: Any, send: Any) -> None:
+    clock.now += 100
+    with last_use.request(path, idle):
         clock.now += seconds
         found.append(last_use.seconds)
-        await answer(scope, receive, send)
-
-    clock.now += 100
-    headers = [(IDLE_HEADER.lower().encode(), idle.encode())] if idle else []
-    ask(UseTracker(slow, last_use), path, headers=headers)
     return [*found, last_use.seconds]
 
 
@@ -45,10 +36,18 @@ def test_a_request_is_use_until_it_is_answered() -> None:
     assert idle_during_and_after(SEARCH, None, seconds=7200) == [0, 0]
 
 
-def test_a_refresh_reports_when_the_last_input_was() -> None:
+def test_a_refresh_tells_when_the_last_input_was() -> None:
     assert idle_during_and_after(SEARCH, "31.0") == [31, 31]
 
 
 @pytest.mark.parametrize(("path", "idle"), [(SEARCH, "5000"), ("/_proxy/status", None)])
 def test_a_request_that_is_no_use_changes_nothing(path: str, idle: str | None) -> None:
     assert idle_during_and_after(path, idle, seconds=1) == [101, 101]
+
+
+def test_a_job_is_use_while_it_runs() -> None:
+    clock = Clock()
+    last_use = LastUse(clock)
+    clock.now += 100
+    last_use.is_busy = True
+    assert last_use.seconds == 0
