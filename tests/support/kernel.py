@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,11 +25,12 @@ class KernelError(Exception):
 
 
 class Printed(NamedTuple):
-    """Output of a cell: stdout, stderr and displayed HTML."""
+    """Output of a cell: stdout, stderr and displayed HTML; and for how long it was busy."""
 
     stdout: str
     stderr: str
     html: str
+    seconds: float
 
 
 def run_in_kernel(
@@ -111,7 +113,7 @@ def _kernel(url: str, token: str, notebook: str, kernel: str = "python3") -> Ite
     session = {
         "path": notebook,
         "type": "notebook",
-        "name": "",
+        "name": notebook.rpartition("/")[2],  # as JupyterLab names it
         "kernel": {"name": kernel},
     }
     with requests.Session() as client:
@@ -140,6 +142,7 @@ async def _channels(request: HTTPRequest) -> AsyncIterator[WebSocketClientConnec
 async def _run(connection: WebSocketClientConnection, code: str) -> Printed:
     sent = await _send(connection, code)
     printed = {"stdout": "", "stderr": "", "html": ""}
+    busy = 0.0
     while True:
         message = await _receive(connection, sent)
         content = message["content"]
@@ -150,8 +153,15 @@ async def _run(connection: WebSocketClientConnection, code: str) -> Printed:
                 printed["html"] += content["data"].get("text/html", "")
             case "error":
                 raise KernelError("\n".join(content["traceback"]))
+            case "status" if content["execution_state"] == "busy":
+                busy = _sent_at(message)
             case "status" if content["execution_state"] == "idle":
-                return Printed(**printed)
+                return Printed(**printed, seconds=_sent_at(message) - busy)
+
+
+def _sent_at(message: dict[str, Any]) -> float:
+    """When the kernel sent `message`, in seconds; Python 3.10 knows no "Z"."""
+    return datetime.fromisoformat(message["header"]["date"].replace("Z", "+00:00")).timestamp()
 
 
 async def _send(connection: WebSocketClientConnection, code: str) -> str:

@@ -19,6 +19,7 @@ from .origin import OwnOrigin
 from .page_policy import PagePolicy
 from .pages import Pages
 from .presigned_downloads import PresignedDownloads
+from .programs import Programs
 from .replaced_store import ReplacedStore
 from .sandbox import Sandbox
 from .self_calls import SelfCalls
@@ -80,8 +81,11 @@ def middlewares(
             has_local_address=application.local_address is not None,
         ),
     ]
-    if application.local_address:
-        result.append(Middleware(SelfCalls, address=application.local_address))
+    if address := application.local_address:
+        result += [
+            Middleware(Programs, authority=address.authority),
+            Middleware(SelfCalls, address=address),
+        ]
     if application.why_no_jobs:
         result.append(Middleware(NoJobs, why=application.why_no_jobs))
     if application.static_files:
