@@ -24,7 +24,7 @@ from mlflow_proxy.addresses import FRAMES, TRACE_PAGE
 
 from .cell_log import CellLog
 
-MAX_WAIT = 0.2  # seconds that a cell waits for its traces and for the names of its experiments
+MAX_WAIT = 0.25  # seconds that a cell waits for its traces and for the names of its experiments
 MAX_LATE = 120.0  # seconds within which a trace is shown that is stored later
 POLL = 0.005  # seconds
 POLL_LATE = 0.5  # seconds
@@ -66,8 +66,9 @@ class Display:
         self._last_trace = last
         is_stored = not (traced and self._is_current()) or _wait_for_traces(until)
         self._show_runs(self.log.take_runs(), until)
+        traces = self._traces_of_mlflow()  # in any case, else MLflow's client shows them
         if traced or not (self._late and self._late.is_alive()):  # which shows an earlier cell's
-            self._show_traces(self.log.take_traces(), is_stored)
+            self._show_traces({**self.log.take_traces(), **traces}, is_stored)
 
     def _show_runs(self, runs: dict[str, Any], until: float) -> None:
         """Show a line for each experiment, with links to the first of its `runs`."""
@@ -147,18 +148,18 @@ class Display:
 
         def show_later() -> None:
             _wait_for_traces(time.monotonic() + MAX_LATE, POLL_LATE)
-            content = self._traces_content({**recorded, **self.log.take_traces()})
+            late = {**self._traces_of_mlflow(), **self.log.take_traces()}
+            content = self._traces_content({**recorded, **late})
             handle.update(_bundle(*(content or ("", ""))), raw=True)
 
         self._late = _in_background(show_later)
 
-    def _traces_content(self, recorded: dict[str, Any]) -> Content | None:
+    def _traces_content(self, traces: dict[str, Any]) -> Content | None:
         from mlflow.environment_variables import MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK
         from mlflow.tracing.display import get_display_handler
 
         # MLflow's client sends them from several threads.
-        found = {**recorded, **self._traces_of_mlflow()}
-        ordered = sorted(found.items(), key=lambda trace: trace[1].request_time)
+        ordered = sorted(traces.items(), key=lambda trace: trace[1].request_time)
         shown = {
             trace_id: info.experiment_id
             for trace_id, info in ordered

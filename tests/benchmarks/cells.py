@@ -29,20 +29,21 @@ ROWS = {
     "database, PostgreSQL": ("database", True),
     "without": ("database", False),
 }
-RUNS = """
+LOOP = """
 began = time.perf_counter()
 for _ in range({count}):
-    with mlflow.start_run(): pass
+    {code}
 print(time.perf_counter() - began)
 """
+RUN, TRACE = "with mlflow.start_run(): pass", "mlflow.trace(lambda: 1)()"
 CELLS = {
     "1+1": "1 + 1",
-    "1 run": RUNS.format(count=1),
-    "20 runs": RUNS.format(count=20),
-    "500 runs": RUNS.format(count=500),
-    "trace": "mlflow.trace(lambda: 1)()",
+    "1 run": LOOP.format(count=1, code=RUN),
+    "20 runs": LOOP.format(count=20, code=RUN),
+    "500 runs": LOOP.format(count=500, code=RUN),
+    "trace": LOOP.format(count=1, code=TRACE),
     "1+1 after it": "1 + 1",
-    "10 traces": "for _ in range(10): mlflow.trace(lambda: 1)()",
+    "10 traces": LOOP.format(count=10, code=TRACE),
     "1+1 at last": "1 + 1",
 }
 PREPARE = "import time, mlflow\nwith mlflow.start_run(): pass"
