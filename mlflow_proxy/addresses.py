@@ -8,19 +8,30 @@ import re
 NAME = "mlflow"
 """Of the entry point, and so of the route below Jupyter's base URL."""
 
+OWN_VARIABLES = "MLFLOW_PROXY_"
+"""Prefix of the environment variables that are ours: nothing else sets them."""
+
 # Environment variables of kernels: the dashboard's address in the browser, and whether a notebook
 # may show its pages in a frame.
 DASHBOARD_URL = "MLFLOW_PROXY_DASHBOARD_URL"
 FRAMES = "MLFLOW_PROXY_FRAMES"
-# And the port and token of a notice that MLflow was imported, with `prestart = "kernel"`.
+# The URI by which kernels reach the dashboard's store. `MLFLOW_TRACKING_URI` starts with the same
+# value, but a notebook may change it.
+STORE_URI = "MLFLOW_PROXY_STORE_URI"
+# `c.MLflowProxy.log_notebook`: empty, "True" or "code".
+LOG_NOTEBOOK = "MLFLOW_PROXY_LOG_NOTEBOOK"
+# The port and token of a notice that MLflow was imported, with `prestart = "kernel"`.
 IMPORT_NOTICE = "MLFLOW_PROXY_IMPORT_NOTICE"
 
 # Environment variables of the MLflow process. Which settings have values that they cannot have.
 BAD_SETTINGS = "MLFLOW_PROXY_BAD_SETTINGS"
 
-# The address for the user's own processes, which MLflow's jobs use, and the credential for it.
+# The address for the user's own processes (kernels, MLflow's jobs), and the credential for it.
 LOCAL_URL = "MLFLOW_PROXY_LOCAL_URL"
 LOCAL_CREDENTIAL = "MLFLOW_PROXY_LOCAL_CREDENTIAL"
+# Value of `MLFLOW_TRACKING_AUTH` that has MLflow's client send the credential to that address only:
+# the name of the entry point `mlflow.request_auth_provider`.
+AUTH_PROVIDER = "mlflow-proxy"
 
 OWN = "/_proxy/"
 """Below which our own endpoints are."""
@@ -49,6 +60,11 @@ IDLE_HEADER = "X-MLflow-Proxy-Idle"
 
 # Header of a request whose sender may run code in Jupyter. Jupyter sets it, and no client can.
 MAY_EXECUTE = "X-Mlflow-Proxy-May-Execute"
+
+# Header of a request that came through the address for the user's own processes. Jupyter sets it;
+# "guarded" if the client sends the credential nowhere else, which it says by the same header.
+PROGRAM = "X-Mlflow-Proxy-Program"
+GUARDED = "guarded"
 
 # Header of a request that waits until MLflow is ready, also while it starts for the first time
 # (RFC 7240, 4.3; in seconds, as long as MLflow's client waits by default).

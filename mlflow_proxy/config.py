@@ -158,6 +158,15 @@ class MLflowProxy(LoggingConfigurable):
         """,
     ).tag(config=True, expected="a dictionary of strings, with names that variables can have")
 
+    log_notebook = Union(
+        (Bool(), Enum(("code",))),
+        help="""
+        When a run ends that a notebook has made, keep the notebook's saved file with it, as the
+        artifact `notebook/<name>.ipynb`. Nothing waits for that. It needs this package in the
+        kernel's environment. True: with outputs; "code": without them. Default: False.
+        """,
+    ).tag(config=True, expected="True, False or 'code'")
+
     new_browser_tab = Bool(
         True,
         help="Open the dashboard in a browser tab of its own; False: inside JupyterLab.",

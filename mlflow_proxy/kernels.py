@@ -9,7 +9,16 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
 
-from .addresses import DASHBOARD_URL, FRAMES, NAME
+from .addresses import (
+    DASHBOARD_URL,
+    FRAMES,
+    LOCAL_CREDENTIAL,
+    LOCAL_URL,
+    LOG_NOTEBOOK,
+    NAME,
+    OWN_VARIABLES,
+    STORE_URI,
+)
 from .config import MLflowProxy
 from .stores import SERVED_ARTIFACTS, Managed, SQLite
 from .web.forwarding import may_frame_itself
@@ -33,11 +42,21 @@ TIMEOUT = 1.0  # seconds to wait for a database that another program writes
 SERVED = "SELECT 1 FROM experiments WHERE artifact_location LIKE ? LIMIT 1"
 
 
-def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress | None) -> None:
+GATEWAY_WARNING = (
+    "Kernels run on the gateway of c.GatewayClient.url, and get none of this server's environment. "
+    "The MLflow dashboard will not show what notebooks log, unless MLFLOW_TRACKING_URI is set for "
+    "the gateway's kernels, to a store that both can reach. Set it on the gateway; or name it in "
+    "c.GatewayClient.allowed_envs here and in the gateway's `client_envs`."
+)
+
+
+def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress) -> None:
     """Put the store into this process's environment, which kernels and terminals inherit.
 
-    `address` is MLflow's; None: Jupyter's configuration runs MLflow in another way of its own.
+    `address` is MLflow's.
     """
+    if server_app.gateway_config.gateway_enabled:
+        server_app.log.warning(GATEWAY_WARNING)
     store = store_of_kernels(config)
     chosen = config.normalize_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     if chosen not in ("", store, config.backend_store_uri):
@@ -48,24 +67,26 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress | N
         return
     if config.normalize_uri(os.environ.get("MLFLOW_REGISTRY_URI")) == config.registry_store_uri:
         del os.environ["MLFLOW_REGISTRY_URI"]  # the normalized one is exported where it is needed
-    if address is not None and use_server(config):
+    if use_server(config):
         exported = address_environment(address)
         warn_of_other_credentials(server_app)
     else:
         exported = store_environment(config, store)
         if store != config.backend_store_uri:
             follow_migration(config)
-    if address is not None and not config.backend_store.is_remote:
+    if not config.backend_store.is_remote:
         # For `gateway:/` models; MLflow's server elsewhere has a gateway of its own.
-        os.environ.update(without_proxy(os.environ))
         exported["MLFLOW_GATEWAY_URI"] = address.gateway_uri
-    os.environ["MLFLOW_TRACKING_URI"] = exported["MLFLOW_TRACKING_URI"]
+    os.environ.update(without_proxy(os.environ))
+    os.environ["MLFLOW_TRACKING_URI"] = exported[STORE_URI] = exported["MLFLOW_TRACKING_URI"]
+    exported[LOG_NOTEBOOK] = str(config.log_notebook or "")
     if not isinstance(config.backend_store, Managed):  # of which there is no dashboard
         headers = server_app.web_app.settings.get("headers", {})
         exported[DASHBOARD_URL] = url_path_join(server_app.base_url, NAME)
         exported[FRAMES] = "true" if may_frame_itself(headers) else "false"
     for name, value in exported.items():
-        if not os.environ.get(name):
+        # Ours may be those of a Jupyter server in whose terminal this one runs.
+        if name.startswith(OWN_VARIABLES) or not os.environ.get(name):
             os.environ[name] = value
 
 
@@ -96,8 +117,16 @@ def store_environment(config: MLflowProxy, store: str) -> dict[str, str]:
 
 
 def address_environment(address: LocalAddress) -> dict[str, str]:
-    """What a kernel needs to ask MLflow's server, which has the registry as well."""
-    return {"MLFLOW_TRACKING_URI": address.url, "MLFLOW_TRACKING_TOKEN": address.credential}
+    """What a kernel needs to ask MLflow's server, which has the registry as well.
+
+    Where the kernel has this package, `notebook/credential.py` takes MLflow's variable away.
+    """
+    return {
+        "MLFLOW_TRACKING_URI": address.url,
+        "MLFLOW_TRACKING_TOKEN": address.credential,
+        LOCAL_URL: address.url,
+        LOCAL_CREDENTIAL: address.credential,
+    }
 
 
 def warn_of_other_credentials(server_app: ServerApp) -> None:
@@ -117,6 +146,7 @@ def follow_migration(config: MLflowProxy) -> None:
     def export_if_migrated() -> None:
         if config.unmigrated_file_store is None:
             os.environ["MLFLOW_TRACKING_URI"] = config.backend_store_uri
+            os.environ[STORE_URI] = config.backend_store_uri
             migration.stop()
 
     migration = PeriodicCallback(export_if_migrated, MIGRATION_INTERVAL)

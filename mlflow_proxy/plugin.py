@@ -21,7 +21,15 @@ from traitlets import Unicode, Union
 from . import interpreter, kernels, prestart
 from ._version import __version__
 from .activity import counts_as_activity, record_activity
-from .addresses import BAD_SETTINGS, IMPORT_NOTICE, LOCAL_CREDENTIAL, LOCAL_URL, NAME
+from .addresses import (
+    BAD_SETTINGS,
+    IMPORT_NOTICE,
+    LOCAL_CREDENTIAL,
+    LOCAL_URL,
+    LOG_NOTEBOOK,
+    NAME,
+    STORE_URI,
+)
 from .assets import icon
 from .config import MLflowProxy, settings
 from .life import Life
@@ -35,6 +43,7 @@ from .web.handler import mlflow_handler, proxy_handler
 from .web.local_address import LocalAddress, without_proxy
 
 SERVER = Path(__file__).with_name("server")
+LAB_EXTENSION = "jupyter-mlflow-proxy"  # its name, in lab/package.json
 KERNEL_SETTINGS = frozenset(
     {
         "backend_store_uri",
@@ -104,7 +113,8 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": kernels.artifact_root(config),
         "MLFLOW_ARTIFACTS_DESTINATION": kernels.artifacts_destination(config),
         BAD_SETTINGS: " ".join(config.bad_values.values()),
-        IMPORT_NOTICE: "",  # MLflow itself imports MLflow, too
+        # MLflow itself imports MLflow, too, and is no kernel.
+        **dict.fromkeys((IMPORT_NOTICE, STORE_URI, LOG_NOTEBOOK), ""),
     }
 
 
@@ -118,6 +128,9 @@ def address_environment(config: MLflowProxy, address: LocalAddress) -> dict[str,
 
 def load(server_app: ServerApp) -> None:
     """Set up this Jupyter server; called once, after jupyter-server-proxy was loaded."""
+    if any(server.name == NAME for server in ServerProxy(parent=server_app).servers.values()):
+        stand_aside(server_app)
+        return
     config = settings()
     server_app.log.info(
         "MLflow is at %s%s/, its log will be %s", server_app.base_url, NAME, log_file()
@@ -130,18 +143,30 @@ def load(server_app: ServerApp) -> None:
         kernels.export(config, server_app, address)
 
 
-def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress | None:
-    """Serve `/mlflow/` with the streaming handler; returns its address for the user's processes.
+def stand_aside(server_app: ServerApp) -> None:
+    """Leave all to the entry of the same name in Jupyter's configuration, in JupyterLab as well."""
+    server_app.log.info(
+        "c.ServerProxy.servers has an entry %r, which is used as it is: kernels are given no "
+        "store, and JupyterLab has no sidebar and no commands for it",
+        NAME,
+    )
+    settings = server_app.web_app.settings
+    before = settings.get("page_config_hook")
 
-    Unless Jupyter's configuration overrides it: then that is used, and None returned.
+    def disable(handler: Any, page_config: dict[str, Any]) -> dict[str, Any]:
+        page_config = before(handler, page_config) if before else page_config
+        disabled = page_config.get("disabledExtensions", [])
+        return {**page_config, "disabledExtensions": [*disabled, LAB_EXTENSION]}
+
+    settings["page_config_hook"] = disable
+
+
+def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress:
+    """Serve `/mlflow/` with the streaming handler; returns its address for the user's processes.
 
     jupyter-server-proxy has a route of the same address. tornado uses the first that matches, so
     ours are inserted at the front and win in any order of the extensions.
     """
-    servers = ServerProxy(parent=server_app).servers.values()
-    if any(server.name == NAME for server in servers):
-        server_app.log.info("c.ServerProxy.servers has an entry %r, which is used as it is", NAME)
-        return None
     address = LocalAddress(server_app)
     handler, arguments = proxy_handler(NAME, server_process(config))
     life = address.life = make_life(config, server_app, address, arguments["state"])

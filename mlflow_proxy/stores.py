@@ -27,8 +27,7 @@ SERVICES = {
 }
 SERVED_ARTIFACTS = "mlflow-artifacts:"
 """Scheme of artifacts that only MLflow's server can reach."""
-ALLOW_FILE_STORE = "MLFLOW_ALLOW_FILE_STORE"
-"""MLflow's variable without which 3.13 and newer refuse file stores."""
+ALLOW_FILE_STORE = "MLFLOW_ALLOW_FILE_STORE"  # MLflow >=3.13: refuses file stores without it
 
 
 @dataclass(frozen=True)

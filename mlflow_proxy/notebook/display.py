@@ -2,10 +2,19 @@
 
 MLflow's client does so with a tracking server, whose address it knows. The Jupyter server extension
 gives kernels the dashboard's address in the browser.
+
+A cell pays for what it did, and no store delays it: `RecordedStore` has recorded what is shown.
+What has to be asked for or waited for is bounded by `MAX_WAIT`. A trace that comes later replaces
+the text that is shown in its place.
 """
 
+import contextlib
+import json
 import os
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -15,12 +24,19 @@ from mlflow_proxy.addresses import FRAMES, TRACE_PAGE
 
 from .cell_log import CellLog
 
-MAX_RUNS = 20  # links below a cell
-RUN_TYPE = "mlflow.runType"  # tag of a run, and its value for `mlflow.genai.evaluate`
-EVALUATION = "genai_evaluate"
+MAX_WAIT = 0.25  # seconds that a cell waits for its traces and for the names of its experiments
+MAX_LATE = 120.0  # seconds within which a trace is shown that is stored later
+POLL = 0.005  # seconds
+POLL_LATE = 0.5  # seconds
+MAX_RUNS = 20  # links to runs below a cell
+MAX_COMPARED = 100  # runs in a link that compares them; the page asks for each by itself
 # The dashboard's mode for a link, also if the user has chosen the other: each has pages of its own.
 TRAINING, GENAI = "workflowType=machine_learning", "workflowType=genai"
 SOURCE_RUN = "mlflow.sourceRun"  # metadata of a trace: the run in which it was made
+LATE = "A trace is not stored yet. It is shown here once it is."
+
+Content = tuple[str, str]
+"""HTML, and the text for what cannot show HTML."""
 
 
 @dataclass
@@ -29,6 +45,9 @@ class Display:
 
     address: str
     log: CellLog
+    _last_trace: str | None = None
+    _asking: threading.Thread | None = None
+    _late: threading.Thread | None = field(default=None, repr=False)
 
     def register(self, shell: Any) -> None:
         """Have IPython call this after each cell, and for each trace that a cell ends with."""
@@ -38,63 +57,116 @@ class Display:
 
     def after_cell(self, _result: object) -> None:
         """Show what the cell has logged."""
-        if self.log.store is None:  # nothing was logged so far
-            return
         import mlflow
-        from mlflow.exceptions import MlflowException
 
-        mlflow.flush_trace_async_logging()
-        runs, traces = self.log.take()
-        try:
-            evaluations = self._show_runs(runs)
-            shown = {
-                trace_id: info.experiment_id
-                for trace_id, info in _in_order({**traces, **self._traces_of_mlflow()})
-                if info.trace_metadata.get(SOURCE_RUN) not in evaluations
-            }
-            self._show_traces(shown)
-        except MlflowException:  # e.g. the store was deleted meanwhile
+        if not hasattr(mlflow, "get_last_active_trace_id"):  # its import has failed
             return
+        until = time.monotonic() + MAX_WAIT
+        traced = self._last_trace != (last := mlflow.get_last_active_trace_id())
+        self._last_trace = last
+        is_stored = not (traced and self._is_current()) or _wait_for_traces(until)
+        self._show_runs(self.log.take_runs(), until)
+        traces = self._traces_of_mlflow()  # in any case, else MLflow's client shows them
+        if traced or not (self._late and self._late.is_alive()):  # which shows an earlier cell's
+            self._show_traces({**self.log.take_traces(), **traces}, is_stored)
 
-    def _show_runs(self, run_ids: list[str]) -> set[str]:
-        """Show links to the runs; returns those that are evaluations."""
-        from mlflow.environment_variables import (
-            MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT,
+    def _show_runs(self, runs: dict[str, Any], until: float) -> None:
+        """Show a line for each experiment, with links to the first of its `runs`."""
+        from mlflow.environment_variables import MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
+
+        if not runs or MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.get():
+            return
+        by_experiment: dict[str, list[Any]] = {}
+        for run in runs.values():
+            by_experiment.setdefault(run.experiment_id, []).append(run)
+        lines, left = [], MAX_RUNS
+        shown = dict(list(by_experiment.items())[:MAX_RUNS])
+        self._ask_for_names(shown, until)
+        for experiment, its_runs in shown.items():
+            lines.append(self._line(experiment, its_runs, max(left, 1)))
+            left -= len(its_runs)
+        if more := len(by_experiment) - len(shown):
+            lines.append(_div([_link(f"{self.address}/", f"{more} more experiments")]))
+        htmls, texts = zip(*lines, strict=True)
+        _display("\n".join(htmls), "\n".join(texts))
+
+    def _ask_for_names(self, experiments: Iterable[str], until: float) -> None:
+        """Ask the store for the names of experiments that no cell has asked for."""
+        unknown = [each for each in experiments if each not in self.log.experiments]
+        is_hanging = self._asking is not None and self._asking.is_alive()
+        if not unknown or is_hanging or not self._is_current():
+            return
+        store, names = self.log.store, self.log.experiments
+
+        def ask() -> None:
+            with contextlib.suppress(Exception):  # e.g. the store was deleted meanwhile
+                for each in unknown:
+                    names[each] = store.get_experiment(each).name
+
+        self._asking = _in_background(ask)
+        self._asking.join(max(0.0, until - time.monotonic()))
+
+    def _line(self, experiment: str, runs: list[Any], limit: int) -> Content:
+        """What is shown of the `runs` of one experiment; at most `limit` of them by name."""
+        base = f"{self.address}/#/experiments/{quote(experiment)}"
+        name = self.log.experiments.get(experiment, f"experiment {experiment}")
+        links = [self._run_link(base, run) for run in runs[:limit]]
+        if more := len(runs) - len(links):
+            links.append(_link(f"{base}/runs?{TRAINING}", f"{more} more"))
+        where = [(" in experiment ",) * 2, _link(f"{base}/runs?{TRAINING}", name)]
+        if len(runs) == 1:
+            kind = "Evaluation " if runs[0].run_id in self.log.evaluations else "Run "
+            return _div([(kind,) * 2, *links, *where])
+        compare = self._compare_link(experiment, [run.run_id for run in runs])
+        head = [(f"{len(runs)} runs",) * 2, *where, (" (",) * 2, compare, ("): ",) * 2]
+        commas = [part for link in links for part in ((", ",) * 2, link)][1:]
+        return _div([*head, *commas])
+
+    def _run_link(self, base: str, run: Any) -> Content:
+        url = f"{base}/runs/{quote(run.run_id)}?{TRAINING}"
+        if run.run_id in self.log.evaluations:
+            url = f"{base}/evaluation-runs?selectedRunUuid={quote(run.run_id)}&{GENAI}"
+        return _link(url, run.run_name or run.run_id)
+
+    def _compare_link(self, experiment: str, runs: list[str]) -> Content:
+        compared = runs[:MAX_COMPARED]
+        query = urlencode({"runs": json.dumps(compared), "experiments": json.dumps([experiment])})
+        text = "compare these" if len(compared) == len(runs) else f"compare {MAX_COMPARED} of them"
+        return _link(f"{self.address}/#/compare-runs?{query}&{TRAINING}", text)
+
+    def _show_traces(self, recorded: dict[str, Any], is_stored: bool) -> None:
+        """Show the traces that are `recorded`; if not all are stored, all of them later."""
+        if is_stored:
+            if content := self._traces_content(recorded):
+                _display(*content)
+            return
+        from IPython.display import display
+
+        handle = display(  # type: ignore[no-untyped-call]
+            _bundle(f"<div>{LATE}</div>", LATE), raw=True, display_id=True
         )
 
-        runs = [self.log.store.get_run(run_id) for run_id in run_ids]
-        evaluations = {run.info.run_id for run in runs if run.data.tags.get(RUN_TYPE) == EVALUATION}
-        if MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.get():
-            return evaluations
-        shown = [self._link(run, run.info.run_id in evaluations) for run in runs[:MAX_RUNS]]
-        if more := len(runs) - MAX_RUNS if len(runs) > MAX_RUNS else 0:
-            shown.append((_html("more.html", count=str(more)), f"… and {more} more runs"))
-        if shown:
-            htmls, texts = zip(*shown, strict=True)
-            _display("\n".join(htmls), "\n".join(texts))
-        return evaluations
+        def show_later() -> None:
+            _wait_for_traces(time.monotonic() + MAX_LATE, POLL_LATE)
+            late = {**self._traces_of_mlflow(), **self.log.take_traces()}
+            content = self._traces_content({**recorded, **late})
+            handle.update(_bundle(*(content or ("", ""))), raw=True)
 
-    def _link(self, run: Any, is_evaluation: bool) -> tuple[str, str]:
-        """HTML and text that lead to `run`."""
-        experiment = self.log.store.get_experiment(run.info.experiment_id).name
-        experiment_url = f"{self.address}/#/experiments/{quote(run.info.experiment_id)}"
-        runs_url = f"{experiment_url}/runs?{TRAINING}"
-        run_url = f"{experiment_url}/runs/{quote(run.info.run_id)}?{TRAINING}"
-        if is_evaluation:
-            selected = f"selectedRunUuid={quote(run.info.run_id)}"
-            run_url = f"{experiment_url}/evaluation-runs?{selected}&{GENAI}"
-        html = _html(
-            "evaluation.html" if is_evaluation else "run.html",
-            run=run.info.run_name or run.info.run_id,
-            run_url=run_url,
-            experiment=experiment,
-            experiment_url=runs_url,
-        )
-        what = "📊 View evaluation" if is_evaluation else "🏃 View run"
-        return html, (
-            f"{what} {run.info.run_name} at: {run_url}\n"
-            f"🧪 View experiment {experiment} at: {runs_url}"
-        )
+        self._late = _in_background(show_later)
+
+    def _traces_content(self, traces: dict[str, Any]) -> Content | None:
+        from mlflow.environment_variables import MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK
+        from mlflow.tracing.display import get_display_handler
+
+        # MLflow's client sends them from several threads.
+        ordered = sorted(traces.items(), key=lambda trace: trace[1].request_time)
+        shown = {
+            trace_id: info.experiment_id
+            for trace_id, info in ordered
+            if info.trace_metadata.get(SOURCE_RUN) not in self.log.evaluations
+        }
+        shown = dict(list(shown.items())[: MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK.get()])
+        return self._frame(shown) if shown and not get_display_handler().disabled else None
 
     def _traces_of_mlflow(self) -> dict[str, Any]:
         """The traces that MLflow's client would show, with an address that no browser knows."""
@@ -112,17 +184,6 @@ class Display:
 
         return bool(mlflow.get_tracking_uri() == self.log.uri)
 
-    def _show_traces(self, traces: dict[str, str]) -> None:
-        """Show traces, given the experiment of each."""
-        from mlflow.environment_variables import (
-            MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK,
-        )
-        from mlflow.tracing.display import get_display_handler
-
-        shown = dict(list(traces.items())[: MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK.get()])
-        if shown and not get_display_handler().disabled:
-            _display(*self._frame(shown))
-
     def bundle_of_trace(self, trace: Any) -> Any:
         """The MIME bundle of a trace that is displayed, in place of MLflow's own."""
         from mlflow.tracing.display import get_display_handler
@@ -133,7 +194,7 @@ class Display:
         html, _ = self._frame({trace.info.trace_id: trace.info.experiment_id})
         return {**trace._repr_mimebundle_(), "text/html": html}
 
-    def _frame(self, traces: dict[str, str]) -> tuple[str, str]:
+    def _frame(self, traces: dict[str, str]) -> Content:
         """HTML and text that show traces, given the experiment of each."""
         import mlflow
 
@@ -146,21 +207,58 @@ class Display:
         url = f"{self.address}{TRACE_PAGE}?{urlencode([*fields, ('version', mlflow.__version__)])}"
         what = next(iter(traces)) if len(traces) == 1 else f"{len(traces)} traces"
         # Where frames are forbidden, the browser would show an error in its place.
-        template = "trace.html" if os.environ.get(FRAMES) == "true" else "trace_link.html"
-        return _html(template, url=url, traces=what), f"Trace {', '.join(traces)} at: {url}"
+        if os.environ.get(FRAMES) == "true":
+            html = files(__package__).joinpath("trace.html").read_text("utf-8")
+            html = html.replace("{url}", escape(url))
+        else:
+            html = _div([("View ",) * 2, _link(url, what)])[0]
+        return html, f"Trace {', '.join(traces)} at: {url}"
 
 
-def _in_order(traces: dict[str, Any]) -> list[tuple[str, Any]]:
-    """The traces by time: MLflow's client sends them from several threads."""
-    return sorted(traces.items(), key=lambda trace: trace[1].request_time)
+def _wait_for_traces(until: float, pause: float = POLL) -> bool:
+    """Have MLflow store the traces that have ended; returns whether it has, in time.
+
+    `mlflow.flush_trace_async_logging` would end and replace the threads that store them, which
+    takes two seconds, also if there is none to store.
+    """
+    from mlflow.tracing.provider import _get_trace_exporter, provider
+
+    # Since MLflow 3.13, spans are exported together, every five seconds.
+    flush = getattr(provider.get(), "force_flush", None)
+    exporter = _get_trace_exporter()
+    tasks = getattr(getattr(exporter, "_async_queue", None), "_queue", None)
+    if flush:
+        flushing = _in_background(flush)
+        flushing.join(max(0.0, until - time.monotonic()))
+        if flushing.is_alive():
+            return False
+    while tasks is not None and tasks.unfinished_tasks:
+        if time.monotonic() > until:
+            return False
+        time.sleep(pause)
+    return True
 
 
-def _html(template: str, **values: str) -> str:
-    html = files(__package__).joinpath(template).read_text("utf-8")
-    return html.format_map({name: escape(value) for name, value in values.items()})
+def _in_background(function: Callable[[], Any]) -> threading.Thread:
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    return thread
+
+
+def _link(url: str, text: str) -> Content:
+    return f'<a href="{escape(url)}" target="_blank">{escape(text)}</a>', f"{text} ({url})"
+
+
+def _div(parts: list[Content]) -> Content:
+    htmls, texts = zip(*parts, strict=True)
+    return f"<div>{''.join(htmls)}</div>", "".join(texts)
+
+
+def _bundle(html: str, text: str) -> dict[str, str]:
+    return {"text/html": html, "text/plain": text}
 
 
 def _display(html: str, text: str) -> None:
     from IPython.display import display
 
-    display({"text/html": html, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
+    display(_bundle(html, text), raw=True)  # type: ignore[no-untyped-call]

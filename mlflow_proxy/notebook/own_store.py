@@ -8,7 +8,6 @@ name.
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from mlflow_proxy import sqlite_creation
 from mlflow_proxy.sqlite_creation import Revisions
@@ -24,13 +23,15 @@ def register(own: str, log: CellLog | None) -> None:
 
     Any other store remains as it would be without this package.
     """
+    from mlflow.store.db.db_types import DATABASE_ENGINES
     from mlflow.tracking._tracking_service.utils import (
         _tracking_store_registry as registry,
     )
+    from mlflow.utils.uri import get_uri_scheme
 
-    for uri in {urlsplit(own).scheme: own, "sqlite": "sqlite://"}.values():
-        build = registry.get_store_builder(uri)
-        registry.register(urlsplit(uri).scheme, _builder(build, own, log))
+    for scheme in {get_uri_scheme(own), *DATABASE_ENGINES}:  # "postgresql" for each of its drivers
+        build = registry.get_store_builder(own if scheme == get_uri_scheme(own) else f"{scheme}://")
+        registry.register(scheme, _builder(build, own, log))
 
 
 def _builder(build: Build, own: str, log: CellLog | None) -> Build:
@@ -41,7 +42,7 @@ def _builder(build: Build, own: str, log: CellLog | None) -> Build:
                 _ensure(store.path, build, artifact_uri)
             opened = build(store_uri=store_uri, artifact_uri=artifact_uri, **options)
             return RecordedStore(opened, log) if log else opened
-        if isinstance(store, SQLite):
+        if not store.is_remote:
             artifact_uri = artifact_uri or _default_artifact_root()
         return build(store_uri=store_uri, artifact_uri=artifact_uri, **options)
 

@@ -5,24 +5,30 @@ import sys
 
 from mlflow.tracking.context.abstract_context import RunContextProvider
 
-from mlflow_proxy.addresses import DASHBOARD_URL
+from mlflow_proxy.addresses import DASHBOARD_URL, LOG_NOTEBOOK, STORE_URI
 
-from . import import_notice, own_store
+from . import credential, import_notice, own_store
 from .cell_log import CellLog
 from .display import Display
+from .saved_notebook import SavedNotebook
+from .source import Source
 
 
 class NotebookPlugin(RunContextProvider):  # type: ignore[misc] # mypy does not follow MLflow
     """Sets up this process (entry point `mlflow.run_context_provider`).
 
     MLflow creates one when it is imported. Of its plugins, only those of this kind are created
-    then; that they provide tags for runs is not used.
+    then.
     """
 
     def __init__(self) -> None:
         import_notice.send()
+        credential.guard()
+        self._source = Source.of_this_process()
+        if self._source:
+            self._source.tell_mlflow()
         address = os.environ.get(DASHBOARD_URL, "").rstrip("/")
-        store = os.environ.get("MLFLOW_TRACKING_URI")
+        store = os.environ.get(STORE_URI)
         if not address or not store:  # not a process of a Jupyter server with the extension
             return
         ipython = sys.modules.get("IPython")
@@ -31,11 +37,14 @@ class NotebookPlugin(RunContextProvider):  # type: ignore[misc] # mypy does not 
         own_store.register(store, log)
         if shell and log:
             Display(address, log).register(shell)
+            if self._source and (kept := os.environ.get(LOG_NOTEBOOK)) not in (None, "", "False"):
+                saved = SavedNotebook(self._source, store, has_outputs=kept != "code")
+                log.when_run_ends = saved.when_run_ends
 
     def in_context(self) -> bool:
-        """Return False: it has no tags for the run that is being created."""
-        return False
+        """Whether it has tags for the run that is being created, or for traces."""
+        return self._source is not None
 
     def tags(self) -> dict[str, str]:
-        """No tags."""
-        return {}
+        """The notebook or console as the source."""
+        return self._source.tags() if self._source else {}

@@ -114,6 +114,7 @@ def middlewares(
     from .middleware.local_request import LocalRequest
     from .middleware.pages import Pages
     from .middleware.policies import Policies
+    from .middleware.programs import Programs
     from .middleware.self_calls import SelfCalls
     from .mode import CurrentMode
 
@@ -132,6 +133,7 @@ def middlewares(
             mode=CurrentMode(mlflow_app.find_mode),
             has_local_address=address is not None,
         ),
+        *([Middleware(Programs, authority=address.authority)] if address else []),
         *([Middleware(SelfCalls, address=address)] if address else []),
         *([Middleware(routes.JudgesOff)] if why_no_jobs else []),
         Middleware(routes.Routes, routes=answered),

@@ -4,13 +4,19 @@ import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from mlflow_proxy.addresses import LOCAL_CREDENTIAL, LOCAL_URL
+from mlflow_proxy.addresses import AUTH_PROVIDER, LOCAL_CREDENTIAL, LOCAL_URL
 from mlflow_proxy.gateway import gateway_credential
+from mlflow_proxy.notebook import credential
 from mlflow_proxy.stores import SERVED_ARTIFACTS
 
 USER = "mlflow"  # any name does; it is only shown
 # MLflow's client would send these in place of the credential for the address.
-PREFERRED = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4")
+PREFERRED = (
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "MLFLOW_TRACKING_AWS_SIGV4",
+)
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,19 @@ class OwnAddress:
         """
         for name in PREFERRED:
             os.environ.pop(name, None)
-        os.environ["MLFLOW_TRACKING_USERNAME"] = USER
-        os.environ["MLFLOW_TRACKING_PASSWORD"] = self.credential
+        # MLflow's client would send a token or a password to every host that a location names.
+        os.environ.update({LOCAL_URL: self.url, LOCAL_CREDENTIAL: self.credential})
+        os.environ["MLFLOW_TRACKING_AUTH"] = AUTH_PROVIDER
+        _register_provider()
         if not os.environ.get("MLFLOW_GATEWAY_URI"):
             os.environ["MLFLOW_GATEWAY_URI"] = self.gateway_uri
         if artifact_root.startswith(SERVED_ARTIFACTS):
             os.environ["MLFLOW_TRACKING_URI"] = self.url
+
+
+def _register_provider() -> None:
+    """Have this process's MLflow know the provider, also where this package is not installed."""
+    from mlflow.tracking.request_auth.registry import _request_auth_provider_registry as registry
+
+    if not any(each.get_name() == AUTH_PROVIDER for each in registry):
+        registry.register(credential.OwnAddress)

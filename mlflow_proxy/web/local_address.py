@@ -24,7 +24,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from mlflow_proxy.activity import is_use, record_activity
-from mlflow_proxy.addresses import MAY_EXECUTE, NAME
+from mlflow_proxy.addresses import GUARDED, LOCAL_CREDENTIAL, MAY_EXECUTE, NAME, PROGRAM
 from mlflow_proxy.gateway import gateway_credential, is_gateway_path
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
@@ -34,10 +34,13 @@ from .status_document import status_document
 from .transport import StreamingTransport
 
 HOST = "127.0.0.1"
+NOT_BY_PROXY = (HOST, "localhost")
 REFUSAL = (
     "This address is for programs that the user of this Jupyter server has started. They send "
     "MLFLOW_TRACKING_TOKEN. If MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_AUTH or "
-    "~/.mlflow/credentials are set for another server, MLflow sends those in its place: unset them."
+    "~/.mlflow/credentials are set for another server, MLflow sends those in its place: unset "
+    "them. A program of another environment that a notebook starts needs "
+    f"MLFLOW_TRACKING_TOKEN=${LOCAL_CREDENTIAL}."
 )
 
 
@@ -139,8 +142,9 @@ class LocalHandler(StreamingTransport):
     def sent_headers(self) -> Headers:
         """The request's headers for MLflow."""
         headers = request_headers(self.request.headers, self._path)
-        kept = (each for each in headers if each[0] not in ("Authorization", MAY_EXECUTE))
-        return [*kept, (MAY_EXECUTE, "true")]
+        kept = (each for each in headers if each[0] not in ("Authorization", MAY_EXECUTE, PROGRAM))
+        is_guarded = self.request.headers.get(PROGRAM) == GUARDED
+        return [*kept, (PROGRAM, GUARDED if is_guarded else "true")]
 
     def received_headers(self, answer: aiohttp.ClientResponse) -> httputil.HTTPHeaders:
         """The headers of MLflow's `answer` for the client."""
@@ -176,12 +180,20 @@ def is_credential(credential: str, authorization: str) -> bool:
 
 
 def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables that keep clients from asking a proxy of `environment` for this address."""
-    variables = ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
-    if not any(environment.get(name) for name in variables):
-        return {}
-    names = [name for name in ("no_proxy", "NO_PROXY") if name in environment] or ["no_proxy"]
-    return {name: ",".join(filter(None, (environment.get(name), HOST))) for name in names}
+    """Variables that keep clients from asking a proxy for this address or for Jupyter's.
+
+    A notebook may name a proxy at any time.
+    """
+    found = {name: environment[name] for name in ("no_proxy", "NO_PROXY") if environment.get(name)}
+    excepted = next(iter(found.values()), "")
+    return {name: _with_own_hosts(found.get(name, excepted)) for name in ("no_proxy", "NO_PROXY")}
+
+
+def _with_own_hosts(excepted: str) -> str:
+    hosts = [each.strip() for each in excepted.split(",") if each.strip()]
+    if "*" in hosts:  # which only means every host where it stands alone
+        return excepted
+    return ",".join([*hosts, *(host for host in NOT_BY_PROXY if host not in hosts)])
 
 
 def _log(handler: web.RequestHandler) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from mlflow_proxy.addresses import CONTROL_STOP, THEME_KEY
-from support.bridge import port_of
+from mlflow_proxy.addresses import THEME_KEY
 from support.browser import PATIENCE, chromium, picture
 from support.databases import NEWER, run
-from support.supervisor import mlflow_of, supervisor_of
+from support.lab import TOKEN
+from support.server import Server, mlflow_of, server_of
 
 pytestmark = pytest.mark.browser
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
@@ -35,24 +35,25 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of an MLflow whose database is of a newer release."""
+def failed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose database is of a newer release of MLflow."""
     folder = tmp_path_factory.mktemp("work")
     run(OF_A_NEWER_MLFLOW, str(folder / "mlflow.db"))
-    with mlflow_of(folder) as supervisor, port_of(supervisor.socket) as address:
-        yield address
+    with mlflow_of(folder) as server:
+        server.wait_until("failed")
+        yield server
 
 
-def open_page(context: BrowserContext, address: str) -> Page:
+def open_page(context: BrowserContext, server: Server) -> Page:
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
-    page.goto(address)
+    page.goto(f"{server.lab.mlflow_url}/?token={TOKEN}")
     return page
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_failure_is_explained_with_a_command_to_copy(
-    browser: Browser, failed: str, scheme: str
+    browser: Browser, failed: Server, scheme: str
 ) -> None:
     context = browser.new_context(
         color_scheme=scheme,  # type: ignore[arg-type]
@@ -84,7 +85,9 @@ def test_a_failure_is_explained_with_a_command_to_copy(
     context.close()
 
 
-def test_a_command_is_selected_where_there_is_no_clipboard(browser: Browser, failed: str) -> None:
+def test_a_command_is_selected_where_there_is_no_clipboard(
+    browser: Browser, failed: Server
+) -> None:
     context = browser.new_context()
     context.add_init_script("delete Navigator.prototype.clipboard")  # as without HTTPS
     page = open_page(context, failed)
@@ -104,7 +107,7 @@ def test_a_command_is_selected_where_there_is_no_clipboard(browser: Browser, fai
     ],
 )
 def test_the_theme_is_that_of_the_dashboard(
-    browser: Browser, failed: str, scheme: str, stored: str | None, colour: str
+    browser: Browser, failed: Server, scheme: str, stored: str | None, colour: str
 ) -> None:
     context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
     page = open_page(context, failed)
@@ -122,19 +125,16 @@ def test_the_theme_is_that_of_the_dashboard(
 def test_a_start_that_the_user_stops_goes_on_when_the_user_wants(
     browser: Browser, tmp_path: Path
 ) -> None:
-    with (
-        supervisor_of("hang", tmp_path, "--start-timeout=60") as supervisor,
-        port_of(supervisor.socket) as address,
-    ):
+    with server_of("hang", tmp_path, start_timeout=60.0) as server:
         context = browser.new_context()
-        page = open_page(context, address)
+        page = open_page(context, server)
         expect(page.get_by_role("progressbar")).to_be_visible()
-        supervisor.control(CONTROL_STOP)
+        server.stop()
         alert = page.get_by_role("alert")
         expect(alert).to_contain_text("MLflow is stopped")
         expect(alert).to_contain_text("Stopped by the user.")
         expect(page).to_have_title("MLflow")
-        assert supervisor.status()["state"] == "idle"
+        assert server.status()["state"] == "idle"
         picture(page, "stopped")
         page.get_by_role("button", name="Start MLflow").click()
         expect(page.get_by_role("progressbar")).to_be_visible()

@@ -42,6 +42,8 @@ c.Spawner.environment.update(
     }
 )
 c.Spawner.args.extend(["--allow-root"] if os.geteuid() == 0 else [])
+# JupyterLab asks npm for language servers, which takes a second of processor.
+c.Spawner.args.append("--LanguageServerManager.autodetect=False")
 hook_of_example = c.Spawner.get("pre_spawn_hook")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import unquote_plus
 
 import pytest
 
@@ -87,7 +89,10 @@ def test_all_runs_of_a_cell_are_displayed_and_no_address_of_this_machine(run: Ru
 def test_many_runs_are_counted(run: Run) -> None:
     (many,) = run(f"for _ in range(22):\n  {RUN}")
     assert LINK.findall(many.html) == many.stdout.split()[:20]
-    assert "and 2 more runs" in many.html
+    assert "22 runs in experiment" in many.html
+    assert ">2 more</a>" in many.html
+    (compared,) = re.findall(r"#/compare-runs\?runs=([^&]*)&", many.html)
+    assert json.loads(unquote_plus(compared)) == many.stdout.split()
 
 
 def test_a_run_that_a_client_ends_or_that_is_resumed_is_displayed(run: Run) -> None:

@@ -10,11 +10,10 @@ import sys
 
 import sqlalchemy
 
-from mlflow_proxy.server.jobs.locks import Locks
-from mlflow_proxy.server.store.locks import StoreLocks
+from mlflow_proxy.server.store.locks import Locks
 
 uri, *keys = sys.argv[1:]
-locks = Locks(StoreLocks.of(sqlalchemy.create_engine(uri)))
+locks = Locks(sqlalchemy.create_engine(uri))
 print(json.dumps([key for key in keys if locks.acquire(key)]), flush=True)
 sys.stdin.read()
 locks.release_all()

@@ -16,8 +16,8 @@ from typing import Any
 
 from mlflow_proxy.server import mlflow_app
 from mlflow_proxy.server.jobs import mlflow_jobs, periodic
-from mlflow_proxy.server.jobs.locks import Locks
 from mlflow_proxy.server.jobs.runner import JobRunner
+from mlflow_proxy.server.store.locks import Locks
 from mlflow_proxy.server.store.settings import StoreSettings
 
 

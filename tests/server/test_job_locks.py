@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
-from mlflow_proxy.server.jobs.locks import Locks
-from mlflow_proxy.server.store.locks import StoreLocks
+from mlflow_proxy.server.store.locks import Locks
 from support.mariadb import mariadb_cluster
 from support.postgres import postgres_server
 from support.waiting import wait_for
@@ -37,7 +36,7 @@ def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def locks_of(uri: str) -> Locks:
     """The locks of a process on the store `uri`."""
-    return Locks(StoreLocks.of(sqlalchemy.create_engine(uri)))
+    return Locks(sqlalchemy.create_engine(uri))
 
 
 @contextmanager

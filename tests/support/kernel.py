@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 TIMEOUT = 100  # seconds
+LATE = "not stored yet"  # of a trace that is shown later
 
 
 class KernelError(Exception):
@@ -24,11 +26,12 @@ class KernelError(Exception):
 
 
 class Printed(NamedTuple):
-    """Output of a cell: stdout, stderr and displayed HTML."""
+    """Output of a cell: stdout, stderr and displayed HTML; and for how long it was busy."""
 
     stdout: str
     stderr: str
     html: str
+    seconds: float
 
 
 def run_in_kernel(
@@ -111,7 +114,7 @@ def _kernel(url: str, token: str, notebook: str, kernel: str = "python3") -> Ite
     session = {
         "path": notebook,
         "type": "notebook",
-        "name": "",
+        "name": notebook.rpartition("/")[2],  # as JupyterLab names it
         "kernel": {"name": kernel},
     }
     with requests.Session() as client:
@@ -139,19 +142,30 @@ async def _channels(request: HTTPRequest) -> AsyncIterator[WebSocketClientConnec
 
 async def _run(connection: WebSocketClientConnection, code: str) -> Printed:
     sent = await _send(connection, code)
-    printed = {"stdout": "", "stderr": "", "html": ""}
-    while True:
+    printed = {"stdout": "", "stderr": ""}
+    shown: dict[str, str] = {}  # by the id of a display, or by a number
+    busy = idle = 0.0
+    while not idle or any(LATE in html for html in shown.values()):
         message = await _receive(connection, sent)
         content = message["content"]
         match message["msg_type"]:
             case "stream":
                 printed[content["name"]] += content["text"]
-            case "display_data":
-                printed["html"] += content["data"].get("text/html", "")
+            case "display_data" | "update_display_data":
+                name = content.get("transient", {}).get("display_id", str(len(shown)))
+                shown[name] = content["data"].get("text/html", "")
             case "error":
                 raise KernelError("\n".join(content["traceback"]))
+            case "status" if content["execution_state"] == "busy":
+                busy = _sent_at(message)
             case "status" if content["execution_state"] == "idle":
-                return Printed(**printed)
+                idle = _sent_at(message)
+    return Printed(**printed, html="".join(shown.values()), seconds=idle - busy)
+
+
+def _sent_at(message: dict[str, Any]) -> float:
+    """When the kernel sent `message`, in seconds; Python 3.10 knows no "Z"."""
+    return datetime.fromisoformat(message["header"]["date"].replace("Z", "+00:00")).timestamp()
 
 
 async def _send(connection: WebSocketClientConnection, code: str) -> str:
@@ -175,8 +189,9 @@ async def _send(connection: WebSocketClientConnection, code: str) -> str:
 
 
 async def _receive(connection: WebSocketClientConnection, sent: str) -> dict[str, Any]:
-    """The next message whose parent is `sent`."""
+    """The next message whose parent is `sent`, or that changes what was displayed before."""
     while True:
         message: dict[str, Any] = json.loads(await connection.read_message() or "{}")
-        if message["parent_header"].get("msg_id") == sent:
+        is_update = message["msg_type"] == "update_display_data"
+        if is_update or message["parent_header"].get("msg_id") == sent:
             return message

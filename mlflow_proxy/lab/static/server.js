@@ -1,4 +1,4 @@
-// Requests to this Jupyter server: for MLflow's supervisor and for MLflow itself.
+// Requests to this Jupyter server: for MLflow's state and for MLflow itself.
 
 /** @typedef {{state: "stopped"|"starting"|"ready"|"idle"|"failed", since: number|null,
  *   progress: number|null, text: string, remedy: string, version: string|null, store: string,
@@ -14,7 +14,7 @@ export class Server {
     this.url = coreutils.URLExt.join(this._settings.baseUrl, "mlflow/");
   }
 
-  /** What the supervisor says of MLflow. @returns {Promise<Status>} */
+  /** MLflow's state. @returns {Promise<Status>} */
   async status() {
     return (await this._request("_proxy/control")).json();
   }

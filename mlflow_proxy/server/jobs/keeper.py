@@ -14,9 +14,9 @@ from typing import TypeVar
 
 from mlflow_proxy.reports import Busy
 from mlflow_proxy.server.serve import Retirement
+from mlflow_proxy.server.store.locks import Locks
 
 from . import mlflow_jobs
-from .locks import Locks
 from .periodic import PeriodicTasks
 from .runner import JobRunner
 

@@ -18,11 +18,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from mlflow_proxy.server.store.locks import StoreLocks
+from mlflow_proxy.server.store.locks import Locks
 from mlflow_proxy.server.store.settings import StoreSettings
 from mlflow_proxy.stores import Database
 
-from .locks import Lock, Locks
 from .runner import JobRunner
 
 ENABLED = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
@@ -72,7 +71,7 @@ def open_locks() -> Locks:
     """The locks of the tracking store, which must be open."""
     from mlflow.server.handlers import _get_tracking_store
 
-    return Locks(StoreLocks.of(_get_tracking_store().engine))
+    return Locks(_get_tracking_store().engine)
 
 
 def install(runner: JobRunner, folder: Path, locks: Locks) -> None:
@@ -100,6 +99,29 @@ class JobFolder(tempfile.TemporaryDirectory[str]):
         self._runner.wait_if_closed()
 
 
+class Lock:
+    """Stands in for huey's `TaskLock`."""
+
+    def __init__(self, key: str, locks: Locks) -> None:
+        self._key = key
+        self._locks = locks
+
+    def acquire(self) -> None:
+        """Acquire the lock.
+
+        Raises:
+            huey.exceptions.TaskLockedException: another job has it.
+        """
+        if not self._locks.acquire(self._key):
+            from huey.exceptions import TaskLockedException
+
+            raise TaskLockedException(self._key)
+
+    def release(self) -> None:
+        """Release the lock."""
+        self._locks.release(self._key)
+
+
 class Queue:
     """Stands in for a `HueyInstance`, and for the `Huey` in it."""
 
@@ -115,8 +137,8 @@ class Queue:
 
     def submit_task(self, job_id: str, workspace: str | None, *arguments: Any) -> None:
         """Have a job run that is in the store; returns at once."""
-        self._locks.acquire(job_id)  # nobody else has it: it is new, or was found unfinished here
-        # MLflow 3.10 names a workspace even where there are none.
+        self._locks.acquire(job_id)  # it is free: new, or found unfinished here
+        # MLflow <=3.10: names a workspace even where there are none.
         execute = partial(self._execute, job_id, None, *arguments)
         self._runner.submit(self._name, _limit(self._name), execute)
 

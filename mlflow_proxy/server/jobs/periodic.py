@@ -12,10 +12,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from . import mlflow_jobs
-from .locks import Locks
+from mlflow_proxy.server.store.locks import Locks
 
-SCHEDULE = "mlflow.issueDetection.schedule"  # a tag of experiments, since MLflow 3.18
+from . import mlflow_jobs
+
+SCHEDULE = "mlflow.issueDetection.schedule"  # MLflow >=3.18: a tag of experiments
 # With these, there may be something to do at any time.
 VARIABLES = ("MLFLOW_TRACE_ARCHIVAL_CONFIG", "MLFLOW_SQL_TRACE_ROLLUPS_ENABLED")
 ENABLED = "MLFLOW_SERVER_JOB_ENABLE_PERIODIC_TASKS"

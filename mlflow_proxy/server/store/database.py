@@ -74,8 +74,8 @@ def table(name: str, *columns: str) -> "sqlalchemy.TableClause":
     return sqlalchemy.table(name, *(sqlalchemy.column(column) for column in columns))
 
 
-def within(seconds: float, action: Callable[[], T]) -> T:
-    """Run `action` in a thread, which goes on after a time-out.
+def within(seconds: float | None, action: Callable[[], T]) -> T:
+    """Run `action` in a thread, which goes on after a time-out; None: there is none.
 
     Raises:
         concurrent.futures.TimeoutError: it takes longer.

@@ -10,6 +10,7 @@ import hashlib
 import io
 import logging
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,20 +55,14 @@ def alone(stores: Sequence[Database]) -> Iterator[None]:
 
     MLflow takes a lock for that only on one machine, and not for every kind of store: of ten
     programs that open an empty database at the same moment, most fail. One lock is enough for
-    programs with the same stores, and cannot wait for another of this one. Goes on without a lock
-    if there is none for this kind of database, or if it cannot be taken.
+    programs with the same stores, and cannot wait for another of this one.
     """
-    locks = StoreLocks()
-    try:
-        if stores:
-            locks = StoreLocks.of(engine_of(stores[0]))
-            locks.acquire(CREATION, wait=True)
-    except Exception as error:  # each driver has its own exceptions
-        _logger.warning("Cannot lock the database: %s", error)
+    locks = Locks(engine_of(stores[0])) if stores else Locks()
+    locks.acquire(CREATION, wait=True)
     try:
         yield
     finally:
-        locks.close()
+        locks.release_all()
 
 
 def is_being_created(connection: "sqlalchemy.Connection") -> bool:
@@ -86,23 +81,84 @@ def is_being_created(connection: "sqlalchemy.Connection") -> bool:
     return not is_free
 
 
+class Locks:
+    """The keys that this process holds; no other process on the store of `engine` has them.
+
+    Where the store has no locks or they fail, e.g. while the database is away, this process goes on
+    as if it were alone.
+    """
+
+    def __init__(self, engine: "sqlalchemy.Engine | None" = None) -> None:
+        self._store = _locks_of(engine)
+        self._held: set[str] = set()
+        self._lock = threading.Lock()
+
+    def acquire(self, key: str, wait: bool = False) -> bool:
+        """Acquire `key`; returns whether it was free. Non-blocking, unless `wait`."""
+        with self._lock:
+            if key in self._held:
+                return False
+            try:
+                is_free = self._store.acquire(key, wait)
+            except Exception:  # each driver has its own exceptions
+                _logger.warning("A lock in the store could not be acquired", exc_info=True)
+                self._store.close()
+                is_free = True
+            if is_free:
+                self._held.add(key)
+            elif not self._held:
+                self._store.close()
+            return is_free
+
+    def holds(self, key: str) -> bool:
+        """Whether `key` is held here, and the connection that keeps it has not been lost."""
+        with self._lock:
+            if key in self._held:
+                try:
+                    self._store.check()
+                except Exception:
+                    _logger.warning("The locks in the store were lost", exc_info=True)
+                    self._store.close()
+                    self._held.discard(key)
+            return key in self._held
+
+    def release(self, key: str) -> None:
+        """Release `key`, if it is held."""
+        with self._lock:
+            if key not in self._held:
+                return
+            self._held.remove(key)
+            try:
+                if self._held:
+                    self._store.release(key)
+                    return
+            except Exception:
+                _logger.warning("A lock in the store could not be released", exc_info=True)
+            self._store.close()
+
+    def release_all(self) -> None:
+        """Release all keys."""
+        with self._lock:
+            self._held.clear()
+            self._store.close()
+
+
+def _locks_of(engine: "sqlalchemy.Engine | None") -> "StoreLocks":
+    if engine is None:
+        return StoreLocks()
+    name, database = engine.dialect.name, engine.url.database
+    if name == "sqlite" and database and names_file(database):
+        return FileLocks(Path(database))
+    return ServerLocks(engine) if name in STATEMENTS else StoreLocks()
+
+
 class StoreLocks:
-    """Locks of one store; these are of one that has none, so that a process goes on as if alone.
+    """The locks of one store; these are of one that has none.
 
     Each method but `close` raises what the database or the file system does.
     """
 
-    @staticmethod
-    def of(engine: "sqlalchemy.Engine") -> "StoreLocks":
-        """The locks of the store that `engine` opens."""
-        name, database = engine.dialect.name, engine.url.database
-        if name in STATEMENTS:
-            return ServerLocks(engine)
-        if name == "sqlite" and database and names_file(database):
-            return FileLocks(Path(database))
-        return StoreLocks()
-
-    def acquire(self, key: str, wait: bool = False) -> bool:
+    def acquire(self, key: str, wait: bool) -> bool:
         """Acquire `key`, which this process does not hold; returns whether it was free."""
         return True
 
@@ -124,7 +180,7 @@ class ServerLocks(StoreLocks):
         self._statements = STATEMENTS[engine.dialect.name]
         self._connection: Any = None
 
-    def acquire(self, key: str, wait: bool = False) -> bool:
+    def acquire(self, key: str, wait: bool) -> bool:
         if self._connection is None:
             self._connection = self._engine.connect()
             self._connection.detach()  # MLflow's pool has few
@@ -161,7 +217,7 @@ class FileLocks(StoreLocks):
         self._path = database.with_name(f".{database.name}-jobs")
         self._file: io.FileIO | None = None
 
-    def acquire(self, key: str, wait: bool = False) -> bool:
+    def acquire(self, key: str, wait: bool) -> bool:
         how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
         while True:
             if self._file is None:

@@ -1,8 +1,11 @@
 """Which stores MLflow opens, and which of their errors show before MLflow is imported."""
 
 import errno
+import fcntl
 import os
 import sys
+import tempfile
+from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +23,13 @@ from mlflow_proxy.stores import (
     migration_command,
 )
 
-from . import file_system
+from .database import within
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+LOCK_TIMEOUT = 10.0  # seconds; a lock may wait for a server that does not answer
+# The bytes that SQLite locks (https://sqlite.org/fileformat.html, 1.6).
+PENDING, RESERVED, SHARED, SHARED_SIZE = 0x40000000, 0x40000001, 0x40000002, 510
+PAGES = bytes(1 << 16)  # what a small database takes
 EXAMPLE = "sqlite:////home/me/mlflow.db or postgresql://user@host/database"
 # Where the dashboard of a service is.
 DASHBOARDS = {
@@ -135,11 +142,11 @@ def check_folder_of(database: Path, setting: str = "backend_store_uri") -> None:
     folder = Path(os.path.realpath(database)).parent
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
-        file_system.probe(folder)
+        probe(folder)
         if database.exists():
             with database.open("r+b"):
                 pass
-    except file_system.NoLocksError as error:
+    except NoLocksError as error:
         raise StartError(
             f"The file system of {folder} cannot lock files ({error}), which SQLite needs.",
             f"Keep the database on a local disk: set c.MLflowProxy.{setting} in the Jupyter "
@@ -154,6 +161,38 @@ def check_folder_of(database: Path, setting: str = "backend_store_uri") -> None:
             f"Make the folder writable, or choose another place with c.MLflowProxy.{setting} "
             "(and c.MLflowProxy.default_artifact_root).",
         ) from None
+
+
+class NoLocksError(Exception):
+    """The file system cannot lock; the message says how that showed."""
+
+
+def probe(folder: Path) -> None:
+    """Do in `folder`, in a file without a name, what SQLite does with a database.
+
+    Without locks (NFS without its lock daemon, some CIFS mounts), MLflow would report after two
+    minutes that the disk is full, or nothing at all.
+
+    Raises:
+        NoLocksError: a lock is refused or does not come within `LOCK_TIMEOUT` seconds.
+        OSError: a file cannot be written.
+    """
+    try:
+        within(LOCK_TIMEOUT, lambda: _probe(folder))
+    except futures.TimeoutError:
+        raise NoLocksError(f"no answer within {LOCK_TIMEOUT:g} s") from None
+
+
+def _probe(folder: Path) -> None:
+    """Read, then write; SQLite's own error would be that of a busy database or a bad disk."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB, SHARED_SIZE, SHARED)
+            for start, size in ((RESERVED, 1), (PENDING, 1), (SHARED, SHARED_SIZE)):
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, size, start)
+        except OSError as error:
+            raise NoLocksError(error.strerror) from None
+        file.write(PAGES)
 
 
 def check_file_store_beside(database: SQLite) -> None:

@@ -4,12 +4,12 @@ MLflow reports after 105 s that a database does not answer. It upgrades some old
 asking, after which older programs cannot open them.
 """
 
+import functools
 import logging
 import shlex
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from mlflow_proxy.reports import Offer, Repair
 from mlflow_proxy.server import failures
@@ -27,15 +27,6 @@ QUIET = 3.0  # seconds without a new revision after which no program is creating
 INTERVAL = 0.1  # seconds between checks
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Content:
-    """What a database holds."""
-
-    revision: str | None
-    is_used: bool
-    """Whether it has experiments; no other program is creating it then."""
 
 
 def check(settings: StoreSettings, revisions: Revisions, is_locked: bool = False) -> list[Database]:
@@ -90,35 +81,33 @@ def revision_of(store: Database, latest: str, is_locked: bool = False) -> str | 
     """
     if isinstance(store, SQLite) and not store.path.exists():
         return None
-    content = _read(store, is_locked)
+    read = functools.partial(_read, store, is_locked)
+    # Each driver has other time-outs and other options.
+    timeout = None if isinstance(store, SQLite) else database.TIMEOUT
+    revision, is_used = database.within(timeout, read)
     changed = store.path.stat().st_mtime if isinstance(store, SQLite) else time.time()
     since = time.monotonic() - max(0.0, time.time() - changed)  # clocks may disagree
     # MySQL shows each step of a creation. MLflow makes the first experiment last.
-    while content.revision not in (None, latest) and not content.is_used:
-        if time.monotonic() - since > QUIET:
-            break
+    while revision not in (None, latest) and not is_used and time.monotonic() - since < QUIET:
         time.sleep(INTERVAL)
-        before, content = content, _read(store, is_locked)
-        since = since if content == before else time.monotonic()
-    return content.revision or (NO_REVISION if content.is_used else None)
+        before, (revision, is_used) = revision, database.within(timeout, read)
+        since = since if revision == before else time.monotonic()
+    return revision or (NO_REVISION if is_used else None)
 
 
-def _read(store: Database, is_locked: bool) -> Content:
-    def read() -> Content:
-        import sqlalchemy
+def _read(store: Database, is_locked: bool) -> tuple[str | None, bool]:
+    """The revision of a database, and whether it has experiments: then it has been created."""
+    import sqlalchemy
 
-        with database.reading(store) as connection:
-            if not is_locked and locks.is_being_created(connection):
-                return Content(None, is_used=False)
-            tables, revision = sqlalchemy.inspect(connection), None
-            if tables.has_table("alembic_version"):
-                revision = connection.scalar(sqlalchemy.text(REVISION))
-            has_experiments = tables.has_table("experiments")
-            is_used = has_experiments and bool(connection.scalar(sqlalchemy.text(EXPERIMENTS)))
-            return Content(revision and str(revision), is_used)
-
-    # Each driver has other time-outs and other options.
-    return read() if isinstance(store, SQLite) else database.within(database.TIMEOUT, read)
+    with database.reading(store) as connection:
+        if not is_locked and locks.is_being_created(connection):
+            return None, False
+        tables, revision = sqlalchemy.inspect(connection), None
+        if tables.has_table("alembic_version"):
+            revision = connection.scalar(sqlalchemy.text(REVISION))
+        has_experiments = tables.has_table("experiments")
+        is_used = has_experiments and bool(connection.scalar(sqlalchemy.text(EXPERIMENTS)))
+        return revision and str(revision), is_used
 
 
 def outdated(store: Database, revision: str, revisions: Revisions) -> StartError:

@@ -1,0 +1,69 @@
+"""Sends the credential for the user's own address to that address, and nowhere else.
+
+MLflow's client sends `MLFLOW_TRACKING_TOKEN` to every host that a tracking URI, an artifact's
+location or a model's source names, and people write these into a store that others share.
+"""
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+from mlflow_proxy.addresses import (
+    AUTH_PROVIDER,
+    GUARDED,
+    LOCAL_CREDENTIAL,
+    LOCAL_URL,
+    PROGRAM,
+)
+
+TOKEN, AUTH = "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH"
+
+
+def guard() -> None:
+    """Have MLflow's client ask `OwnAddress` in place of the token that it would send anywhere.
+
+    Programs that this process starts find the same variables. Those without this package are not
+    signed in by them: they need the token back.
+    """
+    credential = os.environ.get(LOCAL_CREDENTIAL)
+    if not credential:
+        return
+    if os.environ.get(TOKEN) == credential:
+        del os.environ[TOKEN]
+    if not os.environ.get(AUTH):
+        os.environ[AUTH] = AUTH_PROVIDER
+
+
+class OwnAddress:
+    """Signs in requests for the user's own address (entry point `mlflow.request_auth_provider`)."""
+
+    def get_name(self) -> str:
+        """The value of `MLFLOW_TRACKING_AUTH` that chooses this."""
+        return AUTH_PROVIDER
+
+    def get_auth(self) -> "OwnAddress":
+        """What `requests` calls with each request."""
+        return self
+
+    def __call__(self, request: Any) -> Any:
+        """Add the credential to `request`, if it is for the address."""
+        if _origin(request.url) == _origin(os.environ.get(LOCAL_URL, "")):
+            request.headers["Authorization"] = f"Bearer {os.environ.get(LOCAL_CREDENTIAL, '')}"
+            request.headers[PROGRAM] = GUARDED
+        else:
+            _sign_by_netrc(request)
+        return request
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _sign_by_netrc(request: Any) -> None:
+    """Do what `requests` does for a request that has no such object: read `~/.netrc`."""
+    from requests.auth import HTTPBasicAuth
+    from requests.utils import get_netrc_auth
+
+    if found := get_netrc_auth(request.url):
+        HTTPBasicAuth(*found)(request)
