@@ -1,5 +1,6 @@
 """The MLflow process's connection to Jupyter. Its end ends the process."""
 
+import atexit
 import contextlib
 import logging
 import os
@@ -33,6 +34,7 @@ class Reporter:
         self._folder = unix_socket.parent
         if self._socket:
             self._socket.set_inheritable(False)
+            atexit.register(self._remove_folder_after, self._socket)
             threading.Thread(
                 target=self._end_with_jupyter, args=(self._socket,), daemon=True
             ).start()
@@ -65,6 +67,12 @@ class Reporter:
         finally:
             ended.set()
             self.send(ModulesImported(len(sys.modules)))
+
+    def _remove_folder_after(self, jupyter: socket.socket) -> None:
+        """Remove the folder if Jupyter is gone: its closed pipe may end this process first."""
+        with contextlib.suppress(OSError):  # nothing to read: it still runs
+            if not jupyter.recv(1, socket.MSG_DONTWAIT):
+                shutil.rmtree(self._folder, ignore_errors=True)
 
     def _end_with_jupyter(self, jupyter: socket.socket) -> None:
         with contextlib.suppress(OSError):
