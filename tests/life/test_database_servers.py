@@ -85,7 +85,7 @@ def test_mlflow_lives_on_a_database_server(tmp_path: Path, server: Postgres | Ma
     with ExitStack() as stack, ExitStack() as first:
         first.enter_context(server.running())
         store = {"MLFLOW_BACKEND_STORE_URI": server.uri("team")}
-        jupyter = stack.enter_context(mlflow_of(tmp_path, idle_timeout=6, **store))
+        jupyter = stack.enter_context(mlflow_of(tmp_path, idle_timeout=8, **store))
         if isinstance(server, MariaDB):
             offer = jupyter.wait_until("failed")["offer"]
             assert (offer["repair"], offer["subject"]) == ("upgrade", server.uri("team", "***"))

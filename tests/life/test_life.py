@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +18,8 @@ import pytest
 from mlflow_proxy.addresses import DASHBOARD_FRAME
 from mlflow_proxy.life import MAX_CRASHES
 from support.lab import leftovers
-from support.server import PAGE, Server, jupyter_server, server_of
+from support.life import life_of, until
+from support.server import PAGE, STAND_INS, Server, jupyter_server, server_of
 from support.waiting import wait_for
 
 Start = Callable[..., Server]
@@ -204,11 +207,17 @@ def last_lines(jupyter: Server) -> list[str]:
     return jupyter.status()["lines"]
 
 
-def test_a_process_that_hangs_is_ended_after_the_start_timeout(start: Start) -> None:
-    jupyter = start("hang", start_timeout=1.0)
-    child = jupyter.child
-    assert "within 1 seconds" in jupyter.wait_until("failed")["reason"]
-    wait_for(lambda: not child.is_running())
+def test_a_process_that_hangs_is_ended_after_the_start_timeout(tmp_path: Path) -> None:
+    async def run() -> None:
+        program = (sys.executable, str(STAND_INS / "hang.py"))
+        async with life_of(tmp_path, *program, start_timeout=0.5) as life:
+            life.start()
+            assert await life.ready() is None
+            assert life.status.failure
+            assert "within 0.5 seconds" in life.status.failure.reason
+            await until(lambda: not life.status.processes)
+
+    asyncio.run(run())
 
 
 def test_reports_of_another_version_are_logged_and_ignored(start: Start) -> None:

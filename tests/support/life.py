@@ -31,7 +31,11 @@ def store_in(folder: Path, store: str = "") -> dict[str, str]:
 
 @asynccontextmanager
 async def life_of(
-    folder: Path, *program: str, idle_timeout: float = 0.0, store: str = ""
+    folder: Path,
+    *program: str,
+    idle_timeout: float = 0.0,
+    start_timeout: float = 60.0,
+    store: str = "",
 ) -> AsyncIterator[Life]:
     """The life of `program`, of `store`, in `folder`; no process may be left at the end."""
     variables = store_in(folder, store)
@@ -40,7 +44,7 @@ async def life_of(
         output=MLflowOutput(),
         history=StartHistory(folder / "start.json"),
         declined=DeclinedOffers(folder / "declined.json"),
-        start_timeout=60.0,
+        start_timeout=start_timeout,
         idle_timeout=idle_timeout,
         record_activity=lambda: None,
         proxy_state={},

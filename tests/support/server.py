@@ -199,6 +199,7 @@ class Server:
         self.wait_for_end()
         for log in (self.log, self.lab.log):
             os.truncate(log, 0)
+        (self.lab.runtime / "mlflow-proxy-declined.json").unlink(missing_ok=True)
 
     def wait_for_end(self) -> None:
         """Wait until no MLflow process is left."""
