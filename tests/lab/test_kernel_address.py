@@ -20,7 +20,8 @@ PROXY = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
 LOG_A_RUN = """
 import mlflow
 with mlflow.start_run() as run:
-    mlflow.log_text("hello", "hello.txt")
+    mlflow.log_text("hello", "95%_ci.txt")
+assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/95%_ci.txt") == "hello"
 print(run.info.run_id)
 """
 
@@ -61,7 +62,7 @@ def test_a_password_in_place_of_a_token_and_a_proxy_with_exceptions(
     hashed = passwd("the-password")
     config = f"{SERVER}c.PasswordIdentityProvider.hashed_password = {hashed!r}"
     excepted = {"no_proxy": "example.org", "NO_PROXY": "example.org"}
-    lab = start_lab(config=config, token="", base_url="/deep/er/", env={**PROXY, **excepted})
+    lab = start_lab(config=config, token="", base_url="/user/j%C3%B6rg/", env={**PROXY, **excepted})
     lab.log_in("the-password")
     run_id = log_as_a_kernel(lab)
     assert lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
