@@ -18,7 +18,7 @@ import json, mlflow, os
 with mlflow.start_run() as run:
     mlflow.log_text("hello", "hello.txt")
 assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/hello.txt") == "hello"
-print(json.dumps([mlflow.get_tracking_uri(), os.environ["MLFLOW_TRACKING_TOKEN"]]))
+print(json.dumps([mlflow.get_tracking_uri(), os.environ["MLFLOW_PROXY_LOCAL_CREDENTIAL"]]))
 print(os.environ["MLFLOW_PROXY_DASHBOARD_URL"], run.info.run_id)
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -195,4 +196,10 @@ def test_a_server_of_the_same_name_in_jupyters_configuration_is_used(start_lab: 
     server = {"command": [sys.executable, "-m", "http.server", "{port}"], "timeout": 30}
     lab = start_lab(config=f'c.ServerProxy.servers = {{"mlflow": {server!r}}}')
     assert "Directory listing" in lab.get().text
-    assert "c.ServerProxy.servers has an entry 'mlflow'" in lab.log.read_text()
+    log = lab.log.read_text()
+    assert log.count("c.ServerProxy.servers has an entry 'mlflow'") == 1
+    assert "its log will be" not in log
+    assert not {name for name in lab.kernel_variables() if name.startswith("MLFLOW_PROXY_")}
+    page = lab.session.get(f"{lab.url}/lab", timeout=30).text
+    config = json.loads(page.split('type="application/json">')[1].split("<")[0])
+    assert "jupyter-mlflow-proxy" in config["disabledExtensions"]
