@@ -133,7 +133,6 @@ def middlewares(
             has_local_address=address is not None,
         ),
         *([Middleware(SelfCalls, address=address)] if address else []),
-        *([Middleware(routes.JudgesOff)] if why_no_jobs else []),
         Middleware(routes.Routes, routes=answered),
         Middleware(ArtifactRemedies),
         Middleware(
