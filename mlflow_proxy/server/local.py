@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from mlflow_proxy.addresses import JOBS_FOLDER
@@ -75,7 +76,7 @@ def run(
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
         why_no_jobs = jobs.why_not(settings, options.job_execution)
 
-    reporter.send(Version(mlflow_app.version()))
+    reporter.send(Version(metadata.version("mlflow")))
 
     def enter(step: Step | None = None) -> None:
         reporter.send(StageEntered(Stage.STORE, step))
