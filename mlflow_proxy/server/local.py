@@ -22,7 +22,6 @@ from mlflow_proxy.reports import (
     StaticFolder,
     Step,
     Version,
-    Warned,
 )
 from mlflow_proxy.sqlite_creation import Revisions
 from mlflow_proxy.stores import Database
@@ -89,7 +88,6 @@ def run(
     gc.enable()
 
     reporter.send(StageEntered(Stage.SERVE))
-    mlflow_app.warn_of_known_passphrase(lambda message: reporter.send(Warned(message)))
     address = OwnAddress.from_environment()
     if address is not None:
         address.export(settings.default_artifact_root)

@@ -52,16 +52,6 @@ S3_READ_TIMEOUT = 20  # seconds without a byte
 
 OLDEST = (3, 10)  # of MLflow
 
-# `KEKManager` logs it with each use of a stored key, in a log that few read.
-CRYPTO_LOGGER = "mlflow.utils.crypto"
-THEIR_WARNING = "MLFLOW_CRYPTO_KEK_PASSPHRASE not set"
-OUR_WARNING = (
-    "The keys that are stored in MLflow are encrypted with MLflow's built-in passphrase: each "
-    "user who reads the database can decrypt them. In a store that others can read, set "
-    "MLFLOW_CRYPTO_KEK_PASSPHRASE in Jupyter's environment before keys are stored. For keys that "
-    "are stored already, see TROUBLESHOOTING."
-)
-
 
 def find_mlflow() -> Path:
     """Find the folder of this interpreter's MLflow, without importing it.
@@ -157,21 +147,6 @@ def load() -> Any:
 
     artifact_failures.install(app, flask_app)
     return app
-
-
-def warn_of_known_passphrase(warn: Callable[[str], None]) -> None:
-    """Call `warn` with the first use of a stored key, in place of MLflow's own warnings."""
-    warned: list[str] = []
-
-    def is_another(record: logging.LogRecord) -> bool:
-        if not record.getMessage().startswith(THEIR_WARNING):
-            return True
-        if not warned:
-            warned.append(OUR_WARNING)
-            warn(OUR_WARNING)
-        return False
-
-    logging.getLogger(CRYPTO_LOGGER).addFilter(is_another)
 
 
 def open_stores(
