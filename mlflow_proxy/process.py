@@ -156,11 +156,9 @@ class MLflowProcess:
             if not line.strip():
                 continue
             try:
-                report = reports.decode(line)
+                return reports.decode(line)
             except ValueError as error:  # of another version: the package was upgraded meanwhile
                 _logger.warning("Ignored a report of MLflow (pid %s): %s", self.pid, error)
-                continue
-            return report
 
     async def _report_exits(self) -> None:
         """Report each exit where the process's own reports come, after the last of them."""

@@ -112,7 +112,8 @@ class RemoteProxy:
         try:
             async for chunk in answer.content.iter_any():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                if await request.is_disconnected():
+                # Not while a body may still arrive, of which this would take a part.
+                if request.method == "GET" and await request.is_disconnected():
                     return
         except (aiohttp.ClientError, OSError) as error:
             _logger.warning("The server's response is incomplete: %s", type(error).__name__)
