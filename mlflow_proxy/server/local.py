@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from mlflow_proxy.addresses import JOBS_FOLDER
@@ -21,7 +22,6 @@ from mlflow_proxy.reports import (
     StaticFolder,
     Step,
     Version,
-    Warned,
 )
 from mlflow_proxy.sqlite_creation import Revisions
 from mlflow_proxy.stores import Database
@@ -75,7 +75,7 @@ def run(
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
         why_no_jobs = jobs.why_not(settings, options.job_execution)
 
-    reporter.send(Version(mlflow_app.version()))
+    reporter.send(Version(metadata.version("mlflow")))
 
     def enter(step: Step | None = None) -> None:
         reporter.send(StageEntered(Stage.STORE, step))
@@ -88,7 +88,6 @@ def run(
     gc.enable()
 
     reporter.send(StageEntered(Stage.SERVE))
-    mlflow_app.warn_of_known_passphrase(lambda message: reporter.send(Warned(message)))
     address = OwnAddress.from_environment()
     if address is not None:
         address.export(settings.default_artifact_root)
@@ -135,7 +134,6 @@ def middlewares(
         ),
         *([Middleware(Programs, authority=address.authority)] if address else []),
         *([Middleware(SelfCalls, address=address)] if address else []),
-        *([Middleware(routes.JudgesOff)] if why_no_jobs else []),
         Middleware(routes.Routes, routes=answered),
         Middleware(ArtifactRemedies),
         Middleware(

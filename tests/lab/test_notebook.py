@@ -58,13 +58,8 @@ def kernels_lab(
 ) -> Iterator[Lab]:
     """A Jupyter server for each way in which kernels reach the store."""
     home = tmp_path_factory.mktemp(request.param)
-<<<<<<< HEAD
-    config = f"c.MLflowProxy.kernels = '{request.param}'"
-    with lab_server(home, config=config, database=new_database) as lab:
-=======
     config = f"c.MLflowProxy.kernels = '{request.param}'\nc.MLflowProxy.log_notebook = 'code'"
-    with lab_server(home, config=config, program="server") as lab:
->>>>>>> n
+    with lab_server(home, config=config, database=new_database) as lab:
         lab.wait_until("ready")
         (lab.root / "displays.ipynb").write_text(json.dumps(NOTEBOOK))
         yield lab

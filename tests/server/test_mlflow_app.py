@@ -303,23 +303,3 @@ from mlflow.tracking._tracking_service import utils
 for uri in ("http://127.0.0.1:1/mlflow", "sqlite://"):
     assert utils._tracking_store_registry.get_store_builder(uri).__module__ == utils.__name__
 """)
-
-
-def test_the_built_in_passphrase_is_told_of_once() -> None:
-    code = """
-import logging
-from mlflow_proxy.server import mlflow_app
-from mlflow.utils.crypto import KEKManager
-logging.basicConfig(format="%(message)s")
-mlflow_app.warn_of_known_passphrase(lambda message: print("WARNED", message))
-KEKManager()
-KEKManager()
-KEKManager(passphrase="of one's own")
-logging.getLogger(mlflow_app.CRYPTO_LOGGER).warning("another warning")
-"""
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    used = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert used.stdout.count("WARNED") == 1
-    assert "MLFLOW_CRYPTO_KEK_PASSPHRASE" in used.stdout
-    assert "not set" not in used.stderr
-    assert "another warning" in used.stderr

@@ -157,10 +157,3 @@ def test_a_judge_that_is_on_gets_a_job_while_there_are_new_traces(found: Any) ->
 
 def test_jobs_that_were_stopped_are_resumed_once(found: Any) -> None:
     assert found["resumed"]["resumed"] == found["resumed"]["expected"]
-
-
-def test_a_run_that_a_request_leaves_active_is_ended(found: Any) -> None:
-    """As MLflow's issue detection does when its job is refused."""
-    with_package, without = found["abandoned"]
-    assert with_package == [["FAILED", "FAILED"], False]
-    assert without == [["FAILED", "FAILED", "RUNNING"], True]  # and the last began no run
