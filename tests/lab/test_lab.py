@@ -181,17 +181,6 @@ def test_api_responses_are_not_compressed(lab: Lab) -> None:
     assert lab.get("/static-files/no-such-file.js").status_code == 404
 
 
-def test_the_entry_point_works_without_the_extension(
-    start_lab: StartLab, new_database: Path
-) -> None:
-    config = 'c.ServerApp.jpserver_extensions = {"mlflow_proxy": False}'
-    lab = start_lab(config=config, database=new_database)
-    assert lab.get(SEARCH).status_code == 200  # jupyter-server-proxy waits for the start
-    assert lab.get("/", headers=PAGE).text.count("<script") > 1
-    assert lab.api("experiments/search", {"max_results": 1})["experiments"]
-    assert "MLflow is at" not in lab.log.read_text()
-
-
 def test_a_server_of_the_same_name_in_jupyters_configuration_is_used(start_lab: StartLab) -> None:
     server = {"command": [sys.executable, "-m", "http.server", "{port}"], "timeout": 30}
     lab = start_lab(config=f'c.ServerProxy.servers = {{"mlflow": {server!r}}}')
