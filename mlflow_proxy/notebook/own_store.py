@@ -5,6 +5,7 @@ of every `mlflow server` of the environment. The registry that MLflow's client a
 name.
 """
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,18 @@ def register(own: str, log: CellLog | None) -> None:
 
     Any other store remains as it would be without this package.
     """
+    from mlflow.exceptions import MlflowException
     from mlflow.store.db.db_types import DATABASE_ENGINES
     from mlflow.tracking._tracking_service.utils import (
         _tracking_store_registry as registry,
     )
     from mlflow.utils.uri import get_uri_scheme
 
-    for scheme in {get_uri_scheme(own), *DATABASE_ENGINES}:  # "postgresql" for each of its drivers
-        build = registry.get_store_builder(own if scheme == get_uri_scheme(own) else f"{scheme}://")
-        registry.register(scheme, _builder(build, own, log))
+    own_scheme = get_uri_scheme(own)  # "postgresql" for each of its drivers
+    for scheme in {own_scheme, *DATABASE_ENGINES}:
+        with contextlib.suppress(MlflowException):  # mlflow-skinny knows no database
+            build = registry.get_store_builder(own if scheme == own_scheme else f"{scheme}://")
+            registry.register(scheme, _builder(build, own, log))
 
 
 def _builder(build: Build, own: str, log: CellLog | None) -> Build:
