@@ -63,7 +63,7 @@ def unavailable(request: Request, status: Status) -> Answer:
         message = "MLflow is starting."
         if failure := status.retried:
             message += f" The last start failed. {failure.reason} {failure.remedy}"
-        if status.crashes > 1:
+        if status.state is State.STARTING and status.crashes > 1:
             seconds = RETRY_AFTER_CRASHES
         if request.method == "POST" and MLFLOWS_CLIENT in request.headers.get("User-Agent", ""):
             http_status = NOTHING_DONE
