@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os.path import expanduser, normpath
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from mlflow_proxy.passwords import mask_uri
 
@@ -116,13 +116,6 @@ class SQLite(Database):
 
 
 @dataclass(frozen=True)
-class Folder(Store):
-    """A file store in the folder `path`."""
-
-    path: Path
-
-
-@dataclass(frozen=True)
 class TrackingServer(Store):
     """A tracking server, with a dashboard of its own."""
 
@@ -148,7 +141,7 @@ def _parse(uri: str) -> Store:
         ValueError: there is none; the message continues "The store URI ...".
     """
     try:
-        scheme, authority, path = urlsplit(uri)[:3]
+        scheme, authority = urlsplit(uri)[:2]
     except ValueError as error:
         raise ValueError(f"cannot be read: {error}") from None
     if authority.count("@") > 1:  # the part after the first would be shown, as the host
@@ -158,8 +151,6 @@ def _parse(uri: str) -> Store:
         return SQLite.from_uri(uri)
     if kind in DATABASE_SERVERS:
         return Database(uri, kind)
-    if scheme == "file" or uri.startswith("/"):
-        return Folder(uri, Path(unquote(path) if scheme else uri))
     if "://" in uri and not scheme:
         raise ValueError("has no scheme")
     return Store(uri)

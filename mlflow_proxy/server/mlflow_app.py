@@ -209,9 +209,7 @@ def _end_active_runs(_: BaseException | None) -> None:
         logging.getLogger(__name__).exception("A run that a request has begun is still active")
 
 
-def open_stores(
-    settings: StoreSettings, latest_revision: str, report: Callable[[Step], None]
-) -> None:
+def open_stores(settings: StoreSettings, report: Callable[[Step], None]) -> None:
     """Open the stores as `mlflow server` does, but create SQLite databases atomically.
 
     `report` gets each step that takes time.
@@ -225,7 +223,6 @@ def open_stores(
         sqlite_creation.ensure(
             store.path,
             create=lambda aside: _create(aside, settings.default_artifact_root),
-            latest_revision=latest_revision,
             report=report,
         )
     initialize_backend_stores(

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlflow_proxy.server.jobs.locks import Locks
 from mlflow_proxy.server.jobs.runner import JobRunner
+from mlflow_proxy.server.store.locks import Locks
 from support.waiting import wait_for
 
 

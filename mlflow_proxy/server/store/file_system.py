@@ -13,7 +13,7 @@ from .database import within
 
 TIMEOUT = 10.0  # seconds; a lock may wait for a server that does not answer
 # The bytes that SQLite locks (https://sqlite.org/fileformat.html, 1.6).
-PENDING, RESERVED, SHARED, SHARED_SIZE = 0x40000000, 0x40000001, 0x40000002, 510
+LOCKED, LOCKED_SIZE = 0x40000000, 512
 PAGES = bytes(1 << 16)
 
 
@@ -35,12 +35,10 @@ def probe(folder: Path) -> None:
 
 
 def _probe(folder: Path) -> None:
-    """Read, then write; SQLite's own error would be that of a busy database or a bad disk."""
+    """Lock, then write; SQLite's own error would be that of a busy database or a bad disk."""
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
-            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB, SHARED_SIZE, SHARED)
-            for start, size in ((RESERVED, 1), (PENDING, 1), (SHARED, SHARED_SIZE)):
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, size, start)
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCKED_SIZE, LOCKED)
         except OSError as error:
             raise NoLocksError(error.strerror) from None
         file.write(PAGES)

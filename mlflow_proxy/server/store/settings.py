@@ -24,13 +24,6 @@ from . import file_system
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 EXAMPLE = "sqlite:////home/me/mlflow.db or postgresql://user@host/database"
-# Where the dashboard of a service is.
-DASHBOARDS = {
-    "Databricks": "Open Experiments in your workspace: https://login.databricks.com",
-    "Unity Catalog": "Open it in the browser.",
-    "Azure Machine Learning": "Open Jobs in your workspace: https://ml.azure.com",
-    "Amazon SageMaker": "Open it from SageMaker Studio: https://console.aws.amazon.com/sagemaker",
-}
 
 
 @dataclass(frozen=True)
@@ -72,6 +65,11 @@ class StoreSettings:
         return result
 
     @property
+    def databases(self) -> dict[str, Database]:
+        """Each store that is a database, by the name of its setting."""
+        return {name: each for name, each in self.stores.items() if isinstance(each, Database)}
+
+    @property
     def files(self) -> list[SQLite]:
         """Each store that is a SQLite file."""
         return [store for store in self.stores.values() if isinstance(store, SQLite)]
@@ -79,8 +77,7 @@ class StoreSettings:
     @property
     def servers(self) -> list[Database]:
         """Each store that is on a database server."""
-        stores = [store for store in self.stores.values() if isinstance(store, Database)]
-        return [store for store in stores if not isinstance(store, SQLite)]
+        return [store for store in self.databases.values() if not isinstance(store, SQLite)]
 
     def check(self) -> None:
         """Find errors that MLflow would find after seconds of imports, and explain less clearly.
@@ -114,7 +111,7 @@ def check_store(name: str, store: Store) -> None:
             raise StartError(
                 f"The runs of {store.shown} are kept by {store.service}, which has a dashboard of "
                 "its own.",
-                f"{DASHBOARDS[store.service]}\nNotebooks log to it all the same.",
+                "Open it there. Notebooks log to it all the same.",
             )
         case TrackingServer():  # as the other store, the process would not have come here
             raise StartError(
