@@ -33,7 +33,7 @@ ALLOW_FILE_STORE = "MLFLOW_ALLOW_FILE_STORE"
 
 @dataclass(frozen=True)
 class Store:
-    """A store of which only MLflow knows more, e.g. a plugin's; the base of all others."""
+    """A store of which only MLflow knows more, e.g. a file store; the base of all others."""
 
     uri: str
 
@@ -80,21 +80,8 @@ class SQLite(Database):
 
     @classmethod
     def at(cls, path: Path) -> "SQLite":
-        """The database at `path`; `from_uri` is the inverse."""
+        """The database at `path`."""
         return cls(f"sqlite:///{path}", "sqlite", path)
-
-    @classmethod
-    def from_uri(cls, uri: str) -> Store:
-        """The database of `uri`, or a store that is in memory or named by a URI of SQLite's own.
-
-        Raises:
-            ValueError: `uri` names no database file.
-        """
-        match = SQLITE.fullmatch(uri)
-        if not match:
-            raise ValueError("names no database file")
-        path = match["path"]
-        return cls(uri, "sqlite", Path(path).absolute()) if names_file(path) else Store(uri)
 
     @classmethod
     def default(cls, root_dir: Path) -> "SQLite":
@@ -148,7 +135,10 @@ def _parse(uri: str) -> Store:
         raise ValueError("cannot be read: write %40 for @ in a password")
     kind = scheme.partition("+")[0]
     if kind == "sqlite":
-        return SQLite.from_uri(uri)
+        if not (match := SQLITE.fullmatch(uri)):
+            raise ValueError("names no database file")
+        if names_file(match["path"]):
+            return SQLite(uri, kind, Path(match["path"]).absolute())
     if kind in DATABASE_SERVERS:
         return Database(uri, kind)
     if "://" in uri and not scheme:

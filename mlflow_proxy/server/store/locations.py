@@ -22,7 +22,7 @@ from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.stores import Database, SQLite
 
-from . import backup
+from . import backup, database
 from .settings import StoreSettings
 
 # The columns in which MLflow looks up where files are. What else may name a path says where
@@ -104,7 +104,7 @@ def moves_in(connection: sqlite3.Connection, artifact_root: str) -> list[Move]:
         if name == str(number):
             experiments[former].add(name)
     tail = artifacts.removeprefix(root) if is_within(artifacts, root) else None
-    here = set(os.listdir(artifacts)) if os.path.isdir(artifacts) else set()
+    here = set(os.listdir(artifacts)) if os.access(f"{artifacts}/", os.R_OK) else set()
     found: list[Move] = []
     for former, names in experiments.items():
         if realpath(former) == realpath(artifacts):
@@ -150,7 +150,7 @@ def find_moves(settings: StoreSettings, stores: Sequence[Database]) -> list[Move
     moves: list[Move] = []
     for path in _files_in_root(stores):
         try:
-            with _transaction(path) as connection:
+            with _transaction(path, database.TIMEOUT) as connection:
                 moves += moves_in(connection, settings.served_artifacts)
         except sqlite3.Error as error:
             raise failures.explain(error, str(path)) from error
@@ -163,9 +163,9 @@ def _files_in_root(stores: Sequence[Database]) -> list[Path]:
 
 
 @contextmanager
-def _transaction(path: Path) -> Iterator[sqlite3.Connection]:
+def _transaction(path: Path, timeout: float) -> Iterator[sqlite3.Connection]:
     """A transaction on the database at `path`, rolled back if the block raises."""
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=backup.COPY_TIMEOUT)
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=timeout)
     with closing(connection), connection:
         yield connection
 
@@ -197,7 +197,7 @@ def run(settings: StoreSettings, stores: Sequence[Database]) -> None:
     for path in _files_in_root(stores):
         copy = backup.copy_aside(path, LABEL)
         try:
-            with _transaction(path) as connection:
+            with _transaction(path, backup.COPY_TIMEOUT) as connection:
                 update(connection, moves)
         except sqlite3.Error as error:
             traceback.print_exc()

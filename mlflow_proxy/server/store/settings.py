@@ -88,8 +88,18 @@ class StoreSettings:
         for name, store in self.stores.items():
             check_store(name, store)
         # Only the default store: any other was chosen by the user.
-        if self.backend_store.is_default(Path.cwd()):
-            check_file_store_beside(SQLite.default(Path.cwd()))
+        database = SQLite.default(Path.cwd())
+        folder = database.hidden_file_store
+        if folder and self.backend_store.is_default(Path.cwd()) and not allows_file_store():
+            command = migration_command(sys.executable, folder.parent, database)
+            raise StartError(
+                f"The runs of this folder are in MLflow's former file store, {folder}, "
+                "which a new database would hide.",
+                f"Migrate them, which leaves {folder.name} as it is, and try again:"
+                f"{COMMAND}{command}\n"
+                f"Or, to use the file store as it is, start Jupyter with {ALLOW_FILE_STORE}=true "
+                "in its environment.",
+            )
 
 
 def check_store(name: str, store: Store) -> None:
@@ -151,21 +161,3 @@ def check_folder_of(database: Path, setting: str = "backend_store_uri") -> None:
             f"Make the folder writable, or choose another place with c.MLflowProxy.{setting} "
             "(and c.MLflowProxy.default_artifact_root).",
         ) from None
-
-
-def check_file_store_beside(database: SQLite) -> None:
-    """Check that a new `database` would not hide the runs of a file store beside it.
-
-    Raises:
-        StartError: it would.
-    """
-    folder = database.hidden_file_store
-    if folder and not allows_file_store():
-        command = migration_command(sys.executable, folder.parent, database)
-        raise StartError(
-            f"The runs of this folder are in MLflow's former file store, {folder}, "
-            f"which a new database would hide.",
-            f"Migrate them, which leaves {folder.name} as it is, and try again:{COMMAND}{command}\n"
-            f"Or, to use the file store as it is, start Jupyter with {ALLOW_FILE_STORE}=true "
-            "in its environment.",
-        )
