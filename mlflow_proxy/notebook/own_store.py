@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_proxy import sqlite_creation
-from mlflow_proxy.sqlite_creation import Revisions
 from mlflow_proxy.stores import SQLite, Store
 
 from .cell_log import CellLog, RecordedStore
@@ -55,13 +54,11 @@ def _builder(build: Build, own: str, log: CellLog | None) -> Build:
 
 def _ensure(path: Path, build: Build, artifact_uri: str | None) -> None:
     """Create the database atomically: the MLflow process or another kernel may do so as well."""
-    import mlflow
 
     def create(aside: Path) -> None:
         build(store_uri=SQLite.at(aside).uri, artifact_uri=artifact_uri).engine.dispose()
 
-    latest = Revisions.read(Path(mlflow.__file__).parent).latest
-    sqlite_creation.ensure(path, create, latest, report=lambda _step: None)
+    sqlite_creation.ensure(path, create, report=lambda _step: None)
 
 
 def _default_artifact_root() -> str:

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -96,9 +95,10 @@ def run(
     app = stack(app, middlewares(settings, options.idle_timeout, address, why_no_jobs))
     if reporter.is_heard:
         app = ReplacedStore(app, files=files, retirement=retirement)
-    folder = options.unix_socket.with_name(JOBS_FOLDER)
-    with jobs.running(folder, retirement) if not why_no_jobs else nullcontext():
-        serve.run(app, options.unix_socket, retirement)
+    if not why_no_jobs:
+        folder = options.unix_socket.with_name(JOBS_FOLDER)
+        jobs.start(settings.backend_store, folder, retirement)
+    serve.run(app, options.unix_socket, retirement)
 
 
 def middlewares(
@@ -156,15 +156,15 @@ def open_stores(
     """
     new = [store for store in settings.servers if store not in existing]
     if not new:
-        mlflow_app.open_stores(settings, revisions.latest, report)
+        mlflow_app.open_stores(settings, report)
         return
     report(Step.WAIT)
     with locks.alone(new):
-        upgrade.check(settings, revisions, is_locked=True)
+        upgrade.check(settings, revisions)
         report(Step.CREATE)
         for pause in (*PAUSES, None):
             try:
-                mlflow_app.open_stores(settings, revisions.latest, report)
+                mlflow_app.open_stores(settings, report)
                 return
             except Exception as error:  # each driver has its own exceptions
                 if pause is None:

@@ -149,9 +149,7 @@ def load() -> Any:
     return app
 
 
-def open_stores(
-    settings: StoreSettings, latest_revision: str, report: Callable[[Step], None]
-) -> None:
+def open_stores(settings: StoreSettings, report: Callable[[Step], None]) -> None:
     """Open the stores as `mlflow server` does, but create SQLite databases atomically.
 
     `report` gets each step that takes time.
@@ -165,7 +163,6 @@ def open_stores(
         sqlite_creation.ensure(
             store.path,
             create=lambda aside: _create(aside, settings.default_artifact_root),
-            latest_revision=latest_revision,
             report=report,
         )
     initialize_backend_stores(

@@ -82,7 +82,7 @@ def _error(status: HTTPStatus, message: str, *headers: tuple[str, str]) -> Answe
 
 
 def _remaining(status: Status) -> int:
-    remaining = math.ceil(status.progress.remaining)
+    remaining = math.ceil(status.progress.remaining) if status.state is State.STARTING else 0
     return min(max(remaining, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
 
 

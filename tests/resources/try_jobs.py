@@ -25,7 +25,7 @@ class Recorder(JobRunner):
     """Records the jobs, and runs none."""
 
     def __init__(self) -> None:
-        super().__init__(lambda: None)
+        super().__init__(lambda _: None)
         self.kinds: list[str] = []
         self.ids: list[str] = []
 
@@ -51,7 +51,7 @@ def jobs_of_passes(recorder: Recorder, experiment_id: str) -> list[list[str]]:
         tasks.run()  # in the same minute, or in the next
         passes.append(sorted(set(recorder.kinds)))
         recorder.kinds.clear()
-        tasks._last_run -= periodic.MINUTE
+        tasks._last_run = None
     return passes
 
 
@@ -90,7 +90,7 @@ if __name__ == "__main__":
     initialize_backend_stores(uri, uri, "/artifacts")
     assert mlflow_jobs.are_supported()
     recorder = Recorder()
-    locks = mlflow_jobs.open_locks()
+    locks = Locks.of(settings.backend_store)
     mlflow_jobs.install(recorder, Path("unused"), locks)
     found = {
         "passes": jobs_of_passes(recorder, experiment),

@@ -169,8 +169,8 @@ connection = sqlite3.connect(path)
 assert connection.execute(upgrade.REVISION).fetchall() == [(latest,)]
 assert connection.execute(upgrade.EXPERIMENTS).fetchall() == [(1,)]
 connection.close()
-assert creation._is_complete(path, latest)
-assert upgrade.revision_of(SQLite.at(path), latest) == latest
+assert creation.is_complete(path)
+assert upgrade.revision_of(SQLite.at(path)) == latest
 """,
         str(tmp_path / "mlflow.db"),
     )

@@ -139,6 +139,7 @@ def test_a_job_runs_in_one_of_the_labs_on_a_store(
         second = stack.enter_context(
             mlflow_of(homes[1], options=options, idle_timeout=IDLE_TIMEOUT, **variables)
         )
+        wait_for(lambda: second.status()["state"] == "ready", START)
         wait_for(lambda: "Another process on this store runs jobs" in second.log.read_text(), START)
         assert len(model.requests) == 1
         of_first.close()
