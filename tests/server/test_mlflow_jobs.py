@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from mlflow_proxy.server.jobs.keeper import SETTLE
+from mlflow_proxy.server.jobs import SETTLE
 from support.judged_store import INVOKE, JudgedStore, assessments, jobs
 from support.model_server import ModelServer, model_server
 from support.processes import command_of, environment
