@@ -194,8 +194,7 @@ def test_a_store_of_ones_own_keeps_its_artifacts_beside_the_notebook(
 
 
 def test_no_cell_waits_for_a_store_that_hangs(kernels_lab: Lab, run: Run) -> None:
-    before, _, after = run(TRACE, "1", "1")
-    assert before.seconds < 2
+    _, _, after = run(TRACE, "1", "1")
     assert after.seconds < 0.3  # 2 s where MLflow is asked to flush its traces
     hold = HOLD.format(database=str(kernels_lab.root / "mlflow.db"), seconds=3)
     began = time.monotonic()
