@@ -112,11 +112,11 @@ def revision_of(lab: Lab) -> str:
 
 def test_an_import_without_this_package_starts_nothing(server_lab: Lab) -> None:
     server_lab.run_in_kernel("import mlflow", kernel="skinny")
-    assert not server_lab.mlflow_log.exists()
+    assert not server_lab.mlflow_processes()
 
 
 def test_the_first_call_of_an_r_kernel_starts_mlflow_and_waits_for_it(server_lab: Lab) -> None:
-    assert not server_lab.mlflow_log.exists()
+    assert not server_lab.mlflow_processes()
     uri, run_id = server_lab.run_in_kernel(R, kernel="ir").split()[-2:]
     assert uri == f"mlflow-artifacts:/0/{run_id}/artifacts"
     assert metric_of(server_lab, run_id) == 42
