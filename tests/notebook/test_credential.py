@@ -44,7 +44,7 @@ with multiprocessing.get_context("spawn").Pool(1) as pool: print(pool.apply(coun
 
 JOB = """
 import os, subprocess, sys
-from mlflow_proxy.server.local_address import LocalAddress
+from mlflow_proxy.server.own_address import OwnAddress
 LocalAddress(sys.argv[1], "secret").export("")
 ask = "import mlflow, sys\\nfor url in sys.argv[1:]: mlflow.MlflowClient(url).search_experiments()"
 subprocess.run([sys.executable, "-c", ask, *sys.argv[1:]], check=True)
