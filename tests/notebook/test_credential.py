@@ -45,18 +45,12 @@ with multiprocessing.get_context("spawn").Pool(1) as pool: print(pool.apply(coun
 JOB = """
 import os, subprocess, sys
 from mlflow_proxy.server.own_address import OwnAddress
-LocalAddress(sys.argv[1], "secret").export("")
+OwnAddress(sys.argv[1], "secret").export("")
 ask = "import mlflow, sys\\nfor url in sys.argv[1:]: mlflow.MlflowClient(url).search_experiments()"
 subprocess.run([sys.executable, "-c", ask, *sys.argv[1:]], check=True)
 """
 
 Run = Callable[..., list[Printed]]
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    """Replace the shared one: these tests have their own."""
-    raise NotImplementedError
 
 
 @pytest.fixture(scope="module")
