@@ -30,7 +30,7 @@ from . import reports
 from .addresses import NAME, SOCKET_FOLDER, SOCKET_NAME
 from .headers import KEEP_ALIVE
 from .log import MLflowOutput
-from .reports import Exited, Report, Retired, Warned
+from .reports import Exited, Report, Retired
 
 END_TIMEOUT = 5.0  # seconds between SIGTERM and SIGKILL
 OUTPUT_TIMEOUT = 1.0  # seconds to read the output of a process that has ended
@@ -150,19 +150,15 @@ class MLflowProcess:
                 self._is_unused.set()
 
     async def next_report(self) -> Report:
-        """Wait for the next report; warnings are logged."""
+        """Wait for the next report."""
         while True:
             line = await self._reports.readline()
             if not line.strip():
                 continue
             try:
-                report = reports.decode(line)
+                return reports.decode(line)
             except ValueError as error:  # of another version: the package was upgraded meanwhile
                 _logger.warning("Ignored a report of MLflow (pid %s): %s", self.pid, error)
-                continue
-            if not isinstance(report, Warned):
-                return report
-            _logger.warning(report.message)
 
     async def _report_exits(self) -> None:
         """Report each exit where the process's own reports come, after the last of them."""

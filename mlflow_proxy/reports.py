@@ -105,13 +105,6 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Warned:
-    """Jupyter's log should have `message` as well."""
-
-    message: str
-
-
-@dataclass(frozen=True)
 class Repaired:
     """The repair is done."""
 
@@ -142,7 +135,6 @@ Report = (
     | StoreReplaced
     | Retired
     | Version
-    | Warned
     | Repaired
     | Exited
     | Failure

@@ -59,12 +59,7 @@ class Revisions:
         return cls(latest, frozenset(known))
 
 
-def ensure(
-    path: Path,
-    create: Callable[[Path], None],
-    latest_revision: str,
-    report: Callable[[Step], None],
-) -> None:
+def ensure(path: Path, create: Callable[[Path], None], report: Callable[[Step], None]) -> None:
     """Ensure that a complete database is at `path`; `report` gets each step that takes time.
 
     Raises:
@@ -74,9 +69,9 @@ def ensure(
         report(Step.CREATE)
         if create_aside(path, create):
             return
-    if path.exists() and not _is_complete(path, latest_revision):
+    if path.exists() and not is_complete(path):
         report(Step.WAIT)
-        wait_until_created(path, latest_revision)
+        wait_until_created(path)
 
 
 def create_aside(path: Path, create: Callable[[Path], None]) -> bool:
@@ -120,34 +115,29 @@ def unsafe_but_fast() -> Iterator[None]:
         event.remove(Engine, "connect", relax)
 
 
-def wait_until_created(path: Path, latest_revision: str) -> None:
+def wait_until_created(path: Path) -> None:
     """Wait until the database is complete, or has not changed for `QUIET` seconds."""
-    last = _fingerprint(path)
-    changed = max((each[1] for each in last), default=0) / 1e9
-    since = time.monotonic() - max(0.0, time.time() - changed)  # clocks may disagree
-    while not _is_complete(path, latest_revision) and time.monotonic() - since < QUIET:
+    last = _last_change(path)
+    since = time.monotonic() - max(0.0, time.time() - last)  # clocks may disagree
+    while not is_complete(path) and time.monotonic() - since < QUIET:
         time.sleep(INTERVAL)
-        if (now := _fingerprint(path)) != last:
+        if (now := _last_change(path)) != last:
             last, since = now, time.monotonic()
 
 
-def _is_complete(path: Path, latest_revision: str) -> bool:
-    """Whether it has the latest tables and the default experiment, which MLflow makes last."""
+def is_complete(path: Path) -> bool:
+    """Whether it has an experiment: MLflow creates the default one after everything else."""
     try:
         with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
-            revisions = database.execute("SELECT version_num FROM alembic_version").fetchall()
-            experiments = database.execute("SELECT 1 FROM experiments LIMIT 1").fetchall()
+            return bool(database.execute("SELECT 1 FROM experiments LIMIT 1").fetchall())
     except sqlite3.Error:  # no such table yet, or locked by the writer
         return False
-    return revisions == [(latest_revision,)] and bool(experiments)
 
 
-def _fingerprint(path: Path) -> list[tuple[int, int]]:
-    """Size and time of the last change of the database and of its journals."""
-    files = [path, path.with_name(f"{path.name}-journal"), path.with_name(f"{path.name}-wal")]
-    found = []
-    for file in files:
+def _last_change(path: Path) -> float:
+    """When the database or one of its journals was changed."""
+    times = [0.0]
+    for suffix in ("", "-journal", "-wal"):
         with contextlib.suppress(FileNotFoundError):
-            status = file.stat()
-            found.append((status.st_size, status.st_mtime_ns))
-    return found
+            times.append(path.with_name(f"{path.name}{suffix}").stat().st_mtime)
+    return max(times)

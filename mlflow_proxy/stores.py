@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os.path import expanduser, normpath
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from mlflow_proxy.passwords import mask_uri
 
@@ -32,7 +32,7 @@ ALLOW_FILE_STORE = "MLFLOW_ALLOW_FILE_STORE"  # MLflow >=3.13: refuses file stor
 
 @dataclass(frozen=True)
 class Store:
-    """A store of which only MLflow knows more, e.g. a plugin's; the base of all others."""
+    """A store of which only MLflow knows more, e.g. a file store; the base of all others."""
 
     uri: str
 
@@ -79,21 +79,8 @@ class SQLite(Database):
 
     @classmethod
     def at(cls, path: Path) -> "SQLite":
-        """The database at `path`; `from_uri` is the inverse."""
+        """The database at `path`."""
         return cls(f"sqlite:///{path}", "sqlite", path)
-
-    @classmethod
-    def from_uri(cls, uri: str) -> Store:
-        """The database of `uri`, or a store that is in memory or named by a URI of SQLite's own.
-
-        Raises:
-            ValueError: `uri` names no database file.
-        """
-        match = SQLITE.fullmatch(uri)
-        if not match:
-            raise ValueError("names no database file")
-        path = match["path"]
-        return cls(uri, "sqlite", Path(path).absolute()) if names_file(path) else Store(uri)
 
     @classmethod
     def default(cls, root_dir: Path) -> "SQLite":
@@ -112,13 +99,6 @@ class SQLite(Database):
         # It may instead hold artifacts of a database's runs.
         experiments = (each for each in folder.glob("*/meta.yaml") if each.parent.name.isdigit())
         return folder if not self.path.exists() and any(experiments) else None
-
-
-@dataclass(frozen=True)
-class Folder(Store):
-    """A file store in the folder `path`."""
-
-    path: Path
 
 
 @dataclass(frozen=True)
@@ -147,18 +127,19 @@ def _parse(uri: str) -> Store:
         ValueError: there is none; the message continues "The store URI ...".
     """
     try:
-        scheme, authority, path = urlsplit(uri)[:3]
+        scheme, authority = urlsplit(uri)[:2]
     except ValueError as error:
         raise ValueError(f"cannot be read: {error}") from None
     if authority.count("@") > 1:  # the part after the first would be shown, as the host
         raise ValueError("cannot be read: write %40 for @ in a password")
     kind = scheme.partition("+")[0]
     if kind == "sqlite":
-        return SQLite.from_uri(uri)
+        if not (match := SQLITE.fullmatch(uri)):
+            raise ValueError("names no database file")
+        if names_file(match["path"]):
+            return SQLite(uri, kind, Path(match["path"]).absolute())
     if kind in DATABASE_SERVERS:
         return Database(uri, kind)
-    if scheme == "file" or uri.startswith("/"):
-        return Folder(uri, Path(unquote(path) if scheme else uri))
     if "://" in uri and not scheme:
         raise ValueError("has no scheme")
     return Store(uri)

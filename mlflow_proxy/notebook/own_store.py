@@ -5,12 +5,12 @@ of every `mlflow server` of the environment. The registry that MLflow's client a
 name.
 """
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mlflow_proxy import sqlite_creation
-from mlflow_proxy.sqlite_creation import Revisions
 from mlflow_proxy.stores import SQLite, Store
 
 from .cell_log import CellLog, RecordedStore
@@ -23,15 +23,18 @@ def register(own: str, log: CellLog | None) -> None:
 
     Any other store remains as it would be without this package.
     """
+    from mlflow.exceptions import MlflowException
     from mlflow.store.db.db_types import DATABASE_ENGINES
     from mlflow.tracking._tracking_service.utils import (
         _tracking_store_registry as registry,
     )
     from mlflow.utils.uri import get_uri_scheme
 
-    for scheme in {get_uri_scheme(own), *DATABASE_ENGINES}:  # "postgresql" for each of its drivers
-        build = registry.get_store_builder(own if scheme == get_uri_scheme(own) else f"{scheme}://")
-        registry.register(scheme, _builder(build, own, log))
+    own_scheme = get_uri_scheme(own)  # "postgresql" for each of its drivers
+    for scheme in {own_scheme, *DATABASE_ENGINES}:
+        with contextlib.suppress(MlflowException):  # mlflow-skinny knows no database
+            build = registry.get_store_builder(own if scheme == own_scheme else f"{scheme}://")
+            registry.register(scheme, _builder(build, own, log))
 
 
 def _builder(build: Build, own: str, log: CellLog | None) -> Build:
@@ -51,13 +54,11 @@ def _builder(build: Build, own: str, log: CellLog | None) -> Build:
 
 def _ensure(path: Path, build: Build, artifact_uri: str | None) -> None:
     """Create the database atomically: the MLflow process or another kernel may do so as well."""
-    import mlflow
 
     def create(aside: Path) -> None:
         build(store_uri=SQLite.at(aside).uri, artifact_uri=artifact_uri).engine.dispose()
 
-    latest = Revisions.read(Path(mlflow.__file__).parent).latest
-    sqlite_creation.ensure(path, create, latest, report=lambda _step: None)
+    sqlite_creation.ensure(path, create, report=lambda _step: None)
 
 
 def _default_artifact_root() -> str:

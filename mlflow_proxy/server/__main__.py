@@ -1,6 +1,6 @@
 """Entry of the MLflow process. It is run by its path, so that any interpreter can run it.
 
-Also one that is too old: until that has been reported, this uses nothing that Python 2 lacks.
+Also one that is too old: until that is known, this uses nothing that Python 2 lacks.
 """
 
 import os
@@ -9,19 +9,8 @@ import sys
 OLDEST = (3, 10)
 
 if sys.version_info < OLDEST:
-    import json
-
-    version = "Python %d.%d" % sys.version_info[:2]  # noqa: UP031
-    report = {
-        "report": "Failure",
-        "reason": version + " is too old: " + sys.executable + " (c.MLflowProxy.python).",
-        "remedy": "Name one of Python 3.10 or newer that has MLflow, then restart Jupyter.",
-    }
-    for argument in sys.argv:
-        if argument.startswith("--reports="):
-            line = json.dumps(report) + "\n"
-            os.write(int(argument.partition("=")[2]), line.encode("ascii"))
-    sys.exit(0)  # this was reported, and trying again would not help
+    print("Python %d.%d is too old." % sys.version_info[:2])  # noqa: UP031
+    sys.exit(0)  # Jupyter says what is needed; it would try again after any other code
 
 import importlib.util  # noqa: E402
 

@@ -79,7 +79,6 @@ INSTALL = f"Run:{COMMAND}{{python}} -m pip install"
 THE_URI = "the store's URI (c.MLflowProxy.{setting}, or the variable that it comes from)."
 CORRECT = f"Correct {THE_URI}"
 FREE = "Free some space, then try again."
-PERMIT = "Grant this user write access, or choose another place with c.MLflowProxy.{setting}."
 
 FAILURES = (
     # MLflow's installation
@@ -93,26 +92,11 @@ FAILURES = (
         "The Python package {package} is missing: the module {module} cannot be imported.",
         f"{INSTALL} {{quoted_package}}",
     ),
-    Known(
-        r"ImportError: (?P<said>[^\n]+)",
-        "MLflow's installation is damaged: {said}.",
-        f"{INSTALL} --upgrade --force-reinstall mlflow",
-    ),
     # The store's URI
     Known(
-        r"unsupported URI '[^\n]*' for .* Supported URI schemes are: "
-        r"\[(?:'', )?(?P<schemes>[^\]]*)\]",
-        "MLflow has no store of the kind that {store} names; it knows {schemes}.",
-        CORRECT,
-    ),
-    Known(
-        r"Can't load plugin: sqlalchemy\.dialects:(?P<dialect>\S+)|Invalid database URI",
-        "The store's URI {store} names an unknown database or driver.",
-        CORRECT,
-    ),
-    Known(
-        r"Could not parse (?:rfc1738|SQLAlchemy) URL|invalid literal for int\(\)",
-        "The store's URI {store} cannot be read.",
+        r"Can't load plugin: sqlalchemy\.dialects:|Invalid database URI|invalid literal for int\(\)"
+        r"|Could not parse (?:rfc1738|SQLAlchemy) URL",
+        "The store's URI {store} cannot be read, or names an unknown database or driver.",
         f"{CORRECT} Special characters in a password are written as %40 for @, %2F for / and so on",
     ),
     # The database server
@@ -126,16 +110,6 @@ FAILURES = (
         r"database \"(?P<name>[^\"]*)\" does not exist|Unknown database '(?P<name2>[^']*)'",
         "The database does not exist: {store}.",
         f"Create it (createdb, CREATE DATABASE), or correct {THE_URI}",
-    ),
-    Known(
-        r"no pg_hba\.conf entry|permission denied for|must be owner of|command denied to user",
-        "The database does not give the user of {store} the rights that MLflow needs.",
-        "Ask its administrator for all rights on that database, schema and tables included.",
-    ),
-    Known(
-        r"too many connections|remaining connection slots|sorry, too many clients",
-        "The database of {store} takes no more connections.",
-        "Try again a little later, or ask its administrator to raise the limit.",
     ),
     Known(
         r"Connection refused|No route to host|Network is unreachable|Name or service not known"
@@ -158,11 +132,6 @@ FAILURES = (
         "sqlite3 {quoted_store} .recover | sqlite3 {quoted_store}.saved",
     ),
     Known(
-        r"database is locked",
-        "Another program keeps the database {store} locked.",
-        "Wait for that program, or end it; then try again.",
-    ),
-    Known(
         r"No space left on device|database or disk is full|[Dd]isk quota exceeded",
         "The disk of {store} is full.",
         FREE,
@@ -170,19 +139,13 @@ FAILURES = (
     Known(
         r"readonly database|unable to open database file|Permission denied|Read-only file system",
         "The store {store} cannot be written to.",
-        PERMIT,
+        "Grant this user write access, or choose another place with c.MLflowProxy.{setting}.",
     ),
-    Known(r"disk I/O error|Input/output error", "The disk of {store} fails or is full.", FREE),
     # The store's age
     Known(
         r"Can't locate revision identified by '(?P<revision>\w+)'",
         "The database of {store} (revision {revision}) is of a newer MLflow than this one.",
         f"{INSTALL} --upgrade mlflow",
-    ),
-    Known(
-        r"out-of-date database schema \(found version (?P<found>\w+)",
-        "The database of {store} (revision {found}) is of another release of MLflow.",
-        "Try again: this page then offers to upgrade it.",
     ),
     Known(  # MLflow >=3.13
         r"MLFLOW_ALLOW_FILE_STORE|filesystem tracking backend",
@@ -190,12 +153,6 @@ FAILURES = (
         f"Run:{COMMAND}{{migration}}\n"
         "Then make that database the store with c.MLflowProxy.{setting}; "
         f"or set {ALLOW_FILE_STORE}=true in Jupyter's environment.",
-    ),
-    # The machine
-    Known(
-        r"MemoryError|Cannot allocate memory",
-        "There is not enough memory for MLflow.",
-        "Shut down kernels that are not needed, then try again.",
     ),
 )
 

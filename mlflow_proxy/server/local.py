@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from mlflow_proxy.addresses import JOBS_FOLDER
@@ -21,7 +21,6 @@ from mlflow_proxy.reports import (
     StaticFolder,
     Step,
     Version,
-    Warned,
 )
 from mlflow_proxy.sqlite_creation import Revisions
 from mlflow_proxy.stores import Database
@@ -75,7 +74,7 @@ def run(
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
         why_no_jobs = jobs.why_not(settings, options.job_execution)
 
-    reporter.send(Version(mlflow_app.version()))
+    reporter.send(Version(metadata.version("mlflow")))
 
     def enter(step: Step | None = None) -> None:
         reporter.send(StageEntered(Stage.STORE, step))
@@ -88,7 +87,6 @@ def run(
     gc.enable()
 
     reporter.send(StageEntered(Stage.SERVE))
-    mlflow_app.warn_of_known_passphrase(lambda message: reporter.send(Warned(message)))
     address = OwnAddress.from_environment()
     if address is not None:
         address.export(settings.default_artifact_root)
@@ -97,9 +95,10 @@ def run(
     app = stack(app, middlewares(settings, options.idle_timeout, address, why_no_jobs))
     if reporter.is_heard:
         app = ReplacedStore(app, files=files, retirement=retirement)
-    folder = options.unix_socket.with_name(JOBS_FOLDER)
-    with jobs.running(folder, retirement) if not why_no_jobs else nullcontext():
-        serve.run(app, options.unix_socket, retirement)
+    if not why_no_jobs:
+        folder = options.unix_socket.with_name(JOBS_FOLDER)
+        jobs.start(settings.backend_store, folder, retirement)
+    serve.run(app, options.unix_socket, retirement)
 
 
 def middlewares(
@@ -135,7 +134,6 @@ def middlewares(
         ),
         *([Middleware(Programs, authority=address.authority)] if address else []),
         *([Middleware(SelfCalls, address=address)] if address else []),
-        *([Middleware(routes.JudgesOff)] if why_no_jobs else []),
         Middleware(routes.Routes, routes=answered),
         Middleware(ArtifactRemedies),
         Middleware(
@@ -158,15 +156,15 @@ def open_stores(
     """
     new = [store for store in settings.servers if store not in existing]
     if not new:
-        mlflow_app.open_stores(settings, revisions.latest, report)
+        mlflow_app.open_stores(settings, report)
         return
     report(Step.WAIT)
     with locks.alone(new):
-        upgrade.check(settings, revisions, is_locked=True)
+        upgrade.check(settings, revisions)
         report(Step.CREATE)
         for pause in (*PAUSES, None):
             try:
-                mlflow_app.open_stores(settings, revisions.latest, report)
+                mlflow_app.open_stores(settings, report)
                 return
             except Exception as error:  # each driver has its own exceptions
                 if pause is None:

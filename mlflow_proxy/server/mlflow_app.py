@@ -6,12 +6,8 @@ and `--app-name`, cost a second process of 250 MB and cannot take over a listeni
 
 Sources: `server` in mlflow/cli/__init__.py, `_run_server` in mlflow/server/__init__.py.
 
-What else of MLflow is not public stands where it is used: the names of its tables and migrations
-(store/upgrade.py, store/locations.py, sqlite_creation.py), the paths of its artifacts and pages
-(middleware/sandbox.py, shared/addresses.py), its variable for a client's artifact root
-(jupyter/kernel_environment.py), its setting of the trace display and the tag of evaluations
-(notebook/display.py), its registry of stores (notebook/own_store.py).
-tests/server/test_mlflow_app.py checks all of them against the installed MLflow.
+What else of MLflow is not public stands where it is used. tests/server/test_mlflow_app.py checks it
+against the installed MLflow.
 """
 
 import asyncio
@@ -25,6 +21,7 @@ import sys
 import uuid
 import warnings
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +51,6 @@ S3_CONNECT_TIMEOUT = 5  # seconds
 S3_READ_TIMEOUT = 20  # seconds without a byte
 
 OLDEST = (3, 10)  # of MLflow
-RELEASE = re.compile(r"^VERSION\s*=\s*[\"'](\d+(?:\.\d+)*)", re.MULTILINE)
-
-# `KEKManager` logs it with each use of a stored key, in a log that few read.
-CRYPTO_LOGGER = "mlflow.utils.crypto"
-THEIR_WARNING = "MLFLOW_CRYPTO_KEK_PASSPHRASE not set"
-OUR_WARNING = (
-    "The keys that are stored in MLflow are encrypted with MLflow's built-in passphrase: each "
-    "user who reads the database can decrypt them. In a store that others can read, set "
-    "MLFLOW_CRYPTO_KEK_PASSPHRASE in Jupyter's environment before keys are stored. For keys that "
-    "are stored already, see TROUBLESHOOTING."
-)
 
 
 def find_mlflow() -> Path:
@@ -74,36 +60,30 @@ def find_mlflow() -> Path:
         StartError: this interpreter has no MLflow, or one that is too old.
     """
     spec = importlib.util.find_spec("mlflow")
-    run_pip = f"Run:{COMMAND}{shlex.quote(sys.executable)} -m pip install"
-    for each in (spec and spec.submodule_search_locations) or ():
-        folder = Path(each)
-        if (release := _release(folder)) and release < OLDEST:
-            raise StartError(
-                f"MLflow {'.'.join(map(str, release))} of {sys.executable} is too old.",
-                f'{run_pip} "mlflow>={OLDEST[0]}.{OLDEST[1]}"',
-            )
-        if _is_skinny(folder):
-            raise StartError(
-                f"Only mlflow-skinny is installed for {sys.executable}, without MLflow's server.",
-                f"{run_pip} mlflow",
-            )
-        if (folder / "server" / "__init__.py").is_file():
-            return folder
-    raise StartError(f"MLflow is not installed for {sys.executable}.", f"{run_pip} mlflow")
+    folders = [Path(each) for each in (spec and spec.submodule_search_locations) or ()]
+    folder = next((each for each in folders if (each / "server" / "__init__.py").is_file()), None)
+    install = f"Run:{COMMAND}{shlex.quote(sys.executable)} -m pip install"
+    release = _release("mlflow")
+    if not release and _release("mlflow-skinny"):  # it has the server's modules, but not its needs
+        raise StartError(
+            f"Only mlflow-skinny is installed for {sys.executable}, without MLflow's server.",
+            f"{install} mlflow",
+        )
+    if folder is None:
+        raise StartError(f"MLflow is not installed for {sys.executable}.", f"{install} mlflow")
+    if release and tuple(map(int, re.findall(r"\d+", release)[:2])) < OLDEST:
+        raise StartError(
+            f"MLflow {release} of {sys.executable} is too old.",
+            f'{install} "mlflow>={OLDEST[0]}.{OLDEST[1]}"',
+        )
+    return folder
 
 
-def _is_skinny(mlflow_folder: Path) -> bool:
-    """Whether the folder is of mlflow-skinny, which has the server's modules, but not its needs."""
-    beside = mlflow_folder.parent
-    return any(beside.glob("mlflow_skinny-*-info")) and not any(beside.glob("mlflow-*-info"))
-
-
-def _release(mlflow_folder: Path) -> tuple[int, ...] | None:
-    """Numbers of the release of MLflow, read from its source; None if they cannot be found."""
-    with contextlib.suppress(OSError):
-        if match := RELEASE.search((mlflow_folder / "version.py").read_text(encoding="utf-8")):
-            return tuple(int(number) for number in match[1].split("."))
-    return None
+def _release(package: str) -> str:
+    """The release of `package`; empty if it is not installed."""
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return metadata.version(package)
+    return ""
 
 
 def configure(settings: StoreSettings) -> None:
@@ -144,18 +124,15 @@ def bound_pools(settings: StoreSettings) -> None:
 def limit_waiting_for_s3(settings: StoreSettings) -> None:
     """Set the limits if the artifacts are in S3 and boto is installed, which this imports."""
     roots = (settings.default_artifact_root, settings.served_artifacts)
-    is_used = any(root.startswith("s3:") for root in roots)
-    if not is_used or not importlib.util.find_spec("boto3"):
+    if not any(root.startswith("s3:") for root in roots) or not importlib.util.find_spec("boto3"):
         return
     import boto3
     import botocore.config
     import botocore.session
 
-    limits = botocore.config.Config(
-        connect_timeout=S3_CONNECT_TIMEOUT, read_timeout=S3_READ_TIMEOUT
-    )
+    limits = {"connect_timeout": S3_CONNECT_TIMEOUT, "read_timeout": S3_READ_TIMEOUT}
     session = botocore.session.get_session()
-    session.set_default_client_config(limits)
+    session.set_default_client_config(botocore.config.Config(**limits))
     boto3.setup_default_session(botocore_session=session)
 
 
@@ -166,52 +143,13 @@ def load() -> Any:
     from mlflow.server import app as flask_app
     from mlflow.server.fastapi_app import app
 
-    flask_app.teardown_request(_end_active_runs)
     from .middleware import artifact_failures  # needs Starlette, which comes with MLflow
 
     artifact_failures.install(app, flask_app)
     return app
 
 
-def version() -> str:
-    """MLflow's version; it is imported."""
-    import mlflow
-
-    return str(mlflow.__version__)
-
-
-def warn_of_known_passphrase(warn: Callable[[str], None]) -> None:
-    """Call `warn` with the first use of a stored key, in place of MLflow's own warnings."""
-    warned: list[str] = []
-
-    def is_another(record: logging.LogRecord) -> bool:
-        if not record.getMessage().startswith(THEIR_WARNING):
-            return True
-        if not warned:
-            warned.append(OUR_WARNING)
-            warn(OUR_WARNING)
-        return False
-
-    logging.getLogger(CRYPTO_LOGGER).addFilter(is_another)
-
-
-def _end_active_runs(_: BaseException | None) -> None:
-    """End runs that a request has begun and that its failure has left active in this thread.
-
-    The next request in it that begins one would fail: "Run ... is already active".
-    """
-    import mlflow
-
-    try:
-        while mlflow.active_run():
-            mlflow.end_run("FAILED")
-    except Exception:  # the store is away
-        logging.getLogger(__name__).exception("A run that a request has begun is still active")
-
-
-def open_stores(
-    settings: StoreSettings, latest_revision: str, report: Callable[[Step], None]
-) -> None:
+def open_stores(settings: StoreSettings, report: Callable[[Step], None]) -> None:
     """Open the stores as `mlflow server` does, but create SQLite databases atomically.
 
     `report` gets each step that takes time.
@@ -225,7 +163,6 @@ def open_stores(
         sqlite_creation.ensure(
             store.path,
             create=lambda aside: _create(aside, settings.default_artifact_root),
-            latest_revision=latest_revision,
             report=report,
         )
     initialize_backend_stores(

@@ -1,20 +1,16 @@
 """What is answered in MLflow's place: the page for HTML artifacts, and what does not work here."""
 
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_proxy.addresses import ARTIFACT_FRAME
 from mlflow_proxy.headers import FRAME_OPTIONS
-
-from .middleware.bodies import discard_body, rewriting_json
 
 FRAME_PAGE = Path(__file__).with_name("dashboard") / "artifact_frame.html"
 FRAME_HEADERS = {
@@ -45,7 +41,6 @@ SUBMITTING = (
         for path in ("prompt-optimization/jobs", "scorers/online-config")
     ),
 )
-ONLINE_JUDGES = tuple(f"/{api}/3.0/mlflow/scorers/online-configs" for api in ("api", "ajax-api"))
 
 
 class Routes:
@@ -83,7 +78,7 @@ def no_presigned_downloads() -> list[Route]:
     """
     if not os.environ.get(OWN_STORE):
         return []
-    refuse = refusing(HTTPStatus.NOT_IMPLEMENTED, NOT_PRESIGNED)
+    refuse = JSONResponse(NOT_PRESIGNED, HTTPStatus.NOT_IMPLEMENTED)
     return [Route(path, refuse, methods=["GET", "POST"]) for path in PRESIGNED]
 
 
@@ -94,35 +89,5 @@ def no_jobs(why: str) -> list[Route]:
     """
     # MLflow's routes write the one or the other.
     refusal = {"error_code": "FEATURE_DISABLED", "message": why, "detail": why}
-    refuse = refusing(HTTPStatus.BAD_REQUEST, refusal)
+    refuse = JSONResponse(refusal, HTTPStatus.BAD_REQUEST)
     return [Route(path, refuse, methods=["POST", "PUT"]) for path in SUBMITTING] if why else []
-
-
-def refusing(
-    status: HTTPStatus, answer: dict[str, str]
-) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that answers with JSON, once it has received the body."""
-
-    async def refuse(request: Request) -> Response:
-        await discard_body(request.receive)
-        return JSONResponse(answer, status)
-
-    return refuse
-
-
-class JudgesOff:
-    """Shows every judge of new traces as off where jobs do not run: MLflow stores that it is on."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; change its response if that is about judges."""
-        if scope["type"] == "http" and scope["path"] in ONLINE_JUDGES:
-            send = rewriting_json(send, lambda _: True, _with_judges_off)
-        await self._app(scope, receive, send)
-
-
-def _with_judges_off(answer: Any) -> Any:
-    """No judge evaluates a share of the new traces."""
-    return {**answer, "configs": [{**each, "sample_rate": 0.0} for each in answer["configs"]]}

@@ -82,6 +82,7 @@ class _ReportingServer(uvicorn.Server):
             self._retirement.report(Ready())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End, and leave no socket."""
+        """End, with MLflow's jobs, and leave no socket."""
+        self._retirement.end_jobs()
         await super().shutdown(sockets)
         shutil.rmtree(self._path.parent, ignore_errors=True)

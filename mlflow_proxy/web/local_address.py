@@ -97,8 +97,10 @@ class LocalHandler(StreamingTransport):
     @property
     def prefix(self) -> str:
         """What stands before MLflow's own path: the dashboard's, a credential or nothing."""
-        if f"{self.request.path}/".startswith(f"{self._path}/"):
-            return self._path
+        # `requests` quotes the whole address once more if an artifact's name has a stray "%".
+        for path in (self._path, self._path.replace("%", "%25")):
+            if f"{self.request.path}/".startswith(f"{path}/"):
+                return path
         return f"/{self._gateway_credential}" if self._is_gateway_address() else ""
 
     def _is_gateway_address(self) -> bool:

@@ -63,7 +63,7 @@ def unavailable(request: Request, status: Status) -> Answer:
         message = "MLflow is starting."
         if failure := status.retried:
             message += f" The last start failed. {failure.reason} {failure.remedy}"
-        if status.crashes > 1:
+        if status.state is State.STARTING and status.crashes > 1:
             seconds = RETRY_AFTER_CRASHES
         if request.method == "POST" and MLFLOWS_CLIENT in request.headers.get("User-Agent", ""):
             http_status = NOTHING_DONE
@@ -82,7 +82,7 @@ def _error(status: HTTPStatus, message: str, *headers: tuple[str, str]) -> Answe
 
 
 def _remaining(status: Status) -> int:
-    remaining = math.ceil(status.progress.remaining)
+    remaining = math.ceil(status.progress.remaining) if status.state is State.STARTING else 0
     return min(max(remaining, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
 
 

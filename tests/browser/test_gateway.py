@@ -33,7 +33,6 @@ class SomeWithoutKernels(Authorizer):
 c.ServerApp.authorizer_class = SomeWithoutKernels
 """
 ASSISTANT = "/ajax-api/3.0/mlflow/assistant"
-BUILT_IN_PASSPHRASE = "encrypted with MLflow's built-in passphrase"
 # Without its check of addresses, MLflow's gateway takes a model server of this machine.
 LOOPBACK_MODELS = {
     "MLFLOW_GATEWAY_API_BASE_ALLOWED_SCHEMES": "http,https",
@@ -133,10 +132,7 @@ def test_a_kernel_needs_no_credential_for_the_gateway_and_reaches_nothing_else_w
     assert requests.get(f"{uri}/gateway/x", headers=headers, timeout=60).status_code == 404
     for path in ("", "/", "/health", "/api/2.0/mlflow/experiments/search", f"{ASSISTANT}/config"):
         assert requests.get(uri + path, timeout=60).status_code == 401
-    text = lab.log.read_text()
-    assert text.count(BUILT_IN_PASSPHRASE) == 1
-    assert BUILT_IN_PASSPHRASE in lab.mlflow_log.read_text()
-    assert uri.rpartition("/")[2] not in text
+    assert uri.rpartition("/")[2] not in lab.log.read_text()
 
 
 @pytest.mark.usefixtures("endpoint")

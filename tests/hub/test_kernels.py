@@ -17,8 +17,9 @@ LOG_A_RUN = """
 import json, mlflow, os
 with mlflow.start_run() as run:
     mlflow.log_text("hello", "hello.txt")
+assert run.data.tags["mlflow.source.name"].endswith(".ipynb"), run.data.tags
 assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/hello.txt") == "hello"
-print(json.dumps([mlflow.get_tracking_uri(), os.environ["MLFLOW_TRACKING_TOKEN"]]))
+print(json.dumps([mlflow.get_tracking_uri(), os.environ["MLFLOW_PROXY_LOCAL_CREDENTIAL"]]))
 print(os.environ["MLFLOW_PROXY_DASHBOARD_URL"], run.info.run_id)
 """
 

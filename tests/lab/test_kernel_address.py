@@ -21,7 +21,8 @@ PROXY = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
 LOG_A_RUN = """
 import mlflow
 with mlflow.start_run() as run:
-    mlflow.log_text("hello", "hello.txt")
+    mlflow.log_text("hello", "95%_ci.txt")
+assert mlflow.artifacts.load_text(f"{run.info.artifact_uri}/95%_ci.txt") == "hello"
 print(run.info.run_id)
 """
 
@@ -69,7 +70,7 @@ c.MLflowProxy.idle_timeout = 3
         tmp_path_factory.mktemp("password"),
         config=config,
         token="",
-        base_url="/deep/er/",
+        base_url="/user/j%C3%B6rg/",
         env={**PROXY, "no_proxy": "example.org", "NO_PROXY": "example.org"},
         database=new_database,
     ) as lab:

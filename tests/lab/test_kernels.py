@@ -12,6 +12,7 @@ import requests
 
 from support.environments import add_python, add_r
 from support.lab import PAGE, TOKEN, Lab, lab_server
+from support.listener import listener
 from support.processes import family_of
 
 # MLflow's clients by their requirement; none of them can open the database.
@@ -49,6 +50,17 @@ with mlflow.start_run() as run:
 uri = run.info.artifact_uri
 assert uri.startswith("mlflow-artifacts:/"), uri
 print(mlflow.artifacts.load_text(uri + "/hello.txt"), run.info.run_id)
+"""
+SEND = """
+import mlflow
+try:
+    mlflow.MlflowClient().log_text("{run_id}", "hello", "hello.txt")
+except Exception as error:
+    print(error)
+"""
+SEND_TO = """
+import mlflow
+mlflow.MlflowClient("{url}").search_experiments()
 """
 LOG_EVERYTHING = """
 import mlflow
@@ -100,11 +112,11 @@ def revision_of(lab: Lab) -> str:
 
 def test_an_import_without_this_package_starts_nothing(server_lab: Lab) -> None:
     server_lab.run_in_kernel("import mlflow", kernel="skinny")
-    assert not server_lab.mlflow_log.exists()
+    assert not server_lab.mlflow_processes()
 
 
 def test_the_first_call_of_an_r_kernel_starts_mlflow_and_waits_for_it(server_lab: Lab) -> None:
-    assert not server_lab.mlflow_log.exists()
+    assert not server_lab.mlflow_processes()
     uri, run_id = server_lab.run_in_kernel(R, kernel="ir").split()[-2:]
     assert uri == f"mlflow-artifacts:/0/{run_id}/artifacts"
     assert metric_of(server_lab, run_id) == 42
@@ -118,6 +130,22 @@ def test_another_mlflow_logs_and_reads_without_the_database(server_lab: Lab, nam
     assert printed[-2] == "hello"
     assert metric_of(server_lab, printed[-1]) == 42
     assert revision_of(server_lab) == revision
+
+
+def test_another_mlflow_is_sent_to_no_other_host(server_lab: Lab) -> None:
+    with listener() as elsewhere:
+        experiment = server_lab.api("experiments/create", {"name": "elsewhere"})["experiment_id"]
+        with closing(sqlite3.connect(server_lab.root / "mlflow.db")) as database, database:
+            sql = "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?"
+            database.execute(sql, (f"{elsewhere.url}/a", experiment))
+        body = {"experiment_id": experiment, "start_time": 1}
+        run_id = server_lab.api("runs/create", body)["run"]["info"]["run_id"]
+        printed = server_lab.run_in_kernel(SEND.format(run_id=run_id), kernel="skinny")
+        assert "refused-by-jupyter-mlflow-proxy" in printed
+        assert elsewhere.take() == []
+        # What it would send otherwise.
+        server_lab.run_in_kernel(SEND_TO.format(url=elsewhere.url), kernel="skinny")
+        assert {sent[:7] for _, sent in elsewhere.take()} == {"Bearer "}
 
 
 def test_locations_name_no_folder_of_this_machine(server_lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -180,19 +181,14 @@ def test_api_responses_are_not_compressed(lab: Lab) -> None:
     assert lab.get("/static-files/no-such-file.js").status_code == 404
 
 
-def test_the_entry_point_works_without_the_extension(
-    start_lab: StartLab, new_database: Path
-) -> None:
-    config = 'c.ServerApp.jpserver_extensions = {"mlflow_proxy": False}'
-    lab = start_lab(config=config, database=new_database)
-    assert lab.get(SEARCH).status_code == 200  # jupyter-server-proxy waits for the start
-    assert lab.get("/", headers=PAGE).text.count("<script") > 1
-    assert lab.api("experiments/search", {"max_results": 1})["experiments"]
-    assert "MLflow is at" not in lab.log.read_text()
-
-
 def test_a_server_of_the_same_name_in_jupyters_configuration_is_used(start_lab: StartLab) -> None:
     server = {"command": [sys.executable, "-m", "http.server", "{port}"], "timeout": 30}
     lab = start_lab(config=f'c.ServerProxy.servers = {{"mlflow": {server!r}}}')
     assert "Directory listing" in lab.get().text
-    assert "c.ServerProxy.servers has an entry 'mlflow'" in lab.log.read_text()
+    log = lab.log.read_text()
+    assert log.count("c.ServerProxy.servers has an entry 'mlflow'") == 1
+    assert "its log will be" not in log
+    assert not {name for name in lab.kernel_variables() if name.startswith("MLFLOW_PROXY_")}
+    page = lab.session.get(f"{lab.url}/lab", timeout=30).text
+    config = json.loads(page.split('type="application/json">')[1].split("<")[0])
+    assert "jupyter-mlflow-proxy" in config["disabledExtensions"]

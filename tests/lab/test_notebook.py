@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote_plus
@@ -12,6 +13,7 @@ import pytest
 
 from support.kernel import Printed, kernel
 from support.lab import TOKEN, Lab, lab_server
+from support.waiting import wait_for
 
 START = "import mlflow; mlflow.set_experiment('displayed'); mlflow.start_run(run_name='<mine>')"
 RUN = "with mlflow.start_run(): print(mlflow.active_run().info.run_id)"
@@ -24,6 +26,20 @@ def is_long(outputs):
 data = [{"inputs": {"question": q}, "outputs": q} for q in ("a", "long")]
 result = mlflow.genai.evaluate(data=data, scorers=[is_long])
 print(result.run_id)
+"""
+NOTEBOOK = {
+    "cells": [
+        {"cell_type": "code", "source": "1 + 1", "outputs": [{"text": "2"}], "execution_count": 7},
+        {"cell_type": "markdown", "source": "ä"},
+    ],
+    "nbformat": 4,
+}
+# Nothing can be written until it is over.
+HOLD = """
+import sqlite3, threading
+held = sqlite3.connect({database!r}, isolation_level=None, check_same_thread=False)
+held.execute("BEGIN EXCLUSIVE")
+threading.Timer({seconds}, held.rollback).start()
 """
 LINK = re.compile(r'"/mlflow/#/experiments/\d+/runs/(\w+)\?workflowType=machine_learning"')
 EVALUATION = re.compile(
@@ -42,9 +58,10 @@ def kernels_lab(
 ) -> Iterator[Lab]:
     """A Jupyter server for each way in which kernels reach the store."""
     home = tmp_path_factory.mktemp(request.param)
-    config = f"c.MLflowProxy.kernels = '{request.param}'"
+    config = f"c.MLflowProxy.kernels = '{request.param}'\nc.MLflowProxy.log_notebook = 'code'"
     with lab_server(home, config=config, database=new_database) as lab:
         lab.wait_until("ready")
+        (lab.root / "displays.ipynb").write_text(json.dumps(NOTEBOOK))
         yield lab
 
 
@@ -178,3 +195,67 @@ def test_a_store_of_ones_own_keeps_its_artifacts_beside_the_notebook(
     assert (folder / "own.txt").read_text() == "own"
     assert folder.is_relative_to(kernels_lab.root / "mlruns")
     assert uri.html == ""
+
+
+def test_no_cell_waits_for_a_store_that_hangs(kernels_lab: Lab, run: Run) -> None:
+    _, _, after = run(TRACE, "1", "1")
+    assert after.seconds < 0.3  # 2 s where MLflow is asked to flush its traces
+    hold = HOLD.format(database=str(kernels_lab.root / "mlflow.db"), seconds=3)
+    began = time.monotonic()
+    timed = f"import time; began = time.time(); {TRACE}; print(time.time() - began)"
+    (traced,) = run(f"{hold}{timed}; print(mlflow.get_last_active_trace_id())")
+    of_mlflow, trace_id = traced.stdout.split()  # before 3.13 it waits for the store itself
+    assert traced.seconds - float(of_mlflow) < 1
+    assert time.monotonic() - began > 2  # it is shown once it is stored
+    assert traces_in(traced.html) == [trace_id]
+    (later,) = run("1")
+    assert (later.html, later.seconds < 0.3) == ("", True)
+
+
+def test_the_experiments_of_a_cell_have_a_line_each(run: Run) -> None:
+    (two,) = run(
+        "for name in ('first', 'second', 'first'):\n"
+        "  mlflow.set_experiment(name)\n"
+        "  with mlflow.start_run(): pass"
+    )
+    lines = two.html.splitlines()
+    assert len(lines) == 2
+    assert "2 runs in experiment" in lines[0]
+    assert ">first</a>" in lines[0]
+    assert lines[1].startswith("<div>Run <a ")
+    assert "compare" not in lines[1]
+
+
+def test_the_notebook_is_the_source_and_is_kept_with_its_run(kernels_lab: Lab, run: Run) -> None:
+    (made,) = run(RUN)
+    run_id = made.stdout.strip()
+    found = kernels_lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
+    tags = {tag["key"]: tag["value"] for tag in found["data"]["tags"]}
+    assert (tags["mlflow.source.name"], tags["mlflow.source.type"]) == (
+        "displays.ipynb",
+        "NOTEBOOK",
+    )
+    assert "/api/sessions?" not in kernels_lab.log.read_text()
+
+    path = f"/get-artifact?run_id={run_id}&path=notebook/displays.ipynb"
+    kept = wait_for(lambda: (answer := kernels_lab.get(path)).ok and json.loads(answer.content))
+    assert kept["cells"][0]["outputs"] == []
+    assert kept["cells"][0]["source"] == "1 + 1"
+    assert kept["cells"][1] == NOTEBOOK["cells"][1]
+
+
+def test_a_store_that_is_set_before_the_import_is_not_the_dashboards(
+    kernels_lab: Lab, tmp_path: Path
+) -> None:
+    with kernel(kernels_lab.url, TOKEN, "elsewhere.ipynb") as run_cells:
+        _, made, console = run_cells(
+            f"import os; os.environ['MLFLOW_TRACKING_URI'] = 'sqlite:///{tmp_path}/own.db'",
+            "import mlflow\n"
+            "with mlflow.start_run() as own: mlflow.log_text('own', 'own.txt')\n"
+            "print(own.info.artifact_uri)",
+            TRACE,
+        )
+    assert made.html == console.html == ""
+    folder = Path(made.stdout.split()[-1].removeprefix("file://"))
+    assert (folder / "own.txt").exists()
+    assert not folder.is_relative_to(kernels_lab.root / "mlartifacts")

@@ -123,6 +123,11 @@ def test_different_stores_cause_a_warning(start_lab: StartLab, tmp_path: Path) -
     assert "the MLflow dashboard will not show what notebooks log" in lab.log.read_text()
 
 
+def test_kernels_of_a_gateway_cause_a_warning(start_lab: StartLab) -> None:
+    lab = start_lab(config="c.GatewayClient.url = 'http://127.0.0.1:9'", program="server")
+    assert lab.log.read_text().count("Kernels run on the gateway of c.GatewayClient.url") == 1
+
+
 def test_the_export_can_be_disabled(start_lab: StartLab) -> None:
     lab = start_lab(config="c.MLflowProxy.export_tracking_uri = False")
     names = [name for name in lab.kernel_variables() if "MLFLOW" in name and "URI" in name]

@@ -213,44 +213,6 @@ def test_older_database_of_a_server_is_upgraded_on_request(
     assert revision == LATEST
 
 
-def test_locations_in_a_servers_database_are_updated_on_request(
-    tmp_path: Path, postgres: Postgres
-) -> None:
-    postgres.run("createdb", "moved")
-    make_database(postgres.uri("moved"), LATEST)
-    (tmp_path / "mlartifacts" / "7" / "a-run").mkdir(parents=True)
-    postgres.query(
-        "moved",
-        "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage) VALUES "
-        "(7, 'moved', '/no/such/home/mlartifacts/7', 'active'), (8, 'far', 's3://b/8', 'active');"
-        "INSERT INTO runs (run_uuid, experiment_id, artifact_uri) VALUES "
-        "('a-run', 7, '/no/such/home/mlartifacts/7/a-run/artifacts')",
-    )
-    locations = "SELECT artifact_location FROM experiments WHERE experiment_id > 0 ORDER BY 1"
-    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=postgres.uri("moved")) as jupyter:
-        offer = failure(jupyter)["offer"]
-        assert (offer["repair"], offer["copies"]) == ("locations", [])
-        assert postgres.uri("moved", "***") in offer["subject"]
-        # An update that fails changes nothing.
-        refuse = "ALTER TABLE runs ADD CONSTRAINT refuse CHECK (artifact_uri LIKE '/no/%')"
-        postgres.query("moved", refuse)
-        assert jupyter.repair("locations") == 202
-        reason = failure(jupyter)["reason"]
-        assert reason.startswith("The locations could not be updated, and nothing was changed.")
-        found = postgres.query("moved", locations).split()
-        assert found == ["/no/such/home/mlartifacts/7", "s3://b/8"]
-
-        postgres.query("moved", "ALTER TABLE runs DROP CONSTRAINT refuse")
-        assert jupyter.try_again() == 202
-        failure(jupyter)
-        assert jupyter.repair("locations") == 202
-        jupyter.wait_until("ready")
-    found = postgres.query("moved", locations).split()
-    assert found == [f"{tmp_path}/mlartifacts/7", "s3://b/8"]
-    run = postgres.query("moved", "SELECT artifact_uri FROM runs")
-    assert run == f"{tmp_path}/mlartifacts/7/a-run/artifacts"
-
-
 @pytest.mark.parametrize(
     "uri",
     [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -112,18 +111,8 @@ def test_what_showing_a_tracking_server_needs_is_named(tmp_path: Path) -> None:
     python = make_bare(tmp_path)
     uri = "http://127.0.0.1:9"
     with mlflow_of(tmp_path, python=python, MLFLOW_BACKEND_STORE_URI=uri) as jupyter:
-        status = jupyter.wait_until("failed")
-        packages = "aiohttp certifi starlette uvicorn"
-        assert status["remedy"] == f"Run:\n    {shlex.quote(str(python))} -m pip install {packages}"
-    site = next((python.parents[1] / "lib").glob("*/site-packages"))
-    for each in packages.split():
-        (site / f"{each}.py").touch()
-    (site / "aiohttp-3.8.6.dist-info").mkdir()
-    (site / "aiohttp-3.8.6.dist-info" / "METADATA").write_text("Name: aiohttp\nVersion: 3.8.6\n")
-    with mlflow_of(tmp_path, python=python, MLFLOW_BACKEND_STORE_URI=uri) as jupyter:
-        status = jupyter.wait_until("failed")
-        assert "lacks a newer aiohttp than 3.8." in status["reason"]
-        assert status["remedy"].endswith("-m pip install 'aiohttp>=3.12'")
+        remedy = jupyter.wait_until("failed")["remedy"]
+        assert remedy.startswith(f"Run:\n    {shlex.quote(str(python))} -m pip install ")
 
 
 def make_bare(folder: Path) -> Path:
@@ -184,11 +173,11 @@ def test_an_environment_without_a_fitting_mlflow_is_explained(tmp_path: Path) ->
     site = next((python.parents[1] / "lib").glob("*/site-packages"))
     (site / "mlflow" / "server").mkdir(parents=True)
     (site / "mlflow" / "server" / "__init__.py").touch()
-    (site / "mlflow" / "version.py").write_text('import re\n\nVERSION = "2.22.1"\n')
+    (site / "mlflow-2.22.1.dist-info").mkdir()
+    (site / "mlflow-2.22.1.dist-info" / "METADATA").write_text("Name: mlflow\nVersion: 2.22.1\n")
     found = fail(tmp_path, python)
     assert found == (f"MLflow 2.22.1 of {python} is too old.", f'{install}"mlflow>=3.10"')
-    (site / "mlflow" / "version.py").write_text('VERSION = "3.10.0rc0"\n')
-    (site / "mlflow_skinny-3.10.0rc0.dist-info").mkdir()
+    (site / "mlflow-2.22.1.dist-info").rename(site / "mlflow_skinny-2.22.1.dist-info")
     assert fail(tmp_path, python)[0].startswith(f"Only mlflow-skinny is installed for {python}")
 
 
@@ -198,8 +187,8 @@ def test_a_python_that_is_too_old_is_explained(tmp_path: Path) -> None:
     script.chmod(0o700)
     for python in (script, *filter(None, map(find_python, TOO_OLD))):
         reason, remedy = fail(tmp_path, python)
-        assert re.match(r"Python [23]\.\d is too old: ", reason)
-        assert "Name one of Python 3.10 or newer" in remedy
+        assert "ended with exit code 0 and reported nothing" in reason
+        assert "Check that c.MLflowProxy.python is Python 3.10 or newer" in remedy
 
 
 def test_a_link_to_an_interpreter_is_run_in_its_environment(tmp_path: Path) -> None:

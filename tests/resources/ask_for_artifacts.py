@@ -20,7 +20,6 @@ from mlflow_proxy.headers import LOCAL_ORIGIN
 from mlflow_proxy.server import mlflow_app
 from mlflow_proxy.server.middleware.artifact_failures import ArtifactRemedies
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.sqlite_creation import Revisions
 
 folder, endpoint, bucket = sys.argv[1:]
 mlflow_app.S3_CONNECT_TIMEOUT = mlflow_app.S3_READ_TIMEOUT = 0.3
@@ -28,7 +27,7 @@ silent = socket.create_server(("127.0.0.1", 0))
 settings = StoreSettings.parse(*2 * [f"sqlite:///{folder}/mlflow.db"], f"s3://{bucket}/x")
 mlflow_app.configure(settings)
 app = ArtifactRemedies(mlflow_app.load())
-mlflow_app.open_stores(settings, Revisions.read(mlflow_app.find_mlflow()).latest, print)
+mlflow_app.open_stores(settings, print)
 client = TestClient(app, base_url=LOCAL_ORIGIN, raise_server_exceptions=False)
 
 

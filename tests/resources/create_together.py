@@ -11,7 +11,6 @@ import time
 
 from mlflow_proxy.server import mlflow_app
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.sqlite_creation import Revisions
 
 folder, *programs = sys.argv[1:]
 uri = f"sqlite:///{folder}/mlflow.db"
@@ -26,8 +25,7 @@ import mlflow.store.tracking.sqlalchemy_store  # noqa: E402
 
 def run(program: str) -> None:
     if program == "dashboard":
-        latest = Revisions.read(mlflow_app.find_mlflow()).latest
-        mlflow_app.open_stores(settings, latest, lambda text: None)
+        mlflow_app.open_stores(settings, lambda text: None)
         return
     time.sleep(float(program))
     with mlflow.start_run():

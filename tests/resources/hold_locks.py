@@ -8,12 +8,11 @@ Prints, as JSON, which were free.
 import json
 import sys
 
-import sqlalchemy
-
 from mlflow_proxy.server.store.locks import Locks
+from mlflow_proxy.stores import Store
 
 uri, *keys = sys.argv[1:]
-locks = Locks(sqlalchemy.create_engine(uri))
+locks = Locks.of(Store.parse(uri))
 print(json.dumps([key for key in keys if locks.acquire(key)]), flush=True)
 sys.stdin.read()
 locks.release_all()

@@ -17,7 +17,6 @@ import uvicorn
 from mlflow_proxy.server import local, mlflow_app
 from mlflow_proxy.server.middleware import stack
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.sqlite_creation import Revisions
 
 
 async def serve(settings: StoreSettings, bare: str, wrapped: str) -> None:
@@ -37,5 +36,5 @@ if __name__ == "__main__":
     store, artifacts, *sockets = sys.argv[1:]
     settings = StoreSettings.parse(store, store, artifacts)
     mlflow_app.configure(settings)
-    mlflow_app.open_stores(settings, Revisions.read(mlflow_app.find_mlflow()).latest, print)
+    mlflow_app.open_stores(settings, print)
     asyncio.run(serve(settings, *sockets))

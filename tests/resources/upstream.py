@@ -6,18 +6,20 @@ The path selects the behaviour (see `ANSWERS`); a request to `/…?word` waits f
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import base64
 import hashlib
 import json
 import os
-import socket
-import sys
+import signal
 from asyncio import StreamReader, StreamWriter
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from pathlib import Path
 
-from mlflow_proxy.reports import Ready, encode
+from mlflow_proxy.reports import Ready, Retired
+from mlflow_proxy.server.reporter import Reporter
 
 PIECE = b"x" * 65536
 PART = 10_000_000  # bytes
@@ -152,11 +154,6 @@ async def tell(request: Request) -> None:
     request.send_json({"requests": requests, "ended": ended, "sent": sent})
 
 
-async def ready(request: Request) -> None:
-    """Report the state `ready`."""
-    request.send_json({"state": "ready"})
-
-
 async def give_the_word(request: Request) -> None:
     """Release the requests that wait for the word."""
     request.word.set()
@@ -164,7 +161,6 @@ async def give_the_word(request: Request) -> None:
 
 
 ANSWERS = {
-    "/_proxy/status": ready,
     "/as-told": answer_as_told,
     "/refuse": refuse,
     "/slow": read_slowly,
@@ -193,16 +189,24 @@ async def serve(reader: StreamReader, writer: StreamWriter) -> None:
         writer.close()
 
 
-async def main(listener: int, reports: int) -> None:
-    """Serve until the supervisor ends."""
-    lifeline, line = await asyncio.open_connection(sock=socket.socket(fileno=reports))
-    server = await asyncio.start_unix_server(  # with uvicorn's backlog
-        serve, sock=socket.socket(fileno=listener), limit=1 << 20, backlog=2048
-    )
-    async with server:
-        line.write(encode(Ready()))
-        await lifeline.read()
+async def main() -> None:
+    """Serve until Jupyter ends this."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--unix-socket", type=Path)
+    parser.add_argument("--reports", type=int)
+    options, _ = parser.parse_known_args()
+    reporter = Reporter(options.reports, options.unix_socket)
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, ended.set)
+    loop.add_signal_handler(signal.SIGUSR1, reporter.send, Retired())
+    aside = options.unix_socket.with_name("aside")
+    # With uvicorn's backlog.
+    await asyncio.start_unix_server(serve, aside, limit=1 << 20, backlog=2048)
+    aside.chmod(0o600)
+    aside.rename(options.unix_socket)
+    reporter.send(Ready())
+    await ended.wait()
     os._exit(0)
 
 
-asyncio.run(main(*(int(argument.partition("=")[2]) for argument in sys.argv[-2:])))
+asyncio.run(main())

@@ -17,17 +17,18 @@ from support.s3 import BUCKET, KEY_ID, s3_server
 
 PROGRAM = Path(__file__).parents[1] / "resources" / "ask_for_artifacts.py"
 JSON = (b"content-type", b"application/json")
-KEYS = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and"
+KEYS = "Correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and"
+SETTINGS = "Correct the bucket in c.MLflowProxy.default_artifact_root, or MLFLOW_S3_ENDPOINT_URL"
 # Case, status of what MLflow leaves unexplained, and a part of the remedy.
 CASES = [
-    ("no bucket", 404, "Create the bucket, or correct c.MLflowProxy.default_artifact_root"),
+    ("no bucket", 400, SETTINGS),
     ("refused connection", 503, "Check that the artifact store is running"),
     ("unknown", 503, "correct MLFLOW_S3_ENDPOINT_URL"),
     ("silent", 503, "Check that the artifact store is running"),
-    ("misspelt", 400, "Correct MLFLOW_S3_ENDPOINT_URL, http(s)://host:port"),
-    ("tls", 400, "Set AWS_CA_BUNDLE"),
-    ("refused key", 403, f"Correct {KEYS}"),
-    ("no credentials", 403, "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in Jupyter's"),
+    ("misspelt", 400, SETTINGS),
+    ("tls", 400, "AWS_CA_BUNDLE"),
+    ("refused key", 403, KEYS),
+    ("no credentials", 403, KEYS),
     ("no driver", 501, "-m pip install boto3"),
 ]
 

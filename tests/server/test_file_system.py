@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from mlflow_proxy.server.failures import StartError
-from mlflow_proxy.server.store import settings
-from mlflow_proxy.server.store.settings import NoLocksError, check_folder_of, probe
+from mlflow_proxy.server.store import file_system
+from mlflow_proxy.server.store.file_system import probe
+from mlflow_proxy.server.store.settings import check_folder_of
 from support.waiting import wait_for
 
 
@@ -28,8 +29,10 @@ def test_a_folder_is_as_it_was(tmp_path: Path) -> None:
 
 
 def test_probes_at_the_same_time_do_not_disturb_each_other(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from mlflow_proxy.server.store import settings\n"
-    code += "for _ in range(50): settings.probe(Path(sys.argv[1]))"
+    code = (
+        "import sys; from pathlib import Path; from mlflow_proxy.server.store import file_system\n"
+    )
+    code += "for _ in range(50): file_system.probe(Path(sys.argv[1]))"
     command = [sys.executable, "-c", code, str(tmp_path)]
     processes = [subprocess.Popen(command) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
@@ -45,9 +48,9 @@ def test_a_folder_that_cannot_be_written_raises() -> None:
 def test_a_probe_without_an_answer_raises_and_is_tidied_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings, "LOCK_TIMEOUT", 0.2)
+    monkeypatch.setattr(file_system, "TIMEOUT", 0.2)
     monkeypatch.setattr(fcntl, "lockf", lambda *_: time.sleep(0.5))
-    with pytest.raises(NoLocksError, match=r"no answer within 0\.2 s"):
+    with pytest.raises(file_system.NoLocksError, match=r"no answer within 0\.2 s"):
         probe(tmp_path)
     wait_for(lambda: not names(tmp_path))
 

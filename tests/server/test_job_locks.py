@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import sqlalchemy
 
 from mlflow_proxy.server.store.locks import Locks
+from mlflow_proxy.stores import Store
 from support.mariadb import mariadb_cluster
 from support.postgres import postgres_server
 from support.waiting import wait_for
@@ -36,7 +36,7 @@ def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def locks_of(uri: str) -> Locks:
     """The locks of a process on the store `uri`."""
-    return Locks(sqlalchemy.create_engine(uri))
+    return Locks.of(Store.parse(uri))
 
 
 @contextmanager
@@ -114,22 +114,6 @@ def test_a_process_is_alone_where_locks_fail(tmp_path: Path) -> None:
     assert not locks.acquire("one")
     locks.release("one")
     assert locks.acquire("one")
-
-
-def test_locks_that_a_server_has_lost_are_known_as_lost() -> None:
-    with postgres_server() as postgres:
-        postgres.run("createdb", "team")
-        locks, others = (locks_of(postgres.uri("team")) for _ in range(2))
-        assert locks.acquire("one")
-        assert not others.acquire("one")
-        end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-        postgres.query("team", end)
-        wait_for(lambda: not locks.holds("one"))
-        wait_for(lambda: others.acquire("one"))
-        assert not locks.acquire("one")
-        others.release_all()
-        assert locks.acquire("one")
-        locks.release_all()
 
 
 def test_a_process_is_alone_on_a_store_without_locks() -> None:

@@ -169,8 +169,8 @@ connection = sqlite3.connect(path)
 assert connection.execute(upgrade.REVISION).fetchall() == [(latest,)]
 assert connection.execute(upgrade.EXPERIMENTS).fetchall() == [(1,)]
 connection.close()
-assert creation._is_complete(path, latest)
-assert upgrade.revision_of(SQLite.at(path), latest) == latest
+assert creation.is_complete(path)
+assert upgrade.revision_of(SQLite.at(path)) == latest
 """,
         str(tmp_path / "mlflow.db"),
     )
@@ -249,11 +249,12 @@ def test_the_trace_page_can_be_changed() -> None:
     assert b'="/' not in changed.replace(SCRIPTS.encode(), b"")
 
 
-def test_the_notebook_plugin_is_loaded_and_finds_mlflows_names() -> None:
-    run("""
-import os
+def test_the_notebook_plugin_is_loaded_and_finds_mlflows_names(tmp_path: Path) -> None:
+    run(
+        """
+import os, time
 os.environ["MLFLOW_PROXY_DASHBOARD_URL"] = "/mlflow"
-os.environ["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:1/mlflow"
+os.environ["MLFLOW_PROXY_STORE_URI"] = "http://127.0.0.1:1/mlflow"
 import mlflow
 from mlflow.entities import RunStatus, TraceInfo
 from mlflow.environment_variables import (
@@ -263,16 +264,17 @@ from mlflow.environment_variables import (
 from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
 from mlflow.tracing.constant import TraceMetadataKey
 from mlflow.tracing.display import get_display_handler
+from mlflow.tracing.provider import _get_trace_exporter
 from mlflow.tracking._tracking_service import utils
 from mlflow.tracking.context import registry
 from mlflow_proxy.notebook import display
 from mlflow_proxy.notebook.plugin import NotebookPlugin
 providers = list(registry._run_context_provider_registry)
 assert any(isinstance(each, NotebookPlugin) for each in providers)
-for uri in ("http://127.0.0.1:1/mlflow", "sqlite://"):
+for uri in ("http://127.0.0.1:1/mlflow", "sqlite://", "postgresql+psycopg2://"):
     builder = utils._tracking_store_registry.get_store_builder(uri)
     assert builder.__module__ == "mlflow_proxy.notebook.own_store"
-builtin = utils._tracking_store_registry.get_store_builder("postgresql://")
+builtin = utils._tracking_store_registry.get_store_builder("https://")
 assert builtin.__module__ == utils.__name__
 assert get_display_handler().disabled is False
 mlflow.tracing.disable_notebook_display()
@@ -280,10 +282,18 @@ assert get_display_handler().disabled is True
 assert MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.get() is False
 assert MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK.get() > 0
 assert DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH == "./mlruns"
-assert callable(mlflow.flush_trace_async_logging)
+mlflow.set_tracking_uri(f"sqlite:///{sys.argv[1]}/own.db")
+mlflow.trace(lambda: 1)()
+assert mlflow.get_last_active_trace_id()
+assert _get_trace_exporter()._async_queue._queue.unfinished_tasks is not None
+assert display._wait_for_traces(time.monotonic() + 60)
+assert _get_trace_exporter()._async_queue._queue.unfinished_tasks == 0
+assert len(mlflow.search_traces(locations=["0"], return_type="list")) == 1
 assert callable(RunStatus.is_terminated)
 assert TraceMetadataKey.SOURCE_RUN == display.SOURCE_RUN
-""")
+""",
+        str(tmp_path),
+    )
 
 
 def test_without_the_extension_the_notebook_plugin_changes_nothing() -> None:
@@ -293,23 +303,3 @@ from mlflow.tracking._tracking_service import utils
 for uri in ("http://127.0.0.1:1/mlflow", "sqlite://"):
     assert utils._tracking_store_registry.get_store_builder(uri).__module__ == utils.__name__
 """)
-
-
-def test_the_built_in_passphrase_is_told_of_once() -> None:
-    code = """
-import logging
-from mlflow_proxy.server import mlflow_app
-from mlflow.utils.crypto import KEKManager
-logging.basicConfig(format="%(message)s")
-mlflow_app.warn_of_known_passphrase(lambda message: print("WARNED", message))
-KEKManager()
-KEKManager()
-KEKManager(passphrase="of one's own")
-logging.getLogger(mlflow_app.CRYPTO_LOGGER).warning("another warning")
-"""
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    used = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert used.stdout.count("WARNED") == 1
-    assert "MLFLOW_CRYPTO_KEK_PASSPHRASE" in used.stdout
-    assert "not set" not in used.stderr
-    assert "another warning" in used.stderr

@@ -122,19 +122,3 @@ def test_a_store_that_hangs_delays_a_page_briefly_and_is_asked_once() -> None:
 
     asyncio.run(check())
     assert calls == 2
-
-
-def test_an_answer_is_used_again_for_a_while() -> None:
-    calls = 0
-
-    async def check() -> None:
-        async def find() -> Mode:
-            nonlocal calls
-            calls += 1
-            return Mode.TRAINING
-
-        current = CurrentMode(find, max_age=60.0)
-        assert [await current(), await current()] == [Mode.TRAINING] * 2
-
-    asyncio.run(check())
-    assert calls == 1

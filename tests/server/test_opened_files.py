@@ -108,7 +108,7 @@ def move_folder_and_make(path: Path) -> None:
         (delete_and_make, True),
         (delete_all_and_make, True),
         (move_folder_and_make, True),
-        (lambda path: shutil.rmtree(path.parent), True),
+        (lambda path: shutil.rmtree(path.parent), False),
         (lambda path: path.parent.rename(path.parents[1] / "old"), False),
     ],
 )

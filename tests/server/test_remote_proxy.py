@@ -260,7 +260,6 @@ def test_the_page_has_our_policy(proxy: Server, server: WireServer) -> None:
         (f"//localhost:{{port}}{PREFIX}/a", "/a"),
         (PREFIX, "/"),
         (f"{PREFIX}//evil.example/x", "//evil.example/x"),
-        (f"{PREFIX}/\\evil.example/x", "//evil.example/x"),
     ],
 )
 def test_a_redirect_stays_below(
@@ -287,6 +286,7 @@ def test_a_redirect_stays_below(
         f"{PREFIX}x/a",
         f"{PREFIX}/../other",
         f"{PREFIX}/%2e%2e/other",
+        f"{PREFIX}/\\evil.example/x",
         "http://localhost:1/team/mlflow/",
         f"http://localhost:{{port}}@evil.example{PREFIX}/",
         f"http://a@localhost:{{port}}{PREFIX}/",
@@ -372,13 +372,6 @@ def test_no_response_is_a_bad_gateway(
     assert json.loads(body)["error_code"] == "TEMPORARILY_UNAVAILABLE"
 
 
-def test_a_small_response_that_breaks_off_is_a_bad_gateway(
-    proxy: Server, server: WireServer
-) -> None:
-    server.answers[f"{PREFIX}/part"] = Last(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhello")
-    assert send(proxy, "/part", method="POST", body=b"{}")[0] == 502
-
-
 # Connections
 
 
@@ -390,14 +383,15 @@ def test_connections_are_reused(proxy: Server, server: WireServer) -> None:
     assert {each.connection for each in server.requests[-20:]} == {used}
 
 
-@pytest.mark.parametrize(("method", "times"), [("POST", 1), ("PATCH", 1), ("GET", 2), ("PUT", 2)])
+@pytest.mark.parametrize(("method", "times"), [("POST", 1), ("PATCH", 1), ("GET", 2), ("PUT", 1)])
 def test_only_a_request_that_may_be_repeated_is(
     proxy: Server, server: WireServer, method: str, times: int
 ) -> None:
     send(proxy, "/first")  # so that the connection is a used one
     path = f"{PREFIX}/lost-{method}"
     server.answers[path] = Last(b"")
-    assert send(proxy, f"/lost-{method}", method=method, body=b"{}")[0] == 502
+    body = None if method == "GET" else b"{}"
+    assert send(proxy, f"/lost-{method}", method=method, body=body)[0] == 502
     assert len([each for each in server.requests if each.target == path]) == times
 
 
@@ -600,12 +594,12 @@ def test_a_page_without_a_length_is_shown(proxy: Server, server: WireServer) -> 
         (wire.answer(b"", status="502 Bad Gateway"), "answers with the error 502"),
         (wire.answer(b"", status="401 Unauthorized"), "does not accept the credentials"),
         (wire.answer(b"", status="403 Forbidden"), "does not permit"),
-        (wire.answer(b"<html>Welcome to nginx"), "There is no MLflow at"),
-        (wire.answer(b"", status="404 Not Found"), "There is no MLflow at"),
-        (wire.answer(b"<input type=password>"), "wants a login in the browser"),
+        (wire.answer(b"<html>Welcome to nginx"), "There is no dashboard of MLflow at"),
+        (wire.answer(b"", status="404 Not Found"), "There is no dashboard of MLflow at"),
+        (wire.answer(b"<input type=password>"), "another page answers there"),
         (
             wire.answer(b"", "Location: https://sso.example/", status="302 Found"),
-            "wants a login in the browser",
+            "redirects to https://sso.example",
         ),
         (Last(b""), "Server disconnected"),
     ],

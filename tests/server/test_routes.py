@@ -9,13 +9,11 @@ import pytest
 from mlflow_proxy.addresses import ARTIFACT_FRAME
 from mlflow_proxy.server import local, routes
 from mlflow_proxy.server.middleware import stack
-from mlflow_proxy.server.routes import JudgesOff, Routes
+from mlflow_proxy.server.routes import Routes
 from mlflow_proxy.server.store.settings import StoreSettings
 from support.asgi import Recorder, ask
 
 WHY = "Set c.MLflowProxy.job_execution."
-CONFIGS = {"configs": [{"scorer_id": "a", "sample_rate": 0.5, "filter_string": None}]}
-JSON = (b"content-type", b"application/json")
 SETTINGS = StoreSettings("sqlite://", "sqlite://", "s3://bucket")
 DASHBOARDS = "/ajax-api/2.0/mlflow/artifacts/presigned-download-url"
 CLIENTS = "/api/2.0/mlflow/artifacts/presigned-download-url"
@@ -72,21 +70,6 @@ def test_what_shows_jobs_is_not(method: str, path: str) -> None:
     app = Recorder()
     assert ask(Routes(app, routes.no_jobs(WHY)), path, method=method).status == 200
     assert app.scopes
-
-
-@pytest.mark.parametrize("part", ["api", "ajax-api"])
-def test_judges_are_shown_as_off(part: str) -> None:
-    app = JudgesOff(Recorder(JSON, body=json.dumps(CONFIGS).encode()))
-    answer = ask(app, f"/{part}/3.0/mlflow/scorers/online-configs")
-    (config,) = json.loads(answer.body)["configs"]
-    assert config == {"scorer_id": "a", "sample_rate": 0.0, "filter_string": None}
-
-
-def test_an_error_of_mlflows_is_left_as_it_is() -> None:
-    error = b'{"error_code": "INVALID_PARAMETER_VALUE"}'
-    app = JudgesOff(Recorder(JSON, status=400, body=error))
-    answer = ask(app, "/ajax-api/3.0/mlflow/scorers/online-configs")
-    assert (answer.status, answer.body) == (400, error)
 
 
 def test_where_jobs_run_nothing_is_refused() -> None:

@@ -112,15 +112,6 @@ def test_a_second_copy_does_not_replace_the_first(path: Path) -> None:
     assert backup.copy_aside(path, "older").name == "mlflow.db.older-2.bak"
 
 
-def test_an_upgrade_without_space_changes_nothing(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backup, "SPARE", 1 << 60)
-    with pytest.raises(StartError, match="Nothing was changed"):
-        upgrade.run(settings(path), REVISIONS, lambda _: pytest.fail("it was upgraded"))
-    assert [each.name for each in path.parent.iterdir()] == ["mlflow.db"]
-
-
 def test_a_copy_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backup, "COPY_TIMEOUT", 0.1)
     with closing(sqlite3.connect(path)) as writer:

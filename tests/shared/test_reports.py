@@ -25,7 +25,6 @@ from mlflow_proxy.reports import (
     Step,
     StoreReplaced,
     Version,
-    Warned,
     decode,
     encode,
 )
@@ -44,7 +43,6 @@ REPORTS: list[Report] = [
     Exited(0),
     Exited(-9),
     Version("3.17.2"),
-    Warned("Keys are encrypted with a passphrase that is not secret."),
     Repaired(),
     Failure('The disk\nof "x" is full.', "Free some space."),
     Failure("It is older.", "Upgrade it.", OFFER),

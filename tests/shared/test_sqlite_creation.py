@@ -67,7 +67,7 @@ def test_an_existing_store_is_not_touched(tmp_path: Path) -> None:
         )
     before = path.read_bytes()
     steps: list[Step] = []
-    creation.ensure(path, create=Path.touch, latest_revision="latest", report=steps.append)
+    creation.ensure(path, create=Path.touch, report=steps.append)
     assert steps == []
     assert path.read_bytes() == before
 
@@ -79,7 +79,7 @@ def test_a_store_that_stays_incomplete_is_left_to_mlflow(
     path = tmp_path / "mlflow.db"
     path.touch()
     steps: list[Step] = []
-    creation.ensure(path, create=Path.touch, latest_revision="latest", report=steps.append)
+    creation.ensure(path, create=Path.touch, report=steps.append)
     assert steps == [Step.WAIT]
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from mlflow_proxy.stores import (
     Database,
-    Folder,
     Invalid,
     Managed,
     SQLite,
@@ -122,8 +121,8 @@ def test_a_store_with_a_server_of_its_own_is_known_by_its_scheme(uri: str, kind:
         ),
         ("mysql://host/db", Database("mysql://host/db", "mysql")),
         ("mssql+pyodbc://host/db", Database("mssql+pyodbc://host/db", "mssql")),
-        ("/work/my runs", Folder("/work/my runs", Path("/work/my runs"))),
-        ("file:///work/my%20runs", Folder("file:///work/my%20runs", Path("/work/my runs"))),
+        ("/work/my runs", Store("/work/my runs")),
+        ("file:///work/my%20runs", Store("file:///work/my%20runs")),
         ("sqlite://", Invalid("sqlite://", "names no database file")),
         ("://host/db", Invalid("://host/db", "has no scheme")),
         ("oracle://host/db", Store("oracle://host/db")),

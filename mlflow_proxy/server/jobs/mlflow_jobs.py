@@ -9,10 +9,10 @@ mlflow/server/__init__.py. tests/server/test_mlflow_jobs.py runs all of it on th
 """
 
 import json
-import logging
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,8 +33,6 @@ SETTING = "c.MLflowProxy.job_execution"
 MAX_JOBS = max(2, os.cpu_count() or 1)  # of a kind at once
 UNFINISHED = ("PENDING", "RUNNING", "NEEDS_RECOVERY")
 
-_logger = logging.getLogger(__name__)
-
 
 def why_not(settings: StoreSettings, is_wanted: bool) -> str:
     """Why jobs do not run here, for a person; empty if they do. MLflow must have been loaded."""
@@ -44,16 +42,11 @@ def why_not(settings: StoreSettings, is_wanted: bool) -> str:
             f"{SETTING} = True in its configuration and restart it."
         )
     if not isinstance(settings.backend_store, Database):
-        return (
-            "MLflow's background jobs need a database, and c.MLflowProxy.backend_store_uri names a "
-            f"folder ({SETTING} has no effect)."
-        )
+        return f"MLflow's background jobs ({SETTING}) need a database as the store of runs."
     if os.environ.get(WORKSPACES, "").lower() in ("true", "1"):
         return f"MLflow's background jobs ({SETTING}) do not run with {WORKSPACES}."
     if not are_supported():
-        from mlflow.version import VERSION
-
-        return f"The background jobs of MLflow {VERSION} cannot be run here ({SETTING})."
+        return f"The background jobs of this release of MLflow cannot be run here ({SETTING})."
     return ""
 
 
@@ -67,59 +60,23 @@ def are_supported() -> bool:
     return all(hasattr(utils, name) for name in names)
 
 
-def open_locks() -> Locks:
-    """The locks of the tracking store, which must be open."""
-    from mlflow.server.handlers import _get_tracking_store
-
-    return Locks(_get_tracking_store().engine)
-
-
 def install(runner: JobRunner, folder: Path, locks: Locks) -> None:
-    """Have `runner` run MLflow's jobs, whose files are in `folder`, which need not exist."""
+    """Have `runner` run MLflow's jobs, whose files are in `folder`."""
     from mlflow.server.jobs import utils
+
+    @contextmanager
+    def job_folder() -> Iterator[str]:
+        try:
+            with tempfile.TemporaryDirectory(dir=folder) as path:
+                yield path
+        finally:  # between the job's end and its result
+            runner.wait_if_closed()
 
     os.environ[ENABLED] = "true"
     os.environ.pop(ENGINE, None)
     utils._get_or_init_huey_instance = lambda name: Queue(name, runner, locks)
     # MLflow leaves the folder of a job behind when it is killed. This one is removed.
-    utils.tempfile = SimpleNamespace(TemporaryDirectory=partial(JobFolder, folder, runner))
-
-
-class JobFolder(tempfile.TemporaryDirectory[str]):
-    """The folder of a job's files; MLflow leaves it between the job's end and its result."""
-
-    def __init__(self, parent: Path, runner: JobRunner) -> None:
-        parent.mkdir(parents=True, exist_ok=True)
-        super().__init__(dir=parent)
-        self._runner = runner
-
-    def __exit__(self, *error: Any) -> None:
-        """Remove the folder; block if the job was ended and should have no result."""
-        super().__exit__(*error)
-        self._runner.wait_if_closed()
-
-
-class Lock:
-    """Stands in for huey's `TaskLock`."""
-
-    def __init__(self, key: str, locks: Locks) -> None:
-        self._key = key
-        self._locks = locks
-
-    def acquire(self) -> None:
-        """Acquire the lock.
-
-        Raises:
-            huey.exceptions.TaskLockedException: another job has it.
-        """
-        if not self._locks.acquire(self._key):
-            from huey.exceptions import TaskLockedException
-
-            raise TaskLockedException(self._key)
-
-    def release(self) -> None:
-        """Release the lock."""
-        self._locks.release(self._key)
+    utils.tempfile = SimpleNamespace(TemporaryDirectory=job_folder)
 
 
 class Queue:
@@ -137,55 +94,42 @@ class Queue:
 
     def submit_task(self, job_id: str, workspace: str | None, *arguments: Any) -> None:
         """Have a job run that is in the store; returns at once."""
-        self._locks.acquire(job_id)  # it is free: new, or found unfinished here
+        self._locks.acquire(job_id)  # no other process has it: it is new, or was acquired before
+        limit = min(int(_metadata(self._name).max_workers), MAX_JOBS)
         # MLflow <=3.10: names a workspace even where there are none.
-        execute = partial(self._execute, job_id, None, *arguments)
-        self._runner.submit(self._name, _limit(self._name), execute)
+        self._runner.submit(self._name, limit, partial(self._execute, job_id, None, *arguments))
 
     def _execute(self, job_id: str, *arguments: Any) -> float | None:
-        delay = _execute(job_id, *arguments)
-        if delay is None:
-            self._locks.release(job_id)
+        """Run a job to its end; returns the seconds after which MLflow wants it to run again."""
+        from huey.exceptions import RetryTask
+        from mlflow.server.jobs import utils
+
+        delay = None
+        try:
+            utils._exec_job(job_id, *arguments)  # records errors
+        except RetryTask as retry:
+            delay = float(retry.delay or 0)
+        finally:
+            if delay is None:
+                self._locks.release(job_id)
         return delay
 
-    def lock_task(self, key: str) -> Lock:
-        """The lock of an exclusive job."""
-        return Lock(key, self._locks)
+    def lock_task(self, key: str) -> SimpleNamespace:
+        """The lock of an exclusive job, in place of huey's `TaskLock`."""
+
+        def acquire() -> None:
+            from huey.exceptions import TaskLockedException
+
+            if not self._locks.acquire(key):
+                raise TaskLockedException(key)
+
+        return SimpleNamespace(acquire=acquire, release=partial(self._locks.release, key))
 
 
-def _limit(name: str) -> int:
+def _metadata(job_name: str) -> Any:
     from mlflow.server.jobs import utils
 
-    function = utils._load_function(utils.get_job_fn_fullname(name))
-    return min(int(function._job_fn_metadata.max_workers), MAX_JOBS)
-
-
-def _execute(job_id: str, *arguments: Any) -> float | None:
-    """Run a job to its end; returns the seconds after which MLflow wants it to run again."""
-    from mlflow.server.jobs import utils
-
-    try:
-        utils._exec_job(job_id, *arguments)
-    except Exception as error:
-        from huey.exceptions import RetryTask
-
-        if isinstance(error, RetryTask):
-            return float(error.delay or 0)
-        _fail(job_id, error)
-    return None
-
-
-def _fail(job_id: str, error: Exception) -> None:
-    """Record `error`, unless the job was canceled before it began."""
-    from mlflow.entities._job_status import JobStatus
-    from mlflow.server.handlers import _get_job_store
-
-    try:
-        if _get_job_store().get_job(job_id).status == JobStatus.RUNNING:
-            _get_job_store().fail_job(job_id, repr(error))
-            _logger.error("Job %s failed", job_id, exc_info=error)
-    except Exception:
-        _logger.exception("The failure of job %s could not be recorded", job_id)
+    return utils._load_function(utils.get_job_fn_fullname(job_name))._job_fn_metadata
 
 
 def resume_unfinished(before: float, locks: Locks) -> bool:
@@ -196,6 +140,7 @@ def resume_unfinished(before: float, locks: Locks) -> bool:
     """
     from mlflow.entities._job_status import JobStatus
     from mlflow.server.handlers import _get_job_store
+    from mlflow.server.jobs import utils
 
     unfinished = [JobStatus[name] for name in UNFINISHED if name in JobStatus.__members__]
     status = [each.to_int() for each in unfinished]
@@ -209,24 +154,17 @@ def resume_unfinished(before: float, locks: Locks) -> bool:
         elif store.get_job(job.job_id).status in unfinished:
             if job.status != JobStatus.PENDING:
                 store.reset_job(job.job_id)
-            _resume(job)
+            utils._get_or_init_huey_instance(job.job_name).submit_task(
+                job.job_id,
+                None,
+                job.job_name,
+                json.loads(job.params),
+                job.timeout,
+                _metadata(job.job_name).exclusive,
+            )
         else:  # it has ended meanwhile
             locks.release(job.job_id)
     return has_others
-
-
-def _resume(job: Any) -> None:
-    from mlflow.server.jobs import utils
-
-    function = utils._load_function(utils.get_job_fn_fullname(job.job_name))
-    utils._get_or_init_huey_instance(job.job_name).submit_task(
-        job.job_id,
-        None,
-        job.job_name,
-        json.loads(job.params),
-        job.timeout,
-        function._job_fn_metadata.exclusive,
-    )
 
 
 def finds(table: str, column: str, condition: Callable[[Any], Any]) -> bool:

@@ -6,10 +6,9 @@ Of the processes on one store, one does this for as long as it lives.
 """
 
 import json
-import logging
 import os
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 from mlflow_proxy.server.store.locks import Locks
@@ -22,10 +21,6 @@ VARIABLES = ("MLFLOW_TRACE_ARCHIVAL_CONFIG", "MLFLOW_SQL_TRACE_ROLLUPS_ENABLED")
 ENABLED = "MLFLOW_SERVER_JOB_ENABLE_PERIODIC_TASKS"
 ONLINE_SCORING = "online_scoring_scheduler"
 LOCK = "periodic tasks"
-MINUTE = timedelta(minutes=1)
-MAX_MINUTES = 60  # looked back for tasks that became due while another ran, or the machine slept
-
-_logger = logging.getLogger(__name__)
 
 Task = Callable[[], Any]
 
@@ -35,51 +30,34 @@ class PeriodicTasks:
 
     def __init__(self, locks: Locks) -> None:
         self._locks = locks
-        self._tasks: list[tuple[Callable[[datetime], bool], Task]] | None = None
-        self._last_run = _this_minute() - MINUTE
+        self._tasks: list[tuple[Callable[[datetime], bool], Task]] = []
+        self._last_run: datetime | None = None
 
     def run(self) -> None:
-        """Run the tasks that have become due since the last call, if there may be work for them."""
-        passed = min((_this_minute() - self._last_run) // MINUTE, MAX_MINUTES)
-        self._last_run = _this_minute()
-        minutes = [self._last_run - MINUTE * back for back in range(passed)]
-        if not minutes:
+        """Run the tasks that are due, once in a minute, if there may be work for them."""
+        # As huey's consumer counts them.
+        minute = datetime.now(timezone.utc).replace(tzinfo=None, second=0, microsecond=0)
+        if minute == self._last_run:
             return
+        self._last_run = minute
         if not _may_have_work():
             self._locks.release(LOCK)
-            return
-        if not self._locks.holds(LOCK) and not self._locks.acquire(LOCK):
-            return
-        for is_due, task in self._loaded():
-            if any(map(is_due, minutes)) and _has_work(task):
-                task()  # logs its errors
+        elif self._locks.holds(LOCK) or self._locks.acquire(LOCK):
+            if not self._tasks:
+                from mlflow.server.jobs import utils
 
-    def _loaded(self) -> list[tuple[Callable[[datetime], bool], Task]]:
-        if self._tasks is None:
-            from mlflow.server.jobs import utils
+                utils.register_periodic_tasks(self)
+            for is_due, task in self._tasks:
+                if is_due(minute) and _has_work(task):
+                    task()  # logs its errors
 
-            self._tasks = []
-            utils.register_periodic_tasks(self)
-        return self._tasks
-
-    def periodic_task(self, is_due: Callable[[datetime], bool]) -> Callable[[Task], Task]:
+    def periodic_task(self, is_due: Callable[[datetime], bool]) -> Callable[[Task], None]:
         """A decorator that registers a task."""
-
-        def register(task: Task) -> Task:
-            assert self._tasks is not None  # noqa: S101
-            self._tasks.append((is_due, task))
-            return task
-
-        return register
+        return lambda task: self._tasks.append((is_due, task))
 
     def lock_task(self, _: str) -> Callable[[Task], Task]:
         """A decorator of a task that must not run twice at once; none does here."""
         return lambda task: task
-
-
-def _this_minute() -> datetime:
-    """As huey's consumer counts them."""
-    return datetime.now(timezone.utc).replace(tzinfo=None, second=0, microsecond=0)
 
 
 def _may_have_work() -> bool:

@@ -30,48 +30,23 @@ FAILURES = (
         HTTPStatus.NOT_IMPLEMENTED,
     ),
     Known(
-        r"Unable to locate credentials|Partial credentials found",
-        SAID,
-        f"Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY {ENVIRONMENT}.",
-        HTTPStatus.FORBIDDEN,
-    ),
-    Known(
-        r"NoSuchBucket|The specified bucket does not exist",
-        SAID,
-        "Create the bucket, or correct c.MLflowProxy.default_artifact_root for new experiments.",
-        HTTPStatus.NOT_FOUND,
-    ),
-    Known(
-        r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|ExpiredToken|TokenRefreshRequired"
-        r"|The AWS Access Key Id you provided does not exist|The request signature we calculated",
+        r"Unable to locate credentials|Partial credentials found|InvalidAccessKeyId"
+        r"|SignatureDoesNotMatch|InvalidToken|ExpiredToken|TokenRefreshRequired|Access ?Denied"
+        r"|The AWS Access Key Id you provided does not exist|The request signature we calculated"
+        r"|\(403\) when calling",
         SAID,
         "Correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary credentials, "
-        f"AWS_SESSION_TOKEN {ENVIRONMENT}.",
+        f"AWS_SESSION_TOKEN {ENVIRONMENT}, or ask the bucket's administrator for the rights to "
+        "list, read and write there.",
         HTTPStatus.FORBIDDEN,
     ),
     Known(
-        r"AccessDenied|Access Denied|\(403\) when calling",
+        r"NoSuchBucket|The specified bucket does not exist|AuthorizationHeaderMalformed"
+        r"|PermanentRedirect|the region '[^']*' is wrong|Invalid endpoint: |SSL validation failed",
         SAID,
-        "Ask the bucket's administrator for the rights to list, read and write there.",
-        HTTPStatus.FORBIDDEN,
-    ),
-    Known(
-        r"AuthorizationHeaderMalformed|PermanentRedirect|the region '[^']*' is wrong",
-        SAID,
-        f"Set AWS_DEFAULT_REGION to the bucket's region {ENVIRONMENT}.",
-        HTTPStatus.BAD_REQUEST,
-    ),
-    Known(
-        r"Invalid endpoint: ",
-        SAID,
-        f"Correct MLFLOW_S3_ENDPOINT_URL, http(s)://host:port, {ENVIRONMENT}.",
-        HTTPStatus.BAD_REQUEST,
-    ),
-    Known(
-        r"SSL validation failed",
-        SAID,
-        "Set AWS_CA_BUNDLE to the file with the certificate of the authority, or correct "
-        "MLFLOW_S3_ENDPOINT_URL if the store has no TLS.",
+        "Correct the bucket in c.MLflowProxy.default_artifact_root, or MLFLOW_S3_ENDPOINT_URL "
+        "(http(s)://host:port), AWS_DEFAULT_REGION or AWS_CA_BUNDLE (a file with the certificate "
+        f"of the authority) {ENVIRONMENT}.",
         HTTPStatus.BAD_REQUEST,
     ),
     Known(

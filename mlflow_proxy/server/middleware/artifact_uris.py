@@ -75,22 +75,20 @@ class ArtifactUris:
         body = await read_body(receive)
         if body is None:  # the client has disconnected
             return
-        mapped = self.with_folders(body)
-        if mapped == body:
-            await self._app(scope, with_body(body, receive), send)
-            return
         answer: list[Message] = []
 
         async def keep(message: Message) -> None:
             answer.append(message)
 
         headers = MutableHeaders(raw=list(scope["headers"]))
-        headers["content-length"] = str(len(mapped))
-        await self._app({**scope, "headers": headers.raw}, with_body(mapped, receive), keep)
-        if answer[0]["status"] == HTTPStatus.BAD_REQUEST:
-            # So nothing was done. MLflow gets the client's own request, to accept or to refuse.
-            await self._app(scope, with_body(body, receive), send)
-            return
+        # If MLflow refuses the folder, nothing was done. It gets the client's own request then, to
+        # accept or to refuse.
+        for sent in dict.fromkeys((self.with_folders(body), body)):
+            answer.clear()
+            headers["content-length"] = str(len(sent))
+            await self._app({**scope, "headers": headers.raw}, with_body(sent, receive), keep)
+            if answer[0]["status"] != HTTPStatus.BAD_REQUEST:
+                break
         for message in answer:
             await send(message)
 

@@ -1,26 +1,11 @@
 """Reads and rewrites whole bodies, of requests and of responses."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Receive, Send
-
-from mlflow_proxy.headers import MAX_DISCARDED
-
-
-async def discard_body(receive: Receive) -> None:
-    """Read a request's body, up to a limit.
-
-    A response before the body has arrived closes the connection, which tornado, still sending,
-    often notices before it reads the response.
-    """
-    message: Message = {"more_body": True}
-    received = 0
-    while message.get("more_body") and received < MAX_DISCARDED:
-        message = await receive()
-        received += len(message.get("body", b""))
 
 
 async def read_body(receive: Receive) -> bytes | None:
@@ -55,15 +40,10 @@ def is_api_response(start: Message) -> bool:
     return is_json(headers) and "content-disposition" not in headers
 
 
-def collecting(
-    send: Send,
-    applies: Callable[[Message], bool],
-    finish: Callable[[Message, bytes], Awaitable[None]],
+def rewriting(
+    send: Send, applies: Callable[[Message], bool], rewrite: Callable[[bytes], bytes]
 ) -> Send:
-    """A `send` that passes a response on, unless its start `applies`.
-
-    Of such a response, `finish` gets the start and the complete body. It sends what is sent.
-    """
+    """A `send` that applies `rewrite` to the complete body of a response whose start `applies`."""
     start: Message = {}
     chunks: list[bytes] = []
 
@@ -81,24 +61,13 @@ def collecting(
             return
         body = b"".join(chunks)
         chunks.clear()
-        await finish(start, body)
-
-    return send_or_collect
-
-
-def rewriting(
-    send: Send, applies: Callable[[Message], bool], rewrite: Callable[[bytes], bytes]
-) -> Send:
-    """A `send` that applies `rewrite` to the complete body of a response whose start `applies`."""
-
-    async def finish(start: Message, body: bytes) -> None:
         rewritten = rewrite(body)
         if rewritten != body:
             MutableHeaders(scope=start)["content-length"] = str(len(rewritten))
         await send(start)
         await send({"type": "http.response.body", "body": rewritten})
 
-    return collecting(send, applies, finish)
+    return send_or_collect
 
 
 def rewriting_json(

@@ -15,8 +15,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_proxy.headers import LOCAL_HOST, LOCAL_ORIGIN, is_own_origin
 
-from .bodies import discard_body
-
 NO_ORIGIN = "null"  # what browsers send for a page without an origin of its own (RFC 6454, 7.3)
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # Jupyter's cookies and tokens. MLflow without an authentication app of its own reads none.
@@ -49,7 +47,6 @@ class LocalRequest:
         make_local(headers)
         is_foreign = headers.get("origin") == NO_ORIGIN
         if is_foreign and scope["type"] == "http" and scope["method"] not in READING:
-            await discard_body(receive)
             # MLflow's words, which it uses for some of its paths; `/graphql` is not among them.
             refusal = PlainTextResponse("Cross-origin request blocked", 403)
             await refusal(scope, receive, send)

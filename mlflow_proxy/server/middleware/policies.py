@@ -9,13 +9,12 @@ under more spellings of its path than a list could name.
 """
 
 import functools
-import re
 import secrets
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlflow_proxy.addresses import ARTIFACT_FRAME, STATIC_FILES
+from mlflow_proxy.addresses import ARTIFACT_FRAME, STATIC_FILE
 from mlflow_proxy.headers import FRAME_OPTIONS
 
 NONCE_BYTES = 16
@@ -44,8 +43,6 @@ SANDBOX = (
     "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self'; style-src 'unsafe-inline'"
 )
 NOT_SANDBOXED = ("/", ARTIFACT_FRAME)  # the latter has a policy of its own
-# Nothing that a server could decode to another path.
-STATIC_FILE = re.compile(rf"{STATIC_FILES}(?:/(?!\.)[\w.~-]+)+".encode(), re.ASCII)
 
 
 class Policies:
@@ -79,5 +76,9 @@ class Policies:
 
 def is_trusted(scope: Scope) -> bool:
     """Whether the request is for a page or file of MLflow or of ours, never for stored content."""
-    is_page = scope["path"] in NOT_SANDBOXED
-    return is_page or STATIC_FILE.fullmatch(scope["raw_path"]) is not None
+    return scope["path"] in NOT_SANDBOXED or is_static_file(scope)
+
+
+def is_static_file(scope: Scope) -> bool:
+    """Whether the request is for a static file of MLflow, however a server decodes its path."""
+    return STATIC_FILE.fullmatch(scope["raw_path"].decode("latin-1")) is not None

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_proxy.addresses import ASSISTANT, GUARDED, PROGRAM
 
-from .bodies import discard_body, is_api_response, rewriting_json
+from .bodies import is_api_response, rewriting_json
 
 # Of the dashboard alone. A judge that is invoked may be Python code, if the admin allows that.
 STARTS_PROGRAMS = re.compile(
@@ -55,7 +55,6 @@ class Programs:
         """Pass the request on, or refuse it."""
         kind = Headers(scope=scope).get(PROGRAM) if scope["type"] == "http" else None
         if kind and STARTS_PROGRAMS.fullmatch(scope["path"]):
-            await discard_body(receive)
             refusal = {"error_code": "PERMISSION_DENIED", "message": REFUSAL, "detail": REFUSAL}
             await JSONResponse(refusal, HTTPStatus.FORBIDDEN)(scope, receive, send)
             return

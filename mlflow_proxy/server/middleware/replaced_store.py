@@ -16,8 +16,6 @@ from mlflow_proxy.reports import StoreReplaced
 from mlflow_proxy.server.serve import Retirement
 from mlflow_proxy.server.store.opened_files import OpenedFiles
 
-from .bodies import discard_body
-
 TIMEOUT = 10.0  # seconds for Jupyter to react; after that, MLflow answers as it can
 
 
@@ -33,7 +31,6 @@ class ReplacedStore:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or redirect it once Jupyter sends further ones elsewhere."""
         if scope["type"] == "http" and await self._is_for_the_next(scope):
-            await discard_body(receive)
             headers = {"Location": own_address(scope), "Cache-Control": "no-store"}
             await Response(status_code=307, headers=headers)(scope, receive, send)
         else:

@@ -4,31 +4,22 @@ MLflow itself is not imported, unless one of its plugins makes the credentials (
 """
 
 import asyncio
-import importlib.util
-import re
-import shlex
-import sys
-from importlib.metadata import version
 from pathlib import Path
 
 from mlflow_proxy.passwords import mask_uri
 from mlflow_proxy.reports import Stage, StageEntered, Version
-from mlflow_proxy.server.failures import COMMAND, StartError
+from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.reporter import Reporter
-
-# MLflow need not bring them: 3.10 does not depend on aiohttp, later ones take an older one.
-MODULES = ("aiohttp", "certifi", "starlette", "uvicorn")
-OLDEST_AIOHTTP = (3, 12)
 
 
 def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) -> None:
     """Check the tracking server at `uri`, then show it.
 
     Raises:
+        ImportError: a package is missing. MLflow need not bring aiohttp.
         StartError: it cannot be shown, for a known reason.
     """
     reporter.send(StageEntered(Stage.IMPORT))
-    _check_packages()
     with reporter.counting_modules():
         from starlette.middleware import Middleware
 
@@ -42,7 +33,7 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
         from . import diagnosis
         from .boundary import ServerAddress
         from .client import Client
-        from .proxy import RemoteProxy, RemoteStaticFiles
+        from .proxy import CompressedStaticFiles, RemoteProxy
 
     try:
         address = ServerAddress.parse(uri)
@@ -62,32 +53,11 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
         return Mode.TRAINING
 
     reporter.send(StageEntered(Stage.SERVE))
-    proxy = RemoteProxy(client)
     middlewares = [
         Middleware(LocalRequest),
         Middleware(Policies),
         Middleware(Pages, idle_timeout=idle_timeout, mode=CurrentMode(find_mode)),
         Middleware(routes.Routes, routes=[routes.artifact_frame()]),
-        Middleware(RemoteStaticFiles, server=proxy),
+        Middleware(CompressedStaticFiles),
     ]
-    serve.run(stack(proxy, middlewares), unix_socket, serve.Retirement(reporter.send))
-
-
-def _check_packages() -> None:
-    """Check that what the proxy needs can be imported.
-
-    Raises:
-        StartError: a package is missing or too old.
-    """
-    needed = [name for name in MODULES if importlib.util.find_spec(name) is None]
-    what = f"{' and '.join(needed)}, which showing a tracking server needs"
-    if not needed:
-        major, minor = re.findall(r"\d+", version("aiohttp"))[:2]
-        if (int(major), int(minor)) < OLDEST_AIOHTTP:
-            needed = [f"aiohttp>={'.'.join(map(str, OLDEST_AIOHTTP))}"]
-            what = f"a newer aiohttp than {major}.{minor}"
-    if needed:
-        raise StartError(
-            f"{sys.executable} (c.MLflowProxy.python) lacks {what}.",
-            f"Run:{COMMAND}{shlex.join([sys.executable, '-m', 'pip', 'install', *needed])}",
-        )
+    serve.run(stack(RemoteProxy(client), middlewares), unix_socket, serve.Retirement(reporter.send))

@@ -7,30 +7,24 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from yarl import URL
 
-from mlflow_proxy.addresses import IDLE_HEADER
 from mlflow_proxy.headers import DEFAULT_PORTS, LOCAL_ORIGIN, Headers, end_to_end
-
-RawHeaders = list[tuple[bytes, bytes]]
 
 # Visible ASCII but `#`, which would end the query, and `\`, which some servers and all browsers
 # read as a slash.
 UNQUOTED = bytes(each for each in range(0x21, 0x7F) if each not in b"#\\")
 PATH_CHARACTERS = "/%:@!$&'()*+,;=~-._"  # RFC 3986, 3.3
 MAX_DECODED = 8  # times that a path is decoded to find `..`; no server decodes so often
-# Browsers remove them from an address: https://url.spec.whatwg.org/#concept-basic-url-parser
-C0_OR_SPACE = "".join(map(chr, range(0x21)))
-TAB_OR_NEWLINE = re.compile(r"[\t\r\n]")
 
 # A list of what is forbidden would miss the header in which some proxy says who the user is.
 REQUEST_HEADERS = re.compile(
     # The last line is of the AI gateway's clients.
     r"accept|accept-encoding|accept-language|cache-control|pragma|range|if-[a-z-]+|user-agent"
     r"|content-(?:disposition|encoding|language|md5|range|type)"
-    r"|x-mlflow-[\w-]+|traceparent|tracestate|baggage|x-request-id|x-requested-with"
+    # But our own, and the AI gateway's other name of `Authorization`.
+    r"|x-mlflow-(?!proxy-|authorization$)[\w-]+"
+    r"|traceparent|tracestate|baggage|x-request-id|x-requested-with"
     r"|idempotency-key|openai-[\w-]+|anthropic-[\w-]+"
 )
-# Our own, and the AI gateway's other name of `Authorization`.
-NEVER_SENT = frozenset({IDLE_HEADER.lower(), "x-mlflow-authorization"})
 # No cookie, no demand for a password, no policy (ours apply), nothing that concerns a whole host:
 # Strict-Transport-Security, Clear-Site-Data, Access-Control-Allow-Origin, Service-Worker-Allowed.
 RESPONSE_HEADERS = re.compile(
@@ -40,8 +34,8 @@ RESPONSE_HEADERS = re.compile(
 )
 
 
-class TargetError(ValueError):
-    """The request's target is not below the server's address."""
+class RequestError(ValueError):
+    """The request cannot be sent to the server; the message is for the client."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +82,11 @@ class ServerAddress:
         """The address of `path`, as received, below the dashboard's address.
 
         Raises:
-            TargetError: it names another server, or may lead above the prefix.
+            RequestError: it names another server, or may lead above the prefix.
         """
         quoted = quote(path, safe=UNQUOTED)
         if not quoted.startswith("/") or (self.prefix and leaves(quoted)):
-            raise TargetError(quoted)
+            raise RequestError("This path is not below the server's address.")
         return URL(f"{self}{quoted}?{quote(query, safe=UNQUOTED)}", encoded=True)
 
     def location(self, requested: URL, location: str) -> str | None:
@@ -100,32 +94,13 @@ class ServerAddress:
 
         The `/mlflow/` route makes Jupyter's address of that. None if it leads elsewhere.
         """
-        resolved = resolve(requested, location)
-        parts = urlsplit(resolved)
-        path = parts.path or "/"
-        is_below = f"{path}/".startswith(f"{self.prefix}/")
-        if not is_below or not self._is_own(parts.scheme, parts.netloc):
-            return None
-        below = path[len(self.prefix) :] or "/"
-        if leaves(below):
-            return None
-        query = f"?{parts.query}" if parts.query else ""
-        fragment = f"#{parts.fragment}" if parts.fragment else ""
-        return f"{LOCAL_ORIGIN}{below}{query}{fragment}"
-
-    def _is_own(self, scheme: str, netloc: str) -> bool:
         # A server behind a proxy with TLS often believes that it is reached by http.
-        if scheme not in (self.scheme, "http"):
-            return False
-        return _without_port(scheme, netloc) == _without_port(self.scheme, self.host)
-
-
-def resolve(requested: URL, location: str) -> str:
-    """The absolute address that a browser makes of a redirect's `location`."""
-    location = TAB_OR_NEWLINE.sub("", location.strip(C0_OR_SPACE))
-    path = re.split("[?#]", location, maxsplit=1)[0]
-    location = path.replace("\\", "/") + location[len(path) :]
-    return urljoin(str(requested), quote(location, safe=UNQUOTED + b"#"))
+        port = DEFAULT_PORTS[self.scheme]
+        own = rf"(?:http|{self.scheme})://{re.escape(self.host)}(?:{port})?{re.escape(self.prefix)}"
+        below = rf"{own}/?(?P<path>(?<=/)[!-\[\]-~]*)?"
+        found = re.fullmatch(below, urljoin(str(requested), location))
+        path = (found["path"] or "") if found else ""
+        return None if not found or leaves(re.split("[?#]", path)[0]) else f"{LOCAL_ORIGIN}/{path}"
 
 
 def leaves(path: str) -> bool:
@@ -142,17 +117,12 @@ def leaves(path: str) -> bool:
     return True
 
 
-def _without_port(scheme: str, netloc: str) -> str:
-    return netloc.lower().removesuffix(DEFAULT_PORTS[scheme])
-
-
 def request_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """The headers that the tracking server gets of a request, without those of its framing."""
-    result = _passing(headers, REQUEST_HEADERS)
-    return [(name, value) for name, value in result if name not in NEVER_SENT]
+    return _passing(headers, REQUEST_HEADERS)
 
 
-def response_headers(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+def response_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The headers that the browser gets of a response, `Location` aside."""
     result = _passing(headers, RESPONSE_HEADERS)
     # A browser must not find a page in what is none: script would run as Jupyter's.

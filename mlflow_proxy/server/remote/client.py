@@ -1,14 +1,14 @@
 """Sends requests to one tracking server, with the user's credentials."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 import aiohttp
+from starlette.requests import Request
 from yarl import URL
 
-from mlflow_proxy.headers import MAX_DISCARDED, Headers, as_utf8
+from mlflow_proxy.headers import as_utf8
 
-from .body import MAX_WHOLE, RequestBody
-from .boundary import ServerAddress, request_headers
+from .boundary import RequestError, ServerAddress, request_headers
 from .connection import outbound_proxy, tls_context
 from .credentials import Authorizer
 
@@ -18,12 +18,29 @@ CONNECT_TIMEOUT = 5.0  # seconds, for the connection and its TLS
 KEEPALIVE = 1.5  # seconds
 READ_BUFFER = 256 << 10  # bytes
 MAX_HEADER = 64 << 10  # bytes of one header of a response
-UNAUTHENTICATED = 401
+MAX_SIGNED = 16 << 20  # bytes of a body that is kept in memory, because a signature needs it
 AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp's, not wanted
 
 
-class BodyTooLargeError(Exception):
-    """A signature needs the whole body, which has more than `MAX_DISCARDED` bytes or no length."""
+class StreamedBody:
+    """The body of a request, which can be read once; `length` is None if it is not known."""
+
+    def __init__(self, request: Request, length: int | None) -> None:
+        self.length = length
+        self._request = request
+        self._is_read = False
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Iterate over the chunks.
+
+        Raises:
+            ConnectionError: on the second call. aiohttp repeats a `PUT` whose connection broke, and
+                would send only the rest of the body.
+        """
+        if self._is_read:
+            raise ConnectionError("The connection broke, and the body cannot be sent again")
+        self._is_read = True
+        return self._request.stream()
 
 
 class Client:
@@ -68,46 +85,44 @@ class Client:
         method: str,
         url: URL,
         headers: Iterable[tuple[bytes, bytes]] = (),
-        body: RequestBody | None = None,
+        request: Request | None = None,
     ) -> aiohttp.ClientResponse:
-        """Send a request to `url`, one of `ServerAddress.target`; returns the head of the answer.
+        """Send to `url`, one of `ServerAddress.target`, the body of `request`, if there is one.
 
-        After a 401 the credentials are read again and the request is repeated, if its body allows.
+        Returns the head of the answer.
 
         Raises:
             aiohttp.ClientError, OSError: the server cannot be reached, or breaks off.
-            BodyTooLargeError: the request cannot be signed.
-            DisconnectedError: the client has disconnected.
+            RequestError: the request cannot be signed.
+            starlette.requests.ClientDisconnect: the client has disconnected.
             StartError: the credentials cannot be used.
         """
         passing = [(name, as_utf8(value)) for name, value in request_headers(headers)]
         if not any(name == "accept-encoding" for name, _ in passing):
             passing.append(("accept-encoding", "identity"))
-        limit = MAX_DISCARDED if self.authorizer.signs_body else MAX_WHOLE
-        whole = b"" if body is None else await body.whole(limit)
-        if whole is None and self.authorizer.signs_body:
-            raise BodyTooLargeError
-        authorized = await self.authorizer.authorize(method, str(url), passing, whole or b"")
-        answer = await self._request(method, url, authorized, body if whole is None else whole)
-        if answer.status != UNAUTHENTICATED or whole is None:
-            return answer
-        again = await self.authorizer.authorize(method, str(url), passing, whole)
-        if again == authorized:
-            return answer
-        answer.close()
-        return await self._request(method, url, again, whole)
-
-    async def _request(
-        self, method: str, url: URL, headers: Headers, data: bytes | RequestBody | None
-    ) -> aiohttp.ClientResponse:
-        if isinstance(data, RequestBody) and data.length is not None:
-            headers = [*headers, ("content-length", str(data.length))]
+        body = b"" if request is None else await self._body(request)
+        known = body if isinstance(body, bytes) else b""
+        sent = await self.authorizer.authorize(method, str(url), passing, known)
+        if isinstance(body, StreamedBody) and body.length is not None:
+            sent = [*sent, ("content-length", str(body.length))]
         return await self._session.request(
             method,
             url,
-            headers=headers,
-            data=data or None,
+            headers=sent,
+            data=body or None,
             allow_redirects=False,
-            proxy=self._proxy and self._proxy.url,
-            proxy_auth=self._proxy and self._proxy.auth,
+            proxy=self._proxy,
         )
+
+    async def _body(self, request: Request) -> bytes | StreamedBody:
+        """The body of `request`: whole if it is signed, else a stream."""
+        # With both in one request, the length does not count (RFC 9112, 6.3).
+        is_chunked = "transfer-encoding" in request.headers
+        length = None if is_chunked else int(request.headers.get("content-length") or 0)
+        if length == 0:
+            return b""
+        if self.authorizer.reads_body and length is not None and length <= MAX_SIGNED:
+            return await request.body()
+        if self.authorizer.is_aws:
+            raise RequestError("The request must be signed, for which its body is too large.")
+        return StreamedBody(request, length)

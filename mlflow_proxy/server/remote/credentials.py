@@ -10,8 +10,8 @@ test_remote_credentials.py and test_remote_plugins.py check them on the installe
 import asyncio
 import base64
 import configparser
-import netrc
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from mlflow_proxy.headers import Headers
 from mlflow_proxy.server.failures import StartError
 
 from .boundary import ServerAddress
-from .connection import boolean
+from .connection import is_true
 
 USERNAME = "MLFLOW_TRACKING_USERNAME"
 PASSWORD = "MLFLOW_TRACKING_PASSWORD"  # noqa: S105 (a name)
@@ -33,10 +33,12 @@ FILE = "~/.mlflow/credentials"
 NETRC_FILES = ("~/.netrc", "~/_netrc")
 KUBERNETES = ("kubernetes", "kubernetes-namespaced")  # providers that replace a password
 HEADER_PROVIDERS = "mlflow.request_header_provider"  # group of entry points
-# MLflow's own header provider adds them; these requests are the browser's and other clients'.
-MLFLOW_HEADERS = frozenset({"user-agent", "x-mlflow-client-version"})
-FRAMING = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 NO_CREDENTIALS = "a request without credentials"
+# Headers that no plugin replaces. MLflow's own adds the last two, but these requests are the
+# browser's and other clients'.
+KEPT = re.compile(
+    "host|content-length|transfer-encoding|connection|user-agent|x-mlflow-client-version"
+)
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,10 @@ def _from_netrc(address: ServerAddress) -> Credentials | None:
     file = next(filter(os.path.exists, files), None)
     if file is None:
         return None
-    try:
-        entry = netrc.netrc(file).authenticators(address.url.host or "")
-    except (netrc.NetrcParseError, OSError, UnicodeError):  # ignored by requests, too
-        return None
-    return Credentials(_basic(entry[0] or entry[1] or "", entry[2] or ""), file) if entry else None
+    from requests.utils import get_netrc_auth  # a few megabytes, only where there is such a file
+
+    found = get_netrc_auth(str(address.url))
+    return Credentials(_basic(*found), file) if found else None
 
 
 def _from_address(address: ServerAddress) -> Credentials | None:
@@ -123,15 +124,13 @@ class Authorizer:
     """
 
     def __init__(self, address: ServerAddress) -> None:
-        """Find out which plugins are used.
-
-        Raises:
-            StartError: a variable has a value that MLflow would not take.
-        """
+        """Find out which plugins are used."""
         self._address = address
         self._auth = os.environ.get(AUTH)
-        self.signs_body = boolean(SIGV4)
-        """Whether a request can be sent only with its whole body at hand."""
+        self.is_aws = is_true(SIGV4)
+        """Whether AWS's signature is made, for which a request's whole body is needed."""
+        self.reads_body = self.is_aws or bool(self._auth)
+        """Whether the body is read by what makes the credentials."""
         self._has_header_providers = bool(entry_points(group=HEADER_PROVIDERS))
         self.sent = ""
         """The credentials of the last request, in words."""
@@ -140,9 +139,10 @@ class Authorizer:
         """`headers` with the credentials; asks plugins in a thread, because they block.
 
         Raises:
+            ImportError: the package of a provider is missing.
             StartError: the credentials cannot be used, or a provider is missing or fails.
         """
-        if self._auth or self.signs_body or self._has_header_providers:
+        if self.reads_body or self._has_header_providers:
             return await asyncio.to_thread(self._ask_plugins, method, url, headers, body)
         return self._with_credentials(headers)
 
@@ -155,15 +155,24 @@ class Authorizer:
         if self._has_header_providers:
             from mlflow.tracking.request_header.registry import resolve_request_headers
 
-            provided = resolve_request_headers().items()  # takes seconds the first time
-            ours = {name: str(v) for name, v in provided if name.lower() not in MLFLOW_HEADERS}
-            headers = _replace(headers, ours)
+            # Takes seconds the first time.
+            headers = _replace(headers, resolve_request_headers())
         headers = self._with_credentials(headers)
-        if self._auth or self.signs_body:
-            headers = _replace(headers, self._sign(method, url, headers, body))
-        return headers
+        if not self.reads_body:
+            return headers
+        name = SIGV4 if self.is_aws else f"{AUTH}={self._auth}"
+        self.sent = f"the credentials by {name}"
+        try:
+            return _replace(headers, self._sign(method, url, headers, body))
+        except (StartError, ImportError):
+            raise
+        except Exception as error:  # a plugin may raise anything
+            said = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise StartError(
+                f"The credentials by {name} cannot be made: {said}", f"Correct {name}."
+            ) from error
 
-    def _sign(self, method: str, url: str, headers: Headers, body: bytes) -> dict[str, str]:
+    def _sign(self, method: str, url: str, headers: Headers, body: bytes) -> dict[str, Any]:
         """The headers that AWS's signature or the provider of `MLFLOW_TRACKING_AUTH` adds."""
         from requests import PreparedRequest
         from requests.structures import CaseInsensitiveDict
@@ -173,21 +182,11 @@ class Authorizer:
         request.method, request.url, request.body = method, url, body
         request.headers = CaseInsensitiveDict(headers)
         before = dict(request.headers)
-        name = SIGV4 if self.signs_body else f"{AUTH}={self._auth}"
-        self.sent = f"the credentials by {name}"
-        try:
-            changed = self._signer()(request).headers.items()
-        except (StartError, ModuleNotFoundError):
-            raise  # `failures` knows the package
-        except Exception as error:  # a plugin may raise anything
-            said = str(error).strip().partition("\n")[0] or type(error).__name__
-            raise StartError(
-                f"The credentials by {name} cannot be made: {said}", f"Correct {name}."
-            ) from error
-        return {name: _text(value) for name, value in changed if before.get(name) != value}
+        changed = self._signer()(request).headers.items()
+        return {name: value for name, value in changed if before.get(name) != value}
 
     def _signer(self) -> Any:
-        if self.signs_body:
+        if self.is_aws:
             from requests_auth_aws_sigv4 import AWSSigV4
 
             return AWSSigV4("execute-api")
@@ -204,12 +203,11 @@ class Authorizer:
         return auth
 
 
-def _replace(headers: Headers, added: Mapping[str, str]) -> Headers:
-    """`headers` with those of `added` in the place of others of these names."""
-    lower = {name.lower(): value for name, value in added.items()}
-    kept = [(name, value) for name, value in headers if name not in lower]
-    return [*kept, *(pair for pair in lower.items() if pair[0] not in FRAMING)]
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else value
+def _replace(headers: Headers, added: Mapping[str, Any]) -> Headers:
+    """`headers` with those of `added` in the place of others of these names, but for `KEPT`."""
+    lower = {
+        name.lower(): value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        for name, value in added.items()
+        if not KEPT.fullmatch(name.lower())
+    }
+    return [*(pair for pair in headers if pair[0] not in lower), *lower.items()]

@@ -5,11 +5,11 @@ An error that is not in the tables is shown in the words of the server or of the
 
 import asyncio
 import itertools
-import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from urllib.parse import urljoin
 
 import aiohttp
 from yarl import URL
@@ -19,22 +19,14 @@ from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import Known, StartError
 
 from . import connection, credentials
-from .boundary import resolve
 from .client import Client
 
 ANSWER_TIMEOUT = 8.0  # seconds for an answer of a few bytes
 MAX_READ = 256 << 10  # bytes of an answer that are looked at
 API = b"/api/2.0/mlflow/experiments/search"
-# Older servers have another dashboard, other paths of its files, and no search for experiments.
-OLDEST = (2, 0)
-VERSION_NUMBER = re.compile(r"\s*(\d+)\.(\d+)[\w.+-]*\s*")
-SEARCH = re.compile(r'\s*\{\s*(?:\}|"(?:experiments|next_page_token)")')
+VERSION_NUMBER = re.compile(r"\s*\d+\.\d+[\w.+-]*\s*")
 # The dashboard's scripts, or the text of a server without a dashboard.
 DASHBOARD = re.compile(r"static-files/|Unable to display MLflow UI")
-LOGIN = (
-    r"(?i:type=[\"']?password|SAMLRequest=|(?:log|sign) in (?:with|to|using)\b"
-    r"|[/\"'](?:log[_-]?in|sign[_-]?in|sso|saml2?|oauth2?|oidc|openid)\b)"
-)
 
 ADDRESS = "the server's address (MLFLOW_TRACKING_URI, or c.MLflowProxy.backend_store_uri)"
 REACH = (
@@ -42,31 +34,13 @@ REACH = (
     "its port, and http:// or https://."
 )
 SET = "in Jupyter's environment, so that notebooks have it too, and restart Jupyter."
+LOGIN = f"If it is a login, set {credentials.TOKEN} {SET}"
 AUTHENTICATE = (
     f"Set {credentials.TOKEN}, or {credentials.USERNAME} and {credentials.PASSWORD}, {SET} "
     f"Or write the last two into {credentials.FILE} (three lines: [mlflow], "
     f"{credentials.USERNAME.lower()} = …, {credentials.PASSWORD.lower()} = …) and try again."
 )
 
-WANTS_CERTIFICATE = Known(
-    r"^https: .*(?:CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICATE|ALERT_UNKNOWN_CA)"
-    r"|^HTTP 400: .*SSL certificate (?:was sent|error)",  # nginx
-    "The server at {server} wants a certificate of the client that it trusts.",
-    f"Set {connection.CLIENT_CERTIFICATE} to a PEM file with that certificate and its key, {SET}",
-)
-OTHER_PROTOCOL = Known(
-    r"^https: .*(?:WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST|UNEXPECTED_MESSAGE)"
-    r"|^https?: (?:BadStatusLine|BadHttpMessage|ClientResponseError|LineTooLong)"
-    r"|^HTTP 400: .*plain HTTP request was sent to HTTPS port",  # nginx
-    "What answers at {server} does not speak {protocol}.",
-    REACH,
-)
-WANTS_LOGIN = Known(
-    rf"^HTTP (?:403|30\d).*{LOGIN}",
-    "The server {server} wants a login in the browser.",
-    "Open it there: {server}/ . Notebooks and this page can use it only if it takes a token as "
-    f"well: set {credentials.TOKEN} {SET}",
-)
 # Patterns of an error, as `explain` writes it.
 UNREACHABLE = (
     Known(
@@ -82,13 +56,12 @@ UNREACHABLE = (
         f"certificate of the authority that has signed it, {SET} If it has expired, its "
         f"administrator must renew it. If it is for another name, correct {ADDRESS}.",
     ),
-    WANTS_CERTIFICATE,
-    OTHER_PROTOCOL,
     Known(
-        r"DNSError|gaierror",
-        "The name of the server {server} is unknown.",
+        r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|BadStatusLine|BadHttpMessage",
+        "What answers at {server} does not speak {protocol}.",
         REACH,
     ),
+    Known(r"DNSError|gaierror", "The name of the server {server} is unknown.", REACH),
     Known(
         r"Connection refused|Connect call failed",
         "The server {server} refuses the connection.",
@@ -102,14 +75,16 @@ UNREACHABLE = (
 )
 # Patterns of an answer that is a refusal, as `Answer.__str__` writes it.
 REFUSED = (
-    WANTS_LOGIN,
     Known(
         r"^HTTP 30\d to (?P<target>[^?#]+?)/?(?:[?#]|$)",
         "The server {server} redirects to {target}.",
-        f"If MLflow is there, correct {ADDRESS}. If it is a login, set {credentials.TOKEN} {SET}",
+        f"If MLflow is there, correct {ADDRESS}. {LOGIN}",
     ),
-    WANTS_CERTIFICATE,
-    OTHER_PROTOCOL,
+    Known(
+        r"^HTTP 400: .*(?P<said>plain HTTP request was sent to HTTPS port|SSL certificate [\w ]+)",
+        "The server {server} refuses the connection: {said}.",  # nginx
+        f"Correct http:// or https:// in {ADDRESS}, or set {connection.CLIENT_CERTIFICATE} {SET}",
+    ),
     Known(r"^HTTP 401", "The server {server} does not accept {credentials}.", AUTHENTICATE),
     Known(
         r"^HTTP 403: .*Invalid Host header",
@@ -124,7 +99,6 @@ REFUSED = (
 )
 # Patterns of an answer in the dashboard's place.
 NO_DASHBOARD = (
-    Known(LOGIN, WANTS_LOGIN.reason, WANTS_LOGIN.remedy),
     Known(
         r"^HTTP (?P<status>5\d\d)",
         "The server {server} answers with the error {status}.",
@@ -132,12 +106,12 @@ NO_DASHBOARD = (
     ),
     Known(
         r"",
-        "There is no MLflow at {server}: another program answers there.",
-        f"Correct {ADDRESS}. It ends where the dashboard's address has its #.",
+        "There is no dashboard of MLflow at {server}: another page answers there.",
+        f"Correct {ADDRESS}: it ends where the dashboard's address has its #. If the server was "
+        "started with --static-prefix and clients have another address, set only "
+        f"c.MLflowProxy.backend_store_uri. {LOGIN}",
     ),
 )
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -152,18 +126,13 @@ class Answer:
     def __str__(self) -> str:
         """What the tables' patterns are matched with."""
         if self.location:
-            return f"HTTP {self.status} to {resolve(self.url, self.location)}"
+            return f"HTTP {self.status} to {urljoin(str(self.url), self.location)}"
         return f"HTTP {self.status}: {self.text}"
 
     @property
     def is_dashboard(self) -> bool:
         """Whether this is the dashboard's page."""
         return self.status == HTTPStatus.OK and DASHBOARD.search(self.text) is not None
-
-    @property
-    def is_search(self) -> bool:
-        """Whether this is the answer to a search for experiments."""
-        return self.status == HTTPStatus.OK and SEARCH.match(self.text) is not None
 
 
 async def check(client: Client) -> str:
@@ -205,32 +174,13 @@ def location_of(answer: aiohttp.ClientResponse) -> str | None:
 
 def _version(client: Client, version: Answer, api: Answer, page: Answer) -> str:
     """Judge the answers, the cause before its consequences; returns MLflow's version, if known."""
-    address = client.address
     if refused := known(client, REFUSED, [api, version, page]):
         raise refused
-    has_version = version.status == HTTPStatus.OK
-    number = VERSION_NUMBER.fullmatch(version.text) if has_version else None
-    release = number[0].strip() if number else ""
-    is_old = (int(number[1]), int(number[2])) < OLDEST if number else not api.is_search
-    if is_old and (number or page.is_dashboard):
-        raise StartError(
-            f"The server {address} has MLflow {release or 'without a version'}, which is too old "
-            "to be shown here.",
-            f"Ask its administrator for MLflow {'.'.join(map(str, OLDEST))} or newer. Until then "
-            f"open it in the browser: {address}/",
-        )
-    if api.is_search and not page.is_dashboard and page.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise StartError(
-            f"MLflow answers at {address}, but its dashboard is not there.",
-            "If the server was started with --static-prefix, set c.MLflowProxy.backend_store_uri "
-            "to its dashboard's address, up to the #, and leave MLFLOW_TRACKING_URI as it is.",
-        )
-    if not page.is_dashboard and (other := known(client, NO_DASHBOARD, [api, page])):
-        raise other
     # A server whose database is down is shown as well.
-    if api.status == HTTPStatus.NOT_FOUND:  # MLflow <3.12, with --static-prefix
-        _logger.warning("%s is the dashboard's address; MLflow's clients need another", address)
-    return release
+    if other := not_dashboard(client, page):
+        raise other
+    is_known = version.status == HTTPStatus.OK and VERSION_NUMBER.fullmatch(version.text)
+    return version.text.strip() if is_known else ""
 
 
 def not_dashboard(client: Client, page: Answer) -> StartError | None:

@@ -1,6 +1,7 @@
 """Copies a SQLite database before it is changed."""
 
 import contextlib
+import itertools
 import logging
 import os
 import shutil
@@ -10,7 +11,6 @@ from pathlib import Path
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import StartError
 
-SPARE = 16 << 20  # bytes that must remain free beside the copy and the growing database
 COPY_TIMEOUT = 60.0  # seconds to wait for a writer
 
 _logger = logging.getLogger(__name__)
@@ -23,16 +23,6 @@ def copy_aside(path: Path, label: str) -> Path:
         StartError: it could not be copied, e.g. for lack of space; nothing was changed.
     """
     copy = free_copy_path(path, label)
-    size = path.stat().st_size
-    free = shutil.disk_usage(path.parent).free
-    # MLflow's migrations copy whole tables within the database, and SQLite keeps each page that
-    # changes until the end.
-    if free < (needed := 2 * size + SPARE):
-        raise StartError(
-            f"This needs {needed >> 20} MB in {path.parent}, for a copy of the database "
-            f"first of all, and {free >> 20} MB are free. Nothing was changed.",
-            failures.FREE,
-        )
     part = copy.with_name(f"{copy.name}.part")
     try:
         _backup(path, part)
@@ -64,9 +54,6 @@ def _backup(path: Path, copy: Path) -> None:
 
 def free_copy_path(path: Path, label: str) -> Path:
     """A path for a copy of the database at `path` that does not exist yet."""
-    number = 1
-    while True:
-        suffix = f".{label}.bak" if number == 1 else f".{label}-{number}.bak"
-        if not (copy := path.with_name(path.name + suffix)).exists():
-            return copy
-        number += 1
+    suffixes = (f"-{number}" for number in itertools.count(2))
+    names = (f"{path.name}.{label}{suffix}.bak" for suffix in itertools.chain([""], suffixes))
+    return next(copy for copy in map(path.with_name, names) if not copy.exists())

@@ -14,35 +14,28 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mlflow_proxy.stores import Database, names_file
+from mlflow_proxy.stores import Database, SQLite, Store
 
 from .database import engine_of
 
-if TYPE_CHECKING:
-    import sqlalchemy
-
 CREATION = "creation"
 """The key of the lock of the program that creates or upgrades the database."""
-# Statements on the lock `:key`, and one that releases all. PostgreSQL's locks belong to a database;
-# MySQL's to the whole server, with names of 64 characters at most.
+# Statements on the lock `:key`. PostgreSQL's locks belong to a database, MySQL's to the whole
+# server, with names of 64 characters at most.
 _POSTGRESQL = "hashtextextended(coalesce(current_schema(), '') || :key, 0)"
 _MYSQL = "sha2(concat(database(), :key), 256)"
 STATEMENTS = {
     "postgresql": {
         "try": f"SELECT pg_try_advisory_lock({_POSTGRESQL})",
         "wait": f"SELECT pg_advisory_lock({_POSTGRESQL})",
-        "is free": f"SELECT pg_try_advisory_xact_lock_shared({_POSTGRESQL})",
         "release": f"SELECT pg_advisory_unlock({_POSTGRESQL})",
-        "release all": "SELECT pg_advisory_unlock_all()",
     },
     "mysql": {
         "try": f"SELECT get_lock({_MYSQL}, 0)",
         "wait": f"SELECT get_lock({_MYSQL}, 3600)",
-        "is free": f"SELECT is_free_lock({_MYSQL})",
         "release": f"SELECT release_lock({_MYSQL})",
-        "release all": "SELECT 1",  # they end with the connection
     },
 }
 
@@ -57,7 +50,7 @@ def alone(stores: Sequence[Database]) -> Iterator[None]:
     programs that open an empty database at the same moment, most fail. One lock is enough for
     programs with the same stores, and cannot wait for another of this one.
     """
-    locks = Locks(engine_of(stores[0])) if stores else Locks()
+    locks = Locks.of(stores[0] if stores else None)
     locks.acquire(CREATION, wait=True)
     try:
         yield
@@ -65,62 +58,47 @@ def alone(stores: Sequence[Database]) -> Iterator[None]:
         locks.release_all()
 
 
-def is_being_created(connection: "sqlalchemy.Connection") -> bool:
-    """Whether another program has the creation lock of the database of `connection`."""
-    import sqlalchemy
-
-    statements = STATEMENTS.get(connection.dialect.name)
-    if not statements:
-        return False
-    try:
-        with connection.begin_nested():
-            is_free = connection.scalar(sqlalchemy.text(statements["is free"]), {"key": CREATION})
-    except sqlalchemy.exc.DBAPIError as error:  # it only speaks as that kind of server
-        _logger.warning("Cannot tell whether the database is locked: %s", error)
-        return False
-    return not is_free
-
-
 class Locks:
-    """The keys that this process holds; no other process on the store of `engine` has them.
+    """The keys that this process holds; no other process on the store has them.
 
-    Where the store has no locks or they fail, e.g. while the database is away, this process goes on
-    as if it were alone.
+    Where they fail, e.g. while the database is away, this process goes on as if it were alone. So
+    it does on a store that has none. Those that a database server loses are not acquired again.
     """
 
-    def __init__(self, engine: "sqlalchemy.Engine | None" = None) -> None:
-        self._store = _locks_of(engine)
+    def __init__(self) -> None:
         self._held: set[str] = set()
         self._lock = threading.Lock()
 
-    def acquire(self, key: str, wait: bool = False) -> bool:
-        """Acquire `key`; returns whether it was free. Non-blocking, unless `wait`."""
+    @staticmethod
+    def of(store: Store | None) -> "Locks":
+        """The locks of `store`."""
+        match store:
+            case SQLite():
+                return _FileLocks(store.path)
+            case Database(kind="postgresql" | "mysql"):
+                return _ServerLocks(store)
+        return Locks()
+
+    def acquire(self, key: str, *, wait: bool = False) -> bool:
+        """Acquire `key`; returns whether it was free. Non-blocking, unless it should `wait`."""
         with self._lock:
             if key in self._held:
                 return False
             try:
-                is_free = self._store.acquire(key, wait)
-            except Exception:  # each driver has its own exceptions
-                _logger.warning("A lock in the store could not be acquired", exc_info=True)
-                self._store.close()
+                is_free = self._acquire(key, wait)
+            except Exception as error:  # each driver has its own exceptions
+                _logger.warning("Cannot lock the database: %s", error)
+                self._close()
                 is_free = True
             if is_free:
                 self._held.add(key)
             elif not self._held:
-                self._store.close()
+                self._close()
             return is_free
 
     def holds(self, key: str) -> bool:
-        """Whether `key` is held here, and the connection that keeps it has not been lost."""
-        with self._lock:
-            if key in self._held:
-                try:
-                    self._store.check()
-                except Exception:
-                    _logger.warning("The locks in the store were lost", exc_info=True)
-                    self._store.close()
-                    self._held.discard(key)
-            return key in self._held
+        """Whether `key` is held here."""
+        return key in self._held
 
     def release(self, key: str) -> None:
         """Release `key`, if it is held."""
@@ -128,96 +106,68 @@ class Locks:
             if key not in self._held:
                 return
             self._held.remove(key)
-            try:
+            with contextlib.suppress(Exception):  # a connection that is lost has no locks
                 if self._held:
-                    self._store.release(key)
+                    self._release(key)
                     return
-            except Exception:
-                _logger.warning("A lock in the store could not be released", exc_info=True)
-            self._store.close()
+            self._close()
 
     def release_all(self) -> None:
         """Release all keys."""
         with self._lock:
             self._held.clear()
-            self._store.close()
+            self._close()
 
-
-def _locks_of(engine: "sqlalchemy.Engine | None") -> "StoreLocks":
-    if engine is None:
-        return StoreLocks()
-    name, database = engine.dialect.name, engine.url.database
-    if name == "sqlite" and database and names_file(database):
-        return FileLocks(Path(database))
-    return ServerLocks(engine) if name in STATEMENTS else StoreLocks()
-
-
-class StoreLocks:
-    """The locks of one store; these are of one that has none.
-
-    Each method but `close` raises what the database or the file system does.
-    """
-
-    def acquire(self, key: str, wait: bool) -> bool:
-        """Acquire `key`, which this process does not hold; returns whether it was free."""
+    def _acquire(self, key: str, wait: bool) -> bool:
         return True
 
-    def check(self) -> None:
-        """Raise if the locks may have been lost."""
+    def _release(self, key: str) -> None: ...
 
-    def release(self, key: str) -> None:
-        """Release `key`."""
-
-    def close(self) -> None:
-        """Release all."""
+    def _close(self) -> None: ...
 
 
-class ServerLocks(StoreLocks):
-    """Locks of a database server."""
+class _ServerLocks(Locks):
+    """Locks of a database server, which end with the connection."""
 
-    def __init__(self, engine: "sqlalchemy.Engine") -> None:
-        self._engine = engine
-        self._statements = STATEMENTS[engine.dialect.name]
+    def __init__(self, store: Database) -> None:
+        super().__init__()
+        self._store = store
         self._connection: Any = None
 
-    def acquire(self, key: str, wait: bool) -> bool:
+    def _acquire(self, key: str, wait: bool) -> bool:
         if self._connection is None:
-            self._connection = self._engine.connect()
-            self._connection.detach()  # MLflow's pool has few
+            self._connection = engine_of(self._store).connect()
         return bool(self._execute("wait" if wait else "try", key))
 
-    def check(self) -> None:
-        self._connection.exec_driver_sql("SELECT 1")
-
-    def release(self, key: str) -> None:
+    def _release(self, key: str) -> None:
         self._execute("release", key)
 
-    def close(self) -> None:
+    def _close(self) -> None:
         connection, self._connection = self._connection, None
-        if connection:
-            with contextlib.suppress(Exception):  # it may be lost
-                connection.exec_driver_sql(self._statements["release all"])
-            with contextlib.suppress(Exception):
-                connection.close()
+        with contextlib.suppress(Exception):  # it may be lost
+            if connection:  # without a rollback, after which PgBouncer would keep the locks
+                connection.invalidate()
 
     def _execute(self, name: str, key: str) -> Any:
         import sqlalchemy
 
         # The transaction stays open: PgBouncer gives the connection to others after its end.
-        return self._connection.scalar(sqlalchemy.text(self._statements[name]), {"key": key})
+        statement = sqlalchemy.text(STATEMENTS[self._store.kind][name])
+        return self._connection.scalar(statement, {"key": key})
 
 
-class FileLocks(StoreLocks):
+class _FileLocks(Locks):
     """Locks of a SQLite database: a byte each of an empty file, which the last one removes.
 
     They hold on network file systems, too, and are no locks of SQLite's.
     """
 
     def __init__(self, database: Path) -> None:
+        super().__init__()
         self._path = database.with_name(f".{database.name}-jobs")
         self._file: io.FileIO | None = None
 
-    def acquire(self, key: str, wait: bool) -> bool:
+    def _acquire(self, key: str, wait: bool) -> bool:
         how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
         while True:
             if self._file is None:
@@ -231,11 +181,11 @@ class FileLocks(StoreLocks):
             self._file.close()  # another process has removed it meanwhile
             self._file = None
 
-    def release(self, key: str) -> None:
+    def _release(self, key: str) -> None:
         if self._file:
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _byte(key))
 
-    def close(self) -> None:
+    def _close(self) -> None:
         file, self._file = self._file, None
         if file is None:
             return

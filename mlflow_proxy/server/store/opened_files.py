@@ -7,7 +7,6 @@ descriptor of a SQLite database drops all locks that this process has on it
 """
 
 import asyncio
-import contextlib
 import os
 import time
 from collections.abc import Iterable
@@ -15,7 +14,6 @@ from pathlib import Path
 
 GRACE = 1.0  # seconds that a file may be missing: some programs delete it and write it anew
 INTERVAL = 0.05  # seconds between checks of a missing file
-DESCRIPTORS = "/dev/fd"  # this process's, on Linux and on macOS
 
 Identity = tuple[int, int]  # device and inode
 UNKNOWN: Identity = (0, 0)
@@ -48,7 +46,8 @@ class OpenedFiles:
         while (now := identity(path)) is None:
             since = self._missing_since.setdefault(path, time.monotonic())
             if time.monotonic() - since > GRACE:
-                return is_gone(path, opened)
+                # A folder that was moved away may come back: a new one would be in its way.
+                return os.path.exists(os.path.dirname(os.path.realpath(path)))
             time.sleep(INTERVAL)
         self._missing_since.pop(path, None)
         return now != opened and UNKNOWN not in (now, opened)
@@ -63,20 +62,3 @@ def identity(path: Path) -> Identity | None:
     except OSError:  # e.g. no permission
         return UNKNOWN
     return status.st_dev, status.st_ino
-
-
-def is_gone(path: Path, opened: Identity | None) -> bool:
-    """Whether a new database may take the place of the missing file at `path`.
-
-    Not if its whole folder was moved, because a new one would be in the way when it comes back:
-    then the file that this process has open still has a name.
-    """
-    if os.path.exists(os.path.dirname(os.path.realpath(path))):
-        return True
-    with contextlib.suppress(OSError):
-        for name in os.listdir(DESCRIPTORS):
-            with contextlib.suppress(OSError):  # the folder's own descriptor is closed by now
-                status = os.fstat(int(name))
-                if (status.st_dev, status.st_ino) == opened and status.st_nlink == 0:
-                    return True
-    return False

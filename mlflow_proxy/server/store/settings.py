@@ -1,11 +1,8 @@
 """Which stores MLflow opens, and which of their errors show before MLflow is imported."""
 
 import errno
-import fcntl
 import os
 import sys
-import tempfile
-from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,21 +20,10 @@ from mlflow_proxy.stores import (
     migration_command,
 )
 
-from .database import within
+from . import file_system
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-LOCK_TIMEOUT = 10.0  # seconds; a lock may wait for a server that does not answer
-# The bytes that SQLite locks (https://sqlite.org/fileformat.html, 1.6).
-PENDING, RESERVED, SHARED, SHARED_SIZE = 0x40000000, 0x40000001, 0x40000002, 510
-PAGES = bytes(1 << 16)  # what a small database takes
 EXAMPLE = "sqlite:////home/me/mlflow.db or postgresql://user@host/database"
-# Where the dashboard of a service is.
-DASHBOARDS = {
-    "Databricks": "Open Experiments in your workspace: https://login.databricks.com",
-    "Unity Catalog": "Open it in the browser.",
-    "Azure Machine Learning": "Open Jobs in your workspace: https://ml.azure.com",
-    "Amazon SageMaker": "Open it from SageMaker Studio: https://console.aws.amazon.com/sagemaker",
-}
 
 
 @dataclass(frozen=True)
@@ -79,6 +65,11 @@ class StoreSettings:
         return result
 
     @property
+    def databases(self) -> dict[str, Database]:
+        """Each store that is a database, by the name of its setting."""
+        return {name: each for name, each in self.stores.items() if isinstance(each, Database)}
+
+    @property
     def files(self) -> list[SQLite]:
         """Each store that is a SQLite file."""
         return [store for store in self.stores.values() if isinstance(store, SQLite)]
@@ -86,8 +77,7 @@ class StoreSettings:
     @property
     def servers(self) -> list[Database]:
         """Each store that is on a database server."""
-        stores = [store for store in self.stores.values() if isinstance(store, Database)]
-        return [store for store in stores if not isinstance(store, SQLite)]
+        return [store for store in self.databases.values() if not isinstance(store, SQLite)]
 
     def check(self) -> None:
         """Find errors that MLflow would find after seconds of imports, and explain less clearly.
@@ -98,8 +88,18 @@ class StoreSettings:
         for name, store in self.stores.items():
             check_store(name, store)
         # Only the default store: any other was chosen by the user.
-        if self.backend_store.is_default(Path.cwd()):
-            check_file_store_beside(SQLite.default(Path.cwd()))
+        database = SQLite.default(Path.cwd())
+        folder = database.hidden_file_store
+        if folder and self.backend_store.is_default(Path.cwd()) and not allows_file_store():
+            command = migration_command(sys.executable, folder.parent, database)
+            raise StartError(
+                f"The runs of this folder are in MLflow's former file store, {folder}, "
+                "which a new database would hide.",
+                f"Migrate them, which leaves {folder.name} as it is, and try again:"
+                f"{COMMAND}{command}\n"
+                f"Or, to use the file store as it is, start Jupyter with {ALLOW_FILE_STORE}=true "
+                "in its environment.",
+            )
 
 
 def check_store(name: str, store: Store) -> None:
@@ -121,7 +121,7 @@ def check_store(name: str, store: Store) -> None:
             raise StartError(
                 f"The runs of {store.shown} are kept by {store.service}, which has a dashboard of "
                 "its own.",
-                f"{DASHBOARDS[store.service]}\nNotebooks log to it all the same.",
+                "Open it there. Notebooks log to it all the same.",
             )
         case TrackingServer():  # as the other store, the process would not have come here
             raise StartError(
@@ -142,11 +142,11 @@ def check_folder_of(database: Path, setting: str = "backend_store_uri") -> None:
     folder = Path(os.path.realpath(database)).parent
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
-        probe(folder)
+        file_system.probe(folder)
         if database.exists():
             with database.open("r+b"):
                 pass
-    except NoLocksError as error:
+    except file_system.NoLocksError as error:
         raise StartError(
             f"The file system of {folder} cannot lock files ({error}), which SQLite needs.",
             f"Keep the database on a local disk: set c.MLflowProxy.{setting} in the Jupyter "
@@ -161,53 +161,3 @@ def check_folder_of(database: Path, setting: str = "backend_store_uri") -> None:
             f"Make the folder writable, or choose another place with c.MLflowProxy.{setting} "
             "(and c.MLflowProxy.default_artifact_root).",
         ) from None
-
-
-class NoLocksError(Exception):
-    """The file system cannot lock; the message says how that showed."""
-
-
-def probe(folder: Path) -> None:
-    """Do in `folder`, in a file without a name, what SQLite does with a database.
-
-    Without locks (NFS without its lock daemon, some CIFS mounts), MLflow would report after two
-    minutes that the disk is full, or nothing at all.
-
-    Raises:
-        NoLocksError: a lock is refused or does not come within `LOCK_TIMEOUT` seconds.
-        OSError: a file cannot be written.
-    """
-    try:
-        within(LOCK_TIMEOUT, lambda: _probe(folder))
-    except futures.TimeoutError:
-        raise NoLocksError(f"no answer within {LOCK_TIMEOUT:g} s") from None
-
-
-def _probe(folder: Path) -> None:
-    """Read, then write; SQLite's own error would be that of a busy database or a bad disk."""
-    with tempfile.TemporaryFile(dir=folder) as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB, SHARED_SIZE, SHARED)
-            for start, size in ((RESERVED, 1), (PENDING, 1), (SHARED, SHARED_SIZE)):
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, size, start)
-        except OSError as error:
-            raise NoLocksError(error.strerror) from None
-        file.write(PAGES)
-
-
-def check_file_store_beside(database: SQLite) -> None:
-    """Check that a new `database` would not hide the runs of a file store beside it.
-
-    Raises:
-        StartError: it would.
-    """
-    folder = database.hidden_file_store
-    if folder and not allows_file_store():
-        command = migration_command(sys.executable, folder.parent, database)
-        raise StartError(
-            f"The runs of this folder are in MLflow's former file store, {folder}, "
-            f"which a new database would hide.",
-            f"Migrate them, which leaves {folder.name} as it is, and try again:{COMMAND}{command}\n"
-            f"Or, to use the file store as it is, start Jupyter with {ALLOW_FILE_STORE}=true "
-            "in its environment.",
-        )

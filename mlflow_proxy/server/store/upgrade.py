@@ -4,13 +4,12 @@ MLflow reports after 105 s that a database does not answer. It upgrades some old
 asking, after which older programs cannot open them.
 """
 
-import functools
 import logging
 import shlex
-import time
 import traceback
 from collections.abc import Callable, Iterator
 
+from mlflow_proxy import sqlite_creation
 from mlflow_proxy.reports import Offer, Repair
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import COMMAND, StartError
@@ -23,42 +22,33 @@ from .settings import StoreSettings
 NO_REVISION = "none"  # MLflow before 1.0 wrote no revision into its databases
 REVISION = "SELECT version_num FROM alembic_version"
 EXPERIMENTS = "SELECT COUNT(*) FROM experiments"  # drivers fetch all rows of a result
-QUIET = 3.0  # seconds without a new revision after which no program is creating a database any more
-INTERVAL = 0.1  # seconds between checks
 
 _logger = logging.getLogger(__name__)
 
 
-def check(settings: StoreSettings, revisions: Revisions, is_locked: bool = False) -> list[Database]:
+def check(settings: StoreSettings, revisions: Revisions) -> list[Database]:
     """Check that every database has this MLflow's revision, or is new; returns those that have it.
-
-    Databases on a server count as new while another program holds their locks, unless `is_locked`
-    by this one.
 
     Raises:
         StartError: a database is older or newer, or cannot be read.
     """
     found = []
-    for store, revision in existing(settings, revisions, is_locked):
+    for store, revision in existing(settings, revisions):
         if revision != revisions.latest:
             raise outdated(store, revision, revisions)
         found.append(store)
     return found
 
 
-def existing(
-    settings: StoreSettings, revisions: Revisions, is_locked: bool
-) -> Iterator[tuple[Database, str]]:
+def existing(settings: StoreSettings, revisions: Revisions) -> Iterator[tuple[Database, str]]:
     """Each database that exists, and its revision.
 
     Raises:
         StartError: a database cannot be read, or is newer than this MLflow.
     """
-    for name, store in settings.stores.items():
-        if not isinstance(store, Database):
-            continue
+    for name, store in settings.databases.items():
         try:
-            revision = revision_of(store, revisions.latest, is_locked)
+            revision = revision_of(store)
         except Exception as error:  # each driver has its own exceptions
             _logger.warning("%s: %s", type(error).__name__, error)
             raise failures.explain(error, store.shown, name) from error
@@ -70,38 +60,31 @@ def existing(
             yield store, revision
 
 
-def revision_of(store: Database, latest: str, is_locked: bool = False) -> str | None:
+def revision_of(store: Database) -> str | None:
     """The revision of a database; None if it is new.
 
-    Waits while another program creates the database, until it has revision `latest`. One on a
-    server counts as new while another program holds its lock, unless `is_locked` by this one.
+    Waits while another program creates a SQLite file. A database on a server is new until it has
+    an experiment, of which MLflow creates the first after everything else.
 
     Raises:
         Exception: any exception of the driver, or TimeoutError after `database.TIMEOUT` seconds.
     """
-    if isinstance(store, SQLite) and not store.path.exists():
+    if not isinstance(store, SQLite):
+        # Each driver has other time-outs and other options.
+        revision, is_used = database.within(database.TIMEOUT, lambda: _read(store))
+        return (revision or NO_REVISION) if is_used else None
+    if not store.path.exists():
         return None
-    read = functools.partial(_read, store, is_locked)
-    # Each driver has other time-outs and other options.
-    timeout = None if isinstance(store, SQLite) else database.TIMEOUT
-    revision, is_used = database.within(timeout, read)
-    changed = store.path.stat().st_mtime if isinstance(store, SQLite) else time.time()
-    since = time.monotonic() - max(0.0, time.time() - changed)  # clocks may disagree
-    # MySQL shows each step of a creation. MLflow makes the first experiment last.
-    while revision not in (None, latest) and not is_used and time.monotonic() - since < QUIET:
-        time.sleep(INTERVAL)
-        before, (revision, is_used) = revision, database.within(timeout, read)
-        since = since if revision == before else time.monotonic()
+    sqlite_creation.wait_until_created(store.path)
+    revision, is_used = _read(store)
     return revision or (NO_REVISION if is_used else None)
 
 
-def _read(store: Database, is_locked: bool) -> tuple[str | None, bool]:
-    """The revision of a database, and whether it has experiments: then it has been created."""
+def _read(store: Database) -> tuple[str | None, bool]:
+    """The revision of a database, and whether it has experiments."""
     import sqlalchemy
 
-    with database.reading(store) as connection:
-        if not is_locked and locks.is_being_created(connection):
-            return None, False
+    with database.engine_of(store).connect() as connection:
         tables, revision = sqlalchemy.inspect(connection), None
         if tables.has_table("alembic_version"):
             revision = connection.scalar(sqlalchemy.text(REVISION))
@@ -139,7 +122,7 @@ def run(
     """
     with locks.alone(settings.servers):
         # Another user of the same database may just have upgraded it.
-        for store, revision in existing(settings, revisions, is_locked=True):
+        for store, revision in existing(settings, revisions):
             if revision != revisions.latest:
                 _upgrade(store, revision, upgrade_database)
                 return
