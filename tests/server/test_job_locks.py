@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent import futures
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,6 +86,20 @@ def test_a_lock_ends_with_its_process(uri: str) -> None:
         process.kill()
         wait_for(lambda: locks.acquire("one"))
     assert held_elsewhere(uri, "one", "two") == ["one", "two"]
+
+
+def test_a_lock_is_waited_for(uri: str) -> None:
+    locks = locks_of(uri)
+    with holder(uri, "one") as (process, _), ThreadPoolExecutor(1) as thread:
+        acquired = thread.submit(locks.acquire, "one", wait=True)
+        with pytest.raises(futures.TimeoutError):
+            acquired.result(0.5)
+        assert process.stdin
+        process.stdin.close()
+        assert acquired.result(30)
+    assert held_elsewhere(uri, "one") == ["one"]
+    locks.release_all()
+    assert held_elsewhere(uri, "one") == []
     locks.release("one")
     locks.release("two")
     assert held_elsewhere(uri, "one", "two") == []

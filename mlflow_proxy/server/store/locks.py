@@ -137,7 +137,8 @@ class _ServerLocks(Locks):
     def _acquire(self, key: str, wait: bool) -> bool:
         if self._connection is None:
             self._connection = engine_of(self._store).connect()
-        return bool(self._execute("wait" if wait else "try", key))
+        was_free = self._execute("wait" if wait else "try", key)
+        return wait or bool(was_free)  # PostgreSQL's function that waits returns nothing
 
     def _release(self, key: str) -> None:
         self._execute("release", key)
