@@ -160,7 +160,7 @@ def open_stores(
         return
     report(Step.WAIT)
     with locks.alone(new):
-        upgrade.check(settings, revisions)
+        upgrade.check(settings, revisions, is_alone=True)
         report(Step.CREATE)
         for pause in (*PAUSES, None):
             try:

@@ -58,6 +58,15 @@ def alone(stores: Sequence[Database]) -> Iterator[None]:
         locks.release_all()
 
 
+def is_being_created(store: Database) -> bool:
+    """Whether a program has the creation lock of `store`: its tables may be locked, too."""
+    locks = Locks.of(store)
+    try:
+        return not locks.acquire(CREATION)
+    finally:
+        locks.release_all()
+
+
 class Locks:
     """The keys that this process holds; no other process on the store has them.
 

@@ -26,21 +26,25 @@ EXPERIMENTS = "SELECT COUNT(*) FROM experiments"  # drivers fetch all rows of a 
 _logger = logging.getLogger(__name__)
 
 
-def check(settings: StoreSettings, revisions: Revisions) -> list[Database]:
+def check(settings: StoreSettings, revisions: Revisions, is_alone: bool = False) -> list[Database]:
     """Check that every database has this MLflow's revision, or is new; returns those that have it.
+
+    `is_alone`: this program holds the creation lock.
 
     Raises:
         StartError: a database is older or newer, or cannot be read.
     """
     found = []
-    for store, revision in existing(settings, revisions):
+    for store, revision in existing(settings, revisions, is_alone):
         if revision != revisions.latest:
             raise outdated(store, revision, revisions)
         found.append(store)
     return found
 
 
-def existing(settings: StoreSettings, revisions: Revisions) -> Iterator[tuple[Database, str]]:
+def existing(
+    settings: StoreSettings, revisions: Revisions, is_alone: bool
+) -> Iterator[tuple[Database, str]]:
     """Each database that exists, and its revision.
 
     Raises:
@@ -48,7 +52,7 @@ def existing(settings: StoreSettings, revisions: Revisions) -> Iterator[tuple[Da
     """
     for name, store in settings.databases.items():
         try:
-            revision = revision_of(store)
+            revision = revision_of(store, is_alone)
         except Exception as error:  # each driver has its own exceptions
             _logger.warning("%s: %s", type(error).__name__, error)
             raise failures.explain(error, store.shown, name) from error
@@ -60,18 +64,24 @@ def existing(settings: StoreSettings, revisions: Revisions) -> Iterator[tuple[Da
             yield store, revision
 
 
-def revision_of(store: Database) -> str | None:
+def revision_of(store: Database, is_alone: bool = False) -> str | None:
     """The revision of a database; None if it is new.
 
     Waits while another program creates a SQLite file. A database on a server is new until it has
-    an experiment, of which MLflow creates the first after everything else.
+    an experiment, of which MLflow creates the first after everything else, and counts as new while
+    another program has its creation lock.
 
     Raises:
         Exception: any exception of the driver, or TimeoutError after `database.TIMEOUT` seconds.
     """
     if not isinstance(store, SQLite):
+
+        def read() -> tuple[str | None, bool]:
+            is_locked = not is_alone and locks.is_being_created(store)
+            return (None, False) if is_locked else _read(store)
+
         # Each driver has other time-outs and other options.
-        revision, is_used = database.within(database.TIMEOUT, lambda: _read(store))
+        revision, is_used = database.within(database.TIMEOUT, read)
         return (revision or NO_REVISION) if is_used else None
     if not store.path.exists():
         return None
@@ -122,7 +132,7 @@ def run(
     """
     with locks.alone(settings.servers):
         # Another user of the same database may just have upgraded it.
-        for store, revision in existing(settings, revisions):
+        for store, revision in existing(settings, revisions, is_alone=True):
             if revision != revisions.latest:
                 _upgrade(store, revision, upgrade_database)
                 return
