@@ -51,7 +51,6 @@ class LastUse:
         self._time = clock()
         self._in_flight = 0
         self.is_busy = False
-        """Whether one of MLflow's jobs runs, which counts as use."""
 
     @property
     def seconds(self) -> float:
@@ -61,6 +60,12 @@ class LastUse:
     def record(self, seconds_ago: float = 0.0) -> None:
         """Record a use, possibly an earlier one than the last."""
         self._time = max(self._time, self._clock() - seconds_ago)
+
+    def record_jobs(self, is_busy: bool) -> None:
+        """Record whether one of MLflow's jobs runs: use until it ends, or MLflow by a crash."""
+        if self.is_busy:
+            self.record()
+        self.is_busy = is_busy
 
     @contextmanager
     def request(self, path: str, idle: str | None) -> Iterator[None]:

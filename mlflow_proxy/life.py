@@ -248,7 +248,7 @@ class Life:
             case reports.ModulesImported(count):
                 status.progress.imported(count)
             case reports.Busy(is_busy):
-                self.last_use.is_busy = is_busy
+                self.last_use.record_jobs(is_busy)
                 self._record_activity_while_busy()
             case reports.Failure(reason, remedy):
                 reason, remedy = mask_passwords(reason), mask_passwords(remedy)
@@ -260,7 +260,7 @@ class Life:
 
     def _crash(self, code: int) -> None:
         """Wait for simpervisor's next start after an unexpected end, or fail."""
-        self.last_use.is_busy = False
+        self.last_use.record_jobs(is_busy=False)
         was_ready = self.status.state is State.READY
         failure = failure_of_exit(code, has_reported=self._has_reported)
         if self._repairing or not (was_ready or code < 0):
@@ -301,7 +301,7 @@ class Life:
 
     def _end_process(self, *, completes: bool) -> None:
         process, self._process = self._process, None
-        self.last_use.is_busy = False
+        self.last_use.record_jobs(is_busy=False)
         if process:
             ending = asyncio.ensure_future(process.end(completes=completes))
             self._ending.add(ending)

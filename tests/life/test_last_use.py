@@ -45,9 +45,15 @@ def test_a_request_that_is_no_use_changes_nothing(path: str, idle: str | None) -
     assert idle_during_and_after(path, idle, seconds=1) == [101, 101]
 
 
-def test_a_job_is_use_while_it_runs() -> None:
+def test_a_job_is_use_until_it_ends() -> None:
     clock = Clock()
     last_use = LastUse(clock)
     clock.now += 100
-    last_use.is_busy = True
+    last_use.record_jobs(is_busy=True)
+    clock.now += 100
     assert last_use.seconds == 0
+    last_use.record_jobs(is_busy=False)  # it has ended, or MLflow has crashed
+    clock.now += 5
+    assert last_use.seconds == 5
+    last_use.record_jobs(is_busy=False)
+    assert last_use.seconds == 5
