@@ -200,7 +200,8 @@ def test_a_variable_that_cannot_be_used(
 ) -> None:
     with wire_server() as server:
         server.answers.update(everything(wire.answer(b"", status="401 Unauthorized")))
-        check(tmp_path, server.url, reason, "", **{"NO_PROXY": "", **variables})
+        none = dict.fromkeys(("NO_PROXY", "no_proxy"), "")
+        check(tmp_path, server.url, reason, "", **{**none, **variables})
 
 
 def test_credentials_in_the_file_are_enough(tmp_path: Path) -> None:

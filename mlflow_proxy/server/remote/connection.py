@@ -74,7 +74,7 @@ def outbound_proxy(address: ServerAddress) -> URL | None:
     Raises:
         StartError: the proxy is not an HTTP proxy.
     """
-    if not getproxies():
+    if not getproxies().keys() - {"no"}:  # only NO_PROXY is set
         return None
     # A few megabytes, only where there is a proxy. Its rules for NO_PROXY are its own.
     from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
