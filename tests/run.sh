@@ -2,7 +2,7 @@
 # Runs the test suite on the wheel, in virtual environments of its own, and installs what it needs:
 # Chromium, nginx, PostgreSQL, MariaDB, FUSE, R and npm by apt-get where it may,
 # configurable-http-proxy and TypeScript by npm, the rest by uv. macOS has none of these: the core is
-# tests/glue, shared, supervisor and server.
+# tests/glue, life, web and server.
 #
 #   tests/run.sh                       everything, on the newest releases (tests/newest.txt)
 #   tests/run.sh --oldest              what depends on a release, on the oldest ones (tests/oldest.txt)

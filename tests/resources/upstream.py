@@ -1,6 +1,6 @@
-"""A stand-in for MLflow with the behaviours that a proxy must handle: … --listener=N --reports=N.
+"""A stand-in for MLflow with the behaviours that a proxy must handle.
 
-`c.MLflowProxy.python` names a script that runs it, so the supervisor starts it instead of MLflow.
+`c.MLflowProxy.python` names a script that runs it, so that Jupyter starts it instead of MLflow.
 The path selects the behaviour (see `ANSWERS`); a request to `/…?word` waits for `GET /go?word`.
 """
 

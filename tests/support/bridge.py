@@ -1,4 +1,4 @@
-"""A port for a supervisor's socket, because a browser cannot open a unix socket."""
+"""A port for a unix socket, because a browser cannot open a unix socket."""
 
 from __future__ import annotations
 
