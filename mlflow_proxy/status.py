@@ -165,9 +165,9 @@ def failure_of_exit(code: int, *, has_reported: bool) -> Failure:
 def _family(pid: int) -> Iterator[int]:
     """A process and its descendants."""
     yield pid
-    for file in PROC.glob(f"{pid}/task/*/children"):
-        with contextlib.suppress(OSError):  # the thread or the process has ended
-            for child in file.read_text().split():
+    with contextlib.suppress(OSError):  # the process or a thread has ended
+        for task in (PROC / str(pid) / "task").iterdir():
+            for child in (task / "children").read_text().split():
                 yield from _family(int(child))
 
 

@@ -7,7 +7,9 @@ that Jupyter's configuration admits.
 
 import os
 import re
+from fnmatch import fnmatchcase
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async, url_path_join
@@ -92,8 +94,16 @@ class AccessChecks(JupyterHandler):
         # A subresource or a frame of another site cannot be read there, but would start MLflow.
         is_elsewhere = headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
         is_link = headers.get("Sec-Fetch-Mode") == "navigate"
-        is_tab = is_link and headers.get("Sec-Fetch-Dest", "document") == "document"
-        return is_elsewhere and not is_tab and not self.check_referer()
+        is_tab = headers.get("Sec-Fetch-Dest", "document") == "document"
+        may_pass = is_link and (is_tab or self._may_be_framed_by(headers.get("Referer", "")))
+        return is_elsewhere and not may_pass and not self.check_referer()
+
+    def _may_be_framed_by(self, page: str) -> bool:
+        """Whether `frame-ancestors` names the site of `page`, which is an address."""
+        parts = urlsplit(page)
+        spellings = (parts.netloc, f"{parts.scheme}://{parts.netloc}")
+        sources = self.frame_ancestors().split()[1:]
+        return any(fnmatchcase(each, source) for each in spellings for source in sources)
 
     async def may(self, action: str, resource: str = RESOURCE) -> bool:
         """Whether the user may do `action` ("read", "write", "execute"), by Jupyter's authorizer.

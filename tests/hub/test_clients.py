@@ -32,7 +32,9 @@ def running(hub: Hub) -> Iterator[Hub]:
     """The hub, on which MLflow of `USER` is ready."""
     hub.add_user(NEIGHBOUR)
     hub.start_server(USER)
-    ready = ("-H", f"Authorization: Bearer {token(hub, USER, NEEDED)}", "/_proxy/status")
+    authorization = ("-H", f"Authorization: Bearer {token(hub, USER, NEEDED)}")
+    curl(hub, *authorization, "-H", "Accept: text/html", "/")  # starts it
+    ready = (*authorization, "/_proxy/status")
     wait_for(lambda: json.loads(curl(hub, *ready)[1])["state"] == "ready", 90)
     yield hub
     hub.stop_server(USER)

@@ -122,7 +122,7 @@ def post(hub: Hub, session: requests.Session, name: str, **headers: str) -> requ
 
 
 @pytest.mark.usefixtures("bob")
-@pytest.mark.parametrize("path", ["/", SEARCH, "/_proxy/status", "/version"])
+@pytest.mark.parametrize("path", ["/", SEARCH, "/version"])
 def test_a_request_without_a_login_is_redirected(hub: Hub, path: str) -> None:
     headers = {"Host": hub.host, **PAGE}
     answer = requests.get(
@@ -131,6 +131,15 @@ def test_a_request_without_a_login_is_redirected(hub: Hub, path: str) -> None:
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith(f"{BASE_URL}hub/api/oauth2/authorize")
     assert not answer.content
+
+
+@pytest.mark.usefixtures("bob")
+def test_a_script_without_a_login_is_refused(hub: Hub) -> None:
+    for path in ("/_proxy/status", "/_proxy/control"):
+        url = hub.mlflow("bob", path)
+        answer = requests.get(url, headers={"Host": hub.host}, timeout=30, allow_redirects=False)
+        assert answer.status_code == 403
+        assert "state" not in answer.json()
 
 
 @pytest.mark.usefixtures("bob")
@@ -175,7 +184,7 @@ def test_a_stopped_server_leaves_nothing_behind(hub: Hub, bob: requests.Session)
     bob.post(kernels, json={}, headers=token, timeout=30).raise_for_status()
     home = hub.home / "bob"
     programs = {describe(process) for process in processes_of(home)}
-    for program in ("jupyterhub-singleuser", "-m mlflow_proxy", "mlflow_proxy/server", "ipykernel"):
+    for program in ("jupyterhub-singleuser", "mlflow_proxy/server", "ipykernel"):
         assert any(program in each for each in programs), programs
     assert leftovers(home)  # the socket, in use
     hub.stop_server("bob")

@@ -53,7 +53,7 @@ def is_explained(exchange: dict[str, Any], expected: dict[str, Any]) -> bool:
         [exchange[each] for each in asked] == [expected[each] for each in asked]
         and expected["status"] == 500
         and "Internal Server Error" in expected["body"]
-        and "Set AWS_ACCESS_KEY_ID" in exchange["body"]
+        and "Correct AWS_ACCESS_KEY_ID" in exchange["body"]
     )
 
 

@@ -34,7 +34,8 @@ def test_clients_come_through_when_the_database_is_back(
 
     def has_failed() -> bool:
         assert lab.get(SEARCH).status_code == 503
-        return lab.mlflow_log.read_text().count(CANNOT_START) > failures
+        log = lab.mlflow_log
+        return log.exists() and log.read_text().count(CANNOT_START) > failures
 
     wait_for(has_failed)
     come_through(lab, postgres)  # before MLflow has ever started

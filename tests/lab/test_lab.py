@@ -183,7 +183,7 @@ def test_api_responses_are_not_compressed(lab: Lab) -> None:
 
 def test_a_server_of_the_same_name_in_jupyters_configuration_is_used(start_lab: StartLab) -> None:
     server = {"command": [sys.executable, "-m", "http.server", "{port}"], "timeout": 30}
-    lab = start_lab(config=f'c.ServerProxy.servers = {{"mlflow": {server!r}}}')
+    lab = start_lab(config=f'c.ServerProxy.servers = {{"mlflow": {server!r}}}', program="lab")
     assert "Directory listing" in lab.get().text
     log = lab.log.read_text()
     assert log.count("c.ServerProxy.servers has an entry 'mlflow'") == 1

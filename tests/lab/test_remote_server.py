@@ -245,11 +245,14 @@ def test_a_slow_server_delays_only_its_own_answers(
         try:
             answer = thread.submit(lab.get, "/api/2.0/mlflow/experiments/search?max_results=1")
             for _ in range(10):
-                assert requests.get(
-                    f"{lab.mlflow_url}/_proxy/status",
-                    headers={"Authorization": f"token {TOKEN}"},
-                    timeout=5,
-                ).json() == {"state": "ready"}
+                assert (
+                    requests.get(
+                        f"{lab.mlflow_url}/_proxy/status",
+                        headers={"Authorization": f"token {TOKEN}"},
+                        timeout=5,
+                    ).json()["state"]
+                    == "ready"
+                )
             assert not answer.done()
         finally:
             for each in workers:

@@ -15,6 +15,7 @@ import pytest
 
 from support.lab import PAGE, TOKEN, Lab
 from support.processes import environment, running
+from support.waiting import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 OURS = ("mlflow_proxy", "jupyter_mlflow_proxy", "__editable__")
@@ -120,6 +121,7 @@ def test_jupyter_serves_the_icon_the_page_and_mlflow(checkout: Checkout, server:
     assert page.status_code == 200
     assert 'data-state="starting"' in page.text
     assert "MLflow is at /mlflow/" in server.log.read_text()  # by the server extension
-    assert server.mlflow.cmdline()[0] == str(checkout.python)
+    (process,) = wait_for(server.mlflow_processes)
+    assert process.cmdline()[0] == str(checkout.python)
     server.wait_until("ready")
     assert "<title>MLflow</title>" in server.get("/", headers=PAGE).text

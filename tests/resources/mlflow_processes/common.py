@@ -1,6 +1,7 @@
 """Shared code of the fake MLflow processes; they report as the real MLflow process does."""
 
 import argparse
+import contextlib
 import os
 import re
 import select
@@ -45,6 +46,15 @@ def receive(connection: socket.socket) -> bytes:
     return request
 
 
+def finish(connection: socket.socket) -> None:
+    """Close it as a server does: data that it has not read would discard the answer."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(1)
+    with contextlib.suppress(OSError):
+        while connection.recv(65536):
+            pass
+
+
 def is_complete(request: bytes) -> bool:
     head, end, body = request.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: *(\d+)", head)
@@ -82,5 +92,6 @@ def serve() -> None:
             body = str(os.getpid())
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             connection.sendall((head + body).encode())
+            finish(connection)
         if request.split()[1] == b"/report-replaced":
             reporter.send(StoreReplaced("/store"))
