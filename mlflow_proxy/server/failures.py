@@ -132,6 +132,11 @@ FAILURES = (
         "sqlite3 {quoted_store} .recover | sqlite3 {quoted_store}.saved",
     ),
     Known(
+        r"database is locked",
+        "Another program keeps the database {store} locked.",
+        "Wait until that program is done, or end it; then try again.",
+    ),
+    Known(
         r"No space left on device|database or disk is full|[Dd]isk quota exceeded",
         "The disk of {store} is full.",
         FREE,

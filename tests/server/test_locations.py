@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -19,8 +18,7 @@ from mlflow_proxy.server.store import backup, locations, upgrade
 from mlflow_proxy.server.store.locations import Move, path_of, relocated
 from mlflow_proxy.server.store.settings import StoreSettings
 from mlflow_proxy.sqlite_creation import Revisions
-from support.databases import LATEST, make_database, run
-from support.mariadb import mariadb_cluster
+from support.databases import run
 
 # A store with all that has a location. argv: the root folder, the artifact root, and locations of
 # more experiments, which begin with the name of the experiment.
@@ -463,36 +461,6 @@ def test_a_separate_registry_is_updated_too(here: Path) -> None:
     repair(settings)
     assert columns_with(registry, old) == PROVENANCE
     assert columns_with(here / "mlflow.db", old) == PROVENANCE
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="needs Debian's MariaDB")
-def test_a_database_on_mysql_is_updated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`key`, a column of `trace_tags`, is a word of its language."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mlartifacts" / "7" / "a-run").mkdir(parents=True)
-    old, new = "/no/such/home/mlartifacts/7", f"{tmp_path}/mlartifacts/7"
-    with mariadb_cluster() as mariadb, mariadb.running():
-        make_database(mariadb.uri("team"), LATEST)
-        mariadb.query(
-            "team",
-            "INSERT INTO experiments (experiment_id, name, artifact_location) VALUES "
-            f"(1, 'far', 's3://b/1'), (7, 'moved', '{old}');"
-            "INSERT INTO runs (run_uuid, experiment_id, artifact_uri) VALUES "
-            f"('a-run', 7, '{old}/a-run/artifacts');"
-            "INSERT INTO trace_info (request_id, experiment_id, timestamp_ms, status) VALUES "
-            "('tr-1', 7, 1, 'OK');"
-            "INSERT INTO trace_tags (request_id, `key`, value) VALUES "
-            f"('tr-1', 'mlflow.artifactLocation', '{old}/traces/tr-1'), ('tr-1', 'mine', '{old}')",
-        )
-        uri = mariadb.uri("team")
-        settings = StoreSettings.parse(uri, uri, f"{tmp_path}/mlartifacts")
-        assert moves(settings) == [Move("/no/such/home", str(tmp_path))]
-        repair(settings)
-        assert moves(settings) == []
-        found = "SELECT artifact_location FROM experiments UNION ALL SELECT artifact_uri FROM runs"
-        found = mariadb.query("team", f"{found} UNION ALL SELECT value FROM trace_tags").split()
-        expected = ["s3://b/1", new, f"{new}/a-run/artifacts", old, f"{new}/traces/tr-1"]
-        assert sorted(found) == sorted(expected)
 
 
 @pytest.mark.parametrize(
