@@ -12,17 +12,18 @@ from pathlib import Path
 import pytest
 
 from mlflow_proxy import sqlite_creation as creation
-from mlflow_proxy.addresses import DASHBOARD_URL
+from mlflow_proxy.addresses import DASHBOARD_URL, STORE_URI
 from mlflow_proxy.reports import Step
 
 CREATE_TOGETHER = Path(__file__).parents[1] / "resources" / "create_together.py"
 
 
 def create_together(folder: Path, *programs: str, with_plugin: bool = False) -> None:
+    plugin = {DASHBOARD_URL: "/mlflow", STORE_URI: f"sqlite:///{folder}/mlflow.db"}
     result = subprocess.run(
         [sys.executable, str(CREATE_TOGETHER), str(folder), *programs],
         cwd=folder,
-        env={**os.environ, **({DASHBOARD_URL: "/mlflow"} if with_plugin else {})},
+        env={**os.environ, **(plugin if with_plugin else {})},
         capture_output=True,
         text=True,
         timeout=120,
