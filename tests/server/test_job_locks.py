@@ -86,6 +86,7 @@ def test_a_lock_ends_with_its_process(uri: str) -> None:
         process.kill()
         wait_for(lambda: locks.acquire("one"))
     assert held_elsewhere(uri, "one", "two") == ["one", "two"]
+    locks.release_all()
 
 
 def test_a_lock_is_waited_for(uri: str) -> None:
