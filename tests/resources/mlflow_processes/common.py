@@ -89,9 +89,9 @@ def serve() -> None:
         with connection:
             if not (request := receive(connection)):
                 continue
+            if request.split()[1] == b"/report-replaced":
+                reporter.send(StoreReplaced("/store"))
             body = str(os.getpid())
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             connection.sendall((head + body).encode())
             finish(connection)
-        if request.split()[1] == b"/report-replaced":
-            reporter.send(StoreReplaced("/store"))
