@@ -253,6 +253,7 @@ def test_the_notebook_plugin_is_loaded_and_finds_mlflows_names(tmp_path: Path) -
     run(
         """
 import os, time
+os.chdir(sys.argv[1])
 os.environ["MLFLOW_PROXY_DASHBOARD_URL"] = "/mlflow"
 os.environ["MLFLOW_PROXY_STORE_URI"] = "http://127.0.0.1:1/mlflow"
 import mlflow
