@@ -83,6 +83,10 @@ RUN_SEARCH = "/ajax-api/2.0/mlflow/runs/search"
 GRAPHQL = "/graphql"
 GATEWAY = "/gateway/"
 ASSISTANT = "/ajax-api/3.0/mlflow/assistant/"
+# The Assistant, jobs, and judges, which may be Python code if the admin allows that.
+STARTS_PROGRAMS = re.compile(
+    rf".*{ASSISTANT}.*|/(?:ajax-)?api/3\.0/(?:jobs(?:/.*)?|mlflow/[\w/]+/invoke)", re.DOTALL
+)
 
 # Where MLflow's dashboard keeps its theme in the browser's storage: "true" is dark.
 THEME_KEY = "_mlflow_dark_mode_toggle_enabled"

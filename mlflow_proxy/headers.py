@@ -27,12 +27,6 @@ FRAME_OPTIONS = ("X-Frame-Options", "SAMEORIGIN")
 KEEP_ALIVE = 3.0
 """Seconds without a request after which Jupyter closes a connection; MLflow would do so later."""
 
-MAX_DISCARDED = 16 << 20
-"""Bytes of a body that a client may still send although they are not used."""
-
-MAX_BUFFERED = 1 << 20
-"""Bytes of a response that is sent only once it is complete."""
-
 COMPRESSIBLE = frozenset({".css", ".html", ".js", ".json", ".map", ".svg", ".txt"})
 """Suffixes of files that shrink. Pictures and fonts are compressed already."""
 

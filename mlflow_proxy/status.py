@@ -165,8 +165,11 @@ def failure_of_exit(code: int, *, has_reported: bool) -> Failure:
 def _family(pid: int) -> Iterator[int]:
     """A process and its descendants."""
     yield pid
-    with contextlib.suppress(OSError):  # the process or a thread has ended
-        for task in (PROC / str(pid) / "task").iterdir():
+    tasks: list[Path] = []
+    with contextlib.suppress(OSError):  # the process has ended
+        tasks += (PROC / str(pid) / "task").iterdir()
+    for task in tasks:
+        with contextlib.suppress(OSError):  # the thread has ended
             for child in (task / "children").read_text().split():
                 yield from _family(int(child))
 

@@ -15,7 +15,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async, url_path_join
 from tornado import web
 
-from mlflow_proxy.addresses import ASSISTANT, STATIC_FILE, TELEMETRY
+from mlflow_proxy.addresses import STARTS_PROGRAMS, STATIC_FILE, TELEMETRY
 from mlflow_proxy.headers import is_own_origin
 from mlflow_proxy.hub import is_on_hub
 
@@ -31,11 +31,9 @@ SEARCH = re.compile(
     r"/(?:search|search-datasets)|registered-models/get-latest-versions"
     r"|traces/(?:batchGetInfos|calculate-filter-correlation|metrics))"
 )
-# Jobs are programs, and the Assistant starts programs.
-EXECUTION = re.compile(
-    rf".*{ASSISTANT}.*|/(?:ajax-)?api/3\.0/(?:jobs/?|mlflow/(?:[\w/]+/invoke|prompt-optimization/jobs"
-    r"|scorers/online-config))",
-    re.DOTALL,
+# What has MLflow start a job later.
+SUBMITS_JOBS = re.compile(
+    r"/(?:ajax-)?api/3\.0/mlflow/(?:prompt-optimization/jobs|scorers/online-config)"
 )
 
 
@@ -45,7 +43,8 @@ def required_action(method: str, path: str) -> str:
         return "read"
     if method == "POST" and SEARCH.fullmatch(path):
         return "read"
-    return "execute" if EXECUTION.fullmatch(path) else "write"
+    is_execution = STARTS_PROGRAMS.fullmatch(path) or SUBMITS_JOBS.fullmatch(path)
+    return "execute" if is_execution else "write"
 
 
 def how_to_log_in() -> str:

@@ -17,7 +17,7 @@ from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 
 from mlflow_proxy.addresses import IDLE_HEADER
-from mlflow_proxy.headers import MAX_BUFFERED, MAX_DISCARDED, Headers
+from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
 from mlflow_proxy.process import MLflowProcess
 from mlflow_proxy.status import State
@@ -29,8 +29,9 @@ from .static_files import static_file
 
 ANY_SIZE = 1 << 62  # bytes
 MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is refused
+MAX_DISCARDED = 16 << 20  # bytes of a body that a client may still send although they are not used
+MAX_BUFFERED = 1 << 20  # bytes of a response that is sent only once it is complete
 CHUNKS = 2  # of a request in memory at a time; tornado reads 64 KiB each
-
 
 BROKEN_OFF = bad_gateway("MLflow closed the connection.")
 NOT_PRIVATE = bad_gateway("MLflow's socket is not private.")

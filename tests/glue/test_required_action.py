@@ -41,6 +41,7 @@ API_3 = "/ajax-api/3.0/mlflow"
         ("POST", f"{API_3}/prompt-optimization/jobs", "execute"),
         ("PUT", f"{API_3}/scorers/online-config", "execute"),
         ("POST", "/ajax-api/3.0/jobs/", "execute"),
+        ("PATCH", "/ajax-api/3.0/jobs/cancel/1", "execute"),
         ("POST", "//ajax-api/2.0/mlflow/runs/search", "write"),
         ("POST", "/gateway/x/mlflow/invocations", "write"),
     ],

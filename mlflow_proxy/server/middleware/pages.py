@@ -5,7 +5,7 @@ ships it, its links start at the root of the host.
 """
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from mlflow_proxy import addresses
 from mlflow_proxy.activity import ATTENDED
 from mlflow_proxy.assets import lab_theme
 from mlflow_proxy.hub import is_on_hub
-from mlflow_proxy.server.mode import CurrentMode
+from mlflow_proxy.server.mode import Mode
 
 from .bodies import rewriting
 from .policies import NONCE
@@ -61,7 +61,7 @@ class Pages:
         self,
         app: ASGIApp,
         idle_timeout: float,
-        mode: CurrentMode | None = None,
+        mode: Callable[[], Awaitable[Mode | None]] | None = None,
         has_local_address: bool = False,
     ) -> None:
         self._app = app

@@ -5,7 +5,6 @@ sends it to every host that an artifact's location names, and people write locat
 that others share. A client with our part for notebooks does not, and says so.
 """
 
-import re
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,16 +13,10 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlflow_proxy.addresses import ASSISTANT, GUARDED, PROGRAM
+from mlflow_proxy.addresses import GUARDED, PROGRAM, STARTS_PROGRAMS
 
 from .bodies import is_api_response, rewriting_json
 
-# Of the dashboard alone. A judge that is invoked may be Python code, if the admin allows that.
-STARTS_PROGRAMS = re.compile(
-    rf"{ASSISTANT}.*"
-    r"|/ajax-api/3\.0/(jobs(/.*)?|mlflow/(scorer|issues|genai/evaluate)/invoke)",
-    re.DOTALL,
-)
 REFUSAL = "What starts programs is for the dashboard's pages, which Jupyter's login opens."
 # Fields, and the tag of a trace, whose values MLflow's client opens.
 LOCATIONS = frozenset(
