@@ -8,6 +8,7 @@ import functools
 import os
 import re
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +20,6 @@ from tornado.web import url
 from traitlets import Unicode, Union
 
 from . import interpreter, kernels, prestart
-from ._version import __version__
 from .activity import counts_as_activity, record_activity
 from .addresses import (
     BAD_SETTINGS,
@@ -214,7 +214,7 @@ class MLflowProxyApp(ExtensionApp):
 
     name = "mlflow_proxy"
     description = "MLflow's dashboard in a Jupyter server. --help-all lists its settings."
-    version = Unicode(__version__)
+    version = Unicode(version("jupyter-mlflow-proxy"))
     classes = [MLflowProxy]  # noqa: RUF012 (as traitlets has it)
     extension_url = f"/{NAME}/"
 
