@@ -167,6 +167,26 @@ class MLflowProxy(LoggingConfigurable):
         """,
     ).tag(config=True, expected="True, False or 'code'")
 
+    log_to_stderr = Bool(
+        False,
+        help="""
+        Write MLflow's log to Jupyter's as well, which goes to standard error: for what collects the
+        logs of containers. Its lines have the level INFO, so Jupyter's own level must be INFO, as
+        it is by default. Without this, Jupyter's log has the warnings only.
+        """,
+    ).tag(config=True)
+
+    allow_upgrade = Union(
+        (Bool(), Enum(("auto",))),
+        default_value="auto",
+        help="""
+        Whether the page lets the user upgrade a database of an older MLflow, after which programs
+        with an older MLflow cannot open it. "auto": only a SQLite file that belongs to this user.
+        Otherwise the page has the command for its administrator. This keeps users from a click,
+        not from a program: kernels that open the database have its password.
+        """,
+    ).tag(config=True, expected="True, False or 'auto'")
+
     new_browser_tab = Bool(
         True,
         help="Open the dashboard in a browser tab of its own; False: inside JupyterLab.",

@@ -15,6 +15,7 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from jupyter_server_proxy.config import ServerProcess, ServerProxy
+from prometheus_client import REGISTRY
 from tornado.web import url
 from traitlets import Unicode, Union
 
@@ -34,9 +35,11 @@ from .assets import icon
 from .config import MLflowProxy, settings
 from .life import Life
 from .log import log_file, set_up_logging
+from .metrics import Collector
 from .process import MLflowCommand, jupyters_secrets
 from .progress import StartHistory
 from .reports import DeclinedOffers
+from .stores import SQLite
 from .web import control
 from .web.forwarding import may_frame_itself
 from .web.handler import mlflow_handler, proxy_handler
@@ -81,6 +84,7 @@ def mlflow_command(config: MLflowProxy) -> list[str]:
         f"--root-dir={config.root_dir}",
         f"--idle-timeout={config.idle_timeout:g}",  # the dashboard pauses its requests then
         f"--declined-offers={log_file().with_name('mlflow-proxy-declined.json')}",
+        f"--allow-upgrade={config.allow_upgrade}".lower(),
         *(["--job-execution"] if config.job_execution else []),
     ]
 
@@ -177,6 +181,8 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress:
     ]
     server_app.web_app.default_router.rules[:0] = routes
     prestart.schedule(server_app, life, config.prestart)
+    store = config.backend_store
+    REGISTRY.register(Collector(life, store.path if isinstance(store, SQLite) else None))
     return address
 
 
@@ -196,7 +202,7 @@ def make_life(
 
     return Life(
         command=MLflowCommand(tuple(program), config.root_dir, environment_now),
-        output=set_up_logging(log, server_app.log),
+        output=set_up_logging(log, server_app.log, all_to=config.log_to_stderr),
         history=StartHistory(log.with_name("mlflow-proxy-start.json")),
         declined=DeclinedOffers(log.with_name("mlflow-proxy-declined.json")),
         start_timeout=config.start_timeout,

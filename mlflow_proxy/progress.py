@@ -74,6 +74,11 @@ class StartProgress:
         self._began = self._stage_began = clock()
 
     @property
+    def stage(self) -> Stage:
+        """The stage that was entered last."""
+        return self._stage
+
+    @property
     def seconds(self) -> float:
         """Seconds since the start began."""
         return self._clock() - self._began

@@ -138,9 +138,13 @@ class Status:
     @property
     def memory(self) -> int | None:
         """Bytes that MLflow's processes use; None if there are none, or unknown."""
+        known = self.memory_by_process()
+        return sum(known.values()) if known else None
+
+    def memory_by_process(self) -> dict[int, int]:
+        """Bytes of MLflow's processes and what these have started, by process id, where known."""
         family = {each for pid in self.pids for each in _family(pid)}
-        known = [size for pid in family if (size := _memory_of(pid)) is not None]
-        return sum(known) if known else None
+        return {pid: size for pid in family if (size := _memory_of(pid)) is not None}
 
 
 def failure_of_exit(code: int, *, has_reported: bool) -> Failure:

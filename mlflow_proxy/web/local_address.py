@@ -82,6 +82,7 @@ class LocalAddress:
 class LocalHandler(StreamingTransport):
     """A request of a program on this machine."""
 
+    source = "local"
     waits = True  # not all of the clients try again after a 503
     # Kernels send many small ones, and MLflow's client tries again after a 502.
     on_kept_connections = ("GET", "HEAD", "POST")
