@@ -35,7 +35,6 @@ from .config import MLflowProxy, settings
 from .life import Life
 from .log import log_file, set_up_logging
 from .process import MLflowCommand, jupyters_secrets
-from .progress import StartHistory
 from .reports import DeclinedOffers
 from .web import control
 from .web.forwarding import may_frame_itself
@@ -197,7 +196,6 @@ def make_life(
     return Life(
         command=MLflowCommand(tuple(program), config.root_dir, environment_now),
         output=set_up_logging(log, server_app.log),
-        history=StartHistory(log.with_name("mlflow-proxy-start.json")),
         declined=DeclinedOffers(log.with_name("mlflow-proxy-declined.json")),
         start_timeout=config.start_timeout,
         idle_timeout=config.idle_timeout,

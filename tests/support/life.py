@@ -13,7 +13,6 @@ from mlflow_proxy.life import Life
 from mlflow_proxy.log import MLflowOutput
 from mlflow_proxy.plugin import SERVER
 from mlflow_proxy.process import MLflowCommand
-from mlflow_proxy.progress import StartHistory
 from mlflow_proxy.reports import DeclinedOffers
 
 
@@ -42,7 +41,6 @@ async def life_of(
     life = Life(
         command=MLflowCommand(program, folder, lambda: {**os.environ, **variables}),
         output=MLflowOutput(),
-        history=StartHistory(folder / "start.json"),
         declined=DeclinedOffers(folder / "declined.json"),
         start_timeout=start_timeout,
         idle_timeout=idle_timeout,
