@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import interpreter, reports
+from . import reports
 from .activity import LastUse
 from .log import MLflowOutput
 from .passwords import mask_passwords
@@ -207,7 +207,11 @@ class Life:
 
     def _impossible(self, error: OSError) -> Failure:
         if self.command.folder.is_dir():
-            return interpreter.cannot_run(self.command.program[0], error)
+            python = self.command.program[0]
+            return Failure(
+                f"MLflow's interpreter, {python}, cannot be run: {error.strerror}.",
+                "Correct c.MLflowProxy.python in the Jupyter configuration, then restart Jupyter.",
+            )
         return Failure(
             f"Jupyter's root folder, {self.command.folder}, does not exist.",
             "Put it back: MLflow is then started by its next use.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -39,7 +38,7 @@ async def life_of(
     """The life of `program`, of `store`, in `folder`; no process may be left at the end."""
     variables = store_in(folder, store)
     life = Life(
-        command=MLflowCommand(program, folder, lambda: {**os.environ, **variables}),
+        command=MLflowCommand(program, folder, variables),
         output=MLflowOutput(),
         declined=DeclinedOffers(folder / "declined.json"),
         start_timeout=start_timeout,
