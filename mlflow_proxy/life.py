@@ -14,14 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import interpreter, reports
+from . import reports
 from .activity import LastUse
 from .log import MLflowOutput
 from .passwords import mask_passwords
 from .process import MLflowCommand, MLflowProcess
-from .progress import StartHistory, StartProgress
 from .reports import DeclinedOffers, Exited, Failure, Offer, Report
-from .status import Idle, Requested, State, Status, failure_of_exit
+from .status import Idle, Requested, StartProgress, State, Status, failure_of_exit
 
 MAX_CRASHES = 3  # in a row, after which MLflow is started by its next use only
 MAX_REPLACEMENTS = 5  # of the store's file in a row, after which likewise
@@ -39,7 +38,6 @@ class Life:
 
     command: MLflowCommand
     output: MLflowOutput
-    history: StartHistory
     declined: DeclinedOffers
     start_timeout: float
     """Seconds."""
@@ -51,7 +49,7 @@ class Life:
     """What the handlers of jupyter-server-proxy know of their process."""
 
     def __post_init__(self) -> None:
-        self.status = Status(StartProgress(self.history), self.output.lines)
+        self.status = Status(self.output.lines)
         self.last_use = LastUse()
         self._process: MLflowProcess | None = None
         self._run: asyncio.Future[None] | None = None
@@ -139,7 +137,7 @@ class Life:
 
     def _enter_starting(self, text: str = "") -> None:
         status = self.status
-        status.progress = StartProgress(self.history, text=text)
+        status.progress = StartProgress(text)
         status.retried, status.failure = status.failure, None
         status.has_started = True
         self._has_reported = False
@@ -149,7 +147,6 @@ class Life:
 
     def _enter_ready(self) -> None:
         status = self.status
-        status.progress.finish()
         status.retries.reset()
         status.retried = None
         status.has_served = True
@@ -210,7 +207,11 @@ class Life:
 
     def _impossible(self, error: OSError) -> Failure:
         if self.command.folder.is_dir():
-            return interpreter.cannot_run(self.command.program[0], error)
+            python = self.command.program[0]
+            return Failure(
+                f"MLflow's interpreter, {python}, cannot be run: {error.strerror}.",
+                "Correct c.MLflowProxy.python in the Jupyter configuration, then restart Jupyter.",
+            )
         return Failure(
             f"Jupyter's root folder, {self.command.folder}, does not exist.",
             "Put it back: MLflow is then started by its next use.",

@@ -7,6 +7,7 @@ extension, `Life` runs the same command.
 import functools
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +19,7 @@ from jupyter_server_proxy.config import ServerProcess, ServerProxy
 from tornado.web import url
 from traitlets import Unicode, Union
 
-from . import interpreter, kernels, prestart
+from . import kernels, prestart
 from ._version import __version__
 from .activity import counts_as_activity, record_activity
 from .addresses import (
@@ -35,7 +36,6 @@ from .config import MLflowProxy, settings
 from .life import Life
 from .log import log_file, set_up_logging
 from .process import MLflowCommand, jupyters_secrets
-from .progress import StartHistory
 from .reports import DeclinedOffers
 from .web import control
 from .web.forwarding import may_frame_itself
@@ -75,7 +75,7 @@ def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
 def mlflow_command(config: MLflowProxy) -> list[str]:
     """MLflow's command line. Other users can read it, so it holds no secrets."""
     return [
-        interpreter.find_interpreter(config.python),
+        shutil.which(config.python) or config.python,
         "-u",  # the last output of a process that is killed reaches the log
         str(SERVER),
         f"--root-dir={config.root_dir}",
@@ -185,19 +185,11 @@ def make_life(
 ) -> Life:
     """MLflow's life by `config`; `proxy_state` is that of jupyter-server-proxy's handlers."""
     log = log_file()
-    program = mlflow_command(config)
+    program = tuple(mlflow_command(config))
     variables = {**environment(config), **address_environment(config, address)}
-
-    def environment_now() -> dict[str, str]:
-        inherited = {**os.environ, **variables}
-        for name in jupyters_secrets(inherited):
-            del inherited[name]
-        return interpreter.adapted_environment(program[0], inherited, config.environment)
-
     return Life(
-        command=MLflowCommand(tuple(program), config.root_dir, environment_now),
+        command=MLflowCommand(program, config.root_dir, variables, config.environment),
         output=set_up_logging(log, server_app.log),
-        history=StartHistory(log.with_name("mlflow-proxy-start.json")),
         declined=DeclinedOffers(log.with_name("mlflow-proxy-declined.json")),
         start_timeout=config.start_timeout,
         idle_timeout=config.idle_timeout,
