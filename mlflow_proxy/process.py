@@ -43,9 +43,11 @@ MAX_FOLDER = MAX_SOCKET_PATH - len(f"/{SOCKET_FOLDER}12345678/{SOCKET_NAME}")
 RETIRE = signal.SIGUSR1
 """Tells a ready MLflow process that it gets no new requests; it answers with `Retired`."""
 
-# Of the Jupyter server, a hub's single-user server and a hub's proxy.
-JUPYTERS_SECRET = re.compile(
-    r"(?:JUPYTER|JPY|CONFIGPROXY).*(?:TOKEN|SECRET|PASSWORD|PASSPHRASE|KEY|COOKIE)"
+# Of the Jupyter server, a hub, its proxy and gateways of kernels, whose variables may hold a secret
+# under any name; but for those that name places and people.
+JUPYTERS_VARIABLE = re.compile(
+    r"(?:JUPYTER|JUPYTERHUB|JUPYTERLAB|JPY|CONFIGPROXY|KG|EG)_"
+    r"(?!(?:\w*_)?(?:DIRS?|PATH|PREFIX|HOST|USER|SERVER_NAME|SESSION_NAME|PARENT_PID|IMAGE)$).*"
 )
 
 _logger = logging.getLogger(__name__)
@@ -325,6 +327,6 @@ def describe_exit(code: int) -> str:
     return f"signal {-code} ({signal.strsignal(-code)})"
 
 
-def jupyters_secrets(names: Iterable[str]) -> list[str]:
-    """Those of the variables `names` that open Jupyter or JupyterHub."""
-    return [name for name in names if JUPYTERS_SECRET.match(name)]
+def jupyters_variables(names: Iterable[str]) -> list[str]:
+    """Those of the variables `names` that are Jupyter's or JupyterHub's and may hold a secret."""
+    return [name for name in names if JUPYTERS_VARIABLE.fullmatch(name)]
