@@ -52,7 +52,9 @@ def test_what_is_long_is_cut_off() -> None:
 def test_an_argument_stays_on_its_line(path: str) -> None:
     argument = quoted_argument(path)
     assert argument.isprintable()
-    printed = subprocess.run(["bash", "-c", f"printf %s {argument}"], capture_output=True)
+    printed = subprocess.run(
+        ["bash", "-c", f"printf %s {argument}"], check=True, capture_output=True
+    )
     assert printed.stdout.decode() == path
 
 
