@@ -19,6 +19,7 @@ from .activity import LastUse
 from .log import MLflowOutput
 from .passwords import mask_passwords
 from .process import MLflowCommand, MLflowProcess
+from .quoting import escaped, quoted
 from .reports import DeclinedOffers, Exited, Failure, Offer, Report
 from .status import Idle, Requested, StartProgress, State, Status, failure_of_exit
 
@@ -252,7 +253,7 @@ class Life:
                 self.last_use.record_jobs(is_busy)
                 self._record_activity_while_busy()
             case reports.Failure(reason, remedy):
-                reason, remedy = mask_passwords(reason), mask_passwords(remedy)
+                reason, remedy = (escaped(mask_passwords(each)) for each in (reason, remedy))
                 self._fail(replace(report, reason=reason, remedy=remedy))
             case reports.Ready():
                 seconds = status.progress.seconds
@@ -279,11 +280,11 @@ class Life:
 
     def _replace_store(self, process: MLflowProcess, path: str) -> None:
         what = "Stopping MLflow (pid %s): %s is no longer the file that it has opened"
-        _logger.warning(what, process.pid, path)
+        _logger.warning(what, process.pid, quoted(path))
         self._forget_if_healthy(was_ready=True)
         self._replacements += 1
         if self._replacements >= MAX_REPLACEMENTS:
-            times = f"{path} was replaced {self._replacements} times in a row."
+            times = f"{quoted(path)} was replaced {self._replacements} times in a row."
             self._fail(Failure(times, "Stop the program that replaces it, or use another store."))
             return
         self._enter_starting(f"{path} was replaced. It is opened again.")
@@ -348,7 +349,7 @@ class Life:
 def naming_copies(failure: Failure, copies: tuple[str, ...]) -> Failure:
     """Add to the remedy where the copies of the databases are that exist."""
     for copy in copies:
-        if copy not in failure.remedy and os.path.exists(copy):
-            kept = f"The database as it was is kept at {copy}."
+        if quoted(copy) not in failure.remedy and os.path.exists(copy):
+            kept = f"The database as it was is kept at {quoted(copy)}."
             failure = replace(failure, remedy=f"{failure.remedy}\n{kept}")
     return failure

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from jupyter_server_proxy.config import ServerProcess, ServerProxy
-from tornado.web import url
+from tornado.web import ErrorHandler, url
 from traitlets import Unicode, Union
 
 from . import kernels, prestart
@@ -35,7 +36,7 @@ from .assets import icon
 from .config import MLflowProxy, settings
 from .life import Life
 from .log import log_file, set_up_logging
-from .process import MLflowCommand, jupyters_secrets
+from .process import MLflowCommand, jupyters_variables
 from .reports import DeclinedOffers
 from .web import control
 from .web.forwarding import may_frame_itself
@@ -98,7 +99,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
     The names are those that `mlflow server` itself reads.
     """
     return {
-        **dict.fromkeys(jupyters_secrets(os.environ), ""),
+        **dict.fromkeys(jupyters_variables(os.environ), ""),
         # The extension widens this for kernels; the MLflow process keeps the user's value.
         "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES": os.environ.get(
             "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES", ""
@@ -170,10 +171,14 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress:
     address = LocalAddress(server_app)
     handler, arguments = proxy_handler(NAME, server_process(config))
     life = address.life = make_life(config, server_app, address, arguments["state"])
-    path = re.escape(url_path_join(server_app.base_url, NAME))
+    unescaped = url_path_join(server_app.base_url, NAME)
+    path = re.escape(unescaped)
     routes = [
         *control.routes(path, config, life),
         url(f"{path}/(.*)", mlflow_handler(handler, life), arguments),
+        # A `.` in the base URL matches any character in jupyter-server-proxy's own route, which
+        # would pass such a request on without our checks.
+        url(f"{unescaped}/.*", ErrorHandler, {"status_code": HTTPStatus.NOT_FOUND}),
     ]
     server_app.web_app.default_router.rules[:0] = routes
     prestart.schedule(server_app, life, config.prestart)
@@ -185,10 +190,16 @@ def make_life(
 ) -> Life:
     """MLflow's life by `config`; `proxy_state` is that of jupyter-server-proxy's handlers."""
     log = log_file()
-    program = tuple(mlflow_command(config))
-    variables = {**environment(config), **address_environment(config, address)}
+    variables = environment(config)  # before those for kernels are added
+
+    def variables_now() -> dict[str, str]:
+        # Not earlier, since it opens a port.
+        return {**variables, **address_environment(config, address)}
+
     return Life(
-        command=MLflowCommand(program, config.root_dir, variables, config.environment),
+        command=MLflowCommand(
+            tuple(mlflow_command(config)), config.root_dir, variables_now, config.environment
+        ),
         output=set_up_logging(log, server_app.log),
         declined=DeclinedOffers(log.with_name("mlflow-proxy-declined.json")),
         start_timeout=config.start_timeout,

@@ -15,7 +15,6 @@ import importlib.util
 import logging
 import os
 import re
-import shlex
 import sys
 import uuid
 import warnings
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_proxy import sqlite_creation
+from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Step
 from mlflow_proxy.stores import SQLite
 
@@ -60,18 +60,19 @@ def find_mlflow() -> Path:
     spec = importlib.util.find_spec("mlflow")
     folders = [Path(each) for each in (spec and spec.submodule_search_locations) or ()]
     folder = next((each for each in folders if (each / "server" / "__init__.py").is_file()), None)
-    install = f"Run:{COMMAND}{shlex.quote(sys.executable)} -m pip install"
+    python = quoted(sys.executable)
+    install = f"Run:{COMMAND}{quoted_argument(sys.executable)} -m pip install"
     release = _release("mlflow")
     if not release and _release("mlflow-skinny"):  # it has the server's modules, but not its needs
         raise StartError(
-            f"Only mlflow-skinny is installed for {sys.executable}, without MLflow's server.",
+            f"Only mlflow-skinny is installed for {python}, without MLflow's server.",
             f"{install} mlflow",
         )
     if folder is None:
-        raise StartError(f"MLflow is not installed for {sys.executable}.", f"{install} mlflow")
+        raise StartError(f"MLflow is not installed for {python}.", f"{install} mlflow")
     if release and tuple(map(int, re.findall(r"\d+", release)[:2])) < OLDEST:
         raise StartError(
-            f"MLflow {release} of {sys.executable} is too old.",
+            f"MLflow {release} of {python} is too old.",
             f'{install} "mlflow>={OLDEST[0]}.{OLDEST[1]}"',
         )
     return folder

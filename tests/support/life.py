@@ -38,7 +38,7 @@ async def life_of(
     """The life of `program`, of `store`, in `folder`; no process may be left at the end."""
     variables = store_in(folder, store)
     life = Life(
-        command=MLflowCommand(program, folder, variables),
+        command=MLflowCommand(program, folder, lambda: variables),
         output=MLflowOutput(),
         declined=DeclinedOffers(folder / "declined.json"),
         start_timeout=start_timeout,

@@ -43,7 +43,7 @@ SCRIPTS = "\n".join(
 )
 # A browser may have cached a page with another version's scripts. The page is sent each time; it
 # has a kilobyte or two.
-CONDITIONS = ("if-none-match", "if-modified-since", "accept-encoding")
+CONDITIONS = ("if-none-match", "if-modified-since", "accept-encoding", "range", "if-range")
 VALIDATORS = ("etag", "last-modified")
 # A hub's proxy counts every request as activity, so a page without input must pause its refresh
 # long before a culler checks. The user then sees no refresh, so elsewhere the pause is later.
