@@ -14,15 +14,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import interpreter, reports
+from . import reports
 from .activity import LastUse
 from .log import MLflowOutput
 from .metrics import Metrics
 from .passwords import mask_passwords
 from .process import MLflowCommand, MLflowProcess
-from .progress import StartHistory, StartProgress
+from .quoting import escaped, quoted
 from .reports import DeclinedOffers, Exited, Failure, Offer, Report
-from .status import Idle, Requested, State, Status, failure_of_exit
+from .status import Idle, Requested, StartProgress, State, Status, failure_of_exit
 
 MAX_CRASHES = 3  # in a row, after which MLflow is started by its next use only
 MAX_REPLACEMENTS = 5  # of the store's file in a row, after which likewise
@@ -40,7 +40,6 @@ class Life:
 
     command: MLflowCommand
     output: MLflowOutput
-    history: StartHistory
     declined: DeclinedOffers
     start_timeout: float
     """Seconds."""
@@ -53,7 +52,7 @@ class Life:
     metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
-        self.status = Status(StartProgress(self.history), self.output.lines)
+        self.status = Status(self.output.lines)
         self.last_use = LastUse()
         self._process: MLflowProcess | None = None
         self._run: asyncio.Future[None] | None = None
@@ -142,7 +141,7 @@ class Life:
     def _enter_starting(self, reason: str, text: str = "") -> None:
         self.metrics.starts.labels(reason).inc()
         status = self.status
-        status.progress = StartProgress(self.history, text=text)
+        status.progress = StartProgress(text)
         status.retried, status.failure = status.failure, None
         status.has_started = True
         self._has_reported = False
@@ -152,7 +151,6 @@ class Life:
 
     def _enter_ready(self) -> None:
         status = self.status
-        status.progress.finish()
         self.metrics.start_seconds.observe(status.progress.seconds)
         status.retries.reset()
         status.retried = None
@@ -215,7 +213,11 @@ class Life:
 
     def _impossible(self, error: OSError) -> Failure:
         if self.command.folder.is_dir():
-            return interpreter.cannot_run(self.command.program[0], error)
+            python = self.command.program[0]
+            return Failure(
+                f"MLflow's interpreter, {python}, cannot be run: {error.strerror}.",
+                "Correct c.MLflowProxy.python in the Jupyter configuration, then restart Jupyter.",
+            )
         return Failure(
             f"Jupyter's root folder, {self.command.folder}, does not exist.",
             "Put it back: MLflow is then started by its next use.",
@@ -256,7 +258,7 @@ class Life:
                 self.last_use.record_jobs(is_busy)
                 self._record_activity_while_busy()
             case reports.Failure(reason, remedy):
-                reason, remedy = mask_passwords(reason), mask_passwords(remedy)
+                reason, remedy = (escaped(mask_passwords(each)) for each in (reason, remedy))
                 offered = report.offer and report.offer.repair
                 kind = (offered or status.progress.stage).value
                 self._fail(replace(report, reason=reason, remedy=remedy), kind)
@@ -286,11 +288,11 @@ class Life:
 
     def _replace_store(self, process: MLflowProcess, path: str) -> None:
         what = "Stopping MLflow (pid %s): %s is no longer the file that it has opened"
-        _logger.warning(what, process.pid, path)
+        _logger.warning(what, process.pid, quoted(path))
         self._forget_if_healthy(was_ready=True)
         self._replacements += 1
         if self._replacements >= MAX_REPLACEMENTS:
-            times = f"{path} was replaced {self._replacements} times in a row."
+            times = f"{quoted(path)} was replaced {self._replacements} times in a row."
             remedy = "Stop the program that replaces it, or use another store."
             self._fail(Failure(times, remedy), "replaced")
             return
@@ -357,7 +359,7 @@ class Life:
 def naming_copies(failure: Failure, copies: tuple[str, ...]) -> Failure:
     """Add to the remedy where the copies of the databases are that exist."""
     for copy in copies:
-        if copy not in failure.remedy and os.path.exists(copy):
-            kept = f"The database as it was is kept at {copy}."
+        if quoted(copy) not in failure.remedy and os.path.exists(copy):
+            kept = f"The database as it was is kept at {quoted(copy)}."
             failure = replace(failure, remedy=f"{failure.remedy}\n{kept}")
     return failure

@@ -172,6 +172,7 @@ class StreamingTransport(web.RequestHandler):
         self._transforms: list[Any] = []
         # ServerApp.max_body_size protects Jupyter's memory, which a streamed body does not fill.
         self._connection.set_max_body_size(ANY_SIZE)
+        self._connection.set_body_timeout(None)  # an upload may take hours
         self.record_activity()
 
     async def data_received(self, chunk: bytes) -> None:

@@ -154,7 +154,7 @@ def test_a_failed_upgrade_names_the_copy(path: Path) -> None:
     def fail(_: str) -> None:
         raise RuntimeError("The migration is wrong.")
 
-    with pytest.raises(StartError, match="has failed: The migration is wrong") as caught:
+    with pytest.raises(StartError, match=r'has failed: "The migration is wrong\."') as caught:
         upgrade.run(settings(path), REVISIONS, fail)
     assert f"cp {path}.older.bak {path}" in caught.value.failure.remedy
     assert Path(f"{path}.older.bak").exists()

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import COMMAND, StartError
 from mlflow_proxy.stores import (
@@ -101,9 +102,9 @@ class StoreSettings:
         if folder and self.backend_store.is_default(Path.cwd()) and not allows_file_store():
             command = migration_command(sys.executable, folder.parent, database)
             raise StartError(
-                f"The runs of this folder are in MLflow's former file store, {folder}, "
+                f"The runs of this folder are in MLflow's former file store, {quoted(folder)}, "
                 "which a new database would hide.",
-                f"Migrate them, which leaves {folder.name} as it is, and try again:"
+                f"Migrate them, which leaves {quoted(folder.name)} as it is, and try again:"
                 f"{COMMAND}{command}\n"
                 f"Or, to use the file store as it is, start Jupyter with {ALLOW_FILE_STORE}=true "
                 "in its environment.",
@@ -121,20 +122,20 @@ def check_store(name: str, store: Store) -> None:
             check_folder_of(store.path, name)
         case Invalid():
             raise StartError(
-                f"The store URI {store.shown} {store.mistake}.",
+                f"The store URI {quoted(store.shown)} {store.mistake}.",
                 f"Set c.MLflowProxy.{name}, or the variable that it comes from, "
                 f"for example to {EXAMPLE}.",
             )
         case Managed():
             raise StartError(
-                f"The runs of {store.shown} are kept by {store.service}, which has a dashboard of "
-                "its own.",
+                f"The runs of {quoted(store.shown)} are kept by {store.service}, which has a "
+                "dashboard of its own.",
                 "Open it there. Notebooks log to it all the same.",
             )
         case TrackingServer():  # as the other store, the process would not have come here
             raise StartError(
-                f"The model registry, {store.shown}, is a tracking server, but the runs are kept "
-                "elsewhere.",
+                f"The model registry, {quoted(store.shown)}, is a tracking server, but the runs "
+                "are kept elsewhere.",
                 f"Set c.MLflowProxy.backend_store_uri to that server as well, or leave {name} "
                 "unset.",
             )
@@ -156,7 +157,7 @@ def check_folder_of(database: Path, setting: str = "backend_store_uri") -> None:
                 pass
     except file_system.NoLocksError as error:
         raise StartError(
-            f"The file system of {folder} cannot lock files ({error}), which SQLite needs.",
+            f"The file system of {quoted(folder)} cannot lock files ({error}), which SQLite needs.",
             f"Keep the database on a local disk: set c.MLflowProxy.{setting} in the Jupyter "
             "configuration, for example to sqlite:////local/disk/mlflow.db. "
             "Or use a database server, for example postgresql://user@host/database.",
@@ -165,7 +166,7 @@ def check_folder_of(database: Path, setting: str = "backend_store_uri") -> None:
         if error.errno in FULL:
             raise failures.explain(error, str(database), setting) from None
         raise StartError(
-            f"MLflow cannot keep its database {database}: {error.strerror}.",
+            f"MLflow cannot keep its database {quoted(database)}: {error.strerror}.",
             f"Make the folder writable, or choose another place with c.MLflowProxy.{setting} "
             "(and c.MLflowProxy.default_artifact_root).",
         ) from None

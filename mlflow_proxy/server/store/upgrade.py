@@ -5,13 +5,13 @@ asking, after which older programs cannot open them.
 """
 
 import logging
-import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 
 from mlflow_proxy import sqlite_creation
 from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Offer, Repair
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import COMMAND, StartError
@@ -110,11 +110,12 @@ def outdated(
 ) -> StartError:
     """The failure that offers the upgrade of `store`, or says who may upgrade it."""
     reason = (
-        f"The database {store.shown} was made by an older MLflow "
-        f"(its revision is {revision}, this MLflow needs {revisions.latest})."
+        f"The database {quoted(store.shown)} was made by an older MLflow "
+        f"(its revision is {quoted(revision)}, this MLflow needs {revisions.latest})."
     )
     if not may_upgrade:
-        command = shlex.join([sys.executable, "-m", "mlflow", "db", "upgrade", mask_uri(store.uri)])
+        words = (sys.executable, "-m", "mlflow", "db", "upgrade", mask_uri(store.uri))
+        command = " ".join(map(quoted_argument, words))
         return StartError(
             reason,
             "Ask its administrator to upgrade it, once all who use it have this MLflow: an older "
@@ -125,7 +126,7 @@ def outdated(
     offer = Offer(
         Repair.UPGRADE,
         "Upgrade database",
-        store.shown,
+        quoted(store.shown),
         "Notebooks and programs with an older MLflow cannot use the database afterwards. "
         "Stop those that use it now first.",
         (str(backup.free_copy_path(store.path, revision)),) if isinstance(store, SQLite) else (),
@@ -160,9 +161,9 @@ def _upgrade(store: Database, revision: str, upgrade_database: Callable[[str], N
     remedy = "The last lines of the log, below, say more."
     if isinstance(store, SQLite):
         copy = backup.copy_aside(store.path, revision)
-        command = shlex.join(["cp", str(copy), store.shown])
+        command = " ".join(map(quoted_argument, ("cp", copy, store.path)))
         remedy = (
-            f"The database as it was is kept at {copy}. To go back to it, "
+            f"The database as it was is kept at {quoted(copy)}. To go back to it, "
             f"end what uses the database and run:{COMMAND}{command}"
         )
     try:
@@ -170,5 +171,6 @@ def _upgrade(store: Database, revision: str, upgrade_database: Callable[[str], N
     except Exception as error:  # a migration can fail in any way
         traceback.print_exc()
         why = failures.explain(error, store.shown).failure.reason
-        raise StartError(f"The upgrade of {store.shown} has failed: {why}", remedy) from error
+        reason = f"The upgrade of {quoted(store.shown)} has failed: {why}"
+        raise StartError(reason, remedy) from error
     _logger.info("%s is upgraded", store.shown)
