@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from ._version import __version__
+from . import __version__
 from .reports import Repair, Stage
 from .status import State
 

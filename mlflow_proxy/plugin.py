@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from http import HTTPStatus
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +23,6 @@ from tornado.web import ErrorHandler, url
 from traitlets import Unicode, Union
 
 from . import kernels, prestart
-from ._version import __version__
 from .activity import counts_as_activity, record_activity
 from .addresses import (
     BAD_SETTINGS,
@@ -223,7 +223,7 @@ class MLflowProxyApp(ExtensionApp):
 
     name = "mlflow_proxy"
     description = "MLflow's dashboard in a Jupyter server. --help-all lists its settings."
-    version = Unicode(__version__)
+    version = Unicode(version("jupyter-mlflow-proxy"))
     classes = [MLflowProxy]  # noqa: RUF012 (as traitlets has it)
     extension_url = f"/{NAME}/"
 
