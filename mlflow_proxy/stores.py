@@ -5,7 +5,6 @@ Jupyter, kernels and the MLflow process import this, so it imports nothing heavy
 
 import os
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os.path import expanduser, normpath
@@ -13,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.quoting import quoted_argument
 
 SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?]+)(?P<query>\?.*)?", re.DOTALL)
 # A path of a file store that starts at the folder of the program that opens it.
@@ -176,4 +176,5 @@ def allows_file_store(environment: Mapping[str, str] = os.environ) -> bool:
 def migration_command(python: str, folder: Path, database: SQLite) -> str:
     """The command that copies the file store in `folder` into a new `database`."""
     command = [python, "-m", "mlflow", "migrate-filestore"]
-    return shlex.join([*command, f"--source={folder}", f"--target={database.uri}"])
+    arguments = [*command, f"--source={folder}", f"--target={database.uri}"]
+    return " ".join(map(quoted_argument, arguments))
