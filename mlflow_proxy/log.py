@@ -51,11 +51,11 @@ def log_file() -> Path:
     return Path(jupyter_runtime_dir()) / log_name(os.getpid())
 
 
-def set_up_logging(path: Path, jupyters: logging.Logger) -> MLflowOutput:
-    """Log to `path`, readable by its owner only; warnings also to the log `jupyters`."""
-    warnings = _Forwarding(jupyters)
-    warnings.setLevel(logging.WARNING)
-    _logger.handlers = [warnings]
+def set_up_logging(path: Path, jupyters: logging.Logger, *, all_to: bool = False) -> MLflowOutput:
+    """Log to `path`, readable by its owner only; warnings (or all) also to the log `jupyters`."""
+    forwarding = _Forwarding(jupyters)
+    forwarding.setLevel(logging.INFO if all_to else logging.WARNING)
+    _logger.handlers = [forwarding]
     _logger.setLevel(logging.INFO)
     _logger.propagate = False
     try:

@@ -7,8 +7,10 @@ extension, `Life` runs the same command.
 import functools
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from http import HTTPStatus
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,11 +18,11 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from jupyter_server_proxy.config import ServerProcess, ServerProxy
+from prometheus_client import REGISTRY
 from tornado.web import ErrorHandler, url
 from traitlets import Unicode, Union
 
-from . import interpreter, kernels, prestart
-from ._version import __version__
+from . import kernels, prestart
 from .activity import counts_as_activity, record_activity
 from .addresses import (
     BAD_SETTINGS,
@@ -35,9 +37,10 @@ from .assets import icon
 from .config import MLflowProxy, settings
 from .life import Life
 from .log import log_file, set_up_logging
+from .metrics import Collector
 from .process import MLflowCommand, jupyters_variables
-from .progress import StartHistory
 from .reports import DeclinedOffers
+from .stores import SQLite
 from .web import control
 from .web.forwarding import may_frame_itself
 from .web.handler import mlflow_handler, proxy_handler
@@ -76,12 +79,13 @@ def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
 def mlflow_command(config: MLflowProxy) -> list[str]:
     """MLflow's command line. Other users can read it, so it holds no secrets."""
     return [
-        interpreter.find_interpreter(config.python),
+        shutil.which(config.python) or config.python,
         "-u",  # the last output of a process that is killed reaches the log
         str(SERVER),
         f"--root-dir={config.root_dir}",
         f"--idle-timeout={config.idle_timeout:g}",  # the dashboard pauses its requests then
         f"--declined-offers={log_file().with_name('mlflow-proxy-declined.json')}",
+        f"--allow-upgrade={config.allow_upgrade}".lower(),
         *(["--job-execution"] if config.job_execution else []),
     ]
 
@@ -182,6 +186,8 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress:
     ]
     server_app.web_app.default_router.rules[:0] = routes
     prestart.schedule(server_app, life, config.prestart)
+    store = config.backend_store
+    REGISTRY.register(Collector(life, store.path if isinstance(store, SQLite) else None))
     return address
 
 
@@ -190,20 +196,17 @@ def make_life(
 ) -> Life:
     """MLflow's life by `config`; `proxy_state` is that of jupyter-server-proxy's handlers."""
     log = log_file()
-    program = mlflow_command(config)
     variables = environment(config)  # before those for kernels are added
 
-    def environment_now() -> dict[str, str]:
+    def variables_now() -> dict[str, str]:
         # Not earlier, since it opens a port.
-        inherited = {**os.environ, **variables, **address_environment(config, address)}
-        for name in jupyters_variables(inherited.keys() - config.environment.keys()):
-            del inherited[name]
-        return interpreter.adapted_environment(program[0], inherited, config.environment)
+        return {**variables, **address_environment(config, address)}
 
     return Life(
-        command=MLflowCommand(tuple(program), config.root_dir, environment_now),
-        output=set_up_logging(log, server_app.log),
-        history=StartHistory(log.with_name("mlflow-proxy-start.json")),
+        command=MLflowCommand(
+            tuple(mlflow_command(config)), config.root_dir, variables_now, config.environment
+        ),
+        output=set_up_logging(log, server_app.log, all_to=config.log_to_stderr),
         declined=DeclinedOffers(log.with_name("mlflow-proxy-declined.json")),
         start_timeout=config.start_timeout,
         idle_timeout=config.idle_timeout,
@@ -220,7 +223,7 @@ class MLflowProxyApp(ExtensionApp):
 
     name = "mlflow_proxy"
     description = "MLflow's dashboard in a Jupyter server. --help-all lists its settings."
-    version = Unicode(__version__)
+    version = Unicode(version("jupyter-mlflow-proxy"))
     classes = [MLflowProxy]  # noqa: RUF012 (as traitlets has it)
     extension_url = f"/{NAME}/"
 

@@ -10,7 +10,6 @@ What else of MLflow is not public stands where it is used. tests/server/test_mlf
 against the installed MLflow.
 """
 
-import asyncio
 import contextlib
 import importlib.util
 import logging
@@ -29,7 +28,6 @@ from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Step
 from mlflow_proxy.stores import SQLite
 
-from . import mode
 from .failures import COMMAND, StartError
 from .store.settings import StoreSettings
 
@@ -176,20 +174,6 @@ def _create(path: Path, artifact_root: str) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     SqlAlchemyStore(SQLite.at(path).uri, artifact_root).engine.dispose()
-
-
-async def find_mode() -> mode.Mode | None:
-    """The dashboard's mode for what the open tracking store has; None if it is no database.
-
-    Raises:
-        Exception: any exception of the driver.
-    """
-    from mlflow.server.handlers import _get_tracking_store
-
-    engine = getattr(_get_tracking_store(), "engine", None)  # its connections are open already
-    if engine is None:
-        return None
-    return mode.choose_mode(*await asyncio.to_thread(mode.count, engine))
 
 
 def upgrade_database(uri: str) -> None:

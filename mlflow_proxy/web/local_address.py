@@ -113,6 +113,7 @@ class _Server(HTTPServer):
 class LocalHandler(StreamingTransport):
     """A request of a program on this machine."""
 
+    source = "local"
     waits = True  # not all of the clients try again after a 503
     # Kernels send many small ones, and MLflow's client tries again after a 502.
     on_kept_connections = ("GET", "HEAD", "POST")

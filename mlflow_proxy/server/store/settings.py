@@ -36,6 +36,8 @@ class StoreSettings:
     default_artifact_root: str
     artifacts_destination: str = ""
     """Where the artifacts are that only the server can reach; empty: in `default_artifact_root`."""
+    allow_upgrade: str = "auto"
+    """`c.MLflowProxy.allow_upgrade`: "true", "false" or "auto"."""
 
     @classmethod
     def parse(cls, backend: str, registry: str, *artifacts: str) -> "StoreSettings":
@@ -79,6 +81,12 @@ class StoreSettings:
     def servers(self) -> list[Database]:
         """Each store that is on a database server."""
         return [store for store in self.databases.values() if not isinstance(store, SQLite)]
+
+    def may_upgrade(self, database: Database) -> bool:
+        """Whether the user may upgrade `database`; by default, only an own file."""
+        if self.allow_upgrade != "auto":
+            return self.allow_upgrade == "true"
+        return isinstance(database, SQLite) and os.stat(database.path).st_uid == os.geteuid()
 
     def check(self) -> None:
         """Find errors that MLflow would find after seconds of imports, and explain less clearly.

@@ -5,10 +5,12 @@ asking, after which older programs cannot open them.
 """
 
 import logging
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 
 from mlflow_proxy import sqlite_creation
+from mlflow_proxy.passwords import mask_uri
 from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Offer, Repair
 from mlflow_proxy.server import failures
@@ -37,7 +39,7 @@ def check(settings: StoreSettings, revisions: Revisions, is_alone: bool = False)
     found = []
     for store, revision in existing(settings, revisions, is_alone):
         if revision != revisions.latest:
-            raise outdated(store, revision, revisions)
+            raise outdated(store, revision, revisions, may_upgrade=settings.may_upgrade(store))
         found.append(store)
     return found
 
@@ -103,8 +105,24 @@ def _read(store: Database) -> tuple[str | None, bool]:
         return revision and str(revision), is_used
 
 
-def outdated(store: Database, revision: str, revisions: Revisions) -> StartError:
-    """The failure that offers the upgrade of `store`."""
+def outdated(
+    store: Database, revision: str, revisions: Revisions, *, may_upgrade: bool
+) -> StartError:
+    """The failure that offers the upgrade of `store`, or says who may upgrade it."""
+    reason = (
+        f"The database {quoted(store.shown)} was made by an older MLflow "
+        f"(its revision is {quoted(revision)}, this MLflow needs {revisions.latest})."
+    )
+    if not may_upgrade:
+        words = (sys.executable, "-m", "mlflow", "db", "upgrade", mask_uri(store.uri))
+        command = " ".join(map(quoted_argument, words))
+        return StartError(
+            reason,
+            "Ask its administrator to upgrade it, once all who use it have this MLflow: an older "
+            f"one cannot open it afterwards. After a backup, the administrator runs:{COMMAND}"
+            f"{command}\n"
+            "Until then, use the MLflow that you had (c.MLflowProxy.python names another one).",
+        )
     offer = Offer(
         Repair.UPGRADE,
         "Upgrade database",
@@ -114,8 +132,7 @@ def outdated(store: Database, revision: str, revisions: Revisions) -> StartError
         (str(backup.free_copy_path(store.path, revision)),) if isinstance(store, SQLite) else (),
     )
     return StartError(
-        f"The database {quoted(store.shown)} was made by an older MLflow "
-        f"(its revision is {quoted(revision)}, this MLflow needs {revisions.latest}).",
+        reason,
         "Upgrade it, after which older releases of MLflow cannot open it any more; "
         "or install the release that made it.",
         offer,
@@ -134,6 +151,8 @@ def run(
         # Another user of the same database may just have upgraded it.
         for store, revision in existing(settings, revisions, is_alone=True):
             if revision != revisions.latest:
+                if not settings.may_upgrade(store):
+                    raise outdated(store, revision, revisions, may_upgrade=False)
                 _upgrade(store, revision, upgrade_database)
                 return
 
