@@ -151,7 +151,7 @@ class Life:
         status = self.status
         status.progress.finish()
         status.retries.reset()
-        status.retried = None
+        status.retried = status.stopped = None
         status.has_served = True
         self._ready_at = time.monotonic()
         self._enter(State.READY)
