@@ -30,6 +30,7 @@ from mlflow_proxy.config import MLflowProxy
 from mlflow_proxy.life import Life
 from mlflow_proxy.log import end_of_log, log_file
 from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.stores import without_links
 
 from .access import AccessChecks, how_to_log_in
 from .forwarding import may_frame_itself
@@ -85,7 +86,7 @@ class ControlHandler(AccessChecks, APIHandler):
         may_see_log = await self.may("execute")
         return {
             **status_document(self._life, may_frame=may_frame, may_see_log=may_see_log),
-            "store": mask_uri(self._settings.backend_store_uri),
+            "store": _shown(self._settings.backend_store_uri),
             "settings": shown_settings(self._settings),
         }
 
@@ -139,4 +140,4 @@ def shown_settings(config: MLflowProxy) -> dict[str, str]:
 def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(sorted(value))
-    return f"{value:g}" if isinstance(value, float) else mask_uri(str(value))
+    return f"{value:g}" if isinstance(value, float) else mask_uri(without_links(str(value)))
