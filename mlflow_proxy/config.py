@@ -29,7 +29,6 @@ from traitlets import (
     validate,
 )
 from traitlets.config import Config, LoggingConfigurable
-from traitlets.config.loader import DeferredConfig, LazyConfigValue
 
 from mlflow_proxy.stores import SQLite, Store, allows_file_store, folder_location, normalize_uri
 
@@ -167,6 +166,26 @@ class MLflowProxy(LoggingConfigurable):
         kernel's environment. True: with outputs; "code": without them. Default: False.
         """,
     ).tag(config=True, expected="True, False or 'code'")
+
+    log_to_stderr = Bool(
+        False,
+        help="""
+        Write MLflow's log to Jupyter's as well, which goes to standard error: for what collects the
+        logs of containers. Its lines have the level INFO, so Jupyter's own level must be INFO, as
+        it is by default. Without this, Jupyter's log has the warnings only.
+        """,
+    ).tag(config=True)
+
+    allow_upgrade = Union(
+        (Bool(), Enum(("auto",))),
+        default_value="auto",
+        help="""
+        Whether the page lets the user upgrade a database of an older MLflow, after which programs
+        with an older MLflow cannot open it. "auto": only a SQLite file that belongs to this user.
+        Otherwise the page has the command for its administrator. This keeps users from a click,
+        not from a program: kernels that open the database have its password.
+        """,
+    ).tag(config=True, expected="True, False or 'auto'")
 
     new_browser_tab = Bool(
         True,
@@ -345,28 +364,11 @@ def expected(trait: "TraitType[Any, Any]") -> str:
 
 def shown(trait: "TraitType[Any, Any]", value: Any) -> str:
     """`value`, without what may be secret in it."""
-    if isinstance(value, LazyConfigValue):
-        return "changed in place"
-    if isinstance(value, DeferredConfig):  # of the command line
-        value = str(value) if isinstance(value, str) else [*value]  # type: ignore[misc]
-    if isinstance(trait, Dict):  # of variables, which may be credentials
-        if not isinstance(value, dict):
-            return f"no dictionary but a value of the type {type(value).__name__}"
-        items = ", ".join(map(_shown_item, value.items()))
-        return f"a dictionary of {items}"[:MAX_SHOWN]
-    if isinstance(value, str):
-        return mask_passwords(repr(mask_uri(value)))[:MAX_SHOWN]
-    if isinstance(value, bool | int | float | PurePath | None):
-        return mask_passwords(repr(value))[:MAX_SHOWN]
-    return f"a value of the type {type(value).__name__}"
-
-
-def _shown_item(item: tuple[Any, Any]) -> str:
-    name, value = item
-    before, equals, _ = str(name).partition("=")  # after which there may be a value
-    shown_name = mask_passwords(repr(f"{before}=***" if equals else name))
-    what = "***" if isinstance(value, str) else f"a value of the type {type(value).__name__}"
-    return f"{shown_name}: {what}"
+    is_variables = isinstance(trait, Dict)  # which may be credentials
+    if is_variables or not isinstance(value, str | bool | int | float | PurePath | None):
+        return f"a value of the type {type(value).__name__}"
+    text = mask_uri(str(value)) if isinstance(value, str) else value
+    return mask_passwords(repr(text))[:MAX_SHOWN]
 
 
 def _misspelt_sections(config: Config) -> Iterator[str]:

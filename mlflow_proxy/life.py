@@ -10,18 +10,19 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import interpreter, reports
+from . import reports
 from .activity import LastUse
 from .log import MLflowOutput
+from .metrics import Metrics
 from .passwords import mask_passwords
 from .process import MLflowCommand, MLflowProcess
-from .progress import StartHistory, StartProgress
+from .quoting import escaped, quoted
 from .reports import DeclinedOffers, Exited, Failure, Offer, Report
-from .status import Idle, Requested, State, Status, failure_of_exit
+from .status import Idle, Requested, StartProgress, State, Status, failure_of_exit
 
 MAX_CRASHES = 3  # in a row, after which MLflow is started by its next use only
 MAX_REPLACEMENTS = 5  # of the store's file in a row, after which likewise
@@ -39,7 +40,6 @@ class Life:
 
     command: MLflowCommand
     output: MLflowOutput
-    history: StartHistory
     declined: DeclinedOffers
     start_timeout: float
     """Seconds."""
@@ -49,9 +49,10 @@ class Life:
     """Lets Jupyter, and with it a hub's idle culler, know that MLflow is used."""
     proxy_state: dict[str, Any]
     """What the handlers of jupyter-server-proxy know of their process."""
+    metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
-        self.status = Status(StartProgress(self.history), self.output.lines)
+        self.status = Status(self.output.lines)
         self.last_use = LastUse()
         self._process: MLflowProcess | None = None
         self._run: asyncio.Future[None] | None = None
@@ -72,7 +73,7 @@ class Life:
         """Start MLflow if it is stopped or has failed; in the `background` at low priority."""
         if self.status.state in (State.IDLE, State.FAILED):
             self.status.crashes = self._replacements = 0
-            self._start("requested", *(("--background",) if background else ()))
+            self._start(*(("prestart", "--background") if background else ("requested",)))
 
     def prestart(self) -> None:
         """Start MLflow at low priority, unless it runs, has failed or was stopped by the user."""
@@ -134,12 +135,13 @@ class Life:
     # The states. Only these five methods enter one.
 
     def _start(self, why: str, *options: str) -> None:
-        self._enter_starting()
+        self._enter_starting(why)
         self._run = asyncio.ensure_future(self._keep_running(why, *options))
 
-    def _enter_starting(self, text: str = "") -> None:
+    def _enter_starting(self, reason: str, text: str = "") -> None:
+        self.metrics.starts.labels(reason).inc()
         status = self.status
-        status.progress = StartProgress(self.history, text=text)
+        status.progress = StartProgress(text)
         status.retried, status.failure = status.failure, None
         status.has_started = True
         self._has_reported = False
@@ -149,7 +151,7 @@ class Life:
 
     def _enter_ready(self) -> None:
         status = self.status
-        status.progress.finish()
+        self.metrics.start_seconds.observe(status.progress.seconds)
         status.retries.reset()
         status.retried = None
         status.has_served = True
@@ -162,7 +164,8 @@ class Life:
         self.status.stopped = why
         self._leave(State.IDLE)
 
-    def _fail(self, failure: Failure) -> None:
+    def _fail(self, failure: Failure, kind: str) -> None:
+        self.metrics.failures.labels("repair" if self._repairing else kind).inc()
         self.status.retries.count()
         if self._repairing:
             failure = naming_copies(failure, self._repairing.copies)
@@ -201,7 +204,7 @@ class Life:
             try:
                 await process.start()
             except OSError as error:
-                self._fail(self._impossible(error))
+                self._fail(self._impossible(error), "interpreter")
                 return
             _logger.info("Started MLflow (pid %s): %s", process.pid, why)
             why = await self._follow(process)
@@ -210,7 +213,11 @@ class Life:
 
     def _impossible(self, error: OSError) -> Failure:
         if self.command.folder.is_dir():
-            return interpreter.cannot_run(self.command.program[0], error)
+            python = self.command.program[0]
+            return Failure(
+                f"MLflow's interpreter, {python}, cannot be run: {error.strerror}.",
+                "Correct c.MLflowProxy.python in the Jupyter configuration, then restart Jupyter.",
+            )
         return Failure(
             f"Jupyter's root folder, {self.command.folder}, does not exist.",
             "Put it back: MLflow is then started by its next use.",
@@ -230,7 +237,7 @@ class Life:
                     return "restart with another store"
                 case reports.Repaired():
                     self._repairing = None
-                    self._enter_starting()
+                    self._enter_starting("repair")
                     return "repaired"
                 case _:
                     self._has_reported = True
@@ -251,8 +258,10 @@ class Life:
                 self.last_use.record_jobs(is_busy)
                 self._record_activity_while_busy()
             case reports.Failure(reason, remedy):
-                reason, remedy = mask_passwords(reason), mask_passwords(remedy)
-                self._fail(replace(report, reason=reason, remedy=remedy))
+                reason, remedy = (escaped(mask_passwords(each)) for each in (reason, remedy))
+                offered = report.offer and report.offer.repair
+                kind = (offered or status.progress.stage).value
+                self._fail(replace(report, reason=reason, remedy=remedy), kind)
             case reports.Ready():
                 seconds = status.progress.seconds
                 _logger.info("MLflow is ready (pid %s) after %.1f s", process.pid, seconds)
@@ -264,28 +273,30 @@ class Life:
         was_ready = self.status.state is State.READY
         failure = failure_of_exit(code, has_reported=self._has_reported)
         if self._repairing or not (was_ready or code < 0):
-            self._fail(failure)
+            self._fail(failure, "crash")
             return
         self._forget_if_healthy(was_ready)
         self.status.crashes += 1
         reason = "MLflow ended unexpectedly." if was_ready else f"{failure.reason} {failure.remedy}"
         if self.status.crashes >= MAX_CRASHES:
             times = f"This happened {self.status.crashes} times in a row."
-            self._fail(Failure(f"{reason} {times}", "The last lines of its log, below, say why."))
+            remedy = "The last lines of its log, below, say why."
+            self._fail(Failure(f"{reason} {times}", remedy), "crash")
             return
         _logger.warning("%s It is restarted.", reason)
-        self._enter_starting(f"{reason} It is restarted.")
+        self._enter_starting("crash", f"{reason} It is restarted.")
 
     def _replace_store(self, process: MLflowProcess, path: str) -> None:
         what = "Stopping MLflow (pid %s): %s is no longer the file that it has opened"
-        _logger.warning(what, process.pid, path)
+        _logger.warning(what, process.pid, quoted(path))
         self._forget_if_healthy(was_ready=True)
         self._replacements += 1
         if self._replacements >= MAX_REPLACEMENTS:
-            times = f"{path} was replaced {self._replacements} times in a row."
-            self._fail(Failure(times, "Stop the program that replaces it, or use another store."))
+            times = f"{quoted(path)} was replaced {self._replacements} times in a row."
+            remedy = "Stop the program that replaces it, or use another store."
+            self._fail(Failure(times, remedy), "replaced")
             return
-        self._enter_starting(f"{path} was replaced. It is opened again.")
+        self._enter_starting("replaced", f"{path} was replaced. It is opened again.")
 
     def _forget_if_healthy(self, was_ready: bool) -> None:
         if was_ready and time.monotonic() - self._ready_at > HEALTHY:
@@ -296,7 +307,8 @@ class Life:
             Failure(
                 f"MLflow was not ready within {self.start_timeout:g} seconds.",
                 "If the machine or the database is slow, raise c.MLflowProxy.start_timeout.",
-            )
+            ),
+            "timeout",
         )
 
     def _end_process(self, *, completes: bool) -> None:
@@ -347,7 +359,7 @@ class Life:
 def naming_copies(failure: Failure, copies: tuple[str, ...]) -> Failure:
     """Add to the remedy where the copies of the databases are that exist."""
     for copy in copies:
-        if copy not in failure.remedy and os.path.exists(copy):
-            kept = f"The database as it was is kept at {copy}."
+        if quoted(copy) not in failure.remedy and os.path.exists(copy):
+            kept = f"The database as it was is kept at {quoted(copy)}."
             failure = replace(failure, remedy=f"{failure.remedy}\n{kept}")
     return failure

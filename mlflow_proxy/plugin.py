@@ -7,7 +7,10 @@ extension, `Life` runs the same command.
 import functools
 import os
 import re
+import shutil
 from collections.abc import Mapping
+from http import HTTPStatus
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,11 +18,11 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from jupyter_server_proxy.config import ServerProcess, ServerProxy
-from tornado.web import url
+from prometheus_client import REGISTRY
+from tornado.web import ErrorHandler, url
 from traitlets import Unicode, Union
 
-from . import interpreter, kernels, prestart
-from ._version import __version__
+from . import kernels, prestart
 from .activity import counts_as_activity, record_activity
 from .addresses import (
     BAD_SETTINGS,
@@ -34,9 +37,10 @@ from .assets import icon
 from .config import MLflowProxy, settings
 from .life import Life
 from .log import log_file, set_up_logging
-from .process import MLflowCommand, jupyters_secrets
-from .progress import StartHistory
+from .metrics import Collector
+from .process import MLflowCommand, jupyters_variables
 from .reports import DeclinedOffers
+from .stores import SQLite
 from .web import control
 from .web.forwarding import may_frame_itself
 from .web.handler import mlflow_handler, proxy_handler
@@ -75,12 +79,13 @@ def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
 def mlflow_command(config: MLflowProxy) -> list[str]:
     """MLflow's command line. Other users can read it, so it holds no secrets."""
     return [
-        interpreter.find_interpreter(config.python),
+        shutil.which(config.python) or config.python,
         "-u",  # the last output of a process that is killed reaches the log
         str(SERVER),
         f"--root-dir={config.root_dir}",
         f"--idle-timeout={config.idle_timeout:g}",  # the dashboard pauses its requests then
         f"--declined-offers={log_file().with_name('mlflow-proxy-declined.json')}",
+        f"--allow-upgrade={config.allow_upgrade}".lower(),
         *(["--job-execution"] if config.job_execution else []),
     ]
 
@@ -98,7 +103,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
     The names are those that `mlflow server` itself reads.
     """
     return {
-        **dict.fromkeys(jupyters_secrets(os.environ), ""),
+        **dict.fromkeys(jupyters_variables(os.environ), ""),
         # The extension widens this for kernels; the MLflow process keeps the user's value.
         "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES": os.environ.get(
             "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES", ""
@@ -170,13 +175,19 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress:
     address = LocalAddress(server_app)
     handler, arguments = proxy_handler(NAME, server_process(config))
     life = address.life = make_life(config, server_app, address, arguments["state"])
-    path = re.escape(url_path_join(server_app.base_url, NAME))
+    unescaped = url_path_join(server_app.base_url, NAME)
+    path = re.escape(unescaped)
     routes = [
         *control.routes(path, config, life),
         url(f"{path}/(.*)", mlflow_handler(handler, life), arguments),
+        # A `.` in the base URL matches any character in jupyter-server-proxy's own route, which
+        # would pass such a request on without our checks.
+        url(f"{unescaped}/.*", ErrorHandler, {"status_code": HTTPStatus.NOT_FOUND}),
     ]
     server_app.web_app.default_router.rules[:0] = routes
     prestart.schedule(server_app, life, config.prestart)
+    store = config.backend_store
+    REGISTRY.register(Collector(life, store.path if isinstance(store, SQLite) else None))
     return address
 
 
@@ -185,19 +196,17 @@ def make_life(
 ) -> Life:
     """MLflow's life by `config`; `proxy_state` is that of jupyter-server-proxy's handlers."""
     log = log_file()
-    program = mlflow_command(config)
-    variables = {**environment(config), **address_environment(config, address)}
+    variables = environment(config)  # before those for kernels are added
 
-    def environment_now() -> dict[str, str]:
-        inherited = {**os.environ, **variables}
-        for name in jupyters_secrets(inherited):
-            del inherited[name]
-        return interpreter.adapted_environment(program[0], inherited, config.environment)
+    def variables_now() -> dict[str, str]:
+        # Not earlier, since it opens a port.
+        return {**variables, **address_environment(config, address)}
 
     return Life(
-        command=MLflowCommand(tuple(program), config.root_dir, environment_now),
-        output=set_up_logging(log, server_app.log),
-        history=StartHistory(log.with_name("mlflow-proxy-start.json")),
+        command=MLflowCommand(
+            tuple(mlflow_command(config)), config.root_dir, variables_now, config.environment
+        ),
+        output=set_up_logging(log, server_app.log, all_to=config.log_to_stderr),
         declined=DeclinedOffers(log.with_name("mlflow-proxy-declined.json")),
         start_timeout=config.start_timeout,
         idle_timeout=config.idle_timeout,
@@ -214,7 +223,7 @@ class MLflowProxyApp(ExtensionApp):
 
     name = "mlflow_proxy"
     description = "MLflow's dashboard in a Jupyter server. --help-all lists its settings."
-    version = Unicode(__version__)
+    version = Unicode(version("jupyter-mlflow-proxy"))
     classes = [MLflowProxy]  # noqa: RUF012 (as traitlets has it)
     extension_url = f"/{NAME}/"
 

@@ -13,8 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 from .process import MLflowProcess, describe_exit
-from .progress import StartProgress
-from .reports import Failure
+from .reports import Failure, Stage, Step
 
 # Seconds after a failed start in which no request starts MLflow again, so that users can read why.
 # For programs, this doubles with each failure in a row.
@@ -23,6 +22,19 @@ LAST_RETRY_INTERVAL = 60.0
 # Memory that processes share is divided between them: proc_pid_smaps(5).
 PSS = re.compile(rb"^Pss:\s+(\d+) kB$", re.MULTILINE)
 PROC = Path("/proc")
+# Seconds and modules of a start on an average machine: the proportions of its stages.
+SECONDS = {Stage.PREPARE: 0.1, Stage.IMPORT: 4.0, Stage.STORE: 0.3, Stage.SERVE: 0.1}
+MODULES = 2500
+TEXTS = {
+    Stage.PREPARE: "Looking for MLflow",
+    Stage.IMPORT: "Loading MLflow",
+    Stage.STORE: "Opening the store",
+    Stage.SERVE: "Opening the dashboard",
+    Step.CREATE: "Creating the store",
+    Step.WAIT: "Waiting for another program that creates the store",
+    Step.UPGRADE: "Upgrading the database",
+    Step.LOCATIONS: "Updating the locations of artifacts",
+}
 
 
 class State(Enum):
@@ -79,6 +91,53 @@ class Retries:
         return max(0.0, self._for_programs - self._clock())
 
 
+class StartProgress:
+    """How far one start of MLflow has come, by its reports; `text` until the first of them."""
+
+    def __init__(self, text: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.stage = Stage.PREPARE
+        self._modules = 0
+        self._fraction = 0.0
+        self.text = text or TEXTS[self.stage]
+        self._began = self._stage_began = clock()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start began."""
+        return self._clock() - self._began
+
+    def enter(self, stage: Stage, step: Step | None = None) -> None:
+        """Record that MLflow has reached `stage`, and what it does there."""
+        if stage is not self.stage:
+            self.stage, self._stage_began = stage, self._clock()
+        self.text = TEXTS[step or stage]
+
+    def imported(self, modules: int) -> None:
+        """Record how many modules MLflow has imported."""
+        self._modules = modules
+
+    @property
+    def fraction(self) -> float:
+        """The completed part of the start, 0 to 0.99; never decreases."""
+        stages = list(Stage)
+        done = sum(SECONDS[each] for each in stages[: stages.index(self.stage)])
+        current = SECONDS[self.stage] * self._fraction_of_stage()
+        self._fraction = max(self._fraction, min(0.99, (done + current) / sum(SECONDS.values())))
+        return self._fraction
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until MLflow is ready, at the pace of this start, if slower than the average."""
+        pace = self.seconds / max(0.05, self.fraction)
+        return (1 - self.fraction) * max(sum(SECONDS.values()), pace)
+
+    def _fraction_of_stage(self) -> float:
+        if self.stage is Stage.IMPORT:
+            return min(1.0, self._modules / MODULES)
+        return min(0.9, (self._clock() - self._stage_began) / SECONDS[self.stage])
+
+
 @dataclass
 class Status:
     """`failure` is set in `State.FAILED`, and only there; `retried` only in a start after it.
@@ -86,9 +145,9 @@ class Status:
     `stopped` says why MLflow was stopped last.
     """
 
-    progress: StartProgress
     log_lines: deque[str]
     """The last lines of MLflow's output."""
+    progress: StartProgress = field(default_factory=StartProgress)
     state: State = State.IDLE
     since: float = field(default_factory=time.time)
     """When this state was entered, in seconds of Unix time."""
@@ -138,9 +197,13 @@ class Status:
     @property
     def memory(self) -> int | None:
         """Bytes that MLflow's processes use; None if there are none, or unknown."""
+        known = self.memory_by_process()
+        return sum(known.values()) if known else None
+
+    def memory_by_process(self) -> dict[int, int]:
+        """Bytes of MLflow's processes and what these have started, by process id, where known."""
         family = {each for pid in self.pids for each in _family(pid)}
-        known = [size for pid in family if (size := _memory_of(pid)) is not None]
-        return sum(known) if known else None
+        return {pid: size for pid in family if (size := _memory_of(pid)) is not None}
 
 
 def failure_of_exit(code: int, *, has_reported: bool) -> Failure:

@@ -6,7 +6,6 @@ Jupyter, kernels and the MLflow process import this, so it imports nothing heavy
 import hashlib
 import os
 import re
-import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.quoting import quoted_argument
 
 SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?]+)(?P<query>\?.*)?", re.DOTALL)
 # What ends a path in a SQLite URI, or is read there as another character since SQLAlchemy 2.1.
@@ -234,4 +234,5 @@ def allows_file_store(environment: Mapping[str, str] = os.environ) -> bool:
 def migration_command(python: str, folder: Path, database: str) -> str:
     """The command that copies the file store in `folder` into a new database with this URI."""
     command = [python, "-m", "mlflow", "migrate-filestore"]
-    return shlex.join([*command, f"--source={folder}", f"--target={database}"])
+    arguments = [*command, f"--source={folder}", f"--target={database}"]
+    return " ".join(map(quoted_argument, arguments))

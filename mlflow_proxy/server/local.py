@@ -115,7 +115,6 @@ def middlewares(
     from .middleware.policies import Policies
     from .middleware.programs import Programs
     from .middleware.self_calls import SelfCalls
-    from .mode import CurrentMode
 
     answered = [
         routes.artifact_frame(),
@@ -126,12 +125,7 @@ def middlewares(
     return [
         Middleware(LocalRequest),
         Middleware(Policies),
-        Middleware(
-            Pages,
-            idle_timeout=idle_timeout,
-            mode=CurrentMode(mlflow_app.find_mode),
-            has_local_address=address is not None,
-        ),
+        Middleware(Pages, idle_timeout=idle_timeout, has_local_address=address is not None),
         *([Middleware(Programs, authority=address.authority)] if address else []),
         *([Middleware(SelfCalls, address=address)] if address else []),
         Middleware(routes.Routes, routes=answered),

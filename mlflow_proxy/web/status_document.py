@@ -5,6 +5,7 @@ from typing import Any
 
 from mlflow_proxy.life import Life
 from mlflow_proxy.log import log_file
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.status import State, Status
 
 
@@ -42,4 +43,7 @@ def state_name(status: Status) -> str:
 
 def _offer(status: Status) -> dict[str, Any] | None:
     offer = status.failure and status.failure.offer
-    return {**asdict(offer), "repair": offer.repair.value} if offer else None
+    if not offer:
+        return None
+    copies = [*map(quoted, offer.copies)]
+    return {**asdict(offer), "repair": offer.repair.value, "copies": copies}

@@ -57,7 +57,6 @@ def test_the_scripts_get_their_addresses_as_data() -> None:
         "idle-header": IDLE_HEADER,
         "input": INPUT[1:],
         "is-trace-page": "",
-        "mode": "",
         "mode-key": MODE_KEY,
         "pause-after": "60",
         "run": RUN[1:],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +12,6 @@ from mlflow_proxy.life import Life
 from mlflow_proxy.log import MLflowOutput
 from mlflow_proxy.plugin import SERVER
 from mlflow_proxy.process import MLflowCommand
-from mlflow_proxy.progress import StartHistory
 from mlflow_proxy.reports import DeclinedOffers
 
 
@@ -40,9 +38,8 @@ async def life_of(
     """The life of `program`, of `store`, in `folder`; no process may be left at the end."""
     variables = store_in(folder, store)
     life = Life(
-        command=MLflowCommand(program, folder, lambda: {**os.environ, **variables}),
+        command=MLflowCommand(program, folder, lambda: variables),
         output=MLflowOutput(),
-        history=StartHistory(folder / "start.json"),
         declined=DeclinedOffers(folder / "declined.json"),
         start_timeout=start_timeout,
         idle_timeout=idle_timeout,

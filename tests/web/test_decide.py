@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from mlflow_proxy.addresses import DASHBOARD_FRAME, IDLE_HEADER, INPUT, TELEMETRY, TRACE_PAGE, WAIT
-from mlflow_proxy.progress import StartHistory, StartProgress
 from mlflow_proxy.reports import Failure
 from mlflow_proxy.status import Requested, Retries, State, Status
 from mlflow_proxy.web.decide import Decision, Request, decide
@@ -59,13 +58,12 @@ class Clock:
 
 
 @pytest.fixture
-def status_in(tmp_path: Path) -> Callable[[str], Status]:
+def status_in() -> Callable[[str], Status]:
     """A function that returns the status in a state of `TABLE`."""
 
     def make(state: str) -> Status:
         clock = Clock()
-        progress = StartProgress(StartHistory(tmp_path / "none"))
-        status = Status(progress, deque(), retries=Retries(clock), has_started=state != "stopped")
+        status = Status(deque(), retries=Retries(clock), has_started=state != "stopped")
         match state:
             case "first start":
                 status.state = State.STARTING

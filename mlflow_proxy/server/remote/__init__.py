@@ -28,7 +28,6 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
         from mlflow_proxy.server.middleware.local_request import LocalRequest
         from mlflow_proxy.server.middleware.pages import Pages
         from mlflow_proxy.server.middleware.policies import Policies
-        from mlflow_proxy.server.mode import Mode
 
         from . import diagnosis
         from .boundary import ServerAddress
@@ -48,15 +47,11 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
     if number := asyncio.run(diagnosis.check(client)):
         reporter.send(Version(number))
 
-    async def training_mode() -> Mode:
-        # To ask the server takes three searches. These pages show runs and traces.
-        return Mode.TRAINING
-
     reporter.send(StageEntered(Stage.SERVE))
     middlewares = [
         Middleware(LocalRequest),
         Middleware(Policies),
-        Middleware(Pages, idle_timeout=idle_timeout, mode=training_mode),
+        Middleware(Pages, idle_timeout=idle_timeout),
         Middleware(routes.Routes, routes=[routes.artifact_frame()]),
         Middleware(CompressedStaticFiles),
     ]
