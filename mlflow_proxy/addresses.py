@@ -105,6 +105,9 @@ SOCKET_NAME = "socket"
 JOBS_FOLDER = "jobs"
 """Name of the folder, beside the socket, of the files of MLflow's jobs."""
 
+PROVIDER_FOLDER = "provider"
+"""Name of the folder, beside the socket, from which jobs import what signs in at the address."""
+
 ROTATED = ".1"
 """What is added to the name of a log for its predecessor, by Python's `RotatingFileHandler`."""
 
