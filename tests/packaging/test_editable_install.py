@@ -48,7 +48,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     checkout = Checkout(tmp_path_factory.mktemp("checkout"))
     for name in ("mlflow_proxy", "icons"):
         shutil.copytree(REPOSITORY / name, checkout.folder / name)
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, checkout.folder)
     link_packages(checkout.prefix)
     install = ("install", "--quiet", "--no-deps", "--no-build-isolation")
