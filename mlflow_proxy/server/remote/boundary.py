@@ -82,10 +82,10 @@ class ServerAddress:
         """The address of `path`, as received, below the dashboard's address.
 
         Raises:
-            RequestError: it names another server, or may lead above the prefix.
+            RequestError: it names another server, or may lead elsewhere than it seems to.
         """
         quoted = quote(path, safe=UNQUOTED)
-        if not quoted.startswith("/") or (self.prefix and leaves(quoted)):
+        if not quoted.startswith("/") or leaves(quoted):
             raise RequestError("This path is not below the server's address.")
         return URL(f"{self}{quoted}?{quote(query, safe=UNQUOTED)}", encoded=True)
 
