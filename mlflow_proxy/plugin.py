@@ -8,6 +8,7 @@ import functools
 import os
 import re
 import shutil
+import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -222,7 +223,10 @@ class MLflowProxyApp(ExtensionApp):
     """
 
     name = "mlflow_proxy"
-    description = "MLflow's dashboard in a Jupyter server. --help-all lists its settings."
+    description = (
+        "MLflow's dashboard in a Jupyter server. --help-all lists its settings. "
+        "`jupyter mlflow-proxy doctor` says what runs, with which settings, and what is wrong."
+    )
     version = Unicode(__version__)
     classes = [MLflowProxy]  # noqa: RUF012 (as traitlets has it)
     extension_url = f"/{NAME}/"
@@ -233,7 +237,13 @@ class MLflowProxyApp(ExtensionApp):
         load(self.serverapp)
 
 
-main = MLflowProxyApp.launch_instance
+def main() -> Any:
+    """The command `jupyter mlflow-proxy`: Jupyter with MLflow, or `doctor`."""
+    if sys.argv[1:2] == ["doctor"]:
+        from .doctor import examine  # noqa: PLC0415 (no Jupyter server needs it)
+
+        return examine(sys.argv[2:])
+    return MLflowProxyApp.launch_instance()  # type: ignore[no-untyped-call]
 
 
 def _headers() -> Mapping[str, str]:
