@@ -153,7 +153,7 @@ class Life:
         status = self.status
         self.metrics.start_seconds.observe(status.progress.seconds)
         status.retries.reset()
-        status.retried = None
+        status.retried = status.stopped = None
         status.has_served = True
         self._ready_at = time.monotonic()
         self._enter(State.READY)

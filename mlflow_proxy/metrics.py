@@ -6,13 +6,13 @@ not scraped does nothing for it. No label has content of users: each has a few f
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from ._version import __version__
 from .reports import Repair, Stage
 from .status import State
 
@@ -69,6 +69,7 @@ class Collector:
     def __init__(self, life: "Life", database: Path | None) -> None:
         self._life = life
         self._database = database
+        self._version = version("jupyter-mlflow-proxy")
 
     def describe(self) -> list[Metric]:
         """Return nothing, so that the registration reads nothing."""
@@ -80,7 +81,7 @@ class Collector:
         versions = GaugeMetricFamily(
             "mlflow_proxy_info", "1, with the versions", labels=["version", "mlflow_version"]
         )
-        versions.add_metric([__version__, status.version or ""], 1)
+        versions.add_metric([self._version, status.version or ""], 1)
         yield versions
         states = {each.value: float(each is status.state) for each in State}
         yield _gauge("state", "1 for MLflow's state, 0 for the others", "state", states)

@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from http import HTTPStatus
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,7 +24,6 @@ from tornado.web import ErrorHandler, url
 from traitlets import Unicode, Union
 
 from . import kernels, prestart
-from ._version import __version__
 from .activity import counts_as_activity, record_activity
 from .addresses import (
     BAD_SETTINGS,
@@ -112,7 +112,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         # The extension sets these for kernels.
         "MLFLOW_TRACKING_TOKEN": os.environ.get("MLFLOW_TRACKING_TOKEN", ""),
         "MLFLOW_GATEWAY_URI": os.environ.get("MLFLOW_GATEWAY_URI", ""),
-        "MLFLOW_TRACKING_URI": config.backend_store_uri,
+        "MLFLOW_TRACKING_URI": kernels.clients_uri(config),
         **config.environment,
         "MLFLOW_BACKEND_STORE_URI": config.backend_store_uri,
         "MLFLOW_REGISTRY_STORE_URI": config.registry_store_uri,
@@ -227,7 +227,7 @@ class MLflowProxyApp(ExtensionApp):
         "MLflow's dashboard in a Jupyter server. --help-all lists its settings. "
         "`jupyter mlflow-proxy doctor` says what runs, with which settings, and what is wrong."
     )
-    version = Unicode(__version__)
+    version = Unicode(version("jupyter-mlflow-proxy"))
     classes = [MLflowProxy]  # noqa: RUF012 (as traitlets has it)
     extension_url = f"/{NAME}/"
 

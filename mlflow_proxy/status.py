@@ -142,7 +142,7 @@ class StartProgress:
 class Status:
     """`failure` is set in `State.FAILED`, and only there; `retried` only in a start after it.
 
-    `stopped` says why MLflow was stopped last.
+    `stopped` says why MLflow was stopped last, until it is ready again.
     """
 
     log_lines: deque[str]
@@ -188,11 +188,21 @@ class Status:
                 return self.failure.reason
             case State.IDLE if not self.has_started:
                 return "MLflow was not started"
-            case State.IDLE if isinstance(self.stopped, Idle):
-                return f"Stopped after {self.stopped.seconds:g} s without use"
             case State.IDLE:
-                return "Stopped by the user"
+                return self.stop_reason.capitalize()
         return "MLflow is running"
+
+    @property
+    def stop_reason(self) -> str:
+        """How MLflow was stopped since it was ready, for a person; empty if it was not."""
+        match self.stopped:
+            case Idle(seconds):
+                is_short = seconds < 120
+                duration = f"{seconds:g} s" if is_short else f"{seconds / 60:.0f} minutes"
+                return f"stopped after {duration} without use"
+            case Requested():
+                return "stopped by the user"
+        return ""
 
     @property
     def memory(self) -> int | None:

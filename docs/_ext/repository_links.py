@@ -31,10 +31,10 @@ class RepositoryLinks(SphinxTransform):
                     target = (base.parent / path).resolve()
                     page_of_it = target.with_name(f"{target.name}.md")
                     target = page_of_it if page_of_it.exists() else target
-                    if target.is_relative_to(ROOT) and not target.is_relative_to(self.env.srcdir):
-                        if target.exists():
-                            self.replace(link, target, fragment or link.get("reftargetid"))
-                            break
+                    is_page = target.is_relative_to(self.env.srcdir)
+                    if target.is_relative_to(ROOT) and target.exists() and not is_page:
+                        self.replace(link, target, fragment or link.get("reftargetid"))
+                        break
 
     def replace(self, link: nodes.Element, target: Path, fragment: str | None) -> None:
         """Let `link` lead to `target` on GitHub."""

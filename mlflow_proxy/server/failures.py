@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Failure, Offer
-from mlflow_proxy.stores import ALLOW_FILE_STORE, SQLite, migration_command
+from mlflow_proxy.stores import ALLOW_FILE_STORE, DEFAULT_NAME, migration_command
 
 COMMAND = "\n    "
 """Before a command in a remedy: on a line of its own, indented, the page shows it as a command."""
@@ -188,7 +188,7 @@ def first_line(error: BaseException) -> str:
 
 def _migration(store: str) -> str:
     folder = Path(unquote(urlsplit(store).path))  # of a file store
-    return migration_command(sys.executable, folder, SQLite.default(folder.parent))
+    return migration_command(sys.executable, folder, f"sqlite:///{folder.parent / DEFAULT_NAME}")
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from mlflow_proxy.addresses import JOBS_FOLDER
+from mlflow_proxy.addresses import JOBS_FOLDER, PROVIDER_FOLDER
 from mlflow_proxy.quoting import quoted
 from mlflow_proxy.reports import (
     DeclinedOffers,
@@ -72,6 +72,9 @@ def run(
         from .middleware.replaced_store import ReplacedStore
 
         mlflow_app.configure(settings)
+        if address := OwnAddress.from_environment():
+            folder = options.unix_socket.with_name(PROVIDER_FOLDER)
+            address.export(settings.default_artifact_root, folder)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
         why_no_jobs = jobs.why_not(settings, options.job_execution)
 
@@ -88,9 +91,7 @@ def run(
     gc.enable()
 
     reporter.send(StageEntered(Stage.SERVE))
-    address = OwnAddress.from_environment()
     if address is not None:
-        address.export(settings.default_artifact_root)
         self_calls.authorize_assistant(address)
     retirement = serve.Retirement(reporter.send)
     app = stack(app, middlewares(settings, options.idle_timeout, address, why_no_jobs))

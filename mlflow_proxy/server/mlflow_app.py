@@ -26,7 +26,6 @@ from typing import Any
 from mlflow_proxy import sqlite_creation
 from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Step
-from mlflow_proxy.stores import SQLite
 
 from .failures import COMMAND, StartError
 from .store.settings import StoreSettings
@@ -161,7 +160,7 @@ def open_stores(settings: StoreSettings, report: Callable[[Step], None]) -> None
     for store in settings.files:
         sqlite_creation.ensure(
             store.path,
-            create=lambda aside: _create(aside, settings.default_artifact_root),
+            create=lambda uri: _create(uri, settings.default_artifact_root),
             report=report,
         )
     initialize_backend_stores(
@@ -169,11 +168,11 @@ def open_stores(settings: StoreSettings, report: Callable[[Step], None]) -> None
     )
 
 
-def _create(path: Path, artifact_root: str) -> None:
-    """Create a complete MLflow database, default experiment included, at `path`."""
+def _create(uri: str, artifact_root: str) -> None:
+    """Create a complete MLflow database, default experiment included, at `uri`."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(SQLite.at(path).uri, artifact_root).engine.dispose()
+    SqlAlchemyStore(uri, artifact_root).engine.dispose()
 
 
 def upgrade_database(uri: str) -> None:

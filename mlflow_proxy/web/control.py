@@ -31,6 +31,7 @@ from mlflow_proxy.life import Life
 from mlflow_proxy.log import end_of_log, log_file
 from mlflow_proxy.passwords import mask_uri
 from mlflow_proxy.quoting import escaped
+from mlflow_proxy.stores import without_links
 
 from .access import AccessChecks, how_to_log_in
 from .forwarding import may_frame_itself
@@ -141,4 +142,6 @@ def shown_settings(config: MLflowProxy) -> dict[str, str]:
 def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(sorted(value))
-    return f"{value:g}" if isinstance(value, float) else escaped(mask_uri(str(value)))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return escaped(mask_uri(without_links(str(value))))

@@ -27,6 +27,7 @@ def status_document(life: Life, *, may_frame: bool, may_see_log: bool) -> dict[s
         "remedy": failure.remedy if failure else "",
         "offer": _offer(status),
         "stopped": f"{status.text}." if status.is_stopped_by_user else "",
+        "stop_reason": status.stop_reason,
         "version": status.version,
         "memory": None if is_starting else status.memory,
         "pid": status.pids[-1] if status.pids else None,

@@ -125,15 +125,17 @@ def test_neither_jupyters_own_certificate_nor_a_proxy_is_asked_for(
 def password_lab(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iterator[Lab]:
     """A Jupyter server with a password in place of a token, on a machine with a proxy."""
     hashed = passwd("the-password")
+    home = tmp_path_factory.mktemp("password")
     config = f"""{SERVER}
 c.PasswordIdentityProvider.hashed_password = {hashed!r}
 c.MLflowProxy.idle_timeout = 3
 """
     with lab_server(
-        tmp_path_factory.mktemp("password"),
+        home,
+        root=home / 'it\'s "My%20Project"? {x}',
         config=config,
         token="",
-        base_url="/user/j%C3%B6rg/",
+        base_url="/@j%C3%B6rg/my%20ws/",
         env={**PROXY, "no_proxy": "example.org", "NO_PROXY": "example.org"},
         database=new_database,
     ) as lab:
@@ -145,6 +147,11 @@ c.MLflowProxy.idle_timeout = 3
 def test_a_password_in_place_of_a_token_and_a_proxy_with_exceptions(password_lab: Lab) -> None:
     run_id = log_as_a_kernel(password_lab)
     assert password_lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").ok
+    artifact = {"run_id": run_id, "path": "95%_ci.txt"}
+    assert password_lab.get("/get-artifact", params=artifact).text == "hello"
+    files = [each.name for each in password_lab.root.iterdir()]
+    assert sorted(files) == ["mlartifacts", "mlflow.db"]
+    assert [each.name for each in password_lab.root.parent.glob("it*")] == [password_lab.root.name]
 
 
 @pytest.mark.release

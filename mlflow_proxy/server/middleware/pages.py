@@ -23,7 +23,8 @@ from .policies import NONCE
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
 NAMES = (
     "watched_runs.js",
-    "pause_notice.js",
+    "notice.js",
+    "server_state.js",
     "gateway_addresses.js",
     "input_reporter.js",
     "artifact_frame.js",
@@ -67,10 +68,12 @@ class Pages:
             "has-local-address": "true" if has_local_address else "",
             "idle-header": addresses.IDLE_HEADER,
             "input": addresses.below(addresses.INPUT),
+            "input-message": addresses.INPUT_MESSAGE,
             "mode-key": addresses.MODE_KEY,
             "pause-after": f"{pause_after(idle_timeout):g}",
             "run": addresses.below(addresses.RUN),
             "run-search": addresses.below(addresses.RUN_SEARCH),
+            "status": addresses.below(addresses.STATUS),
             "theme-key": addresses.THEME_KEY,
             "watch-limit": f"{WATCH_LIMIT:g}",
         }

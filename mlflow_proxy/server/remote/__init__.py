@@ -5,6 +5,7 @@ MLflow itself is not imported, unless one of its plugins makes the credentials (
 
 import argparse
 import asyncio
+import os
 
 from mlflow_proxy.passwords import mask_uri
 from mlflow_proxy.reports import Stage, StageEntered, Version
@@ -35,7 +36,7 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
         from .proxy import CompressedStaticFiles, RemoteProxy
 
     try:
-        address = ServerAddress.parse(uri)
+        address = ServerAddress.parse(uri, os.environ.get("MLFLOW_TRACKING_URI", ""))
     except ValueError as error:
         raise StartError(
             f"The server's address {mask_uri(uri)} cannot be read: {error}.",

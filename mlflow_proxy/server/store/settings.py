@@ -97,10 +97,11 @@ class StoreSettings:
         for name, store in self.stores.items():
             check_store(name, store)
         # Only the default store: any other was chosen by the user.
-        database = SQLite.default(Path.cwd())
-        folder = database.hidden_file_store
-        if folder and self.backend_store.is_default(Path.cwd()) and not allows_file_store():
-            command = migration_command(sys.executable, folder.parent, database)
+        store = self.backend_store
+        if not isinstance(store, SQLite) or not store.is_default(Path.cwd()):
+            return
+        if (folder := store.hidden_file_store) and not allows_file_store():
+            command = migration_command(sys.executable, folder.parent, store.uri)
             raise StartError(
                 f"The runs of this folder are in MLflow's former file store, {quoted(folder)}, "
                 "which a new database would hide.",
