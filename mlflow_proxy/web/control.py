@@ -89,6 +89,7 @@ class ControlHandler(AccessChecks, APIHandler):
             **status_document(self._life, may_frame=may_frame, may_see_log=may_see_log),
             "store": _shown(self._settings.backend_store_uri),
             "settings": shown_settings(self._settings),
+            "sources": dict(self._settings.sources),
         }
 
 
