@@ -112,6 +112,7 @@ def check(settings: StoreSettings) -> None:
     revisions = Revisions.read(mlflow_app.find_mlflow())
     release = metadata.version("mlflow")
     print(f"MLflow {release} of {sys.executable} has the revision {revisions.latest}")
+    print(Version(release).notice or "It is tested with this release of jupyter-mlflow-proxy")
     settings.check()
     for store, revision in upgrade.existing(settings, revisions, is_alone=False):
         print(f"{quoted(store.shown)} has the revision {quoted(revision)}")

@@ -6,6 +6,7 @@ from typing import Any
 from mlflow_proxy.life import Life
 from mlflow_proxy.log import log_file
 from mlflow_proxy.quoting import quoted
+from mlflow_proxy.reports import Version
 from mlflow_proxy.status import State, Status
 
 
@@ -29,6 +30,7 @@ def status_document(life: Life, *, may_frame: bool, may_see_log: bool) -> dict[s
         "stopped": f"{status.text}." if status.is_stopped_by_user else "",
         "stop_reason": status.stop_reason,
         "version": status.version,
+        "notice": Version(status.version or "").notice,
         "memory": None if is_starting else status.memory,
         "pid": status.pids[-1] if status.pids else None,
         "log": str(log_file()),

@@ -35,6 +35,9 @@ def test_a_start_is_told_and_can_be_stopped_and_restarted(tmp_path: Path) -> Non
         assert (starting["state"], starting["pid"]) == ("starting", child.pid)
         assert began - 1 < starting["since"] < time.time()
         assert 0 <= starting["progress"] < 1
+        notice = "MLflow 99.1.0 is not tested with this release of jupyter-mlflow-proxy"
+        assert wait_for(lambda: jupyter.status()["notice"]) == notice
+        assert f"WARNING mlflow_proxy.life: {notice}" in jupyter.log.read_text()
         stopped = jupyter.stop()
         assert (stopped["state"], stopped["text"]) == ("idle", "Stopped by the user")
         assert stopped["since"] > starting["since"]
