@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from requests.auth import _basic_auth_str
 
 from mlflow_proxy.addresses import AUTH_PROVIDER, GUARDED, LOCAL_CREDENTIAL, LOCAL_URL, PROGRAM
 from mlflow_proxy.notebook.credential import OwnAddress
@@ -296,14 +297,17 @@ def test_a_redirect_takes_no_credential_along(
         assert {sent for _, sent in [*own.take(), *elsewhere.take()]} == {""}
 
 
-def test_a_file_of_credentials_is_read_for_other_hosts(
+def test_other_hosts_get_what_their_address_or_a_file_says(
     elsewhere: Listener, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password own\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv(LOCAL_URL, "http://127.0.0.1:1/mlflow")
     requests.get(elsewhere.url, auth=OwnAddress(), timeout=10)
-    assert [sent[:6] for _, sent in elsewhere.take()] == ["Basic "]
+    in_address = f"http://user:password@{elsewhere.authority}"
+    requests.get(in_address, auth=OwnAddress(), timeout=10)
+    sent = [sent for _, sent in elsewhere.take()]
+    assert sent == [_basic_auth_str("me", "own"), _basic_auth_str("user", "password")]
 
 
 def test_mlflow_finds_the_provider(run: Run) -> None:
