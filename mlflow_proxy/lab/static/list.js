@@ -1,25 +1,31 @@
-// A list that grows by pages, and what is loaded when the user opens it.
+// A list that grows by pages. A refresh keeps the elements of what stays.
 
-import { button, element } from "./elements.js";
+import { arrange, button, element } from "./elements.js";
 
-/** @typedef {{node: HTMLElement, update: (data: any) => void, [more: string]: any}} Item */
-/** @typedef {{found: [string, any][], token?: string}} Page data by its keys, and the next page's token */
+/** @typedef {{node: HTMLElement, data: any, update: (data: any) => void, [more: string]: any}} Item */
+/** @typedef {import("./api.js").Page} Page */
 
 export class PagedList {
   /**
    * @param {import("./actions.js").Actions} actions
-   * @param {{none: string, search: (token?: string) => Promise<Page>, make: (data: any) => Item}} options
-   *   `none`: what it says when it is empty
+   * @param {{none: string, search: (token?: string) => Promise<Page>, key: (data: any) => string,
+   *   make: (data: any) => Item}} options `none`: what it says when it is empty
    */
-  constructor(actions, { none, search, make }) {
+  constructor(actions, { none, search, key, make }) {
+    this.actions = actions;
     /** @type {Map<string, Item>} */
     this.items = new Map();
     this._search = search;
+    this._key = key;
     this._make = make;
-    this._list = element("ul");
+    this._list = element("ul", { role: "group" });
     this._none = element("p", { textContent: none, hidden: true });
     const next = () => actions.attempt(() => this._next());
-    this._more = button(actions.trans.__("Show more"), next, { hidden: true });
+    this._more = button(actions.trans.__("Show more"), next, {
+      className: "jp-mlflow-more",
+      role: "treeitem", // a tree may own nothing else
+      hidden: true,
+    });
     this.node = element("div", {}, this._list, this._none, this._more);
   }
 
@@ -28,61 +34,52 @@ export class PagedList {
     const search = (this._latest = this._search());
     const page = await search;
     if (search === this._latest) {
-      const found = new Set(page.found.map(([key]) => key));
-      this.items = new Map([...this.items].filter(([key]) => found.has(key)));
-      this._list.replaceChildren();
-      this._append(page);
+      this.show(page.found, page.token);
     }
   }
 
-  /** Update items in place and put new ones on top. @param {[string, any][]} found */
+  /** Update items in place and put new ones on top. @param {any[]} found */
   merge(found) {
-    this._put([...found].reverse(), "prepend");
-    this._none.hidden = this.items.size > 0;
+    const isNew = (data) => !this.items.has(this._key(data));
+    const data = [...found.filter(isNew), ...[...this.items.values()].map((item) => item.data)];
+    const updates = new Map(found.map((each) => [this._key(each), each]));
+    this.show(data.map((each) => updates.get(this._key(each)) ?? each), this._token);
   }
 
   async _next() {
-    const count = this._list.children.length;
-    this._append(await this._search(this._token));
-    const first = /** @type {HTMLElement?} */ (this._list.children[count]?.querySelector("summary, button"));
-    first?.focus(); // the button may be gone
+    const shown = [...this.items.values()];
+    const { found, token } = await this._search(this._token);
+    this.show([...shown.map(({ data }) => data), ...found], token);
+    const first = [...this.items.values()][shown.length];
+    first?.head?.focus(); // the button may be gone
   }
 
-  /** @param {Page} page */
-  _append({ found, token }) {
-    this._put(found, "append");
+  /** Show these, in this order. @param {any[]} found @param {string} [token] the next page's */
+  show(found, token) {
+    const items = new Map();
+    for (const data of found) {
+      const key = this._key(data);
+      const item = this.items.get(key) ?? this._make(data);
+      item.data = data;
+      items.set(key, item);
+    }
+    this.items = items;
+    arrange(this._list, [...items.values()].map(({ node }) => node));
+    for (const item of items.values()) {
+      this._update(item);
+    }
     this._token = token;
     this._more.hidden = !token;
-    this._none.hidden = this.items.size > 0;
+    this._none.hidden = items.size > 0;
+    this.actions.arranged();
   }
 
-  /** @param {[string, any][]} found @param {"append"|"prepend"} where */
-  _put(found, where) {
-    for (const [key, data] of found) {
-      const item = this.items.get(key) ?? this._make(data);
-      this.items.set(key, item);
-      item.update(data);
-      if (item.node.parentNode !== this._list) {
-        this._list[where](item.node);
-      }
+  /** Each item stands for itself: one that cannot be shown does not hide the others. @param {Item} item */
+  _update(item) {
+    try {
+      item.update(item.data);
+    } catch (error) {
+      console.error(error);
     }
-  }
-}
-
-/** An item with a list of its own, which is loaded when the user opens it. */
-export class Branch {
-  /** @param {import("./actions.js").Actions} actions @param {"div"|"li"} tag @param {PagedList} list */
-  constructor(actions, tag, list, ...extras) {
-    this.list = list;
-    this._name = element("span", { className: "jp-mlflow-name" });
-    const ontoggle = () => this.details.open && actions.attempt(() => list.load());
-    this.details = element("details", { ontoggle }, element("summary", {}, this._name), ...extras, list.node);
-    this.node = element(tag, {}, this.details);
-  }
-
-  /** @param {{name: string, [more: string]: any}} data */
-  update(data) {
-    this.data = data;
-    this._name.textContent = data.name;
   }
 }

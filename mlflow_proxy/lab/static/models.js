@@ -1,51 +1,76 @@
-// Registered models, their versions and aliases.
+// Registered models or prompts, with their versions and aliases.
 
-import { element } from "./elements.js";
-import { Branch, PagedList } from "./list.js";
-import { loadModel } from "./snippets.js";
+import { age } from "./format.js";
+import { PagedList } from "./list.js";
+import { Row } from "./row.js";
 
-/** @param {import("./actions.js").Actions} actions */
-export const modelList = (actions) =>
-  pages(actions, "registered_models", "registered-models/search", {
-    none: actions.trans.__("No registered models"),
-    query: { order_by: "last_updated_timestamp DESC" },
-    key: (model) => model.name,
-    make: ({ name }) => {
-      const item = new Branch(actions, "li", versionList(actions, name, () => item.data?.aliases ?? []));
-      return item;
-    },
-  });
-
-/** MLflow finds versions without their aliases. */
-function versionList(actions, name, aliases) {
-  const quote = name.includes("'") ? '"' : "'";
-  return pages(actions, "model_versions", "model-versions/search", {
-    none: actions.trans.__("No versions"),
-    query: { filter: `name=${quote}${name}${quote}`, order_by: "version_number DESC" },
-    key: (version) => version.version,
-    make: () => versionItem(actions, aliases),
-  });
+export class ModelList extends PagedList {
+  /** @param {import("./actions.js").Actions} actions @param {boolean} isPrompts */
+  constructor(actions, isPrompts) {
+    const { trans, api } = actions;
+    super(actions, {
+      none: isPrompts ? trans.__("No prompts") : trans.__("No registered models"),
+      search: (token) => api.models(isPrompts, token),
+      key: ({ name }) => name,
+      make: (model) => new ModelRow(actions, model, isPrompts),
+    });
+  }
 }
 
-function versionItem({ trans, insertButton }, aliases) {
-  const node = element("li", { className: "jp-mlflow-actions" });
-  const update = ({ name, version }) => {
-    const load = (text, uri) => insertButton(text, loadModel(`models:/${name}${uri}`));
-    const own = aliases().filter((each) => each.version === version);
-    node.replaceChildren(
-      element("span", {}, trans.__("Version %1", version)),
-      load(trans.__("Load"), `/${version}`),
-      ...own.map(({ alias }) => load(trans.__("Load @%1", alias), `@${alias}`)),
-    );
-  };
-  return { node, update };
+class ModelRow extends Row {
+  constructor(actions, model, isPrompt) {
+    const { trans, api } = actions;
+    const { name } = model;
+    const kind = isPrompt ? "prompt" : "model";
+    const target = () => ({ kind, name, uri: `${kind}s:/${name}` });
+    super(actions, {
+      kind,
+      list: new PagedList(actions, {
+        none: trans.__("No versions"),
+        search: (token) => api.versions(this.data, isPrompt, token),
+        key: ({ version }) => version,
+        make: (version) => new VersionRow(actions, version, kind, () => this.data?.aliases ?? []),
+      }),
+      target,
+      buttons: [[actions.lab.ui.launchIcon, trans.__("Open in the dashboard"), () => actions.openItem(target())]],
+    });
+    this.data = model;
+  }
+
+  update({ name, last_updated_timestamp, aliases = [] }) {
+    const value = aliases.map(({ alias }) => `@${alias}`).join(" ");
+    this.show({ text: name, title: [name, value].join("\n").trim(), value, age: age(Number(last_updated_timestamp)) });
+    if (this.isOpen) {
+      for (const row of this.list?.items.values() ?? []) row.update(row.data);
+    }
+  }
 }
 
-function pages(actions, field, path, { none, query, key, make }) {
-  const search = async (page_token = "") => {
-    const parameters = new URLSearchParams({ max_results: "50", ...query, page_token });
-    const answer = await actions.ask(`${path}?${parameters}`);
-    return { found: (answer[field] ?? []).map((each) => [key(each), each]), token: answer.next_page_token };
-  };
-  return new PagedList(actions, { none, search, make });
+class VersionRow extends Row {
+  /** @param {() => any[]} aliases the model's: MLflow finds versions without them */
+  constructor(actions, version, kind, aliases) {
+    const { trans } = actions;
+    const { codeIcon, launchIcon } = actions.lab.ui;
+    const { name, version: number, run_id } = version;
+    const own = () => aliases().filter((each) => each.version === number).map(({ alias }) => alias);
+    const uri = () => `${kind}s:/${name}${own().length ? `@${own()[0]}` : `/${number}`}`;
+    const target = () => ({ kind: `${kind}-version`, name, version: number, run: run_id, uri: uri() });
+    super(actions, {
+      kind: `${kind}-version`,
+      target,
+      activate: () => actions.openItem(target()),
+      buttons: [
+        [codeIcon, trans.__("Insert code that loads it"), () => actions.insert(`load-${kind}`, target())],
+        [launchIcon, trans.__("Open in the dashboard"), () => actions.openItem(target())],
+      ],
+    });
+    this._own = own;
+  }
+
+  update({ version, creation_timestamp, status }) {
+    const value = this._own().map((alias) => `@${alias}`).join(" ");
+    const text = this._actions.trans.__("Version %1", version);
+    const state = status === "READY" ? "" : status;
+    this.show({ text, value: [value, state].filter(Boolean).join(" "), age: age(Number(creation_timestamp)) });
+  }
 }
