@@ -2,6 +2,7 @@
 
 import { Api } from "./api.js";
 import { element } from "./elements.js";
+import { itemCommands } from "./items.js";
 import { keepReachable } from "./row.js";
 import * as snippets from "./snippets.js";
 import { Ticked } from "./ticked.js";
@@ -11,34 +12,45 @@ export class Actions {
   /**
    * @param {import("./extension.js").Parts} parts
    * @param {any} notebooks JupyterLab's INotebookTracker, if the application has one
-   * @param {import("./memory.js").Memory} memory
+   * @param {any} database JupyterLab's IStateDB, if the application has one
    */
-  constructor(parts, notebooks, memory) {
+  constructor(parts, notebooks, database) {
     const { lab, app, server, trans, settings } = parts;
     this.lab = lab;
     this.app = app;
     this.trans = trans;
-    this.memory = memory;
+    this.database = database;
     this.api = new Api(server);
     this._notebooks = notebooks;
     settings.then((found) => (this._settings = found));
     /** Names of experiments by their IDs. @type {Map<string, string>} */
     this.names = new Map();
+    /** When experiments were used last, in ms, by their IDs. @type {Map<string, number>} */
+    this.used = new Map();
     /** IDs of runs that have nested ones. @type {Set<string>} */
     this.parents = new Set();
-    /** The row that a command of the context menu acts on. @type {import("./row.js").Row | undefined} */
-    this.meant = undefined;
     /** The ID of the run whose details are shown. */
     this.shownRun = "";
     /** Shows a run's details. @type {(id: string) => any} */
     this.showRun = () => {};
-    /** When an experiment was used last, in ms. @type {(id: string) => number} */
-    this.used = () => NaN;
+    /** The row that a command of the context menu acts on. @type {import("./row.js").Row | undefined} */
+    this.meant = undefined;
+    /** Emitted when other runs are ticked or shown. */
+    this.changed = new lab.signaling.Signal(this);
+    this.commands = itemCommands(this);
     this.ticked = new Ticked(this);
     this.watch = new Watch(this.api, parts, (run) => this.showRun(run.id));
     this.alert = element("p", { className: "jp-mlflow-alert", role: "alert" });
     /** The trees whose rows may have changed. @type {HTMLElement[]} */
     this.trees = [];
+  }
+
+  /** @returns {any} what a command of the context menu acts on */
+  target = () => this.meant?.target ?? {};
+
+  /** The commands that a row shows as icons. @param {string} kind the row's */
+  tools(kind) {
+    return this.commands.filter(({ kinds, icon }) => icon && kinds.includes(kind));
   }
 
   /** To be called when rows have come or gone. */
@@ -63,38 +75,30 @@ export class Actions {
     return this.app.commands.execute(isInBrowser ? "mlflow:open-in-browser" : "mlflow:open", { path });
   }
 
-  /** Open what a row stands for in the dashboard. @param {Record<string, any>} target see the rows' targets */
-  openItem({ kind, id, experiment, name, version }) {
+  /** Open what a row stands for in the dashboard. */
+  openItem = ({ kind, id, experiment, name }) => {
     const path = {
       experiment: ["experiments", id],
       run: ["experiments", experiment, "runs", id],
       trace: ["experiments", experiment, "traces"],
       model: ["models", name],
-      "model-version": ["models", name, "versions", version],
-      prompt: ["prompts", name],
-      "prompt-version": ["prompts", name],
-    }[kind];
-    const query = kind === "trace" && id ? `?selectedEvaluationId=${encodeURIComponent(id)}` : "";
-    return path && this.open(path, query);
-  }
+      "model-version": ["models", name, "versions", id],
+    }[kind] ?? ["prompts", name];
+    return this.open(path, kind === "trace" && id ? `?selectedEvaluationId=${encodeURIComponent(id)}` : "");
+  };
 
   get canInsert() {
     return Boolean(this._notebooks?.currentWidget);
   }
 
-  /**
-   * Insert code below the active cell.
-   *
-   * @param {"load-run"|"continue"|"download"|"load-model"|"serve"|"load-prompt"|"dataframe"|string} what
-   * @param {Record<string, any>} target
-   */
+  /** Insert code below the active cell. @param {string} what see `_code` @param {any} target */
   async insert(what, target) {
-    if (!this.canInsert) {
-      const { Notification } = this.lab.apputils;
-      Notification.info(this.trans.__("Open a notebook to insert code"), { autoClose: 3000 });
-      return;
+    if (this.canInsert) {
+      await this.attempt(async () => this._write(await this._code(what, target)));
+    } else {
+      const text = this.trans.__("Open a notebook to insert code");
+      this.lab.apputils.Notification.info(text, { autoClose: 3000 });
     }
-    await this.attempt(async () => this._write(await this._code(what, target)));
   }
 
   /** @param {string} what @param {any} target */

@@ -1,54 +1,71 @@
-// The context menu of the sidebar's rows: commands that act on the row under the pointer, or with the focus.
+// Commands of the sidebar's rows: in their context menu, and some as icons on the row.
 
+export const ARTIFACTS = "mlflow-proxy:open-artifacts"; // exists where the application can show them
 const RUN = ["run"];
 const MODELS = ["model-version"];
-const OPENABLE = ["experiment", "run", "trace", "model", "model-version", "prompt", "prompt-version"];
-const NAMED = OPENABLE.filter((kind) => kind !== "trace");
-const ARTIFACTS = "mlflow-proxy:open-artifacts"; // adds itself where the application can show them
+const ALL = ["experiment", "run", "trace", "model", "model-version", "prompt", "prompt-version"];
+const URIS = ["run", "model", "model-version", "prompt", "prompt-version"];
 
-/** @param {import("./actions.js").Actions} actions */
-export function addItemCommands(actions) {
+/** @typedef {{name: string, label: string, kinds: string[], execute: (target: any) => any, icon?: any,
+ *   isEnabled?: (target: any) => boolean, isVisible?: () => boolean}} ItemCommand `kinds`: of the rows that have it
+ */
+
+/** @param {import("./actions.js").Actions} actions @returns {ItemCommand[]} in the menu's order */
+export function itemCommands(actions) {
   const { app, trans } = actions;
-  /** @returns {any} */
-  const target = () => actions.meant?.target() ?? {};
-  const insert = (what) => () => actions.insert(what, target());
-  const canInsert = () => actions.canInsert;
-  /** Names, labels, kinds of rows, what they do, and whether they can: else they are grey.
-   * @type {[string, string, string[], () => any, (() => boolean)?][]} */
-  const commands = [
-    ["open-item", trans.__("Open in the Dashboard"), OPENABLE, () => actions.openItem(target())],
-    ["show-artifacts", trans.__("Show Artifacts"), RUN, () => app.commands.execute(ARTIFACTS, { run_id: target().id }),
-      () => app.commands.hasCommand(ARTIFACTS)],
-    ["sort-runs", trans.__("Sort Runs…"), ["experiment"], () => actions.attempt(() => target().row.sort())],
-    ["show-source-run", trans.__("Show Source Run"), MODELS, () => actions.showRun(target().run), () => Boolean(target().run)],
-    ["insert-load-run", trans.__("Insert Code: Load Run"), RUN, insert("load-run"), canInsert],
-    ["insert-continue-run", trans.__("Insert Code: Continue Run"), RUN, insert("continue"), canInsert],
-    ["insert-download", trans.__("Insert Code: Download Artifacts"), RUN, insert("download"), canInsert],
-    ["insert-load-model", trans.__("Insert Code: Load Model"), [...RUN, ...MODELS], insert("load-model"), canInsert],
-    ["insert-serve-model", trans.__("Insert Code: Serve Model"), [...RUN, ...MODELS], insert("serve"), canInsert],
-    ["insert-load-prompt", trans.__("Insert Code: Load Prompt"), ["prompt-version"], insert("load-prompt"), canInsert],
-    ["copy-id", trans.__("Copy ID"), ["experiment", "run", "trace"], () => copyId(actions, target())],
-    ["copy-name", trans.__("Copy Name"), NAMED.filter((kind) => kind !== "run"), () =>
-      actions.copy(target().name, trans.__("Name copied"))],
-    ["copy-uri", trans.__("Copy URI"), NAMED.filter((kind) => kind !== "experiment"), () =>
-      actions.copy(uri(target()), trans.__("URI copied"))],
+  const { codeIcon, filterListIcon, launchIcon } = actions.lab.ui;
+  const insert = (what, label, kinds, icon) => ({
+    name: `insert-${what}`,
+    label,
+    kinds,
+    icon,
+    isEnabled: () => actions.canInsert,
+    execute: (target) => actions.insert(what, target),
+  });
+  const copy = (what, label, kinds, text, message) => ({
+    name: `copy-${what}`,
+    label,
+    kinds,
+    execute: (target) => actions.copy(text(target), message),
+  });
+  const name = "show-artifacts";
+  const canShow = () => app.commands.hasCommand(ARTIFACTS);
+  const show = ({ id }) => app.commands.execute(ARTIFACTS, { run_id: id });
+  const source = ({ run }) => actions.showRun(run);
+  const sort = ({ row }) => actions.attempt(() => row.sort());
+  return [
+    { name: "sort-runs", label: trans.__("Sort runs…"), kinds: ["experiment"], icon: filterListIcon, execute: sort },
+    { name, label: trans.__("Show artifacts"), kinds: RUN, execute: show, isVisible: canShow },
+    { name: "show-source-run", label: trans.__("Show source run"), kinds: MODELS, execute: source, isEnabled: ({ run }) => run },
+    insert("load-run", trans.__("Insert code: load run"), RUN, codeIcon),
+    insert("load-model", trans.__("Insert code: load model"), RUN),
+    insert("load-model", trans.__("Insert code: load model"), MODELS, codeIcon),
+    insert("serve", trans.__("Insert code: serve model"), [...RUN, ...MODELS]),
+    insert("continue", trans.__("Insert code: continue run"), RUN),
+    insert("download", trans.__("Insert code: download artifacts"), RUN),
+    insert("load-prompt", trans.__("Insert code: load prompt"), ["prompt-version"], codeIcon),
+    { name: "open-item", label: trans.__("Open in the dashboard"), kinds: ALL, icon: launchIcon, execute: actions.openItem },
+    copy("id", trans.__("Copy ID"), ["experiment", "run", "trace"], ({ id }) => id, trans.__("ID copied")),
+    copy("name", trans.__("Copy name"), ALL, (target) => target.name, trans.__("Name copied")),
+    copy("uri", trans.__("Copy URI"), URIS, ({ kind, id, uri }) => (kind === "run" ? `runs:/${id}` : uri), trans.__("URI copied")),
   ];
-  commands.forEach(([name, label, kinds, execute, isEnabled = () => true], rank) => {
+}
+
+/** Make them commands of JupyterLab. @param {import("./actions.js").Actions} actions */
+export function addItemCommands({ app, commands, target }) {
+  commands.forEach(({ name, label, kinds, execute, isEnabled, isVisible }, rank) => {
     const command = `mlflow:${name}`;
-    const isVisible = () => name !== "show-artifacts" || isEnabled();
-    app.commands.addCommand(command, { label, execute, isEnabled, isVisible });
+    if (!app.commands.hasCommand(command)) {
+      app.commands.addCommand(command, {
+        label,
+        execute: () => execute(target()),
+        isEnabled: () => Boolean(!isEnabled || isEnabled(target())),
+        isVisible,
+      });
+    }
     for (const kind of kinds) {
       app.contextMenu?.addItem({ command, selector: `.jp-mlflow-row[data-kind="${kind}"]`, rank });
     }
   });
   app.commands.addKeyBinding({ command: "mlflow:copy-id", keys: ["Accel C"], selector: ".jp-mlflow-row:focus" });
 }
-
-/** @param {import("./actions.js").Actions} actions @param {any} target */
-export function copyId(actions, { id, name, kind, uri }) {
-  const { trans } = actions;
-  const messages = { run: trans.__("Run ID copied"), experiment: trans.__("Experiment ID copied") };
-  actions.copy(id ?? uri ?? name, messages[kind] ?? trans.__("Copied"));
-}
-
-const uri = ({ kind, id, uri }) => (kind === "run" ? `runs:/${id}` : uri);

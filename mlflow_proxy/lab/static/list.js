@@ -2,30 +2,25 @@
 
 import { arrange, button, element } from "./elements.js";
 
-/** @typedef {{node: HTMLElement, data: any, update: (data: any) => void, [more: string]: any}} Item */
-/** @typedef {import("./api.js").Page} Page */
+/** @typedef {import("./row.js").Row} Row @typedef {import("./api.js").Page} Page */
 
 export class PagedList {
   /**
    * @param {import("./actions.js").Actions} actions
-   * @param {{none: string, search: (token?: string) => Promise<Page>, key: (data: any) => string,
-   *   make: (data: any) => Item}} options `none`: what it says when it is empty
+   * @param {{none: string, search: (token?: string) => Promise<Page>, make: (data: any) => Row}} options
+   *   `none`: what it says when it is empty
    */
-  constructor(actions, { none, search, key, make }) {
+  constructor(actions, { none, search, make }) {
     this.actions = actions;
-    /** @type {Map<string, Item>} */
+    /** By the IDs of their data. @type {Map<string, Row>} */
     this.items = new Map();
     this._search = search;
-    this._key = key;
     this._make = make;
     this._list = element("ul", { role: "group" });
     this._none = element("p", { textContent: none, hidden: true });
     const next = () => actions.attempt(() => this._next());
-    this._more = button(actions.trans.__("Show more"), next, {
-      className: "jp-mlflow-more",
-      role: "treeitem", // a tree may own nothing else
-      hidden: true,
-    });
+    const role = "treeitem"; // a tree may own nothing else
+    this._more = button(actions.trans.__("Show more"), next, { className: "jp-mlflow-more", role, hidden: true });
     this.node = element("div", {}, this._list, this._none, this._more);
   }
 
@@ -40,46 +35,32 @@ export class PagedList {
 
   /** Update items in place and put new ones on top. @param {any[]} found */
   merge(found) {
-    const isNew = (data) => !this.items.has(this._key(data));
-    const data = [...found.filter(isNew), ...[...this.items.values()].map((item) => item.data)];
-    const updates = new Map(found.map((each) => [this._key(each), each]));
-    this.show(data.map((each) => updates.get(this._key(each)) ?? each), this._token);
+    const updates = new Map(found.map((data) => [data.id, data]));
+    const kept = [...this.items.values()].map(({ data }) => updates.get(data.id) ?? data);
+    this.show([...found.filter(({ id }) => !this.items.has(id)), ...kept], this._token);
   }
 
   async _next() {
-    const shown = [...this.items.values()];
+    const shown = [...this.items.values()].map(({ data }) => data);
     const { found, token } = await this._search(this._token);
-    this.show([...shown.map(({ data }) => data), ...found], token);
-    const first = [...this.items.values()][shown.length];
-    first?.head?.focus(); // the button may be gone
+    this.show([...shown, ...found], token);
+    [...this.items.values()][shown.length]?.head.focus(); // the button may be gone
   }
 
   /** Show these, in this order. @param {any[]} found @param {string} [token] the next page's */
   show(found, token) {
-    const items = new Map();
+    this.items = new Map(found.map((data) => [data.id, this.items.get(data.id) ?? this._make(data)]));
+    arrange(this._list, [...this.items.values()].map(({ node }) => node));
     for (const data of found) {
-      const key = this._key(data);
-      const item = this.items.get(key) ?? this._make(data);
-      item.data = data;
-      items.set(key, item);
-    }
-    this.items = items;
-    arrange(this._list, [...items.values()].map(({ node }) => node));
-    for (const item of items.values()) {
-      this._update(item);
+      try {
+        this.items.get(data.id)?.update(data);
+      } catch (error) {
+        console.error(error); // one item that cannot be shown does not hide the others
+      }
     }
     this._token = token;
     this._more.hidden = !token;
-    this._none.hidden = items.size > 0;
+    this._none.hidden = found.length > 0;
     this.actions.arranged();
-  }
-
-  /** Each item stands for itself: one that cannot be shown does not hide the others. @param {Item} item */
-  _update(item) {
-    try {
-      item.update(item.data);
-    } catch (error) {
-      console.error(error);
-    }
   }
 }

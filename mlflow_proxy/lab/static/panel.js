@@ -1,9 +1,9 @@
-// The sidebar's contents: MLflow's state, a search box, experiments with their runs, a run's details, models.
+// What the sidebar shows: MLflow's state, a search box, experiments with their runs, a run's details, models.
 
 import { Details } from "./details.js";
 import { button, element, iconButton } from "./elements.js";
 import { ExperimentList } from "./experiments.js";
-import { ModelList } from "./models.js";
+import { modelList } from "./models.js";
 import { addKeys, rowAt } from "./row.js";
 import { describe } from "./running.js";
 import { RunList } from "./runs.js";
@@ -24,43 +24,38 @@ export class Panel {
     this._actions = actions;
     this._model = model;
     this._isVisible = isVisible;
-    this._trans = trans;
-    this._text = "";
+    this._text = ""; // that is searched
     this._isFollowing = false;
     this._hasLoaded = false;
     this.experiments = new ExperimentList(actions);
-    actions.used = (id) => this.experiments.used.get(id) ?? NaN;
     this._found = new RunList(actions, []);
     this._named = new ExperimentList(actions, "");
-    this._named.load = async () => {};
+    this._results = element("div", { hidden: true }, this._named.node, this._found.node);
     this.details = new Details(actions);
-    this.models = new ModelList(actions, false);
-    this.prompts = new ModelList(actions, true);
+    this.models = modelList(actions, "model");
+    this.prompts = modelList(actions, "prompt");
+    this.tree = this._tree(trans.__("Experiments"), this.experiments.node, this._results);
+    this.modelTree = this._tree(trans.__("Models"), this.models.node);
+    this.promptTree = this._tree(trans.__("Prompts"), this.prompts.node);
+
     this._box = element("input", {
       type: "search",
       ariaLabel: trans.__("Search experiments and runs"),
       placeholder: trans.__("Search runs"),
-      title: trans.__("Words of names, or comparisons:") + `\n${EXAMPLES.join("\n")}`,
+      title: [trans.__("Words of names, or comparisons:"), ...EXAMPLES].join("\n"),
       oninput: () => this._box.value || this._search(),
     });
+    const onsubmit = (event) => (event.preventDefault(), this._search());
+    const submit = iconButton(actions.lab.ui.searchIcon, trans.__("Search"), () => this._search());
+    this._form = element("form", { role: "search", onsubmit }, this._box, submit);
     this._state = element("p");
     this._start = button(trans.__("Start"), () => actions.attempt(() => model.control("start")));
     this._log = button(trans.__("Show log"), () => actions.app.commands.execute("mlflow:show-log"));
     this._notice = element("div", { className: "jp-mlflow-notice" }, this._state, this._start, this._log);
-    const onsubmit = (event) => {
-      event.preventDefault();
-      this._search();
-    };
-    const submit = iconButton(actions.lab.ui.searchIcon, trans.__("Search"), () => this._search());
-    this._form = element("form", { role: "search", onsubmit }, this._box, submit);
     const head = [this._notice, this._form, actions.ticked.node, actions.alert];
     this.header = element("div", { className: "jp-mlflow-header" }, ...head);
-    this._results = element("div", { hidden: true }, this._named.node, this._found.node);
-    this.tree = this._tree(trans.__("Experiments"), this.experiments.node, this._results);
-    this.modelTree = this._tree(trans.__("Models"), this.models.node);
-    this.promptTree = this._tree(trans.__("Prompts"), this.prompts.node);
-    this.sections = [this.tree, this.details.node, this.modelTree, this.promptTree];
-    [this._form, ...this.sections].forEach((part) => (part.inert = true)); // until MLflow is ready
+    this._usable = [this._form, this.tree, this.details.node, this.modelTree, this.promptTree];
+    this._usable.forEach((part) => (part.inert = true)); // until MLflow is ready
     model.changed.connect(() => this._show());
   }
 
@@ -84,12 +79,12 @@ export class Panel {
   }
 
   /** Reload what is shown, as the user asked. */
-  refresh() {
-    const { models, prompts, details } = this;
-    const main = this._text ? this._search() : this._actions.attempt(() => this.experiments.load());
-    const shown = [models, prompts].filter((list) => list.node.checkVisibility?.() ?? true);
-    const more = [...shown.map((list) => list.load()), ...(details.run ? [details.load(details.run.id)] : [])];
-    return Promise.all([main, this._actions.attempt(() => Promise.all(more))]);
+  async refresh() {
+    const { details, experiments } = this;
+    await (this._text ? this._search() : this._actions.attempt(() => experiments.load()));
+    const lists = [this.models, this.prompts].filter(({ node }) => node.offsetParent);
+    await Promise.all(lists.map((list) => this._actions.attempt(() => list.load())));
+    details.run && (await this._actions.attempt(() => details.load(details.run.id)));
   }
 
   /** Show what is new, without being asked. */
@@ -102,9 +97,12 @@ export class Panel {
     this._isFollowing = true;
     try {
       if (!isShown) await this._model.refresh(); // not looked at otherwise
-      if (this._isReady() && this._hasLoaded) {
+      if (this._model.status?.state === "ready" && this._hasLoaded) {
         await watch.look();
-        if (isShown) await Promise.all([this._text ? this._followFound() : this.experiments.follow(), this.details.follow()]);
+        if (isShown) {
+          await (this._text ? this._followFound() : this.experiments.follow());
+          await this.details.follow();
+        }
       }
     } catch {
       // The next time may do; MLflow's state is shown anyhow.
@@ -117,41 +115,30 @@ export class Panel {
     await this._found.follow(page);
   }
 
-  _isReady() {
-    return this._model.status?.state === "ready";
-  }
-
   _show() {
     const { status } = this._model;
-    const isReady = this._isReady();
-    if (isReady && this._notice.contains(document.activeElement)) {
-      this._form.inert = false;
-      this._box.focus(); // the notice is hidden
-    }
+    const isReady = status?.state === "ready";
+    const hadFocus = this._notice.contains(document.activeElement);
     this._notice.hidden = isReady;
-    [this._form, ...this.sections].forEach((part) => (part.inert = !isReady));
+    this._usable.forEach((part) => (part.inert = !isReady));
+    if (isReady && hadFocus) this._box.focus();
     this._start.hidden = !status || NEEDS_RESTART.test(status.remedy);
-    this._log.hidden = status?.state !== "failed";
     this._start.ariaDisabled = String(status?.state === "starting"); // it keeps the focus
+    this._log.hidden = status?.state !== "failed";
+    const { trans } = this._actions;
     this._state.textContent = status
-      ? [describe(status, this._trans), status.remedy].join("\n").trim()
-      : this._trans.__("MLflow's state is not known. Is Jupyter's server extension mlflow_proxy enabled?");
+      ? [describe(status, trans), status.remedy].join("\n").trim()
+      : trans.__("MLflow's state is not known. Is Jupyter's server extension mlflow_proxy enabled?");
     if (isReady && !this._hasLoaded && this._isVisible()) {
       this._hasLoaded = true;
-      this._actions.attempt(async () => {
-        await this._actions.memory.load();
-        await this.experiments.load();
-      });
+      this._actions.attempt(() => this.experiments.load());
     }
   }
 
   _search() {
-    this._text = this._box.value.trim();
     return this._actions.attempt(async () => {
-      const { _text: text } = this;
-      if (text) {
-        await this._find(text);
-      }
+      const text = (this._text = this._box.value.trim());
+      text && (await this._find(text));
       if (text === this._text) {
         this._results.hidden = !text;
         this.experiments.node.hidden = Boolean(text);
@@ -164,17 +151,17 @@ export class Panel {
   async _find(text) {
     const all = await this.experiments.all();
     const { words, filters } = parse(text);
-    const isNamed = ({ name }) => words.every((word) => name.toLowerCase().includes(word.toLowerCase()));
-    this._found.experiments = all.map((each) => each.experiment_id);
-    this._found.filters = filters;
     const [, named, quoted] = filters[0].match(/metrics\.(?:(\w+)|`([^`]+)`)/) ?? [];
-    this._found.sorting = byTime([named ?? quoted ?? ""]); // what is compared is shown
+    const found = this._found;
+    Object.assign(found, { experiments: all.map(({ id }) => id), filters });
+    found.sorting = byTime([named ?? quoted ?? ""]); // what is compared is shown
     try {
-      await this._found.load();
+      await found.load();
     } catch (/** @type {any} */ error) {
       const [sentence] = error.message.split(/(?<=[.'"])\s|\n/);
-      throw new Error(this._trans.__("MLflow refused this search: %1 Try e.g. %2", sentence, EXAMPLES[0]));
+      throw new Error(this._actions.trans.__("MLflow refused this search: %1 Try e.g. %2", sentence, EXAMPLES[0]));
     }
+    const isNamed = ({ name }) => words.every((word) => name.toLowerCase().includes(word.toLowerCase()));
     this._named.show(words.length ? all.filter(isNamed).slice(0, 20) : []);
   }
 }

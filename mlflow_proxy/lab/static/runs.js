@@ -1,7 +1,9 @@
 // Lists of runs: an experiment's, a parent's, those that a search has found.
 
+import { element } from "./elements.js";
+import { age, number, statusText } from "./format.js";
 import { PagedList } from "./list.js";
-import { RunRow } from "./run.js";
+import { Row } from "./row.js";
 import { byTime, orderBy } from "./sorting.js";
 
 const PAGE = 20;
@@ -12,36 +14,30 @@ export class RunList extends PagedList {
   /**
    * @param {import("./actions.js").Actions} actions
    * @param {string[]} experiments their IDs
-   * @param {{parent?: string, sorting?: () => import("./sorting.js").Sorting}} [options] `parent`: the ID of
-   *   the run whose nested runs these are
+   * @param {{id: string, list: RunList}} [parent] the run whose nested runs these are, and the list that has it
    */
-  constructor(actions, experiments, { parent, sorting } = {}) {
+  constructor(actions, experiments, parent) {
     super(actions, {
       none: actions.trans.__("No runs"),
       search: (token) => this._find(token),
-      key: (run) => run.id,
-      make: (run) => new RunRow(actions, run, () => this.sorting),
+      make: (run) => runRow(actions, run, this),
     });
     this.experiments = experiments;
-    /** Filters in MLflow's language; a run that one of them finds is shown. */
-    this.filters = parent ? [`tags.mlflow.parentRunId = '${parent}'`] : [""];
-    this._isTop = !parent;
+    this.parent = parent;
+    /** Filters in MLflow's language; a run that one of them finds is shown. None: all that have no parent. */
+    this.filters = parent ? [`tags.mlflow.parentRunId = '${parent.id}'`] : [];
     this._newest = 0; // start of a run that was seen, in ms
-    this._inherited = sorting;
     /** @type {import("./sorting.js").Sorting | undefined} */
-    this._own = undefined;
-    actions.watch.changed.connect((_, run) => {
-      const item = this.items.get(run.id);
-      item && (item.data = run) && this._update(item);
-    });
+    this._sorting = undefined;
+    actions.watch.changed.connect((_, run) => this.items.get(run.id)?.update(run));
   }
 
   get sorting() {
-    return this._own ?? this._inherited?.() ?? byTime([]);
+    return this._sorting ?? this.parent?.list.sorting ?? byTime([]);
   }
 
   set sorting(sorting) {
-    this._own = sorting;
+    this._sorting = sorting;
   }
 
   async load() {
@@ -52,17 +48,22 @@ export class RunList extends PagedList {
   async _next() {
     const before = new Set(this.items.values());
     await super._next();
-    await this._complete([...this.items.values()].filter((item) => !before.has(item)));
+    await this._complete([...this.items.values()].filter((row) => !before.has(row)));
+  }
+
+  /** The list and those of its open rows. @returns {RunList[]} */
+  get open() {
+    return [this, ...[...this.items.values()].flatMap((row) => (row.isOpen ? row.list.open : []))];
   }
 
   /** A search for runs that were started since those that are shown. */
   get newer() {
     const limit = Date.now() + DAY;
     const starts = [...this.items.values()].map(({ data }) => data.start).filter((start) => start < limit);
-    this._newest = Math.max(0, this._newest, ...starts);
+    this._newest = Math.max(this._newest, ...starts);
     const isNew = `attributes.start_time > ${this._newest} AND attributes.start_time < ${limit}`;
-    const filter = [this.filters[0] || this.actions.api.isTop, isNew].filter(Boolean).join(" AND ");
-    return { ...this._query(), filter };
+    const filter = [this.filters[0] ?? this.actions.api.isTop, isNew].filter(Boolean).join(" AND ");
+    return { ...this._query, filter };
   }
 
   /** Show what `newer` has found, and the values of runs that go on. @param {import("./api.js").Page} page */
@@ -71,39 +72,32 @@ export class RunList extends PagedList {
       await this.load();
       return;
     }
-    const { watch } = this.actions;
-    found.forEach((run) => watch.see(run));
+    found.forEach((run) => this.actions.watch.see(run));
     this._newest = Math.max(this._newest, ...found.map(({ start }) => start));
-    this.merge(found.filter((run) => !this._isAll || !run.parent)); // nested ones are below their parents
+    this.merge(found.filter((run) => this.filters.length || !run.parent)); // nested ones are below their parents
     const isNew = ({ data }) => data.status === "RUNNING" || found.includes(data);
     await this._complete([...this.items.values()].filter(isNew));
   }
 
-  /** Whether it has all runs of an experiment that have no parent. */
-  get _isAll() {
-    return this._isTop && !this.filters[0];
-  }
-
-  _query() {
-    const { experiments: experimentIds, sorting } = this;
-    return { experimentIds, maxResults: PAGE, orderBy: orderBy(sorting) };
+  get _query() {
+    return { experimentIds: this.experiments, maxResults: PAGE, orderBy: orderBy(this.sorting) };
   }
 
   async _find(pageToken) {
     const { api, watch } = this.actions;
-    const search = { ...this._query(), pageToken };
+    const search = { ...this._query, pageToken };
     const searches = this.filters.map((filter) => ({ ...search, filter }));
-    const pages = this._isAll ? [await api.topLevel(search)] : await api.runs(searches);
+    const pages = searches.length ? await api.runs(searches) : [await api.topLevel(search)];
     const found = pages.flatMap((page) => page.found);
     if (pages.length > 1) found.sort((one, other) => other.start - one.start);
     found.forEach((run) => watch.see(run));
     if (!pageToken && this.sorting.isChosen) {
       this.sorting = { ...this.sorting, best: found[0]?.id };
     }
-    return { found, token: pages.length === 1 ? pages[0].token : undefined };
+    return { found, token: pages.length > 1 ? undefined : pages[0].token };
   }
 
-  /** The names of the metrics and parameters of the newest run that has metrics. @param {import("./api.js").Run[]} [runs] */
+  /** The names of the metrics and parameters of the first run that has metrics. @param {any[]} [runs] */
   async keys(runs) {
     const { api } = this.actions;
     const candidates = runs ?? (await api.runs([{ experimentIds: this.experiments, maxResults: TRIES }]))[0].found;
@@ -116,34 +110,57 @@ export class RunList extends PagedList {
     return found;
   }
 
-  /** Show what takes more requests, after the names of the runs. @param {any[]} rows */
+  /** Show what takes more requests, after the names of the runs. @param {Row[]} rows */
   async _complete(rows) {
     const { api, parents } = this.actions;
+    const runs = rows.map(({ data }) => data);
     if (!rows.length) return;
-    if (this._isAll && !this.sorting.kind) {
-      this.sorting = byTime((await this.keys(rows.map(({ data }) => data))).metrics);
+    if (!this.filters.length && !this.sorting.key) {
+      this.sorting = byTime((await this.keys(runs)).metrics);
     }
-    const runs = rows.map(({ data }) => data).filter(({ id }) => !parents.has(id));
-    if (this._isAll || !this._isTop) {
-      (await api.parents(runs)).forEach((id) => parents.add(id));
+    if (!this.filters.length || this.parent) {
+      (await api.parents(runs.filter(({ id }) => !parents.has(id)))).forEach((id) => parents.add(id));
     }
-    await this._showValues(rows);
-    rows.forEach((row) => this._update(row));
+    const values = await api.values(runs.map(({ id }) => id), this.sorting);
+    rows.forEach((row) => row.update({ ...row.data, value: values.get(row.data.id) }));
   }
+}
 
-  async _showValues(rows) {
-    const { key, kind } = this.sorting;
-    if (!kind) return;
-    const { api } = this.actions;
-    const ids = rows.map(({ data }) => data.id);
-    const values = kind === "params" ? await api.params(ids, key) : new Map();
-    if (kind === "metrics") {
-      const [points] = await api.histories([{ runIds: ids, metricKey: key }], 2);
-      // The last of each run comes last.
-      points.forEach(({ runId, value }) => values.set(runId, value));
-    }
-    for (const row of rows) {
-      row.value = values.get(row.data.id);
-    }
-  }
+/** @param {import("./actions.js").Actions} actions @param {import("./api.js").Run} run @param {RunList} list */
+function runRow(actions, run, list) {
+  const { trans, ticked } = actions;
+  const box = element("input", { type: "checkbox", tabIndex: -1, onclick: (event) => event.stopPropagation() });
+  const state = element("span", { className: "jp-mlflow-state", role: "img" });
+  /** @returns {import("./row.js").Shown} */
+  const describe = ({ id, name, status, start, value }) => {
+    const { key, best } = list.sorting;
+    const shown = value === undefined ? "" : number(value);
+    state.ariaLabel = statusText(status, trans);
+    box.ariaLabel = trans.__("Select %1", name);
+    box.checked = ticked.has(id);
+    const isBest = best === id && Boolean(shown);
+    const facts = [name, state.ariaLabel, shown && `${key} ${shown}`, isBest && trans.__("best"), age(start)];
+    return {
+      text: name,
+      label: facts.filter(Boolean).join(", "),
+      title: facts.filter(Boolean).join("\n"),
+      value: shown,
+      age: age(start),
+      status,
+      isBest,
+      isSelected: actions.shownRun === id,
+      isLeaf: !actions.parents.has(id),
+    };
+  };
+  const row = new Row(actions, {
+    kind: "run",
+    describe,
+    list: new RunList(actions, [run.experiment], { id: run.id, list }),
+    lead: [element("span", { className: "jp-mlflow-lead" }, state, box)],
+    activate: () => actions.showRun(run.id),
+    tick: () => ticked.set(row.data, !ticked.has(run.id)),
+  });
+  box.onchange = () => ticked.set(row.data, box.checked);
+  actions.changed.connect(() => row.update(row.data));
+  return row;
 }

@@ -2,18 +2,18 @@
 
 const SMALLER_IS_BETTER = /loss|error|err$|mae|mse|rmse|mape|perplexity|wer|cer|time|latency/i;
 
-/** @typedef {{key: string, kind: ""|"metrics"|"params", isAscending: boolean, isChosen: boolean,
- *   best?: string}} Sorting `key`: what the rows show; `kind`: empty if nothing is known to show;
- *   `isChosen`: whether the runs are sorted by it, not by their time; `best`: the ID of the first run
+/** @typedef {{key: string, kind: "metrics"|"params", isAscending: boolean, isChosen: boolean, best?: string}} Sorting
+ *   `key`: what the rows show, empty if nothing is known; `isChosen`: whether the runs are sorted by it, not by
+ *   their time; `best`: the ID of the first run
  */
 
-/** @returns {Sorting} newest first, with the first metric that is not the machine's @param {string[]} metrics */
+/** Newest first, with the first metric that is not the machine's. @param {string[]} metrics @returns {Sorting} */
 export function byTime(metrics) {
   const key = metrics.find((each) => !each.startsWith("system/")) ?? "";
-  return { key, kind: key ? "metrics" : "", isAscending: false, isChosen: false };
+  return { key, kind: "metrics", isAscending: false, isChosen: false };
 }
 
-/** @param {Sorting} sorting @returns {string[]} as MLflow takes it */
+/** In MLflow's language. @param {Sorting} sorting */
 export function orderBy({ key, kind, isAscending, isChosen }) {
   const byStart = "attributes.start_time DESC";
   return isChosen ? [`${kind}.\`${key}\` ${isAscending ? "ASC" : "DESC"}`, byStart] : [byStart];
@@ -23,19 +23,19 @@ export function orderBy({ key, kind, isAscending, isChosen }) {
  * Ask the user how to sort.
  *
  * @param {import("./actions.js").Actions} actions
- * @param {{metrics: string[], params: string[]}} keys
+ * @param {Record<"metrics"|"params", string[]>} keys
  * @returns {Promise<Sorting | undefined>} undefined: as before
  */
-export async function chooseSorting({ lab, trans }, { metrics, params }) {
-  const choices = new Map([[trans.__("Start time"), byTime(metrics)]]);
-  for (const [kind, keys] of Object.entries({ metrics, params })) {
-    for (const key of keys) {
+export async function chooseSorting({ lab, trans }, keys) {
+  const choices = new Map([[trans.__("Start time"), byTime(keys.metrics)]]);
+  for (const kind of /** @type {const} */ (["metrics", "params"])) {
+    for (const key of keys[kind]) {
       const text = kind === "params" ? trans.__("%1 (parameter)", key) : key;
-      const isAscending = kind === "params" || SMALLER_IS_BETTER.test(key);
-      const add = (label, isAscending) =>
-        choices.set(label, { key, kind: /** @type {any} */ (kind), isAscending, isChosen: true });
-      add(isAscending ? trans.__("%1, smallest first", text) : trans.__("%1, largest first", text), isAscending);
-      add(isAscending ? trans.__("%1, largest first", text) : trans.__("%1, smallest first", text), !isAscending);
+      const isSmallFirst = kind === "params" || SMALLER_IS_BETTER.test(key);
+      for (const isAscending of [isSmallFirst, !isSmallFirst]) {
+        const order = isAscending ? trans.__("smallest first") : trans.__("largest first");
+        choices.set(`${text}, ${order}`, { key, kind, isAscending, isChosen: true });
+      }
     }
   }
   const { value } = await lab.apputils.InputDialog.getItem({

@@ -6,28 +6,27 @@ export class Ticked {
   /** @param {import("./actions.js").Actions} actions */
   constructor(actions) {
     const { trans } = actions;
+    const { codeIcon, closeIcon } = actions.lab.ui;
     /** @type {Map<string, import("./api.js").Run>} */
     this._runs = new Map();
-    this._trans = trans;
-    this.changed = new actions.lab.signaling.Signal(this);
-    const json = (values) => encodeURIComponent(JSON.stringify([...new Set(values)]));
-    const query = () => `?runs=${json(this._runs.keys())}&experiments=${json(this.experiments)}`;
+    this._actions = actions;
+    const json = (values) => encodeURIComponent(JSON.stringify([...values]));
+    const query = () => `?runs=${json(this._runs.keys())}&experiments=${json(this._experiments)}`;
+    const target = () => ({ ids: [...this._runs.keys()], experiments: [...this._experiments] });
+    const insert = () => actions.insert("dataframe", target());
+    const clear = () => (this._runs.clear(), this._show());
     this._count = element("span", { role: "status" });
     this._compare = button(trans.__("Compare"), () => actions.open(["compare-runs"], query()));
-    const target = () => ({ ids: [...this._runs.keys()], experiments: this.experiments });
-    const { codeIcon, closeIcon } = actions.lab.ui;
-    this.node = element(
-      "div",
-      { className: "jp-mlflow-bar", hidden: true },
-      this._count,
+    const buttons = [
       this._compare,
-      iconButton(codeIcon, trans.__("Insert DataFrame of these runs"), () => actions.insert("dataframe", target())),
-      iconButton(closeIcon, trans.__("Clear selection"), () => (this._runs.clear(), this._show())),
-    );
+      iconButton(codeIcon, trans.__("Insert DataFrame of these runs"), insert),
+      iconButton(closeIcon, trans.__("Clear selection"), clear),
+    ];
+    this.node = element("div", { className: "jp-mlflow-bar", hidden: true }, this._count, ...buttons);
   }
 
-  get experiments() {
-    return [...new Set([...this._runs.values()].map(({ experiment }) => experiment))];
+  get _experiments() {
+    return new Set([...this._runs.values()].map(({ experiment }) => experiment));
   }
 
   /** @param {string} id a run's */
@@ -44,7 +43,7 @@ export class Ticked {
   _show() {
     this.node.hidden = !this._runs.size;
     this._compare.disabled = this._runs.size < 2;
-    this._count.textContent = this._trans.__("%1 selected", this._runs.size);
-    this.changed.emit(undefined);
+    this._count.textContent = this._actions.trans.__("%1 selected", this._runs.size);
+    this._actions.changed.emit(undefined);
   }
 }

@@ -1,6 +1,6 @@
 // Runs that were seen running: their rows follow them, and the user is told when they end.
 
-import { duration } from "./format.js";
+import { duration, statusText } from "./format.js";
 
 const LONG_AGO = 10 * 60_000; // ms; the end of a run that Jupyter slept through is no news
 const MAX_RUNS = 100;
@@ -55,19 +55,16 @@ export class Watch {
 
   /** @param {import("./api.js").Run} run */
   _tell(run) {
-    const { Notification } = this._lab.apputils;
+    const { _trans: trans } = this;
     if (this._settings?.composite.notifications === false || Date.now() - run.end > LONG_AGO) {
       return;
     }
-    const { _trans: trans } = this;
+    const isGood = run.status === "FINISHED";
     const name = run.name.length > 80 ? `${run.name.slice(0, 80)}…` : run.name;
+    const text = isGood
+      ? trans.__("Run %1 has finished after %2", name, duration(run.end - run.start))
+      : trans.__("Run %1 has ended: %2", name, statusText(run.status, trans));
     const actions = [{ label: trans.__("Show run"), callback: () => this._open(run) }];
-    if (run.status === "FINISHED") {
-      const took = duration(run.end - run.start);
-      Notification.success(trans.__("Run %1 has finished after %2", name, took), { actions, autoClose: 10_000 });
-    } else {
-      const text = run.status === "KILLED" ? trans.__("Run %1 was stopped", name) : trans.__("Run %1 has failed", name);
-      Notification.error(text, { actions, autoClose: false });
-    }
+    this._lab.apputils.Notification[isGood ? "success" : "error"](text, { actions, autoClose: isGood && 10_000 });
   }
 }
