@@ -8,6 +8,9 @@ import re
 NAME = "mlflow"
 """Of the entry point, and so of the route below Jupyter's base URL."""
 
+HUB = "JUPYTERHUB_SERVICE_PREFIX"
+"""Environment variable of a Jupyter server that JupyterHub has started, and of its processes."""
+
 OWN_VARIABLES = "MLFLOW_PROXY_"
 """Prefix of the environment variables that are ours: nothing else sets them."""
 
@@ -57,6 +60,9 @@ ARTIFACT_FRAME = "/_proxy/artifact_frame"
 # Header of the dashboard's requests: seconds since the user's last input, or 0 while the user
 # watches a run.
 IDLE_HEADER = "X-MLflow-Proxy-Idle"
+# Seconds from an input to the last request that it causes. MLflow's tables refresh themselves every
+# 30 s; this must be less, so that a click before a refresh does not make the refresh use.
+ATTENDED = 15.0
 
 # Header of a request whose sender may run code in Jupyter. Jupyter sets it, and no client can.
 MAY_EXECUTE = "X-Mlflow-Proxy-May-Execute"

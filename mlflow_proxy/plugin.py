@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +22,6 @@ from traitlets import Unicode, Union
 
 from . import kernels, prestart
 from ._version import __version__
-from .activity import counts_as_activity, record_activity
 from .addresses import (
     BAD_SETTINGS,
     IMPORT_NOTICE,
@@ -37,9 +37,10 @@ from .life import Life
 from .log import log_file, set_up_logging
 from .process import MLflowCommand, jupyters_secrets
 from .reports import DeclinedOffers
+from .status import Status
 from .web import control
-from .web.forwarding import may_frame_itself
-from .web.handler import mlflow_handler, proxy_handler
+from .web.access import may_frame_itself
+from .web.handler import counts_as_activity, mlflow_handler, proxy_handler
 from .web.local_address import LocalAddress, without_proxy
 
 SERVER = Path(__file__).with_name("server")
@@ -187,15 +188,25 @@ def make_life(
     log = log_file()
     program = tuple(mlflow_command(config))
     variables = {**environment(config), **address_environment(config, address)}
+    output = set_up_logging(log, server_app.log)
     return Life(
+        status=Status(output.lines, log, may_frame_itself(_headers())),
         command=MLflowCommand(program, config.root_dir, variables, config.environment),
-        output=set_up_logging(log, server_app.log),
+        output=output,
         declined=DeclinedOffers(log.with_name("mlflow-proxy-declined.json")),
         start_timeout=config.start_timeout,
         idle_timeout=config.idle_timeout,
         record_activity=functools.partial(record_activity, server_app.web_app.settings),
         proxy_state=proxy_state,
     )
+
+
+def record_activity(settings: dict[str, Any]) -> None:
+    """Record use of MLflow as activity in the `settings` of Jupyter's web application.
+
+    A hub's idle culler reads it.
+    """
+    settings.setdefault("last_activity_times", {})[NAME] = datetime.now(timezone.utc)
 
 
 class MLflowProxyApp(ExtensionApp):

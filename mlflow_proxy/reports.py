@@ -86,10 +86,10 @@ class Busy:
 
 
 @dataclass(frozen=True)
-class StoreReplaced:
-    """The SQLite file at `path` is no longer the one that was opened; another start opens it."""
+class FilesOpened:
+    """The SQLite stores are open: paths of their files and their identities (`opened_files`)."""
 
-    path: str
+    files: dict[str, list[int]]
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ Report = (
     | ModulesImported
     | Ready
     | Busy
-    | StoreReplaced
+    | FilesOpened
     | Retired
     | Version
     | Repaired

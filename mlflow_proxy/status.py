@@ -1,4 +1,7 @@
-"""What is known of MLflow in this Jupyter server: `Life` writes it, handlers read it."""
+"""What is known of MLflow in this Jupyter server, and of its use.
+
+`Life` writes it, handlers read it.
+"""
 
 import contextlib
 import math
@@ -8,10 +11,13 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
+from .addresses import ATTENDED
 from .process import MLflowProcess, describe_exit
 from .reports import Failure, Stage, Step
 
@@ -96,10 +102,10 @@ class StartProgress:
 
     def __init__(self, text: str = "", clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._stage = Stage.PREPARE
+        self.stage = Stage.PREPARE
         self._modules = 0
         self._fraction = 0.0
-        self.text = text or TEXTS[self._stage]
+        self.text = text or TEXTS[self.stage]
         self._began = self._stage_began = clock()
 
     @property
@@ -109,8 +115,8 @@ class StartProgress:
 
     def enter(self, stage: Stage, step: Step | None = None) -> None:
         """Record that MLflow has reached `stage`, and what it does there."""
-        if stage is not self._stage:
-            self._stage, self._stage_began = stage, self._clock()
+        if stage is not self.stage:
+            self.stage, self._stage_began = stage, self._clock()
         self.text = TEXTS[step or stage]
 
     def imported(self, modules: int) -> None:
@@ -121,8 +127,8 @@ class StartProgress:
     def fraction(self) -> float:
         """The completed part of the start, 0 to 0.99; never decreases."""
         stages = list(Stage)
-        done = sum(SECONDS[each] for each in stages[: stages.index(self._stage)])
-        current = SECONDS[self._stage] * self._fraction_of_stage()
+        done = sum(SECONDS[each] for each in stages[: stages.index(self.stage)])
+        current = SECONDS[self.stage] * self._fraction_of_stage()
         self._fraction = max(self._fraction, min(0.99, (done + current) / sum(SECONDS.values())))
         return self._fraction
 
@@ -133,9 +139,47 @@ class StartProgress:
         return (1 - self.fraction) * max(sum(SECONDS.values()), pace)
 
     def _fraction_of_stage(self) -> float:
-        if self._stage is Stage.IMPORT:
+        if self.stage is Stage.IMPORT:
             return min(1.0, self._modules / MODULES)
-        return min(0.9, (self._clock() - self._stage_began) / SECONDS[self._stage])
+        return min(0.9, (self._clock() - self._stage_began) / SECONDS[self.stage])
+
+
+class LastUse:
+    """When MLflow was last used; Jupyter's handlers record it, its life reads it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._time = clock()
+        self._in_flight = 0
+        self.is_busy = False
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the last use; 0 while a job runs or a request is in flight that is use."""
+        return 0.0 if self._in_flight or self.is_busy else self._clock() - self._time
+
+    def record(self, seconds_ago: float = 0.0) -> None:
+        """Record a use, possibly an earlier one than the last."""
+        self._time = max(self._time, self._clock() - seconds_ago)
+
+    def record_jobs(self, is_busy: bool) -> None:
+        """Record whether one of MLflow's jobs runs: use until it ends, or MLflow by a crash."""
+        if self.is_busy:
+            self.record()
+        self.is_busy = is_busy
+
+    @contextmanager
+    def request(self, seconds: float) -> Iterator[None]:
+        """Record a request, from its head to the end of its response; `seconds` since its use."""
+        self.record(seconds)
+        is_use = seconds <= ATTENDED
+        self._in_flight += is_use
+        try:
+            yield
+        finally:
+            if is_use:
+                self._in_flight -= 1
+                self.record(seconds)
 
 
 @dataclass
@@ -147,6 +191,9 @@ class Status:
 
     log_lines: deque[str]
     """The last lines of MLflow's output."""
+    log_file: Path = Path()
+    may_frame: bool = False
+    """Whether JupyterLab, or our own page, may show the dashboard in a frame."""
     progress: StartProgress = field(default_factory=StartProgress)
     state: State = State.IDLE
     since: float = field(default_factory=time.time)
@@ -193,6 +240,33 @@ class Status:
             case State.IDLE:
                 return "Stopped by the user"
         return "MLflow is running"
+
+    def document(self, *, may_see_log: bool) -> dict[str, Any]:
+        """What MLflow does, for the loading page, JupyterLab and programs, as JSON has it.
+
+        Memory in bytes, times in seconds, `since` of Unix time. The state is "stopped" until MLflow
+        is started for the first time. `may_see_log`: whether the user may see lines of its log.
+        """
+        failure, is_starting = self.failure, self.state is State.STARTING
+        offer = failure and failure.offer
+        return {
+            "state": self.state.value if self.has_started else "stopped",
+            "since": self.since if self.has_started else None,
+            "text": self.text,
+            "progress": round(self.progress.fraction, 3) if is_starting else None,
+            "seconds": round(self.progress.seconds, 1) if is_starting else None,
+            "reason": failure.reason if failure else "",
+            "remedy": failure.remedy if failure else "",
+            "offer": {**asdict(offer), "repair": offer.repair.value} if offer else None,
+            "stopped": f"{self.text}." if self.is_stopped_by_user else "",
+            "version": self.version,
+            "memory": None if is_starting else self.memory,
+            "pid": self.pids[-1] if self.pids else None,
+            "log": str(self.log_file),
+            "lines": list(self.log_lines) if may_see_log else [],
+            # Whether the loading page may load the dashboard in a hidden frame.
+            "dashboard": self.may_frame and self.static_folder is not None,
+        }
 
     @property
     def memory(self) -> int | None:

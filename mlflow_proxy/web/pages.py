@@ -17,14 +17,19 @@ from mlflow_proxy.status import LAST_RETRY_INTERVAL, State, Status
 
 from .decide import Request
 
-PAGES = Path(__file__).parent / "page"
+FOLDER = Path(__file__).parent / "page"
+PAGE_FILES = ("page.html", "page.css", "page.js", "texts.js", "theme.js")
+FILES = {name: (FOLDER / name).read_text(encoding="utf-8") for name in PAGE_FILES}
+ICON, ICONS = icon().read_text(encoding="utf-8"), tab_icons()
+THEME = lab_theme() + FILES["theme.js"]
 FAILED_TITLE = "MLflow could not start"
+# What the page's script requests, relative to the dashboard.
 PAGE_ADDRESSES = {
-    "status": addresses.STATUS,
-    "start": addresses.CONTROL_START,
-    "repair": addresses.CONTROL_REPAIR,
-    "decline": addresses.CONTROL_DECLINE,
-    "dashboard": addresses.DASHBOARD_FRAME,
+    "status": addresses.below(addresses.STATUS),
+    "start": addresses.below(addresses.CONTROL_START),
+    "repair": addresses.below(addresses.CONTROL_REPAIR),
+    "decline": addresses.below(addresses.CONTROL_DECLINE),
+    "dashboard": addresses.below(addresses.DASHBOARD_FRAME),
 }
 # Seconds for `Retry-After`. MLflow's client tries eight times and waits this long in between: about
 # the rest of the start, because a second each would be too little on a slow machine.
@@ -92,19 +97,18 @@ def loading_page(request: Request, status: Status, document: Mapping[str, Any]) 
     `document` is the status document, which the page's script requests again and again.
     """
     nonce = os.urandom(16).hex()
-    icons = tab_icons()
     failure = status.failure
-    text = Template(_read("page.html")).substitute(
+    text = Template(FILES["page.html"]).substitute(
         nonce=nonce,
         title=FAILED_TITLE if failure else "MLflow",
-        favicon=html.escape(icons["failed" if failure else "plain"]),
-        icons=_for_script(icons),
-        theme=lab_theme() + _read("theme.js"),
+        favicon=html.escape(ICONS["failed" if failure else "plain"]),
+        icons=_for_script(ICONS),
+        theme=THEME,
         theme_key=addresses.THEME_KEY,
         assistant_key=addresses.ASSISTANT_KEY,
-        style=_read("page.css"),
-        script=_read("texts.js") + _read("page.js"),
-        icon=icon().read_text(encoding="utf-8"),
+        style=FILES["page.css"],
+        script=FILES["texts.js"] + FILES["page.js"],
+        icon=ICON,
         state=status.state.value,
         reason=html.escape(failure.reason if failure else ""),
         remedy=html.escape(failure.remedy if failure else ""),
@@ -137,7 +141,7 @@ def _page(body: bytes, policy: str) -> Answer:
 
 
 def _addresses(request: Request) -> dict[str, str]:
-    """What the page's script requests, relative: the page may be at any depth of any base URL.
+    """`PAGE_ADDRESSES` relative to the page, which may be at any depth of any base URL.
 
     Only where the dashboard is to appear does the page load it in advance. A notebook shows the
     trace page in many small frames, each with this page while MLflow starts.
@@ -145,9 +149,9 @@ def _addresses(request: Request) -> dict[str, str]:
     base = "../" * (request.path.count("/") - 1)
     is_dashboard = request.path == "/"
     return {
-        name: base + addresses.below(path)
+        name: base + path
         for name, path in PAGE_ADDRESSES.items()
-        if is_dashboard or path != addresses.DASHBOARD_FRAME
+        if is_dashboard or name != "dashboard"
     }
 
 
@@ -163,7 +167,3 @@ def _content_security_policy(nonce: str) -> str:
         "img-src data:; frame-src 'self'; "
         "base-uri 'none'; form-action 'none'"
     )
-
-
-def _read(name: str) -> str:
-    return (PAGES / name).read_text(encoding="utf-8")

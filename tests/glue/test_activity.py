@@ -7,9 +7,14 @@ from jupyter_server_proxy.config import ServerProcess
 from traitlets import Union
 
 import mlflow_proxy
-from mlflow_proxy.activity import is_use
+from mlflow_proxy.addresses import IDLE_HEADER
+from mlflow_proxy.web.decide import Request
 
 SEARCH = "/ajax-api/2.0/mlflow/runs/search"
+
+
+def is_use(path: str, idle: str | None) -> bool:
+    return Request("GET", path, {} if idle is None else {IDLE_HEADER: idle}).is_use
 
 
 @pytest.mark.parametrize(
