@@ -55,6 +55,9 @@ DASHBOARD_FRAME = "/_proxy_dashboard"
 
 # Takes notice of an input in the dashboard that causes no request.
 INPUT = "/_proxy/input"
+# Message of JupyterLab's page to the dashboard in its tab: an input of the user (see
+# lab/static/page.js).
+INPUT_MESSAGE = "mlflow-input"
 # The MLflow process's page in which the dashboard shows an HTML artifact.
 ARTIFACT_FRAME = "/_proxy/artifact_frame"
 # Header of the dashboard's requests: seconds since the user's last input, or 0 while the user
@@ -108,6 +111,9 @@ SOCKET_NAME = "socket"
 
 JOBS_FOLDER = "jobs"
 """Name of the folder, beside the socket, of the files of MLflow's jobs."""
+
+PROVIDER_FOLDER = "provider"
+"""Name of the folder, beside the socket, from which jobs import what signs in at the address."""
 
 ROTATED = ".1"
 """What is added to the name of a log for its predecessor, by Python's `RotatingFileHandler`."""

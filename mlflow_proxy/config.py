@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any
 
+from jupyter_core.paths import jupyter_runtime_dir
 from jupyter_server.serverapp import ServerApp
 from traitlets import (
     Bool,
@@ -29,7 +30,7 @@ from traitlets import (
 )
 from traitlets.config import Config, LoggingConfigurable
 
-from mlflow_proxy.stores import SQLite, Store, allows_file_store, normalize_uri
+from mlflow_proxy.stores import SQLite, Store, allows_file_store, folder_location, normalize_uri
 
 from .passwords import mask_passwords, mask_uri
 
@@ -166,6 +167,26 @@ class MLflowProxy(LoggingConfigurable):
         """,
     ).tag(config=True, expected="True, False or 'code'")
 
+    log_to_stderr = Bool(
+        False,
+        help="""
+        Write MLflow's log to Jupyter's as well, which goes to standard error: for what collects the
+        logs of containers. Its lines have the level INFO, so Jupyter's own level must be INFO, as
+        it is by default. Without this, Jupyter's log has the warnings only.
+        """,
+    ).tag(config=True)
+
+    allow_upgrade = Union(
+        (Bool(), Enum(("auto",))),
+        default_value="auto",
+        help="""
+        Whether the page lets the user upgrade a database of an older MLflow, after which programs
+        with an older MLflow cannot open it. "auto": only a SQLite file that belongs to this user.
+        Otherwise the page has the command for its administrator. This keeps users from a click,
+        not from a program: kernels that open the database have its password.
+        """,
+    ).tag(config=True, expected="True, False or 'auto'")
+
     new_browser_tab = Bool(
         True,
         help="Open the dashboard in a browser tab of its own; False: inside JupyterLab.",
@@ -174,6 +195,7 @@ class MLflowProxy(LoggingConfigurable):
     def __init__(self, root_dir: str | None = None, **kwargs: Any) -> None:
         """Read the settings; `root_dir` is Jupyter's root folder, by default the working folder."""
         self.root_dir = Path(root_dir or os.getcwd()).absolute()
+        self.links = Path(jupyter_runtime_dir())  # only this user may write there
         super().__init__(**kwargs)
 
     @default("backend_store_uri")
@@ -181,7 +203,7 @@ class MLflowProxy(LoggingConfigurable):
         for name in ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_URI"):
             if uri := self.normalize_uri(os.environ.get(name)):
                 return uri
-        database = SQLite.default(self.root_dir)
+        database = SQLite.default(self.root_dir, self.links)
         folder = database.hidden_file_store
         if folder and allows_file_store({**os.environ, **self.environment}):
             return folder.as_uri()
@@ -195,8 +217,10 @@ class MLflowProxy(LoggingConfigurable):
     @property
     def unmigrated_file_store(self) -> Path | None:
         """The file store that must be migrated before the default store can be used."""
-        is_default = self.backend_store.is_default(self.root_dir)
-        return SQLite.default(self.root_dir).hidden_file_store if is_default else None
+        store = self.backend_store
+        if isinstance(store, SQLite) and store.is_default(self.root_dir):
+            return store.hidden_file_store
+        return None
 
     @default("registry_store_uri")
     def _default_registry_store_uri(self) -> str:
@@ -226,11 +250,13 @@ class MLflowProxy(LoggingConfigurable):
 
     def normalize_uri(self, uri: str | None) -> str:
         """Strip quotes, resolve paths relative to the root folder; "" if blank."""
-        return normalize_uri(uri, self.root_dir)
+        return normalize_uri(uri, self.root_dir, self.links)
 
     def _folder(self, value: str | None) -> str:
         uri = (value or "").strip() or "mlartifacts"
-        return uri if URI.match(uri) else str(self.root_dir / os.path.expanduser(uri))
+        if URI.match(uri):
+            return uri
+        return folder_location(self.root_dir / os.path.expanduser(uri))
 
     @validate("start_timeout", "idle_timeout")
     def _validate_seconds(self, proposal: dict[str, Any]) -> float:

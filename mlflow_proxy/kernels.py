@@ -20,7 +20,7 @@ from .addresses import (
     STORE_URI,
 )
 from .config import MLflowProxy
-from .stores import SERVED_ARTIFACTS, Managed, SQLite
+from .stores import SERVED_ARTIFACTS, Managed, SQLite, folder_location
 from .web.access import may_frame_itself
 from .web.local_address import LocalAddress, without_proxy
 
@@ -203,4 +203,6 @@ def artifacts_destination(config: MLflowProxy) -> str:
     if not root.startswith(SERVED_ARTIFACTS):
         return root
     variables = {**os.environ, **config.environment}
-    return variables.get("MLFLOW_ARTIFACTS_DESTINATION") or str(config.root_dir / "mlartifacts")
+    return variables.get("MLFLOW_ARTIFACTS_DESTINATION") or folder_location(
+        config.root_dir / "mlartifacts"
+    )

@@ -10,15 +10,17 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from . import reports
 from .log import MLflowOutput
+from .metrics import Metrics
 from .opened_files import OpenedFiles
 from .passwords import mask_passwords
 from .process import MLflowCommand, MLflowProcess, leave_signals_to_jupyter
+from .quoting import escaped, quoted
 from .reports import DeclinedOffers, Exited, Failure, Offer, Report
 from .status import Idle, LastUse, Requested, StartProgress, State, Status, failure_of_exit
 
@@ -47,6 +49,7 @@ class Life:
     """Lets Jupyter, and with it a hub's idle culler, know that MLflow is used."""
     proxy_state: dict[str, Any]
     """What the handlers of jupyter-server-proxy know of their process."""
+    metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
         self.last_use = LastUse()
@@ -70,7 +73,7 @@ class Life:
         """Start MLflow if it is stopped or has failed; in the `background` at low priority."""
         if self.status.state in (State.IDLE, State.FAILED):
             self.status.crashes = 0
-            self._start("requested", *(("--background",) if background else ()))
+            self._start(*(("prestart", "--background") if background else ("requested",)))
 
     def prestart(self) -> None:
         """Start MLflow at low priority, unless it runs, has failed or was stopped by the user."""
@@ -134,17 +137,18 @@ class Life:
         files = self._files
         path = await files.replaced() if self.status.state is State.READY else None
         if path and files is self._files and self.status.state is State.READY:
-            _logger.warning("%s is no longer the file that MLflow has opened", path)
+            _logger.warning("%s is no longer the file that MLflow has opened", quoted(path))
             self._leave(State.STARTING)
-            self._start("restart with another store", text=f"{path} was replaced.")
+            self._start("replaced", text=f"{path} was replaced.")
 
     # The states. Only these five methods enter one.
 
     def _start(self, why: str, *options: str, text: str = "") -> None:
-        self._enter_starting(text)
+        self._enter_starting(why, text)
         self._run = asyncio.ensure_future(self._keep_running(why, *options))
 
-    def _enter_starting(self, text: str = "") -> None:
+    def _enter_starting(self, reason: str, text: str = "") -> None:
+        self.metrics.starts.labels(reason).inc()
         status = self.status
         status.progress = StartProgress(text)
         status.retried, status.failure = status.failure, None
@@ -156,8 +160,9 @@ class Life:
 
     def _enter_ready(self) -> None:
         status = self.status
+        self.metrics.start_seconds.observe(status.progress.seconds)
         status.retries.reset()
-        status.retried = None
+        status.retried = status.stopped = None
         status.has_served = True
         self._ready_at = time.monotonic()
         self._enter(State.READY)
@@ -168,7 +173,8 @@ class Life:
         self.status.stopped = why
         self._leave(State.IDLE)
 
-    def _fail(self, failure: Failure) -> None:
+    def _fail(self, failure: Failure, kind: str) -> None:
+        self.metrics.failures.labels("repair" if self._repairing else kind).inc()
         self.status.retries.count()
         if self._repairing:
             failure = naming_copies(failure, self._repairing.copies)
@@ -207,7 +213,7 @@ class Life:
             try:
                 await process.start()
             except OSError as error:
-                self._fail(self._impossible(error))
+                self._fail(self._impossible(error), "interpreter")
                 return
             _logger.info("Started MLflow (pid %s): %s", process.pid, why)
             why = await self._follow(process)
@@ -237,7 +243,7 @@ class Life:
                         return "restart after a crash"
                 case reports.Repaired():
                     self._repairing = None
-                    self._enter_starting()
+                    self._enter_starting("repair")
                     return "repaired"
                 case _:
                     self._has_reported = True
@@ -260,8 +266,10 @@ class Life:
                 self.last_use.record_jobs(is_busy)
                 self._record_activity_while_busy()
             case reports.Failure(reason, remedy):
-                reason, remedy = mask_passwords(reason), mask_passwords(remedy)
-                self._fail(replace(report, reason=reason, remedy=remedy))
+                reason, remedy = (escaped(mask_passwords(each)) for each in (reason, remedy))
+                offered = report.offer and report.offer.repair
+                kind = (offered or status.progress.stage).value
+                self._fail(replace(report, reason=reason, remedy=remedy), kind)
             case reports.Ready():
                 seconds = status.progress.seconds
                 _logger.info("MLflow is ready (pid %s) after %.1f s", process.pid, seconds)
@@ -273,7 +281,7 @@ class Life:
         was_ready = self.status.state is State.READY
         failure = failure_of_exit(code, has_reported=self._has_reported)
         if self._repairing or not (was_ready or code < 0):
-            self._fail(failure)
+            self._fail(failure, "crash")
             return
         if was_ready and time.monotonic() - self._ready_at > HEALTHY:
             self.status.crashes = 0
@@ -281,17 +289,19 @@ class Life:
         reason = "MLflow ended unexpectedly." if was_ready else f"{failure.reason} {failure.remedy}"
         if self.status.crashes >= MAX_CRASHES:
             times = f"This happened {self.status.crashes} times in a row."
-            self._fail(Failure(f"{reason} {times}", "The last lines of its log, below, say why."))
+            remedy = "The last lines of its log, below, say why."
+            self._fail(Failure(f"{reason} {times}", remedy), "crash")
             return
         _logger.warning("%s It is restarted.", reason)
-        self._enter_starting(f"{reason} It is restarted.")
+        self._enter_starting("crash", f"{reason} It is restarted.")
 
     def _time_out(self) -> None:
         self._fail(
             Failure(
                 f"MLflow was not ready within {self.start_timeout:g} seconds.",
                 "If the machine or the database is slow, raise c.MLflowProxy.start_timeout.",
-            )
+            ),
+            "timeout",
         )
 
     def _end_process(self, *, completes: bool) -> None:
@@ -342,7 +352,7 @@ class Life:
 def naming_copies(failure: Failure, copies: tuple[str, ...]) -> Failure:
     """Add to the remedy where the copies of the databases are that exist."""
     for copy in copies:
-        if copy not in failure.remedy and os.path.exists(copy):
-            kept = f"The database as it was is kept at {copy}."
+        if quoted(copy) not in failure.remedy and os.path.exists(copy):
+            kept = f"The database as it was is kept at {quoted(copy)}."
             failure = replace(failure, remedy=f"{failure.remedy}\n{kept}")
     return failure

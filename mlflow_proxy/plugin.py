@@ -10,6 +10,8 @@ import re
 import shutil
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from http import HTTPStatus
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,11 +19,11 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from jupyter_server_proxy.config import ServerProcess, ServerProxy
-from tornado.web import url
+from prometheus_client import REGISTRY
+from tornado.web import ErrorHandler, url
 from traitlets import Unicode, Union
 
 from . import kernels, prestart
-from ._version import __version__
 from .addresses import (
     BAD_SETTINGS,
     IMPORT_NOTICE,
@@ -35,9 +37,11 @@ from .assets import icon
 from .config import MLflowProxy, settings
 from .life import Life
 from .log import log_file, set_up_logging
-from .process import MLflowCommand, jupyters_secrets
+from .metrics import Collector
+from .process import MLflowCommand, jupyters_variables
 from .reports import DeclinedOffers
 from .status import Status
+from .stores import SQLite
 from .web import control
 from .web.access import may_frame_itself
 from .web.handler import counts_as_activity, mlflow_handler, proxy_handler
@@ -82,6 +86,7 @@ def mlflow_command(config: MLflowProxy) -> list[str]:
         f"--root-dir={config.root_dir}",
         f"--idle-timeout={config.idle_timeout:g}",  # the dashboard pauses its requests then
         f"--declined-offers={log_file().with_name('mlflow-proxy-declined.json')}",
+        f"--allow-upgrade={config.allow_upgrade}".lower(),
         *(["--job-execution"] if config.job_execution else []),
     ]
 
@@ -99,7 +104,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
     The names are those that `mlflow server` itself reads.
     """
     return {
-        **dict.fromkeys(jupyters_secrets(os.environ), ""),
+        **dict.fromkeys(jupyters_variables(os.environ), ""),
         # The extension widens this for kernels; the MLflow process keeps the user's value.
         "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES": os.environ.get(
             "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES", ""
@@ -171,13 +176,19 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress:
     address = LocalAddress(server_app)
     handler, arguments = proxy_handler(NAME, server_process(config))
     life = address.life = make_life(config, server_app, address, arguments["state"])
-    path = re.escape(url_path_join(server_app.base_url, NAME))
+    unescaped = url_path_join(server_app.base_url, NAME)
+    path = re.escape(unescaped)
     routes = [
         *control.routes(path, config, life),
         url(f"{path}/(.*)", mlflow_handler(handler, life), arguments),
+        # A `.` in the base URL matches any character in jupyter-server-proxy's own route, which
+        # would pass such a request on without our checks.
+        url(f"{unescaped}/.*", ErrorHandler, {"status_code": HTTPStatus.NOT_FOUND}),
     ]
     server_app.web_app.default_router.rules[:0] = routes
     prestart.schedule(server_app, life, config.prestart)
+    store = config.backend_store
+    REGISTRY.register(Collector(life, store.path if isinstance(store, SQLite) else None))
     return address
 
 
@@ -186,12 +197,18 @@ def make_life(
 ) -> Life:
     """MLflow's life by `config`; `proxy_state` is that of jupyter-server-proxy's handlers."""
     log = log_file()
-    program = tuple(mlflow_command(config))
-    variables = {**environment(config), **address_environment(config, address)}
-    output = set_up_logging(log, server_app.log)
+    variables = environment(config)  # before those for kernels are added
+
+    def variables_now() -> dict[str, str]:
+        # Not earlier, since it opens a port.
+        return {**variables, **address_environment(config, address)}
+
+    output = set_up_logging(log, server_app.log, all_to=config.log_to_stderr)
     return Life(
+        command=MLflowCommand(
+            tuple(mlflow_command(config)), config.root_dir, variables_now, config.environment
+        ),
         status=Status(output.lines, log, may_frame_itself(_headers())),
-        command=MLflowCommand(program, config.root_dir, variables, config.environment),
         output=output,
         declined=DeclinedOffers(log.with_name("mlflow-proxy-declined.json")),
         start_timeout=config.start_timeout,
@@ -217,7 +234,7 @@ class MLflowProxyApp(ExtensionApp):
 
     name = "mlflow_proxy"
     description = "MLflow's dashboard in a Jupyter server. --help-all lists its settings."
-    version = Unicode(__version__)
+    version = Unicode(version("jupyter-mlflow-proxy"))
     classes = [MLflowProxy]  # noqa: RUF012 (as traitlets has it)
     extension_url = f"/{NAME}/"
 

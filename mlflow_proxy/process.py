@@ -18,7 +18,7 @@ import stat
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, STDOUT
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,9 +44,11 @@ MAX_FOLDER = MAX_SOCKET_PATH - len(f"/{SOCKET_FOLDER}12345678/{SOCKET_NAME}")
 RETIRE = signal.SIGUSR1
 """Tells a ready MLflow process that it gets no new requests; it answers with `Retired`."""
 
-# Of the Jupyter server, a hub's single-user server and a hub's proxy.
-JUPYTERS_SECRET = re.compile(
-    r"(?:JUPYTER|JPY|CONFIGPROXY).*(?:TOKEN|SECRET|PASSWORD|PASSPHRASE|KEY|COOKIE)"
+# Of the Jupyter server, a hub, its proxy and gateways of kernels, whose variables may hold a secret
+# under any name; but for those that name places and people.
+JUPYTERS_VARIABLE = re.compile(
+    r"(?:JUPYTER|JUPYTERHUB|JUPYTERLAB|JPY|CONFIGPROXY|KG|EG)_"
+    r"(?!(?:\w*_)?(?:DIRS?|PATH|PREFIX|HOST|USER|SERVER_NAME|SESSION_NAME|PARENT_PID|IMAGE)$).*"
 )
 
 # They tell an interpreter where its modules are. What is meant for Jupyter's is wrong for another:
@@ -68,8 +70,8 @@ class MLflowCommand:
     program: tuple[str, ...]
     """Its interpreter, perhaps of another environment, and arguments."""
     folder: Path
-    variables: Mapping[str, str]
-    """Of its environment, beside those of Jupyter."""
+    variables: Callable[[], Mapping[str, str]]
+    """Returns those of its environment, beside those of Jupyter."""
     chosen: Collection[str] = ()
     """Names of those that the user has chosen for MLflow."""
 
@@ -79,8 +81,8 @@ class MLflowCommand:
         That of Jupyter without its secrets and, for an interpreter of another environment, as if
         that were activated.
         """
-        inherited = {**os.environ, **self.variables}
-        for name in jupyters_secrets(inherited):
+        inherited = {**os.environ, **self.variables()}
+        for name in jupyters_variables(inherited.keys() - {*self.chosen}):
             del inherited[name]
         bin_folder = os.path.dirname(self.program[0])
         if os.path.realpath(bin_folder) == os.path.realpath(os.path.dirname(sys.executable)):
@@ -377,6 +379,6 @@ def describe_exit(code: int) -> str:
     return f"signal {-code} ({signal.strsignal(-code)})"
 
 
-def jupyters_secrets(names: Iterable[str]) -> list[str]:
-    """Those of the variables `names` that open Jupyter or JupyterHub."""
-    return [name for name in names if JUPYTERS_SECRET.match(name)]
+def jupyters_variables(names: Iterable[str]) -> list[str]:
+    """Those of the variables `names` that are Jupyter's or JupyterHub's and may hold a secret."""
+    return [name for name in names if JUPYTERS_VARIABLE.fullmatch(name)]

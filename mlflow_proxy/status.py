@@ -19,12 +19,14 @@ from typing import Any
 
 from .addresses import ATTENDED
 from .process import MLflowProcess, describe_exit
+from .quoting import quoted
 from .reports import Failure, Stage, Step
 
 # Seconds after a failed start in which no request starts MLflow again, so that users can read why.
 # For programs, this doubles with each failure in a row.
 RETRY_INTERVAL = 3.0
 LAST_RETRY_INTERVAL = 60.0
+SHORT = 120.0  # seconds of an idle time below which it is said in seconds
 # Memory that processes share is divided between them: proc_pid_smaps(5).
 PSS = re.compile(rb"^Pss:\s+(\d+) kB$", re.MULTILINE)
 PROC = Path("/proc")
@@ -186,7 +188,7 @@ class LastUse:
 class Status:
     """`failure` is set in `State.FAILED`, and only there; `retried` only in a start after it.
 
-    `stopped` says why MLflow was stopped last.
+    `stopped` says why MLflow was stopped last, until it is ready again.
     """
 
     log_lines: deque[str]
@@ -235,10 +237,8 @@ class Status:
                 return self.failure.reason
             case State.IDLE if not self.has_started:
                 return "MLflow was not started"
-            case State.IDLE if isinstance(self.stopped, Idle):
-                return f"Stopped after {self.stopped.seconds:g} s without use"
             case State.IDLE:
-                return "Stopped by the user"
+                return self.stop_reason.capitalize()
         return "MLflow is running"
 
     def document(self, *, may_see_log: bool) -> dict[str, Any]:
@@ -257,8 +257,14 @@ class Status:
             "seconds": round(self.progress.seconds, 1) if is_starting else None,
             "reason": failure.reason if failure else "",
             "remedy": failure.remedy if failure else "",
-            "offer": {**asdict(offer), "repair": offer.repair.value} if offer else None,
+            "offer": offer
+            and {
+                **asdict(offer),
+                "repair": offer.repair.value,
+                "copies": [*map(quoted, offer.copies)],
+            },
             "stopped": f"{self.text}." if self.is_stopped_by_user else "",
+            "stop_reason": self.stop_reason,
             "version": self.version,
             "memory": None if is_starting else self.memory,
             "pid": self.pids[-1] if self.pids else None,
@@ -269,11 +275,27 @@ class Status:
         }
 
     @property
+    def stop_reason(self) -> str:
+        """How MLflow was stopped since it was ready, for a person; empty if it was not."""
+        match self.stopped:
+            case Idle(seconds):
+                is_short = seconds < SHORT
+                duration = f"{seconds:g} s" if is_short else f"{seconds / 60:.0f} minutes"
+                return f"stopped after {duration} without use"
+            case Requested():
+                return "stopped by the user"
+        return ""
+
+    @property
     def memory(self) -> int | None:
         """Bytes that MLflow's processes use; None if there are none, or unknown."""
+        known = self.memory_by_process()
+        return sum(known.values()) if known else None
+
+    def memory_by_process(self) -> dict[int, int]:
+        """Bytes of MLflow's processes and what these have started, by process id, where known."""
         family = {each for pid in self.pids for each in _family(pid)}
-        known = [size for pid in family if (size := _memory_of(pid)) is not None]
-        return sum(known) if known else None
+        return {pid: size for pid in family if (size := _memory_of(pid)) is not None}
 
 
 def failure_of_exit(code: int, *, has_reported: bool) -> Failure:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from mlflow_proxy.addresses import JOBS_FOLDER
+from mlflow_proxy.addresses import JOBS_FOLDER, PROVIDER_FOLDER
 from mlflow_proxy.opened_files import identities
 from mlflow_proxy.reports import (
     DeclinedOffers,
@@ -71,6 +71,9 @@ def run(
         from .middleware import self_calls, stack
 
         mlflow_app.configure(settings)
+        if address := OwnAddress.from_environment():
+            folder = options.unix_socket.with_name(PROVIDER_FOLDER)
+            address.export(settings.default_artifact_root, folder)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
         why_no_jobs = jobs.why_not(settings, options.job_execution)
 
@@ -90,9 +93,7 @@ def run(
     gc.collect()
 
     reporter.send(StageEntered(Stage.SERVE))
-    address = OwnAddress.from_environment()
     if address is not None:
-        address.export(settings.default_artifact_root)
         self_calls.authorize_assistant(address)
     retirement = serve.Retirement(reporter.send)
     app = stack(app, middlewares(settings, options.idle_timeout, address, why_no_jobs))

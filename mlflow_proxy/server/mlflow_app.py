@@ -15,7 +15,6 @@ import importlib.util
 import logging
 import os
 import re
-import shlex
 import sys
 import uuid
 import warnings
@@ -25,8 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_proxy import sqlite_creation
+from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Step
-from mlflow_proxy.stores import SQLite
 
 from .failures import COMMAND, StartError
 from .store.settings import StoreSettings
@@ -60,18 +59,19 @@ def find_mlflow() -> Path:
     spec = importlib.util.find_spec("mlflow")
     folders = [Path(each) for each in (spec and spec.submodule_search_locations) or ()]
     folder = next((each for each in folders if (each / "server" / "__init__.py").is_file()), None)
-    install = f"Run:{COMMAND}{shlex.quote(sys.executable)} -m pip install"
+    python = quoted(sys.executable)
+    install = f"Run:{COMMAND}{quoted_argument(sys.executable)} -m pip install"
     release = _release("mlflow")
     if not release and _release("mlflow-skinny"):  # it has the server's modules, but not its needs
         raise StartError(
-            f"Only mlflow-skinny is installed for {sys.executable}, without MLflow's server.",
+            f"Only mlflow-skinny is installed for {python}, without MLflow's server.",
             f"{install} mlflow",
         )
     if folder is None:
-        raise StartError(f"MLflow is not installed for {sys.executable}.", f"{install} mlflow")
+        raise StartError(f"MLflow is not installed for {python}.", f"{install} mlflow")
     if release and tuple(map(int, re.findall(r"\d+", release)[:2])) < OLDEST:
         raise StartError(
-            f"MLflow {release} of {sys.executable} is too old.",
+            f"MLflow {release} of {python} is too old.",
             f'{install} "mlflow>={OLDEST[0]}.{OLDEST[1]}"',
         )
     return folder
@@ -160,7 +160,7 @@ def open_stores(settings: StoreSettings, report: Callable[[Step], None]) -> None
     for store in settings.files:
         sqlite_creation.ensure(
             store.path,
-            create=lambda aside: _create(aside, settings.default_artifact_root),
+            create=lambda uri: _create(uri, settings.default_artifact_root),
             report=report,
         )
     initialize_backend_stores(
@@ -168,11 +168,11 @@ def open_stores(settings: StoreSettings, report: Callable[[Step], None]) -> None
     )
 
 
-def _create(path: Path, artifact_root: str) -> None:
-    """Create a complete MLflow database, default experiment included, at `path`."""
+def _create(uri: str, artifact_root: str) -> None:
+    """Create a complete MLflow database, default experiment included, at `uri`."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(SQLite.at(path).uri, artifact_root).engine.dispose()
+    SqlAlchemyStore(uri, artifact_root).engine.dispose()
 
 
 def upgrade_database(uri: str) -> None:

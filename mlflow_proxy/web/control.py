@@ -18,6 +18,8 @@ from mlflow_proxy.config import MLflowProxy
 from mlflow_proxy.life import Life
 from mlflow_proxy.log import end_of_log
 from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.quoting import escaped
+from mlflow_proxy.stores import without_links
 
 from .access import AccessChecks, how_to_log_in
 
@@ -27,7 +29,7 @@ MAX_LOG = 256 << 10  # bytes
 def routes(path: str, config: MLflowProxy, life: Life) -> Iterator[url]:
     """The routes below `path`, a regular expression for the dashboard's address."""
     configured = {
-        "store": mask_uri(config.backend_store_uri),
+        "store": _shown(config.backend_store_uri),
         "settings": shown_settings(config),
     }
     arguments = {"life": life, "configured": configured}
@@ -118,4 +120,6 @@ def shown_settings(config: MLflowProxy) -> dict[str, str]:
 def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(sorted(value))
-    return f"{value:g}" if isinstance(value, float) else mask_uri(str(value))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return escaped(mask_uri(without_links(str(value))))

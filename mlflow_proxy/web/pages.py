@@ -59,6 +59,8 @@ def unavailable(request: Request, status: Status) -> Answer:
     http_status, seconds = HTTPStatus.SERVICE_UNAVAILABLE, _remaining(status)
     if failure := status.failure:
         message = f"{failure.reason} {failure.remedy}"
+        if request.waits:  # it has waited; after a 503 MLflow's client would try on for minutes
+            http_status = HTTPStatus.FAILED_DEPENDENCY
         # The next request then starts MLflow again.
         seconds = math.ceil(min(status.retries.seconds, LAST_RETRY_INTERVAL)) or MIN_RETRY_AFTER
     elif status.state is State.IDLE:

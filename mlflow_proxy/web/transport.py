@@ -94,6 +94,9 @@ class StreamingTransport(web.RequestHandler):
     """
 
     life: Life
+    source = "jupyter"
+    """The address that the request came through, in the metrics."""
+
     waits = False
     """Whether a client waits also while MLflow starts for the first time."""
 
@@ -168,6 +171,7 @@ class StreamingTransport(web.RequestHandler):
         self._transforms: list[Any] = []
         # ServerApp.max_body_size protects Jupyter's memory, which a streamed body does not fill.
         self._connection.set_max_body_size(ANY_SIZE)
+        self._connection.set_body_timeout(None)  # an upload may take hours
         self.record_activity()
 
     async def data_received(self, chunk: bytes) -> None:
@@ -175,6 +179,7 @@ class StreamingTransport(web.RequestHandler):
         if self._refusal is not None:
             return
         self.record_activity()
+        self.life.metrics.received.labels(self.source).inc(len(chunk))
         body = self._body
         if body is None:
             body = self._body = RequestBody()
@@ -225,6 +230,8 @@ class StreamingTransport(web.RequestHandler):
         finally:
             if self._body is not None:
                 self._body.close()
+            status = f"{self.get_status() // 100}xx" if self._is_answered else "aborted"
+            self.life.metrics.requests.labels(self.source, status).inc()
             if not self._is_answered:  # tornado would end the response as if it were complete
                 self._connection.close()
 
@@ -294,14 +301,17 @@ class StreamingTransport(web.RequestHandler):
         whole = await answer.read() if length is not None and length <= MAX_BUFFERED else b""
         self.set_status(answer.status, answer.reason)
         self._headers = self.received_headers(answer)
-        self.write(whole)
-        await self._flush()
+        await self._send_chunk(whole)
         async for chunk in answer.content.iter_any():
             self.record_activity()
-            self.write(chunk)
-            await self._flush()
+            await self._send_chunk(chunk)
         self._is_answered = True
         self.record_activity()
+
+    async def _send_chunk(self, chunk: bytes) -> None:
+        self.life.metrics.sent.labels(self.source).inc(len(chunk))
+        self.write(chunk)
+        await self._flush()
 
     async def _flush(self) -> None:
         # jupyter-server-proxy replaces `flush` on the instance by a wrapper that returns at once.
@@ -329,6 +339,7 @@ class StreamingTransport(web.RequestHandler):
         if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             self.set_header("Content-Length", len(answer.body))
             self.write(answer.body)
+            self.life.metrics.sent.labels(self.source).inc(len(answer.body))
         with contextlib.suppress(StreamClosedError):
             await self._flush()
         self._is_answered = True

@@ -80,6 +80,8 @@ def read(configured: dict[str, Any], tmp_path: Path, **sections: Any) -> MLflowP
         (("environment", {"A": "hunter2\0"}), ("a value of the type dict", VARIABLES)),
         (("environment", {"": "hunter2"}), ("a value of the type dict", VARIABLES)),
         (("new_browser_tab", 2), ("2", BOOLEAN)),
+        (("log_to_stderr", "yes"), ("'yes'", BOOLEAN)),
+        (("allow_upgrade", "never"), ("'never'", "True, False or 'auto'")),
     ],
 )
 def test_a_bad_value_is_named_and_the_others_are_read(

@@ -23,6 +23,12 @@ SECRETS = {
     "JPY_API_TOKEN": "hunter2",
     "JUPYTER_TOKEN": TOKEN,
     "CONFIGPROXY_AUTH_TOKEN": "hunter2",
+    "JUPYTER_GATEWAY_HEADERS": '{"Authorization": "hunter2"}',
+    "JUPYTER_GATEWAY_HTTP_PWD": "hunter2",
+    "JUPYTERHUB_OAUTH_STATE": "hunter2",
+    "EG_REMOTE_PWD": "hunter2",
+    "KG_AUTH": "hunter2",
+    "JUPYTERHUB_USER": "ada",
     "AWS_SECRET_ACCESS_KEY": "needed",
 }
 
@@ -124,9 +130,10 @@ def test_a_page_that_the_admin_allows_may_frame_the_dashboard(admins_lab: Lab) -
 def test_jupyters_secrets_are_not_in_mlflows_environment(admins_lab: Lab) -> None:
     admins_lab.wait_until("ready")
     environment = admins_lab.mlflow.environ()
-    assert "hunter2" not in environment.values()
+    assert [name for name, value in environment.items() if "hunter2" in value] == []
     assert TOKEN not in environment.values()
     assert environment["AWS_SECRET_ACCESS_KEY"] == "needed"
+    assert environment["JUPYTERHUB_USER"] == "ada"
     assert environment["JUPYTER_RUNTIME_DIR"] == str(admins_lab.runtime)
 
 

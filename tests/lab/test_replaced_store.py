@@ -189,7 +189,7 @@ def test_a_file_that_keeps_changing_causes_no_loop(lab: Lab, other: Path) -> Non
         thread.join()
     wait_for(lambda: lab.post(path, json=SEARCH).status_code == 200, 60)
     assert names(lab) == []
-    starts = re.findall(r"restart with another store", lab.mlflow_log.read_text())
+    starts = re.findall(r"Started MLflow \(pid \d+\): replaced", lab.mlflow_log.read_text())
     assert 2 <= len(starts) <= 8
 
 

@@ -32,13 +32,13 @@ def test_a_start_is_told_and_can_be_stopped_and_restarted(tmp_path: Path) -> Non
         assert (starting["state"], starting["pid"]) == ("starting", child.pid)
         assert began - 1 < starting["since"] < time.time()
         assert 0 <= starting["progress"] < 1
-        assert jupyter.request(CONTROL)[2] == jupyter.request(STATUS)[2]
         stopped = jupyter.stop()
         assert (stopped["state"], stopped["text"]) == ("idle", "Stopped by the user")
         assert stopped["since"] > starting["since"]
         assert stopped["progress"] is None
         jupyter.wait_for_end()
         assert jupyter.status()["pid"] is None
+        assert jupyter.request(CONTROL)[2] == jupyter.request(STATUS)[2]
 
         assert jupyter.start()["state"] == "starting"
         second = jupyter.child

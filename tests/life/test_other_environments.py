@@ -189,7 +189,7 @@ def test_the_environment_of_jupyters_own_interpreter_is_left_as_it_is(
     monkeypatch.setattr(os, "environ", inherited)
 
     def environment(python: str, *chosen: str) -> dict[str, str]:
-        return MLflowCommand((python,), tmp_path, {}, chosen).environment()
+        return MLflowCommand((python,), tmp_path, dict, chosen).environment()
 
     assert environment(sys.executable) == inherited
     python = str(make_virtual(tmp_path / "virtual", sys.executable))

@@ -36,7 +36,7 @@ def test_the_next_process_answers_the_next_request(jupyter: Server, tmp_path: Pa
     assert body != str(pid)
     log = jupyter.log.read_text()
     assert f"{tmp_path}/store is no longer the file that MLflow has opened" in log
-    assert f"Started MLflow (pid {body}): restart with another store" in log
+    assert f"Started MLflow (pid {body}): replaced" in log
     wait_for(lambda: f"MLflow ended (pid {pid})" in jupyter.log.read_text())
 
 

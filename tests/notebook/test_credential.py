@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import requests
 
 from mlflow_proxy.addresses import AUTH_PROVIDER, GUARDED, LOCAL_CREDENTIAL, LOCAL_URL, PROGRAM
 from mlflow_proxy.notebook.credential import OwnAddress
+from support.environments import python_of
 from support.judged_store import INVOKE
 from support.kernel import Printed, kernel
 from support.lab import TOKEN, Lab, lab_server
@@ -43,11 +45,13 @@ with multiprocessing.get_context("spawn").Pool(1) as pool: print(pool.apply(coun
 """
 
 JOB = """
-import os, subprocess, sys
+import subprocess, sys
+from pathlib import Path
 from mlflow_proxy.server.own_address import OwnAddress
-OwnAddress(sys.argv[1], "secret").export("")
+python, folder, *urls = sys.argv[1:]
+OwnAddress(urls[0], "secret").export("", Path(folder))
 ask = "import mlflow, sys\\nfor url in sys.argv[1:]: mlflow.MlflowClient(url).search_experiments()"
-subprocess.run([sys.executable, "-c", ask, *sys.argv[1:]], check=True)
+subprocess.run([python, "-c", ask, *urls], check=True)
 """
 
 Run = Callable[..., list[Printed]]
@@ -132,10 +136,15 @@ def test_no_other_host_gets_the_credential(
         assert f"Bearer {held}" in {sent for _, sent in elsewhere.take()}, code
 
 
-def test_jobs_send_it_to_no_other_host(elsewhere: Listener) -> None:
-    """Jobs inherit what the MLflow process exports."""
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_jobs_send_it_to_no_other_host(
+    elsewhere: Listener, tmp_path: Path, is_installed: bool
+) -> None:
+    """Jobs inherit what the MLflow process exports, also where this package is not installed."""
+    python = sys.executable if is_installed else str(python_of("mlflow-skinny"))
     with listener() as own:
-        subprocess.run([sys.executable, "-c", JOB, own.url, elsewhere.url], check=True)
+        command = [sys.executable, "-c", JOB, python, str(tmp_path), own.url, elsewhere.url]
+        subprocess.run(command, check=True)
         assert {sent for _, sent in own.take()} == {"Bearer secret"}
     asked = elsewhere.take()
     assert asked

@@ -40,7 +40,7 @@ async def life_of(
     variables = store_in(folder, store)
     output = MLflowOutput()
     life = Life(
-        command=MLflowCommand(program, folder, variables),
+        command=MLflowCommand(program, folder, lambda: variables),
         status=Status(output.lines),
         output=output,
         declined=DeclinedOffers(folder / "declined.json"),

@@ -22,7 +22,8 @@ from .policies import NONCE
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
 NAMES = (
     "watched_runs.js",
-    "pause_notice.js",
+    "notice.js",
+    "server_state.js",
     "gateway_addresses.js",
     "input_reporter.js",
     "artifact_frame.js",
@@ -42,7 +43,7 @@ SCRIPTS = "\n".join(
 )
 # A browser may have cached a page with another version's scripts. The page is sent each time; it
 # has a kilobyte or two.
-CONDITIONS = ("if-none-match", "if-modified-since", "accept-encoding")
+CONDITIONS = ("if-none-match", "if-modified-since", "accept-encoding", "range", "if-range")
 VALIDATORS = ("etag", "last-modified")
 # A hub's proxy counts every request as activity, so a page without input must pause its refresh
 # long before a culler checks. The user then sees no refresh, so elsewhere the pause is later.
@@ -66,10 +67,12 @@ class Pages:
             "has-local-address": "true" if has_local_address else "",
             "idle-header": addresses.IDLE_HEADER,
             "input": addresses.below(addresses.INPUT),
+            "input-message": addresses.INPUT_MESSAGE,
             "mode-key": addresses.MODE_KEY,
             "pause-after": f"{pause_after(idle_timeout):g}",
             "run": addresses.below(addresses.RUN),
             "run-search": addresses.below(addresses.RUN_SEARCH),
+            "status": addresses.below(addresses.STATUS),
             "theme-key": addresses.THEME_KEY,
             "watch-limit": f"{WATCH_LIMIT:g}",
         }
