@@ -18,10 +18,10 @@ from typing import Any, cast
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
-from jupyter_server_proxy.config import ServerProcess, ServerProxy
+from jupyter_server_proxy.config import ServerProxy
 from prometheus_client import REGISTRY
 from tornado.web import ErrorHandler, url
-from traitlets import Unicode, Union
+from traitlets import Unicode
 
 from . import kernels, prestart
 from .addresses import (
@@ -44,7 +44,7 @@ from .status import Status
 from .stores import SQLite
 from .web import control
 from .web.access import may_frame_itself
-from .web.handler import counts_as_activity, mlflow_handler, proxy_handler
+from .web.handler import mlflow_handler, proxy_handler
 from .web.local_address import LocalAddress, without_proxy
 
 SERVER = Path(__file__).with_name("server")
@@ -73,7 +73,6 @@ def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
         # A dashboard inside JupyterLab is a frame.
         "new_browser_tab": config.new_browser_tab or not may_frame_itself(_headers()),
         "launcher_entry": {"title": "MLflow", "icon_path": str(icon())},
-        **activity(),
     }
 
 
@@ -89,13 +88,6 @@ def mlflow_command(config: MLflowProxy) -> list[str]:
         f"--allow-upgrade={config.allow_upgrade}".lower(),
         *(["--job-execution"] if config.job_execution else []),
     ]
-
-
-def activity() -> dict[str, Any]:
-    """What counts as activity, for a jupyter-server-proxy that takes a callable: 4.6 and newer."""
-    if not isinstance(ServerProcess.class_traits()["update_last_activity"], Union):
-        return {}
-    return {"update_last_activity": counts_as_activity}
 
 
 def environment(config: MLflowProxy) -> dict[str, str]:

@@ -17,7 +17,6 @@ from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
 
 from .access import AccessChecks, how_to_log_in, required_action
-from .decide import Request
 from .forwarding import answer_headers, request_headers
 from .transport import StreamingTransport
 
@@ -32,13 +31,6 @@ def proxy_handler(name: str, process: dict[str, Any]) -> tuple[type[Any], dict[s
     handler, arguments = ServerProcess(name=name, **process).make_proxy_handler()
     assert handler is not None  # noqa: S101 (there is a command)
     return handler, arguments
-
-
-def counts_as_activity(handler: Any) -> bool:
-    """Whether the request of jupyter-server-proxy's `handler` is use of MLflow."""
-    request = handler.request
-    path = request.path.removeprefix(f"{handler.base_url}{handler.name}")
-    return Request(request.method, path, request.headers).is_use
 
 
 class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandler):  # type: ignore[misc]
@@ -93,7 +85,6 @@ class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandle
         self._record_activity()
 
     def _record_activity(self) -> None:
-        # jupyter-server-proxy 4.5 has no setting for what counts.
         if self.mlflows_request.is_use:
             super()._record_activity()
 

@@ -23,8 +23,7 @@ from mlflow_proxy.status import State
 
 from .decide import Decision, Request, decide
 from .forwarding import request_url
-from .pages import Answer, bad_gateway, dashboard_frame, loading_page, unavailable
-from .static_files import static_file
+from .pages import Answer, bad_gateway, dashboard_frame, loading_page, static_file, unavailable
 
 ANY_SIZE = 1 << 62  # bytes
 MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is refused
