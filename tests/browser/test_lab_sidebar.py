@@ -325,7 +325,8 @@ def test_a_store_as_people_have_it(lab: Lab, context: BrowserContext) -> None:
 
 def ids_of(lab: Lab, experiment: str) -> list[str]:
     """The ID of an experiment, in a list."""
-    answer = lab.get("/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": experiment})
+    named = {"experiment_name": experiment}
+    answer = lab.get("/api/2.0/mlflow/experiments/get-by-name", params=named)
     return [answer.json()["experiment"]["experiment_id"]]
 
 
