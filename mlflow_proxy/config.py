@@ -135,7 +135,7 @@ class MLflowProxy(LoggingConfigurable):
         (Bool(), Enum(("kernel",))),
         help="""
         Start MLflow in the background, at low priority, so that the first click finds it up. True:
-        once Jupyter has started and settled, which costs every user's server the memory of MLflow.
+        ten seconds after Jupyter has started, which costs every user's server the memory of MLflow.
         "kernel": whenever a kernel or a program of a terminal imports MLflow. Default: False.
         """,
     ).tag(config=True, expected="True, False or 'kernel'")
@@ -316,7 +316,7 @@ def settings() -> MLflowProxy:
 
 @functools.lru_cache(maxsize=1)
 def _read(server_app: ServerApp) -> MLflowProxy:
-    section = _section(server_app)
+    section = server_app.config.get(SECTION, Config())
     bad = {name: text for name in section if (text := _explain(server_app, name, section[name]))}
     good = Config({name: value for name, value in section.items() if name not in bad})
     config = MLflowProxy(

@@ -22,7 +22,7 @@ from .addresses import (
 )
 from .config import MLflowProxy
 from .stores import SERVED_ARTIFACTS, Managed, SQLite, folder_location
-from .web.forwarding import may_frame_itself
+from .web.access import may_frame_itself
 from .web.local_address import LocalAddress, without_proxy
 
 MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store has been migrated

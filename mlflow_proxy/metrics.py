@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # it has the counters
 DURATIONS = (1, 2, 3, 5, 10, 20, 30, 60, 120, 300)  # seconds of a start
 START_REASONS = ("requested", "prestart", "crash", "repair", "replaced")
 FAILURE_KINDS = (
-    *("timeout", "crash", "interpreter", "replaced", "repair"),
+    *("timeout", "crash", "interpreter", "repair"),
     *(repair.value for repair in Repair),
     *(stage.value for stage in Stage),
 )
