@@ -55,4 +55,4 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
         Middleware(routes.Routes, routes=[routes.artifact_frame()]),
         Middleware(CompressedStaticFiles),
     ]
-    serve.run(stack(RemoteProxy(client), middlewares), unix_socket, serve.Retirement(reporter.send))
+    serve.run(stack(RemoteProxy(client), middlewares), unix_socket, reporter.send)
