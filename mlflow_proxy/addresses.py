@@ -4,6 +4,7 @@ Paths are those below the dashboard's address. Pages receive theirs as data: no 
 """
 
 import re
+from urllib.parse import unquote
 
 NAME = "mlflow"
 """Of the entry point, and so of the route below Jupyter's base URL."""
@@ -94,7 +95,8 @@ GATEWAY = "/gateway/"
 ASSISTANT = "/ajax-api/3.0/mlflow/assistant/"
 # The Assistant, jobs, and judges, which may be Python code if the admin allows that.
 STARTS_PROGRAMS = re.compile(
-    rf".*{ASSISTANT}.*|/(?:ajax-)?api/3\.0/(?:jobs(?:/.*)?|mlflow/[\w/]+/invoke)", re.DOTALL
+    rf".*{ASSISTANT}.*|/(?:ajax-)?api/3\.0/(?:mlflow/)?(?:[\w-]+/)*(?:jobs(?:/.*)?|invoke)",
+    re.DOTALL,
 )
 
 # Where MLflow's dashboard keeps its theme in the browser's storage: "true" is dark.
@@ -130,3 +132,11 @@ def log_name(jupyter_pid: int) -> str:
 def below(path: str) -> str:
     """`path` relative to the dashboard's address, for a link in a page."""
     return path.removeprefix("/")
+
+
+def starts_programs(path: str) -> bool:
+    """Whether a request for `path`, decoded or as received, may have MLflow start a program.
+
+    MLflow takes several slashes for one.
+    """
+    return STARTS_PROGRAMS.fullmatch(re.sub("/+", "/", unquote(path))) is not None

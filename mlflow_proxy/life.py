@@ -255,6 +255,8 @@ class Life:
             case reports.StaticFolder(folder):
                 status.static_folder = Path(folder)
             case reports.Version(version):
+                if report.notice and version != status.version:
+                    _logger.warning("%s", report.notice)
                 status.version = version
             case reports.StageEntered(stage, step):
                 status.progress.enter(stage, step)

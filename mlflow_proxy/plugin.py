@@ -8,6 +8,7 @@ import functools
 import os
 import re
 import shutil
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from http import HTTPStatus
@@ -104,7 +105,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         # The extension sets these for kernels.
         "MLFLOW_TRACKING_TOKEN": os.environ.get("MLFLOW_TRACKING_TOKEN", ""),
         "MLFLOW_GATEWAY_URI": os.environ.get("MLFLOW_GATEWAY_URI", ""),
-        "MLFLOW_TRACKING_URI": config.backend_store_uri,
+        "MLFLOW_TRACKING_URI": kernels.clients_uri(config),
         **config.environment,
         "MLFLOW_BACKEND_STORE_URI": config.backend_store_uri,
         "MLFLOW_REGISTRY_STORE_URI": config.registry_store_uri,
@@ -225,7 +226,10 @@ class MLflowProxyApp(ExtensionApp):
     """
 
     name = "mlflow_proxy"
-    description = "MLflow's dashboard in a Jupyter server. --help-all lists its settings."
+    description = (
+        "MLflow's dashboard in a Jupyter server. --help-all lists its settings. "
+        "`jupyter mlflow-proxy doctor` says what runs, with which settings, and what is wrong."
+    )
     version = Unicode(version("jupyter-mlflow-proxy"))
     classes = [MLflowProxy]  # noqa: RUF012 (as traitlets has it)
     extension_url = f"/{NAME}/"
@@ -236,7 +240,13 @@ class MLflowProxyApp(ExtensionApp):
         load(self.serverapp)
 
 
-main = MLflowProxyApp.launch_instance
+def main() -> Any:
+    """The command `jupyter mlflow-proxy`: Jupyter with MLflow, or `doctor`."""
+    if sys.argv[1:2] == ["doctor"]:
+        from .doctor import examine  # noqa: PLC0415 (no Jupyter server needs it)
+
+        return examine(sys.argv[2:])
+    return MLflowProxyApp.launch_instance()  # type: ignore[no-untyped-call]
 
 
 def _headers() -> Mapping[str, str]:

@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
+
+NEWEST_TESTED = (3, 18)
+"""The newest release of MLflow with which this package was tested."""
 
 
 class Repair(Enum):
@@ -102,6 +106,13 @@ class Version:
     """The MLflow that is shown has this `version`."""
 
     version: str
+
+    @property
+    def notice(self) -> str:
+        """Says that it is newer than what was tested; empty if it is not, or unknown."""
+        release = tuple(map(int, re.findall(r"\d+", self.version)[:2]))
+        what = f"MLflow {self.version} is not tested with this release of jupyter-mlflow-proxy"
+        return what if release > NEWEST_TESTED else ""
 
 
 @dataclass(frozen=True)

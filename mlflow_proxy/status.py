@@ -20,7 +20,7 @@ from typing import Any
 from .addresses import ATTENDED
 from .process import MLflowProcess, describe_exit
 from .quoting import quoted
-from .reports import Failure, Stage, Step
+from .reports import Failure, Stage, Step, Version
 
 # Seconds after a failed start in which no request starts MLflow again, so that users can read why.
 # For programs, this doubles with each failure in a row.
@@ -266,6 +266,7 @@ class Status:
             "stopped": f"{self.text}." if self.is_stopped_by_user else "",
             "stop_reason": self.stop_reason,
             "version": self.version,
+            "notice": Version(self.version or "").notice,
             "memory": None if is_starting else self.memory,
             "pid": self.pids[-1] if self.pids else None,
             "log": str(self.log_file),

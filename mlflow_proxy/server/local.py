@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_proxy.addresses import JOBS_FOLDER, PROVIDER_FOLDER
 from mlflow_proxy.opened_files import identities
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.reports import (
     DeclinedOffers,
     FilesOpened,
@@ -102,6 +103,22 @@ def run(
     folder = options.unix_socket.with_name(JOBS_FOLDER)
     end_jobs = jobs.start(settings.backend_store, folder, reporter.send)
     serve.run(app, options.unix_socket, reporter.send, end_jobs)
+
+
+def check(settings: StoreSettings) -> None:
+    """Print the versions of MLflow and of the stores, without loading MLflow.
+
+    Raises:
+        StartError: it cannot start, for a known reason.
+    """
+    revisions = Revisions.read(mlflow_app.find_mlflow())
+    release = metadata.version("mlflow")
+    print(f"MLflow {release} of {sys.executable} has the revision {revisions.latest}")
+    print(Version(release).notice or "It is tested with this release of jupyter-mlflow-proxy")
+    settings.check()
+    for store, revision in upgrade.existing(settings, revisions, is_alone=False):
+        print(f"{quoted(store.shown)} has the revision {quoted(revision)}")
+    upgrade.check(settings, revisions)
 
 
 def middlewares(

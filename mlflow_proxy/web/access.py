@@ -14,13 +14,13 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async, url_path_join
 from tornado import web
 
-from mlflow_proxy.addresses import ARTIFACT_FRAME, HUB, STARTS_PROGRAMS, STATIC_FILE, TELEMETRY
+from mlflow_proxy.addresses import ARTIFACT_FRAME, HUB, STATIC_FILE, TELEMETRY, starts_programs
 from mlflow_proxy.headers import is_own_origin
 
 POLICY = "Content-Security-Policy"
@@ -37,9 +37,7 @@ SEARCH = re.compile(
     r"|traces/(?:batchGetInfos|calculate-filter-correlation|metrics))"
 )
 # What has MLflow start a job later.
-SUBMITS_JOBS = re.compile(
-    r"/(?:ajax-)?api/3\.0/mlflow/(?:prompt-optimization/jobs|scorers/online-config)"
-)
+SUBMITS_JOBS = re.compile(r"/+(?:ajax-)?api/3\.0/mlflow/scorers/online-config")
 
 
 def required_action(method: str, path: str) -> str:
@@ -48,7 +46,7 @@ def required_action(method: str, path: str) -> str:
         return "read"
     if method == "POST" and SEARCH.fullmatch(path):
         return "read"
-    is_execution = STARTS_PROGRAMS.fullmatch(path) or SUBMITS_JOBS.fullmatch(path)
+    is_execution = starts_programs(path) or SUBMITS_JOBS.fullmatch(unquote(path))
     return "execute" if is_execution else "write"
 
 

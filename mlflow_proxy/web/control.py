@@ -31,6 +31,7 @@ def routes(path: str, config: MLflowProxy, life: Life) -> Iterator[url]:
     configured = {
         "store": _shown(config.backend_store_uri),
         "settings": shown_settings(config),
+        "sources": dict(config.sources),
     }
     arguments = {"life": life, "configured": configured}
     yield url(f"{path}(?:{CONTROL}|{STATUS})", StateHandler, arguments)
