@@ -52,7 +52,7 @@ DASHBOARD_FRAME = "/_proxy_dashboard"
 
 # Takes notice of an input in the dashboard that causes no request.
 INPUT = "/_proxy/input"
-# Message of JupyterLab's page to the dashboard in its tab: an input of the user (see lab/static/page.js).
+# Message of JupyterLab's page to the dashboard in its tab (lab/static/page.js): the user's input.
 INPUT_MESSAGE = "mlflow-input"
 # The MLflow process's page in which the dashboard shows an HTML artifact.
 ARTIFACT_FRAME = "/_proxy/artifact_frame"

@@ -23,6 +23,7 @@ LAST_RETRY_INTERVAL = 60.0
 # Memory that processes share is divided between them: proc_pid_smaps(5).
 PSS = re.compile(rb"^Pss:\s+(\d+) kB$", re.MULTILINE)
 PROC = Path("/proc")
+MINUTE = 60.0  # seconds
 
 
 class State(Enum):
@@ -138,8 +139,8 @@ class Status:
         """How MLflow was stopped since it was ready, for a person; empty if it was not."""
         match self.stopped:
             case Idle(seconds):
-                is_short = seconds < 120
-                duration = f"{seconds:g} s" if is_short else f"{seconds / 60:.0f} minutes"
+                is_long = seconds > 2 * MINUTE
+                duration = f"{seconds / MINUTE:.0f} minutes" if is_long else f"{seconds:g} s"
                 return f"stopped after {duration} without use"
             case Requested():
                 return "stopped by the user"
