@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_proxy.reports import Step
+from mlflow_proxy.stores import SQLite
 
 QUIET = 3.0  # seconds without a change after which no program is creating the database any more
 INTERVAL = 0.05  # seconds between checks
@@ -59,8 +60,10 @@ class Revisions:
         return cls(latest, frozenset(known))
 
 
-def ensure(path: Path, create: Callable[[Path], None], report: Callable[[Step], None]) -> None:
+def ensure(path: Path, create: Callable[[str], None], report: Callable[[Step], None]) -> None:
     """Ensure that a complete database is at `path`; `report` gets each step that takes time.
+
+    `create` gets the URI of an empty one.
 
     Raises:
         OSError: the database cannot be written.
@@ -74,13 +77,14 @@ def ensure(path: Path, create: Callable[[Path], None], report: Callable[[Step], 
         wait_until_created(path)
 
 
-def create_aside(path: Path, create: Callable[[Path], None]) -> bool:
+def create_aside(path: Path, create: Callable[[str], None]) -> bool:
     """Create a database aside and link it to `path`; False if another program was faster."""
-    with tempfile.TemporaryDirectory(prefix=".mlflow-", dir=path.parent) as folder:
+    beside = tempfile.TemporaryDirectory(prefix=".mlflow-", dir=path.parent)
+    with beside as folder, tempfile.TemporaryDirectory() as links:
         aside = Path(folder) / path.name
         aside.touch()  # SQLite would ignore a umask that lets a group write
         with unsafe_but_fast():
-            create(aside)
+            create(SQLite.at(aside, Path(links)).uri)
         with aside.open("rb") as file:
             os.fsync(file.fileno())
         try:

@@ -68,7 +68,7 @@ def test_an_existing_store_is_not_touched(tmp_path: Path) -> None:
         )
     before = path.read_bytes()
     steps: list[Step] = []
-    creation.ensure(path, create=Path.touch, report=steps.append)
+    creation.ensure(path, create=print, report=steps.append)
     assert steps == []
     assert path.read_bytes() == before
 
@@ -80,13 +80,13 @@ def test_a_store_that_stays_incomplete_is_left_to_mlflow(
     path = tmp_path / "mlflow.db"
     path.touch()
     steps: list[Step] = []
-    creation.ensure(path, create=Path.touch, report=steps.append)
+    creation.ensure(path, create=print, report=steps.append)
     assert steps == [Step.WAIT]
 
 
 def test_a_creation_that_fails_leaves_no_file(tmp_path: Path) -> None:
-    def fail(aside: Path) -> None:
-        aside.touch()
+    def fail(uri: str) -> None:
+        Path(uri.removeprefix("sqlite:///")).touch()
         raise RuntimeError("disk full")
 
     with pytest.raises(RuntimeError, match="disk full"):

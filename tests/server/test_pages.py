@@ -60,7 +60,6 @@ def test_the_scripts_get_their_addresses_as_data() -> None:
         "input": INPUT[1:],
         "input-message": INPUT_MESSAGE,
         "is-trace-page": "",
-        "mode": "",
         "mode-key": MODE_KEY,
         "pause-after": "60",
         "run": RUN[1:],

@@ -38,13 +38,6 @@ def engine_of(store: Database) -> "sqlalchemy.Engine":
     return sqlalchemy.create_engine(store.uri, **options)
 
 
-def table(name: str, *columns: str) -> "sqlalchemy.TableClause":
-    """A table of MLflow's with these columns, for queries."""
-    import sqlalchemy
-
-    return sqlalchemy.table(name, *(sqlalchemy.column(column) for column in columns))
-
-
 def within(seconds: float, action: Callable[[], T]) -> T:
     """Run `action` in a thread, which goes on after a time-out.
 

@@ -5,11 +5,13 @@ asking, after which older programs cannot open them.
 """
 
 import logging
-import shlex
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 
 from mlflow_proxy import sqlite_creation
+from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Offer, Repair
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import COMMAND, StartError
@@ -37,7 +39,7 @@ def check(settings: StoreSettings, revisions: Revisions, is_alone: bool = False)
     found = []
     for store, revision in existing(settings, revisions, is_alone):
         if revision != revisions.latest:
-            raise outdated(store, revision, revisions)
+            raise outdated(store, revision, revisions, may_upgrade=settings.may_upgrade(store))
         found.append(store)
     return found
 
@@ -103,19 +105,34 @@ def _read(store: Database) -> tuple[str | None, bool]:
         return revision and str(revision), is_used
 
 
-def outdated(store: Database, revision: str, revisions: Revisions) -> StartError:
-    """The failure that offers the upgrade of `store`."""
+def outdated(
+    store: Database, revision: str, revisions: Revisions, *, may_upgrade: bool
+) -> StartError:
+    """The failure that offers the upgrade of `store`, or says who may upgrade it."""
+    reason = (
+        f"The database {quoted(store.shown)} was made by an older MLflow "
+        f"(its revision is {quoted(revision)}, this MLflow needs {revisions.latest})."
+    )
+    if not may_upgrade:
+        words = (sys.executable, "-m", "mlflow", "db", "upgrade", mask_uri(store.uri))
+        command = " ".join(map(quoted_argument, words))
+        return StartError(
+            reason,
+            "Ask its administrator to upgrade it, once all who use it have this MLflow: an older "
+            f"one cannot open it afterwards. After a backup, the administrator runs:{COMMAND}"
+            f"{command}\n"
+            "Until then, use the MLflow that you had (c.MLflowProxy.python names another one).",
+        )
     offer = Offer(
         Repair.UPGRADE,
         "Upgrade database",
-        store.shown,
+        quoted(store.shown),
         "Notebooks and programs with an older MLflow cannot use the database afterwards. "
         "Stop those that use it now first.",
         (str(backup.free_copy_path(store.path, revision)),) if isinstance(store, SQLite) else (),
     )
     return StartError(
-        f"The database {store.shown} was made by an older MLflow "
-        f"(its revision is {revision}, this MLflow needs {revisions.latest}).",
+        reason,
         "Upgrade it, after which older releases of MLflow cannot open it any more; "
         "or install the release that made it.",
         offer,
@@ -134,6 +151,8 @@ def run(
         # Another user of the same database may just have upgraded it.
         for store, revision in existing(settings, revisions, is_alone=True):
             if revision != revisions.latest:
+                if not settings.may_upgrade(store):
+                    raise outdated(store, revision, revisions, may_upgrade=False)
                 _upgrade(store, revision, upgrade_database)
                 return
 
@@ -142,9 +161,9 @@ def _upgrade(store: Database, revision: str, upgrade_database: Callable[[str], N
     remedy = "The last lines of the log, below, say more."
     if isinstance(store, SQLite):
         copy = backup.copy_aside(store.path, revision)
-        command = shlex.join(["cp", str(copy), store.shown])
+        command = " ".join(map(quoted_argument, ("cp", copy, store.path)))
         remedy = (
-            f"The database as it was is kept at {copy}. To go back to it, "
+            f"The database as it was is kept at {quoted(copy)}. To go back to it, "
             f"end what uses the database and run:{COMMAND}{command}"
         )
     try:
@@ -152,5 +171,6 @@ def _upgrade(store: Database, revision: str, upgrade_database: Callable[[str], N
     except Exception as error:  # a migration can fail in any way
         traceback.print_exc()
         why = failures.explain(error, store.shown).failure.reason
-        raise StartError(f"The upgrade of {store.shown} has failed: {why}", remedy) from error
+        reason = f"The upgrade of {quoted(store.shown)} has failed: {why}"
+        raise StartError(reason, remedy) from error
     _logger.info("%s is upgraded", store.shown)
