@@ -2,26 +2,27 @@
 // MLflow's server reads them, from whichever store they are in.
 //
 // What is stored is not trusted: JupyterLab's viewers of HTML and of SVG texts, which can run them with
-// Jupyter's origin, get no such file. Their source has another name.
+// Jupyter's origin, get no such file. The source of HTML has another name.
 
 const MAX_SIZE = 50e6; // bytes of a document that the browser has in memory, some times over
-const SOURCE = " (source)"; // at the end of a name: the text of a file whose viewer could run it
+const SOURCE = " (source)"; // at the end of a name
+const CHANGES = ["newUntitled", "delete", "rename", "save", "copy", "createCheckpoint", "restoreCheckpoint", "deleteCheckpoint"];
 
 export class ArtifactsDrive {
   /** @param {Record<string, any>} lab @param {import("./server.js").Server} server @param {any} trans */
   constructor(lab, server, trans) {
     this._server = server;
     this._trans = trans;
-    this._signals = lab.signaling.Signal;
     this.name = "MLflow";
     this.serverSettings = lab.services.ServerConnection.makeSettings();
-    this.fileChanged = new this._signals(this);
+    this.fileChanged = new lab.signaling.Signal(this);
     this.isDisposed = false;
+    const refuse = () => Promise.reject(new Error(trans.__("Artifacts cannot be changed")));
+    Object.assign(this, Object.fromEntries(CHANGES.map((name) => [name, refuse])));
   }
 
   dispose() {
     this.isDisposed = true;
-    this._signals.clearData(this);
   }
 
   /** The address of a file in JupyterLab. @param {string} run @param {string} path */
@@ -32,21 +33,19 @@ export class ArtifactsDrive {
   /** @param {string} path @param {{type?: string, format?: string, content?: boolean}} [options] */
   async get(path, { type = "file", format = "text", content = true } = {}) {
     const time = new Date(0).toISOString(); // MLflow tells none
-    const times = { created: time, last_modified: time };
-    const model = { ...times, name: path.split("/").pop(), path, type, writable: false };
+    const file = { name: path.split("/").pop(), path, type, writable: false, created: time, last_modified: time };
     if (!content) {
-      return { ...model, content: null, format: null, mimetype: "" };
+      return { ...file, content: null, format: null, mimetype: "" };
     }
     if (/\.html$/i.test(path) || (/\.svg$/i.test(path) && format === "text")) {
       throw new Error(this._trans.__("Files of this kind are shown as their source only"));
     }
     const blob = await this._read(path);
     if (format === "base64") {
-      return { ...model, content: await base64(blob), format, mimetype: blob.type };
+      return { ...file, content: await base64(blob), format, mimetype: blob.type };
     }
     const text = await this._decode(blob);
-    const isNotebook = type === "notebook";
-    return { ...model, content: isNotebook ? untrusted(text) : text, format, mimetype: "text/plain" };
+    return { ...file, content: type === "notebook" ? untrusted(text) : text, format, mimetype: "text/plain" };
   }
 
   /** @param {string} path */
@@ -54,23 +53,25 @@ export class ArtifactsDrive {
     return this._server.url + artifact(path);
   }
 
+  /** There are none. */
+  async listCheckpoints() {
+    return [];
+  }
+
   /** @param {string} path @returns {Promise<Blob>} */
   async _read(path) {
     const response = await this._server.request(artifact(path));
     const reader = /** @type {ReadableStream} */ (response.body).getReader();
     const chunks = [];
-    for (let size = 0; ; ) {
+    for (let size = 0; size <= MAX_SIZE; size += chunks.at(-1).length) {
       const { done, value } = await reader.read();
       if (done) {
         return new Blob(chunks, { type: response.headers.get("Content-Type") ?? "" });
       }
       chunks.push(value);
-      size += value.length;
-      if (size > MAX_SIZE) {
-        await reader.cancel();
-        throw new Error(this._trans.__("It is too large to be shown here. It can be downloaded."));
-      }
     }
+    await reader.cancel();
+    throw new Error(this._trans.__("It is too large to be shown here. It can be downloaded."));
   }
 
   /** @param {Blob} blob */
@@ -81,23 +82,12 @@ export class ArtifactsDrive {
       throw new Error(this._trans.__("It is not a text. It can be downloaded."));
     }
   }
-
-  /** There are none. */
-  async listCheckpoints() {
-    return [];
-  }
 }
 
-// The other methods of a drive change it.
-for (const name of ["newUntitled", "delete", "rename", "save", "copy", "createCheckpoint", "restoreCheckpoint",
-  "deleteCheckpoint"]) {
-  ArtifactsDrive.prototype[name] = () => Promise.reject(new Error("Artifacts cannot be changed"));
-}
-
-/** MLflow's address of a file in the drive. @param {string} path */
+/** MLflow's address of a file in the drive, below the dashboard's. @param {string} path */
 function artifact(path) {
   const [run_uuid, ...names] = path.split("/");
-  const name = names.join("/").replace(/\.html \(source\)$/i, (found) => found.slice(0, -SOURCE.length));
+  const name = names.join("/").replace(/(\.html) \(source\)$/i, "$1");
   return `get-artifact?${new URLSearchParams({ path: name, run_uuid })}`;
 }
 

@@ -1,4 +1,4 @@
-// The end of MLflow's log in a tab; the command shows it anew, as does JupyterLab after a reload.
+// The end of MLflow's log in a tab. The command shows it anew, as JupyterLab does after a reload.
 
 const ID = "mlflow-log";
 
@@ -11,21 +11,19 @@ export function addLog({ lab, app, server, icon, trans }, restorer) {
   const tracker = new lab.apputils.WidgetTracker({ namespace: ID });
   restorer?.restore(tracker, { command: "mlflow:show-log", name: () => ID });
   return async () => {
-    const content = new lab.widgets.Widget({ node: document.createElement("pre") });
-    content.addClass("jp-mlflow-log");
-    content.node.tabIndex = 0;
+    const node = Object.assign(document.createElement("pre"), { className: "jp-mlflow-log", tabIndex: 0 });
     try {
-      content.node.textContent = (await server.log()) || trans.__("MLflow has written nothing yet.");
+      node.textContent = (await server.log()) || trans.__("MLflow has written nothing yet.");
     } catch (error) {
       await lab.apputils.showErrorMessage(trans.__("MLflow's log cannot be read"), error);
       return;
     }
     tracker.currentWidget?.dispose();
-    const tab = Object.assign(new lab.apputils.MainAreaWidget({ content }), { id: ID });
+    const tab = Object.assign(new lab.apputils.MainAreaWidget({ content: new lab.widgets.Widget({ node }) }), { id: ID });
     Object.assign(tab.title, { label: trans.__("MLflow's Log"), icon, closable: true });
     app.shell.add(tab, "main");
     void tracker.add(tab);
     app.shell.activateById(ID);
-    content.node.scrollTop = content.node.scrollHeight;
+    node.scrollTop = node.scrollHeight;
   };
 }
