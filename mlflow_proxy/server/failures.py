@@ -121,6 +121,16 @@ FAILURES = (
     ),
     # The database file
     Known(
+        r"RefusedFileError: (?P<what>[^\n]*)",
+        "The database {store} {what}.",
+        f"Move it away, or correct {THE_URI}",
+    ),
+    Known(
+        r"OperationalError: \D*interrupted",
+        "It takes too long to read the database {store}: it is damaged, or MLflow has not made it.",
+        f"Move it away, or correct {THE_URI}",
+    ),
+    Known(
         r"file is not a database|file is encrypted",
         "The file of {store} is not a SQLite database.",
         f"Move the file away, or correct {THE_URI}",

@@ -22,7 +22,6 @@ from mlflow_proxy.reports import (
     Step,
     Version,
 )
-from mlflow_proxy.sqlite_creation import Revisions
 from mlflow_proxy.stores import Database
 
 from . import mlflow_app
@@ -31,6 +30,7 @@ from .reporter import Reporter
 from .store import locations, locks, upgrade
 from .store.opened_files import OpenedFiles
 from .store.settings import StoreSettings
+from .store.upgrade import Revisions
 
 if TYPE_CHECKING:  # Starlette comes with MLflow, which may be missing
     from starlette.middleware import Middleware
@@ -80,9 +80,8 @@ def run(
         reporter.send(StageEntered(Stage.STORE, step))
 
     enter()
-    files = OpenedFiles(store.path for store in settings.files)
     open_stores(settings, revisions, existing, enter)
-    files.complete()
+    files = OpenedFiles(store.path for store in settings.files)
     gc.freeze()
     gc.enable()
 

@@ -25,7 +25,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mlflow_proxy import sqlite_creation
+from mlflow_proxy import sqlite_files
 from mlflow_proxy.reports import Step
 from mlflow_proxy.stores import SQLite
 
@@ -160,7 +160,7 @@ def open_stores(settings: StoreSettings, report: Callable[[Step], None]) -> None
     from mlflow.server.handlers import initialize_backend_stores
 
     for store in settings.files:
-        sqlite_creation.ensure(
+        sqlite_files.ensure(
             store.path,
             create=lambda aside: _create(aside, settings.default_artifact_root),
             report=report,

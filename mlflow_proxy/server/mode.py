@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from .store.database import table
-
 if TYPE_CHECKING:
     import sqlalchemy
 
@@ -56,22 +54,29 @@ def count(engine: "sqlalchemy.Engine") -> tuple[int, int]:
 def _training_runs() -> "sqlalchemy.Subquery":
     from sqlalchemy import exists, or_, select
 
-    runs = table("runs", "run_uuid", "lifecycle_stage")
+    runs = _table("runs", "run_uuid", "lifecycle_stage")
     active = select(runs.c.run_uuid).where(runs.c.lifecycle_stage == ACTIVE)
     sample = active.limit(MAX_COUNTED).subquery("active_runs")
     metrics, params, tags = (
-        table(name, "run_uuid", "key") for name in ("latest_metrics", "params", "tags")
+        _table(name, "run_uuid", "key") for name in ("latest_metrics", "params", "tags")
     )
     logged = (exists().where(each.c.run_uuid == sample.c.run_uuid) for each in (metrics, params))
     typed = exists().where(tags.c.run_uuid == sample.c.run_uuid, tags.c.key == RUN_TYPE)
     return select(sample.c.run_uuid).where(or_(*logged), ~typed).subquery("training_runs")
 
 
+def _table(name: str, *columns: str) -> "sqlalchemy.TableClause":
+    """A table of MLflow's with these columns, for queries."""
+    import sqlalchemy
+
+    return sqlalchemy.table(name, *(sqlalchemy.column(column) for column in columns))
+
+
 def _traces() -> "sqlalchemy.Subquery":
     from sqlalchemy import select
 
-    experiments = table("experiments", "experiment_id", "lifecycle_stage")
-    traces = table("trace_info", "request_id", "experiment_id")
+    experiments = _table("experiments", "experiment_id", "lifecycle_stage")
+    traces = _table("trace_info", "request_id", "experiment_id")
     return (
         select(traces.c.request_id)
         .join_from(traces, experiments, traces.c.experiment_id == experiments.c.experiment_id)

@@ -114,7 +114,6 @@ def move_folder_and_make(path: Path) -> None:
 )
 def test_a_change_is_a_replacement_or_not(path: Path, change: Change, expected: bool) -> None:
     files = OpenedFiles([path])
-    files.complete()
     change(path)
     assert is_replaced(files, path) is expected
     assert is_replaced(files, path) is expected
@@ -165,16 +164,6 @@ def test_a_link_into_a_folder_that_is_away_is_no_replacement(path: Path, tmp_pat
     files = OpenedFiles([link])
     path.parent.rename(tmp_path / "away")
     assert not is_replaced(files, link)
-
-
-def test_a_file_that_is_made_while_it_is_opened_is_the_one_that_was_opened(tmp_path: Path) -> None:
-    path = tmp_path / "mlflow.db"
-    files = OpenedFiles([path])
-    make(path)
-    files.complete()
-    assert not is_replaced(files, path)
-    rename_onto(path)
-    assert is_replaced(files, path)
 
 
 def test_the_file_of_the_registry_is_looked_at_as_well(path: Path) -> None:

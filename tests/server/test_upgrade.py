@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_proxy import sqlite_files
 from mlflow_proxy.reports import Repair
 from mlflow_proxy.server.failures import StartError
-from mlflow_proxy.server.store import backup, database, upgrade
+from mlflow_proxy.server.store import backup, upgrade
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.sqlite_creation import Revisions
+from mlflow_proxy.server.store.upgrade import Revisions
 
 REVISIONS = Revisions("latest", frozenset({"older", "latest"}))
 LONG_AGO = 1_000_000_000  # so that no program can be creating it now
@@ -134,7 +135,7 @@ def test_a_failed_upgrade_names_the_copy(path: Path) -> None:
 def test_a_server_that_never_answers_is_given_up_after_seconds(
     monkeypatch: pytest.MonkeyPatch, silent_port: int
 ) -> None:
-    monkeypatch.setattr(database, "TIMEOUT", 0.5)
+    monkeypatch.setattr(sqlite_files, "TIMEOUT", 0.5)
     uri = f"postgresql+psycopg://me:hunter2@127.0.0.1:{silent_port}/mlflow"
     with pytest.raises(StartError, match=r"me:\*\*\*@127.0.0.1:.* cannot be reached"):
         upgrade.check(StoreSettings.parse(uri, uri, "/tmp"), REVISIONS)

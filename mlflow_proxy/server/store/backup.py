@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+from mlflow_proxy import sqlite_files
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import StartError
 
@@ -22,13 +23,19 @@ def copy_aside(path: Path, label: str) -> Path:
     Raises:
         StartError: it could not be copied, e.g. for lack of space; nothing was changed.
     """
-    copy = free_copy_path(path, label)
-    part = copy.with_name(f"{copy.name}.part")
     try:
-        _backup(path, part)
-        part.rename(copy)
+        with sqlite_files.made_aside(path) as (part, link):
+            _backup(path, part)
+            while True:
+                copy = free_copy_path(path, label)
+                try:
+                    link(copy)
+                except FileExistsError:  # made under that name meanwhile
+                    continue
+                except OSError:  # a file system without hard links
+                    part.rename(copy)
+                break
     except (OSError, sqlite3.Error) as error:
-        part.unlink(missing_ok=True)
         why = failures.explain(error, str(path)).failure
         raise StartError(
             f"The database could not be copied, and was not changed. {why.reason}", why.remedy
@@ -39,21 +46,20 @@ def copy_aside(path: Path, label: str) -> Path:
 
 def _backup(path: Path, copy: Path) -> None:
     with (
-        contextlib.closing(sqlite3.connect(path, timeout=COPY_TIMEOUT)) as source,
+        contextlib.closing(sqlite_files.connect(path, "rw", COPY_TIMEOUT)) as source,
         contextlib.closing(sqlite3.connect(copy)) as target,
     ):
+        target.execute("PRAGMA journal_mode = OFF")  # an incomplete copy is removed
         # Without a transaction, SQLite would wait for a lock without limit and start again after
         # each change. A transaction waits up to the time-out and then keeps changes out.
         source.execute("BEGIN")
         source.execute("SELECT count(*) FROM sqlite_master").fetchone()
         source.backup(target)
     shutil.copymode(path, copy)
-    with copy.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def free_copy_path(path: Path, label: str) -> Path:
-    """A path for a copy of the database at `path` that does not exist yet."""
+    """A path for a copy of the database at `path` that does not exist yet, not even as a link."""
     suffixes = (f"-{number}" for number in itertools.count(2))
     names = (f"{path.name}.{label}{suffix}.bak" for suffix in itertools.chain([""], suffixes))
-    return next(copy for copy in map(path.with_name, names) if not copy.exists())
+    return next(copy for copy in map(path.with_name, names) if not os.path.lexists(copy))

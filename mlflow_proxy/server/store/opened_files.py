@@ -10,26 +10,21 @@ import asyncio
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 GRACE = 1.0  # seconds that a file may be missing: some programs delete it and write it anew
 INTERVAL = 0.05  # seconds between checks of a missing file
 
-Identity = tuple[int, int]  # device and inode
-UNKNOWN: Identity = (0, 0)
-
 
 class OpenedFiles:
-    """The files at `paths`. Make this before they are opened; call `complete` afterwards."""
+    """The files at `paths`, which have just been opened."""
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        self._opened = {path: identity(path) for path in paths}
-        self._missing_since: dict[Path, float] = {}
-
-    def complete(self) -> None:
-        """Record the files that did not exist before."""
-        for path, opened in self._opened.items():
-            self._opened[path] = opened or identity(path)
+        self._opened: dict[Path, os.stat_result] = {}
+        for path in paths:
+            with suppress(OSError):
+                self._opened[path] = path.stat()
 
     async def replaced(self) -> Path | None:
         """The first path that no longer names the file that was opened; None if all do.
@@ -38,27 +33,22 @@ class OpenedFiles:
         """
         for path, opened in self._opened.items():
             # In a thread, because the server of a network file system may not answer.
-            if await asyncio.to_thread(self._is_replaced, path, opened):
+            if await asyncio.to_thread(_is_replaced, path, opened):
                 return path
         return None
 
-    def _is_replaced(self, path: Path, opened: Identity | None) -> bool:
-        while (now := identity(path)) is None:
-            since = self._missing_since.setdefault(path, time.monotonic())
-            if time.monotonic() - since > GRACE:
-                # A folder that was moved away may come back: a new one would be in its way.
-                return os.path.exists(os.path.dirname(os.path.realpath(path)))
-            time.sleep(INTERVAL)
-        self._missing_since.pop(path, None)
-        return now != opened and UNKNOWN not in (now, opened)
 
-
-def identity(path: Path) -> Identity | None:
-    """The file at `path`, links followed; None if there is none, `UNKNOWN` if that is not known."""
-    try:
-        status = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError:  # e.g. no permission
-        return UNKNOWN
-    return status.st_dev, status.st_ino
+def _is_replaced(path: Path, opened: os.stat_result) -> bool:
+    end = time.monotonic() + GRACE
+    while True:
+        try:
+            return not os.path.samestat(path.stat(), opened)
+        except (FileNotFoundError, NotADirectoryError):
+            # A folder that was moved away may come back: a new one would be in its way.
+            if not os.path.exists(os.path.dirname(os.path.realpath(path))):
+                return False
+            if time.monotonic() > end:
+                return True
+        except OSError:  # not known, e.g. without permission
+            return False
+        time.sleep(INTERVAL)

@@ -5,25 +5,56 @@ asking, after which older programs cannot open them.
 """
 
 import logging
+import re
 import shlex
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-from mlflow_proxy import sqlite_creation
+from mlflow_proxy import sqlite_files
 from mlflow_proxy.reports import Offer, Repair
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import COMMAND, StartError
-from mlflow_proxy.sqlite_creation import Revisions
 from mlflow_proxy.stores import Database, SQLite
 
-from . import backup, database, locks
-from .settings import StoreSettings
+from . import backup, locks
+from .settings import StoreSettings, engine_of
 
 NO_REVISION = "none"  # MLflow before 1.0 wrote no revision into its databases
-REVISION = "SELECT version_num FROM alembic_version"
-EXPERIMENTS = "SELECT COUNT(*) FROM experiments"  # drivers fetch all rows of a result
+# In MLflow's migrations. alembic needs MLflow's database code to read them: seconds of imports.
+REVISION = re.compile(r"^revision\b[^=\n]*=\s*[\"'](\w+)[\"']", re.MULTILINE)
+BEFORE = re.compile(r"^down_revision\b[^=\n]*=(.*)$", re.MULTILINE)
+NAMES = re.compile(r"[\"'](\w+)[\"']")
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """`latest` is the revision that a database must have; `known` are all that lead to it."""
+
+    latest: str
+    known: frozenset[str]
+
+    @classmethod
+    def read(cls, mlflow_folder: Path) -> "Revisions":
+        """Read them from MLflow's migrations.
+
+        Raises:
+            ValueError: the migrations have an unknown format.
+        """
+        known: set[str] = set()
+        before: set[str] = set()
+        for file in (mlflow_folder / "store" / "db_migrations" / "versions").glob("*.py"):
+            text = file.read_text(encoding="utf-8")
+            known.update(REVISION.findall(text))
+            before.update(name for names in BEFORE.findall(text) for name in NAMES.findall(names))
+        try:
+            (latest,) = known - before
+        except ValueError:
+            raise ValueError(f"{mlflow_folder} has no single latest revision") from None
+        return cls(latest, frozenset(known))
 
 
 def check(settings: StoreSettings, revisions: Revisions, is_alone: bool = False) -> list[Database]:
@@ -58,7 +89,9 @@ def existing(
             raise failures.explain(error, store.shown, name) from error
         if revision and revision not in revisions.known | {NO_REVISION}:
             # alembic's message, seconds earlier.
-            newer = LookupError(f"Can't locate revision identified by '{revision}'")
+            word = re.match(r"\w{1,40}", revision)
+            what = f"Can't locate revision identified by '{word[0] if word else '?'}'"
+            newer = LookupError(what)
             raise failures.explain(newer, store.shown, name)
         if revision:
             yield store, revision
@@ -72,35 +105,37 @@ def revision_of(store: Database, is_alone: bool = False) -> str | None:
     another program has its creation lock.
 
     Raises:
-        Exception: any exception of the driver, or TimeoutError after `database.TIMEOUT` seconds.
+        Exception: any exception of the driver, or TimeoutError after `TIMEOUT` seconds.
     """
-    if not isinstance(store, SQLite):
+    if isinstance(store, SQLite):
+        if not store.path.exists():
+            return None
+        sqlite_files.wait_until_created(store.path)
+        revision, is_used = _read(store)
+        return revision or (NO_REVISION if is_used else None)
 
-        def read() -> tuple[str | None, bool]:
-            is_locked = not is_alone and locks.is_being_created(store)
-            return (None, False) if is_locked else _read(store)
+    def read() -> tuple[str | None, bool]:
+        is_locked = not is_alone and locks.is_being_created(store)
+        return (None, False) if is_locked else _read(store)
 
-        # Each driver has other time-outs and other options.
-        revision, is_used = database.within(database.TIMEOUT, read)
-        return (revision or NO_REVISION) if is_used else None
-    if not store.path.exists():
-        return None
-    sqlite_creation.wait_until_created(store.path)
-    revision, is_used = _read(store)
-    return revision or (NO_REVISION if is_used else None)
+    # Each driver has other time-outs and other options.
+    revision, is_used = sqlite_files.within(sqlite_files.TIMEOUT, read)
+    return (revision or NO_REVISION) if is_used else None
 
 
 def _read(store: Database) -> tuple[str | None, bool]:
     """The revision of a database, and whether it has experiments."""
     import sqlalchemy
 
-    with database.engine_of(store).connect() as connection:
-        tables, revision = sqlalchemy.inspect(connection), None
-        if tables.has_table("alembic_version"):
-            revision = connection.scalar(sqlalchemy.text(REVISION))
-        has_experiments = tables.has_table("experiments")
-        is_used = has_experiments and bool(connection.scalar(sqlalchemy.text(EXPERIMENTS)))
-        return revision and str(revision), is_used
+    with engine_of(store).connect() as connection:
+        tables = sqlalchemy.inspect(connection)
+
+        def first(name: str, column: str) -> str | None:
+            rows = sqlalchemy.select(sqlalchemy.text(column)).select_from(sqlalchemy.text(name))
+            found = connection.scalar(rows.limit(1)) if tables.has_table(name) else None
+            return None if found is None else str(found)
+
+        return first("alembic_version", "version_num"), first("experiments", "1") is not None
 
 
 def outdated(store: Database, revision: str, revisions: Revisions) -> StartError:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy import sqlite_creation as creation
+from mlflow_proxy import sqlite_files as creation
 from mlflow_proxy.addresses import DASHBOARD_URL, STORE_URI
 from mlflow_proxy.reports import Step
 
