@@ -39,8 +39,8 @@ TABLES = (
     *("trace_info", "trace_tags", "workspaces"),
 )
 OTHER_THAN_TABLES = f"""
-    SELECT name FROM sqlite_master WHERE lower(name) IN {TABLES} AND (type <> 'table'
-    OR rootpage = 0 OR EXISTS (SELECT 1 FROM pragma_table_xinfo(name) WHERE hidden <> 0))
+    SELECT name FROM sqlite_master AS found WHERE lower(name) IN {TABLES} AND (type <> 'table'
+    OR rootpage = 0 OR EXISTS (SELECT 1 FROM pragma_table_xinfo(found.name) WHERE hidden <> 0))
 """  # noqa: S608 (of the names above)
 STEPS = 1000  # of SQLite's virtual machine between checks of the deadline
 T = TypeVar("T")

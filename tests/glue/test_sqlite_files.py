@@ -1,19 +1,23 @@
-"""A new SQLite store is complete or absent, however many programs create it."""
+"""A new SQLite store is complete or absent, and a file is checked before it is read."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from mlflow_proxy import sqlite_files as creation
+from mlflow_proxy import kernels, sqlite_files
 from mlflow_proxy.addresses import DASHBOARD_URL, STORE_URI
 from mlflow_proxy.reports import Step
+from support.hostile_files import HOSTILE, make_store
 
 CREATE_TOGETHER = Path(__file__).parents[1] / "resources" / "create_together.py"
 
@@ -68,7 +72,7 @@ def test_an_existing_store_is_not_touched(tmp_path: Path) -> None:
         )
     before = path.read_bytes()
     steps: list[Step] = []
-    creation.ensure(path, create=Path.touch, report=steps.append)
+    sqlite_files.ensure(path, create=Path.touch, report=steps.append)
     assert steps == []
     assert path.read_bytes() == before
 
@@ -76,11 +80,11 @@ def test_an_existing_store_is_not_touched(tmp_path: Path) -> None:
 def test_a_store_that_stays_incomplete_is_left_to_mlflow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(creation, "QUIET", 0.2)
+    monkeypatch.setattr(sqlite_files, "QUIET", 0.2)
     path = tmp_path / "mlflow.db"
     path.touch()
     steps: list[Step] = []
-    creation.ensure(path, create=Path.touch, report=steps.append)
+    sqlite_files.ensure(path, create=Path.touch, report=steps.append)
     assert steps == [Step.WAIT]
 
 
@@ -90,5 +94,107 @@ def test_a_creation_that_fails_leaves_no_file(tmp_path: Path) -> None:
         raise RuntimeError("disk full")
 
     with pytest.raises(RuntimeError, match="disk full"):
-        creation.create_aside(tmp_path / "mlflow.db", fail)
+        sqlite_files.create_aside(tmp_path / "mlflow.db", fail)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "mlflow.db"
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_refused_in_seconds(path: Path, name: str) -> None:
+    HOSTILE[name](path)
+    began = time.monotonic()
+    with pytest.raises(sqlite_files.RefusedFileError, match="not a"):
+        sqlite_files.connect(path)
+    with pytest.raises(sqlite_files.RefusedFileError, match="not a"):  # in a kernel
+        sqlite_files.ensure(path, create=Path.touch, report=lambda _: None)
+    assert not kernels._holds_served_artifacts(path)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("location", ["mlflow-artifacts:/1", "/artifacts/1"])
+def test_a_store_is_read_also_behind_a_link_and_beside_what_its_users_made(
+    path: Path, tmp_path: Path, location: str
+) -> None:
+    make_store(
+        tmp_path / "real.db",
+        f"INSERT INTO experiments VALUES (1, '{location}');"
+        "CREATE VIEW my_report AS SELECT * FROM experiments;"
+        "CREATE TRIGGER watch AFTER INSERT ON runs BEGIN SELECT 1; END;",
+    )
+    path.symlink_to("real.db")
+    assert sqlite_files.is_complete(path)
+    assert kernels._holds_served_artifacts(path) is location.startswith("mlflow-artifacts:")
+
+
+def test_a_query_has_a_deadline(path: Path) -> None:
+    make_store(path)
+    with closing(sqlite_files.connect(path, seconds=0.3)) as connection:
+        assert connection.execute("SELECT count(*) FROM experiments").fetchone() == (0,)
+        began = time.monotonic()
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            connection.execute(
+                "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n) SELECT max(x) FROM n"
+            ).fetchone()
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no database at all", b"SQLite format 3\0" + bytes(4000)]
+)
+def test_a_file_that_is_no_database_holds_nothing(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    assert not kernels._holds_served_artifacts(path)
+    assert not sqlite_files.is_complete(path)
+
+
+def test_a_locked_database_is_not_waited_for_by_jupyter(path: Path) -> None:
+    make_store(path, "INSERT INTO experiments VALUES (1, 'mlflow-artifacts:/1')")
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        assert not kernels._holds_served_artifacts(path)
+        assert time.monotonic() - began < 4 * kernels.TIMEOUT
+
+
+def swap(folder: Path) -> None:
+    """What another user can do to a folder of ours: rename it, and another one to its name."""
+    folder.rename(folder.with_name("renamed"))
+    folder.with_name("valuable").rename(folder)
+
+
+@pytest.mark.parametrize("act", [swap, lambda _: None])
+def test_a_folder_that_was_renamed_meanwhile_is_not_removed(
+    path: Path, act: Callable[[Path], None]
+) -> None:
+    valuable = path.with_name("valuable")
+    valuable.mkdir()
+    (valuable / "mlflow.db").write_text("valuable")
+    with sqlite_files.made_aside(path) as (aside, link):
+        assert stat.S_IMODE(aside.parent.stat().st_mode) == 0o700
+        assert aside.parent.parent == path.parent
+        make_store(aside)
+        act(aside.parent)
+        link(path)
+    assert sqlite_files.is_complete(path) is False
+    assert path.read_bytes().startswith(b"SQLite format 3")
+    assert [each.read_text() for each in path.parent.glob("*/mlflow.db")] == ["valuable"]
+    assert [each.read_text() for each in path.parent.glob(".*/mlflow.db")] in ([], ["valuable"])
+
+
+def test_nothing_is_written_through_a_link_that_others_planted(path: Path, tmp_path: Path) -> None:
+    other = make_store(tmp_path / "other.db", "INSERT INTO experiments VALUES (7, 'mine')")
+    before = other.read_bytes()
+    path.symlink_to("other.db")
+    with sqlite_files.made_aside(path) as (aside, link):
+        make_store(aside)
+        with pytest.raises(FileExistsError):
+            link(path)
+    path.unlink()
+    path.symlink_to("missing.db")
+    assert not sqlite_files.create_aside(path, make_store)
+    assert other.read_bytes() == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["mlflow.db", "other.db"]

@@ -148,7 +148,7 @@ def test_a_job_runs_in_one_of_the_labs_on_a_store(
         wait_for(lambda: second.status()["state"] == "idle", START)
         assert assessments(database) == [("polite", "true", None)]
         assert len(model.requests) == 2
-    assert not list(tmp_path.glob(".*"))
+    assert [each.name for each in database.parent.glob(".*")] == [f".{database.name}-jobs"]
 
 
 @needs_no_more
