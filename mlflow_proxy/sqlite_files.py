@@ -1,4 +1,4 @@
-"""SQLite files: opens those that come from anywhere, and creates new ones atomically.
+"""SQLite files: opens those that come from anywhere, creates new ones atomically, copies them.
 
 A database may come with a cloned repository, and others may write in its folder. What is there is
 therefore checked before it is read, a query has a deadline, and no file is made under a name that
@@ -12,8 +12,10 @@ Jupyter and kernels import this, so at module level it imports nothing heavy.
 """
 
 import contextlib
+import itertools
 import logging
 import os
+import shutil
 import sqlite3
 import stat
 import tempfile
@@ -28,8 +30,9 @@ from typing import Any, TypeVar
 from mlflow_proxy.reports import Step
 
 TIMEOUT = 5.0  # seconds for a database to answer
+COPY_TIMEOUT = 60.0  # seconds to wait for a writer before a copy or an update
 QUIET = 3.0  # seconds without a change after which no program is creating the database any more
-LONGEST_CREATION = 60.0  # seconds
+LONGEST_CREATION = 30.0  # seconds
 INTERVAL = 0.05  # seconds between checks
 # MLflow's tables that are read here. A view, a virtual table or a computed column of such a name
 # would run what the author of the file wants, for as long as they want.
@@ -146,6 +149,43 @@ def made_aside(path: Path) -> Iterator[tuple[Path, Callable[[Path], None]]]:
             folder.rmdir()
 
 
+def copy_aside(path: Path, label: str) -> Path:
+    """Copy the database at `path`, consistent while others write; returns the path of the copy.
+
+    Raises:
+        OSError, sqlite3.Error: it could not be copied, e.g. for lack of space.
+    """
+    with made_aside(path) as (part, link):
+        with (
+            closing(connect(path, "rw", COPY_TIMEOUT)) as source,
+            closing(sqlite3.connect(part)) as target,
+        ):
+            target.execute("PRAGMA journal_mode = OFF")  # an incomplete copy is removed
+            # Without a transaction, SQLite would wait for a lock without limit and start again
+            # after each change. A transaction waits up to the time-out and keeps changes out.
+            source.execute("BEGIN")
+            source.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            source.backup(target)
+        shutil.copymode(path, part)
+        while True:
+            copy = free_copy_path(path, label)
+            try:
+                link(copy)
+            except FileExistsError:  # made under that name meanwhile
+                continue
+            except OSError:  # a file system without hard links
+                part.rename(copy)
+            _logger.info("The database as it was is kept at %s", copy)
+            return copy
+
+
+def free_copy_path(path: Path, label: str) -> Path:
+    """A path for a copy of the database at `path` that does not exist yet, not even as a link."""
+    suffixes = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    copies = (path.with_name(f"{path.name}.{label}{suffix}.bak") for suffix in suffixes)
+    return next(copy for copy in copies if not os.path.lexists(copy))
+
+
 def ensure(path: Path, create: Callable[[Path], None], report: Callable[[Step], None]) -> None:
     """Ensure that a complete database is at `path`; `report` gets each step that takes time.
 
@@ -164,9 +204,20 @@ def ensure(path: Path, create: Callable[[Path], None], report: Callable[[Step], 
 
 def create_aside(path: Path, create: Callable[[Path], None]) -> bool:
     """Create a database aside and link it to `path`; False if another program was faster."""
+    from sqlalchemy import event  # noqa: PLC0415 (of MLflow's process and of kernels)
+    from sqlalchemy.engine import Engine  # noqa: PLC0415
+
+    def relax(connection: Any, _record: Any) -> None:
+        """Do without a journal on disk. This halves the time, and saves more on a slow disk."""
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = MEMORY")
+
     with made_aside(path) as (aside, link):
-        with unsafe_but_fast():
+        event.listen(Engine, "connect", relax)
+        try:
             create(aside)
+        finally:
+            event.remove(Engine, "connect", relax)
         try:
             link(path)
         except FileExistsError:
@@ -178,40 +229,17 @@ def create_aside(path: Path, create: Callable[[Path], None]) -> bool:
     return True
 
 
-@contextmanager
-def unsafe_but_fast() -> Iterator[None]:
-    """Disable the durability of SQLite connections that are opened meanwhile.
-
-    A database that no other program can see needs no journal on disk. This halves the time of its
-    creation, and saves far more on a slow disk.
-    """
-    from sqlalchemy import event  # noqa: PLC0415 (of MLflow's process and of kernels)
-    from sqlalchemy.engine import Engine  # noqa: PLC0415
-
-    def relax(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA journal_mode = MEMORY")
-
-    event.listen(Engine, "connect", relax)
-    try:
-        yield
-    finally:
-        event.remove(Engine, "connect", relax)
-
-
 def wait_until_created(path: Path) -> None:
     """Wait until the database is complete, or has not changed for `QUIET` seconds.
 
     Raises:
         RefusedFileError: what is there is not as MLflow makes it.
     """
-    last = _last_change(path)
-    since = time.monotonic() - max(0.0, time.time() - last)  # clocks may disagree
-    end = time.monotonic() + LONGEST_CREATION
-    while not is_complete(path) and time.monotonic() < min(since + QUIET, end):
+    end = time.monotonic() + LONGEST_CREATION  # clocks may disagree
+    while not is_complete(path) and time.monotonic() < end:
+        if time.time() - _last_change(path) > QUIET:
+            return
         time.sleep(INTERVAL)
-        if (now := _last_change(path)) != last:
-            last, since = now, time.monotonic()
 
 
 def is_complete(path: Path) -> bool:

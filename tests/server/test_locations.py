@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_proxy import sqlite_files
 from mlflow_proxy.reports import DeclinedOffers, Repair
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.mlflow_app import find_mlflow
-from mlflow_proxy.server.store import backup, locations, upgrade
+from mlflow_proxy.server.store import locations, upgrade
 from mlflow_proxy.server.store.locations import Move, path_of, relocated
 from mlflow_proxy.server.store.settings import StoreSettings
 from mlflow_proxy.server.store.upgrade import Revisions
@@ -283,7 +284,7 @@ def test_an_update_that_fails_changes_nothing(here: Path) -> None:
 def test_an_update_waits_for_a_writer_and_then_gives_up(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backup, "COPY_TIMEOUT", 1.0)
+    monkeypatch.setattr(sqlite_files, "COPY_TIMEOUT", 1.0)
     with closing(sqlite3.connect(here / "mlflow.db", isolation_level=None)) as kernel:
         kernel.execute("BEGIN IMMEDIATE")  # does not prevent the copy
         with pytest.raises(StartError, match=r"nothing was changed\. Another program keeps"):

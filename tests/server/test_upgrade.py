@@ -16,7 +16,7 @@ import pytest
 from mlflow_proxy import sqlite_files
 from mlflow_proxy.reports import Repair
 from mlflow_proxy.server.failures import StartError
-from mlflow_proxy.server.store import backup, upgrade
+from mlflow_proxy.server.store import upgrade
 from mlflow_proxy.server.store.settings import StoreSettings
 from mlflow_proxy.server.store.upgrade import Revisions
 from support.hostile_files import HOSTILE
@@ -103,7 +103,7 @@ def test_a_copy_has_the_committed_data_and_nothing_else(path: Path) -> None:
         writer.execute("INSERT INTO experiments VALUES (1)")
         writer.commit()
         writer.execute("INSERT INTO experiments VALUES (2)")
-        copy = backup.copy_aside(path, "older")
+        copy = sqlite_files.copy_aside(path, "older")
     assert copy == path.with_name("mlflow.db.older.bak")
     assert read(copy, "SELECT id FROM experiments") == [(1,)]
     assert stat.S_IMODE(copy.stat().st_mode) == 0o640
@@ -111,8 +111,8 @@ def test_a_copy_has_the_committed_data_and_nothing_else(path: Path) -> None:
 
 
 def test_a_second_copy_does_not_replace_the_first(path: Path) -> None:
-    backup.copy_aside(path, "older")
-    assert backup.copy_aside(path, "older").name == "mlflow.db.older-2.bak"
+    sqlite_files.copy_aside(path, "older")
+    assert sqlite_files.copy_aside(path, "older").name == "mlflow.db.older-2.bak"
 
 
 @pytest.mark.parametrize("planted", ["mlflow.db.older.bak", "mlflow.db.older.bak.part"])
@@ -122,8 +122,8 @@ def test_a_copy_follows_no_link_that_others_planted(path: Path, planted: str, ta
     write(other, "CREATE TABLE valuable (x)")
     before = other.read_bytes()
     path.with_name(planted).symlink_to(target)
-    offered = [backup.free_copy_path(path, "older")]
-    copy = backup.copy_aside(path, "older")
+    offered = [sqlite_files.free_copy_path(path, "older")]
+    copy = sqlite_files.copy_aside(path, "older")
     assert [copy] == offered
     assert not copy.is_symlink()
     assert read(copy, "SELECT * FROM alembic_version") == [("older",)]
@@ -161,11 +161,11 @@ def test_a_revision_is_no_text_for_the_page(path: Path) -> None:
 
 
 def test_a_copy_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup, "COPY_TIMEOUT", 0.1)
+    monkeypatch.setattr(sqlite_files, "COPY_TIMEOUT", 0.1)
     with closing(sqlite3.connect(path)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(StartError, match="could not be copied, and was not changed"):
-            backup.copy_aside(path, "older")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            sqlite_files.copy_aside(path, "older")
     assert not list(path.parent.glob("*.bak*"))
 
 

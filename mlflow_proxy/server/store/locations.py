@@ -11,7 +11,7 @@ import sqlite3
 import traceback
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from os.path import lexists, normpath, realpath
 from pathlib import Path
@@ -23,7 +23,6 @@ from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.stores import Database, SQLite
 
-from . import backup
 from .settings import StoreSettings
 
 # The columns in which MLflow looks up where files are. What else may name a path says where
@@ -174,7 +173,7 @@ def offer_of(stores: Sequence[Database], moves: Sequence[Move]) -> Offer:
         "\n".join([*lines, f"Database: {' and '.join(map(str, files))}"]),
         "Stop notebooks and programs that use the database first: they would go on writing to the "
         "old folder. What is only there keeps its location.",
-        tuple(str(backup.free_copy_path(path, LABEL)) for path in files),
+        tuple(str(sqlite_files.free_copy_path(path, LABEL)) for path in files),
         decline="Open unchanged",
     )
 
@@ -186,18 +185,19 @@ def run(settings: StoreSettings, stores: Sequence[Database]) -> None:
         StartError: they could not be updated.
         sqlite3.Error: a database cannot be read.
     """
-    moves = find_moves(settings, stores, backup.COPY_TIMEOUT)
+    moves = find_moves(settings, stores, sqlite_files.COPY_TIMEOUT)
     if not moves:  # another program has updated them meanwhile
         return
     for path in _files_in_root(stores):
-        copy = backup.copy_aside(path, LABEL)
+        copy = None
         try:
-            connection = sqlite_files.connect(path, "rw", backup.COPY_TIMEOUT)
+            copy = sqlite_files.copy_aside(path, LABEL)
+            connection = sqlite_files.connect(path, "rw", sqlite_files.COPY_TIMEOUT)
             with closing(connection), connection:  # which rolls back if anything is raised
                 update(connection, moves)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             traceback.print_exc()
-            with suppress(OSError):
+            if copy:
                 copy.unlink()
             why = failures.explain(error, str(path)).failure
             reason = f"The locations could not be updated, and nothing was changed. {why.reason}"

@@ -27,15 +27,13 @@ CREATION = "creation"
 # server, with names of 64 characters at most.
 _POSTGRESQL = "hashtextextended(coalesce(current_schema(), '') || :key, 0)"
 _MYSQL = "sha2(concat(database(), :key), 256)"
-STATEMENTS = {
-    "postgresql": {
-        "try": f"SELECT pg_try_advisory_lock({_POSTGRESQL})",
-        "release": f"SELECT pg_advisory_unlock({_POSTGRESQL})",
-    },
-    "mysql": {
-        "try": f"SELECT get_lock({_MYSQL}, 0)",
-        "release": f"SELECT release_lock({_MYSQL})",
-    },
+ACQUIRE = {
+    "postgresql": f"SELECT pg_try_advisory_lock({_POSTGRESQL})",
+    "mysql": f"SELECT get_lock({_MYSQL}, 0)",
+}
+RELEASE = {
+    "postgresql": f"SELECT pg_advisory_unlock({_POSTGRESQL})",
+    "mysql": f"SELECT release_lock({_MYSQL})",
 }
 INTERVAL = 0.5  # seconds between attempts to acquire the creation lock
 
@@ -147,10 +145,10 @@ class _ServerLocks(Locks):
     def _acquire(self, key: str) -> bool:
         if self._connection is None:
             self._connection = engine_of(self._store).connect()
-        return bool(self._execute("try", key))
+        return bool(self._execute(ACQUIRE, key))
 
     def _release(self, key: str) -> None:
-        self._execute("release", key)
+        self._execute(RELEASE, key)
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
@@ -158,11 +156,11 @@ class _ServerLocks(Locks):
             if connection:  # without a rollback, after which PgBouncer would keep the locks
                 connection.invalidate()
 
-    def _execute(self, name: str, key: str) -> Any:
+    def _execute(self, statements: dict[str, str], key: str) -> Any:
         import sqlalchemy
 
         # The transaction stays open: PgBouncer gives the connection to others after its end.
-        statement = sqlalchemy.text(STATEMENTS[self._store.kind][name])
+        statement = sqlalchemy.text(statements[self._store.kind])
         return self._connection.scalar(statement, {"key": key})
 
 

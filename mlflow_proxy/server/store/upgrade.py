@@ -7,6 +7,7 @@ asking, after which older programs cannot open them.
 import logging
 import re
 import shlex
+import sqlite3
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,13 +19,12 @@ from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import COMMAND, StartError
 from mlflow_proxy.stores import Database, SQLite
 
-from . import backup, locks
+from . import locks
 from .settings import StoreSettings, engine_of
 
 NO_REVISION = "none"  # MLflow before 1.0 wrote no revision into its databases
 # In MLflow's migrations. alembic needs MLflow's database code to read them: seconds of imports.
-REVISION = re.compile(r"^revision\b[^=\n]*=\s*[\"'](\w+)[\"']", re.MULTILINE)
-BEFORE = re.compile(r"^down_revision\b[^=\n]*=(.*)$", re.MULTILINE)
+REVISIONS = re.compile(r"^(down_)?revision\b[^=\n]*=(.*)$", re.MULTILINE)
 NAMES = re.compile(r"[\"'](\w+)[\"']")
 
 _logger = logging.getLogger(__name__)
@@ -47,9 +47,8 @@ class Revisions:
         known: set[str] = set()
         before: set[str] = set()
         for file in (mlflow_folder / "store" / "db_migrations" / "versions").glob("*.py"):
-            text = file.read_text(encoding="utf-8")
-            known.update(REVISION.findall(text))
-            before.update(name for names in BEFORE.findall(text) for name in NAMES.findall(names))
+            for is_before, names in REVISIONS.findall(file.read_text(encoding="utf-8")):
+                (before if is_before else known).update(NAMES.findall(names))
         try:
             (latest,) = known - before
         except ValueError:
@@ -140,13 +139,14 @@ def _read(store: Database) -> tuple[str | None, bool]:
 
 def outdated(store: Database, revision: str, revisions: Revisions) -> StartError:
     """The failure that offers the upgrade of `store`."""
+    files = [store.path] if isinstance(store, SQLite) else []
     offer = Offer(
         Repair.UPGRADE,
         "Upgrade database",
         store.shown,
         "Notebooks and programs with an older MLflow cannot use the database afterwards. "
         "Stop those that use it now first.",
-        (str(backup.free_copy_path(store.path, revision)),) if isinstance(store, SQLite) else (),
+        tuple(str(sqlite_files.free_copy_path(path, revision)) for path in files),
     )
     return StartError(
         f"The database {store.shown} was made by an older MLflow "
@@ -176,7 +176,12 @@ def run(
 def _upgrade(store: Database, revision: str, upgrade_database: Callable[[str], None]) -> None:
     remedy = "The last lines of the log, below, say more."
     if isinstance(store, SQLite):
-        copy = backup.copy_aside(store.path, revision)
+        try:
+            copy = sqlite_files.copy_aside(store.path, revision)
+        except (OSError, sqlite3.Error) as error:
+            why = failures.explain(error, store.shown).failure
+            reason = f"The database could not be copied, and was not changed. {why.reason}"
+            raise StartError(reason, why.remedy) from error
         command = shlex.join(["cp", str(copy), store.shown])
         remedy = (
             f"The database as it was is kept at {copy}. To go back to it, "
@@ -186,6 +191,7 @@ def _upgrade(store: Database, revision: str, upgrade_database: Callable[[str], N
         upgrade_database(store.uri)
     except Exception as error:  # a migration can fail in any way
         traceback.print_exc()
-        why = failures.explain(error, store.shown).failure.reason
-        raise StartError(f"The upgrade of {store.shown} has failed: {why}", remedy) from error
+        why = failures.explain(error, store.shown).failure
+        reason = f"The upgrade of {store.shown} has failed: {why.reason}"
+        raise StartError(reason, remedy) from error
     _logger.info("%s is upgraded", store.shown)
