@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mlflow_proxy.reports import Step
+from mlflow_proxy.stores import SQLite
 
 TIMEOUT = 5.0  # seconds for a database to answer
 COPY_TIMEOUT = 60.0  # seconds to wait for a writer before a copy or an update
@@ -52,7 +53,7 @@ _logger = logging.getLogger(__name__)
 
 
 class RefusedFileError(sqlite3.DatabaseError):
-    """The file is not as MLflow makes it; the message continues its path."""
+    """The file is not as MLflow makes it."""
 
 
 def connect(path: Path, mode: str = "ro", seconds: float = TIMEOUT) -> sqlite3.Connection:
@@ -70,7 +71,7 @@ def connect(path: Path, mode: str = "ro", seconds: float = TIMEOUT) -> sqlite3.C
     try:
         connection.execute("PRAGMA trusted_schema = OFF")  # https://sqlite.org/security.html
         if found := connection.execute(OTHER_THAN_TABLES).fetchone():
-            raise RefusedFileError(f"holds {found[0]!r}, which is not a plain table")
+            raise RefusedFileError(f"{path}: {found[0]} is not a plain table")
     except BaseException:
         connection.close()
         raise
@@ -96,8 +97,7 @@ def check_file(path: Path) -> None:
     for suffix in ("", "-journal", "-wal", "-shm"):
         with contextlib.suppress(OSError):  # it does not exist; or SQLite says why it cannot open
             if not stat.S_ISREG(os.lstat(f"{target}{suffix}").st_mode):
-                what = f"has a {suffix} that" if suffix else "exists, but"
-                raise RefusedFileError(f"{what} is not a regular file")
+                raise RefusedFileError(f"{target}{suffix} is not a regular file")
 
 
 def within(seconds: float, action: Callable[[], T]) -> T:
@@ -186,8 +186,10 @@ def free_copy_path(path: Path, label: str) -> Path:
     return next(copy for copy in copies if not os.path.lexists(copy))
 
 
-def ensure(path: Path, create: Callable[[Path], None], report: Callable[[Step], None]) -> None:
+def ensure(path: Path, create: Callable[[str], None], report: Callable[[Step], None]) -> None:
     """Ensure that a complete database is at `path`; `report` gets each step that takes time.
+
+    `create` gets the URI of an empty one.
 
     Raises:
         OSError: the database cannot be written.
@@ -202,7 +204,7 @@ def ensure(path: Path, create: Callable[[Path], None], report: Callable[[Step], 
         wait_until_created(path)
 
 
-def create_aside(path: Path, create: Callable[[Path], None]) -> bool:
+def create_aside(path: Path, create: Callable[[str], None]) -> bool:
     """Create a database aside and link it to `path`; False if another program was faster."""
     from sqlalchemy import event  # noqa: PLC0415 (of MLflow's process and of kernels)
     from sqlalchemy.engine import Engine  # noqa: PLC0415
@@ -212,10 +214,10 @@ def create_aside(path: Path, create: Callable[[Path], None]) -> bool:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA journal_mode = MEMORY")
 
-    with made_aside(path) as (aside, link):
+    with made_aside(path) as (aside, link), tempfile.TemporaryDirectory() as links:
         event.listen(Engine, "connect", relax)
         try:
-            create(aside)
+            create(SQLite.at(aside, Path(links)).uri)
         finally:
             event.remove(Engine, "connect", relax)
         try:

@@ -55,8 +55,8 @@ def _builder(build: Build, own: str, log: CellLog | None) -> Build:
 def _ensure(path: Path, build: Build, artifact_uri: str | None) -> None:
     """Create the database atomically: the MLflow process or another kernel may do so as well."""
 
-    def create(aside: Path) -> None:
-        build(store_uri=SQLite.at(aside).uri, artifact_uri=artifact_uri).engine.dispose()
+    def create(uri: str) -> None:
+        build(store_uri=uri, artifact_uri=artifact_uri).engine.dispose()
 
     sqlite_files.ensure(path, create, report=lambda _step: None)
 

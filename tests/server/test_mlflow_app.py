@@ -164,13 +164,14 @@ from mlflow_proxy.stores import SQLite
 from mlflow_proxy import sqlite_files as creation
 from mlflow_proxy.server.store.upgrade import Revisions
 path, latest = Path(sys.argv[1]), Revisions.read(find_mlflow()).latest
-mlflow_app._create(path, sys.argv[1])
+store = SQLite.at(path, path.parent)
+mlflow_app._create(store.uri, sys.argv[1])
 connection = sqlite3.connect(path)
 assert connection.execute(upgrade.REVISION).fetchall() == [(latest,)]
 assert connection.execute(upgrade.EXPERIMENTS).fetchall() == [(1,)]
 connection.close()
 assert creation.is_complete(path)
-assert upgrade.revision_of(SQLite.at(path)) == latest
+assert upgrade.revision_of(store) == latest
 """,
         str(tmp_path / "mlflow.db"),
     )

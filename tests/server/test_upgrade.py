@@ -9,6 +9,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.store import upgrade
 from mlflow_proxy.server.store.settings import StoreSettings
 from mlflow_proxy.server.store.upgrade import Revisions
+from mlflow_proxy.stores import Database
 from support.hostile_files import HOSTILE
 
 REVISIONS = Revisions("latest", frozenset({"older", "latest"}))
@@ -62,6 +64,33 @@ def test_an_older_database_is_offered_an_upgrade(path: Path) -> None:
     assert caught.value.failure.offer.repair is Repair.UPGRADE
     assert caught.value.failure.offer.subject == str(path)
     assert caught.value.failure.offer.copies == (f"{path}.older.bak",)
+
+
+def test_an_upgrade_is_offered_for_an_own_file_and_where_the_admin_allows_it(path: Path) -> None:
+    own = settings(path)
+    assert own.may_upgrade(own.files[0]) is (path.stat().st_uid == os.geteuid())
+    uri = "postgresql+psycopg://me:hunter2@db.example/mlflow"
+    of_team = StoreSettings.parse(uri, uri, "/tmp")
+    assert not of_team.may_upgrade(of_team.servers[0])
+    for allowed, told in (("true", True), ("false", False)):
+        for store in (own, of_team):
+            (database,) = store.databases.values()
+            assert replace(store, allow_upgrade=allowed).may_upgrade(database) is told
+
+
+def test_who_may_not_upgrade_is_told_the_administrators_command(path: Path) -> None:
+    forbidden = replace(settings(path), allow_upgrade="false")
+    with pytest.raises(StartError, match="older MLflow") as caught:
+        upgrade.check(forbidden, REVISIONS)
+    assert caught.value.failure.offer is None
+    assert f"-m mlflow db upgrade sqlite:///{path}" in caught.value.failure.remedy
+    # Also a request that the page does not offer.
+    with pytest.raises(StartError, match="older MLflow"):
+        upgrade.run(forbidden, REVISIONS, lambda _: pytest.fail("it was upgraded"))
+    of_team = Database("postgresql://me:hunter2@db.example/mlflow", "postgresql")
+    told = upgrade.outdated(of_team, "older", REVISIONS, may_upgrade=False).failure.remedy
+    assert "db upgrade 'postgresql://me:***@db.example/mlflow'" in told
+    assert "c.MLflowProxy.python" in told
 
 
 def test_a_database_without_a_revision_is_older_if_it_is_used(path: Path) -> None:
@@ -173,7 +202,7 @@ def test_a_failed_upgrade_names_the_copy(path: Path) -> None:
     def fail(_: str) -> None:
         raise RuntimeError("The migration is wrong.")
 
-    with pytest.raises(StartError, match="has failed: The migration is wrong") as caught:
+    with pytest.raises(StartError, match=r'has failed: "The migration is wrong\."') as caught:
         upgrade.run(settings(path), REVISIONS, fail)
     assert f"cp {path}.older.bak {path}" in caught.value.failure.remedy
     assert Path(f"{path}.older.bak").exists()

@@ -18,6 +18,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from mlflow_proxy import sqlite_files
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.reports import DeclinedOffers, Offer, Repair
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import StartError
@@ -133,7 +134,9 @@ def check(settings: StoreSettings, stores: Sequence[Database], declined: Decline
         return
     offer = offer_of(stores, moves)
     if offer not in declined:
-        reasons = [f"{move.old} was moved or copied to {move.new}." for move in moves]
+        reasons = [
+            f"{quoted(move.old)} was moved or copied to {quoted(move.new)}." for move in moves
+        ]
         raise StartError(
             "\n".join([*reasons, "The database has the old locations of artifacts."]),
             "Update the locations: until then MLflow does not find these artifacts. "
@@ -165,12 +168,12 @@ def _files_in_root(stores: Sequence[Database]) -> list[Path]:
 
 def offer_of(stores: Sequence[Database], moves: Sequence[Move]) -> Offer:
     """The offer to update the locations in the databases `stores`."""
-    lines = [f"From: {move.old}\nTo: {move.new}" for move in moves]
+    lines = [f"From: {quoted(move.old)}\nTo: {quoted(move.new)}" for move in moves]
     files = _files_in_root(stores)
     return Offer(
         Repair.LOCATIONS,
         "Update locations",
-        "\n".join([*lines, f"Database: {' and '.join(map(str, files))}"]),
+        "\n".join([*lines, f"Database: {' and '.join(map(quoted, files))}"]),
         "Stop notebooks and programs that use the database first: they would go on writing to the "
         "old folder. What is only there keeps its location.",
         tuple(str(sqlite_files.free_copy_path(path, LABEL)) for path in files),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_proxy import sqlite_files
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import COMMAND, StartError
 from mlflow_proxy.stores import (
@@ -51,6 +52,8 @@ class StoreSettings:
     default_artifact_root: str
     artifacts_destination: str = ""
     """Where the artifacts are that only the server can reach; empty: in `default_artifact_root`."""
+    allow_upgrade: str = "auto"
+    """`c.MLflowProxy.allow_upgrade`: "true", "false" or "auto"."""
 
     @classmethod
     def parse(cls, backend: str, registry: str, *artifacts: str) -> "StoreSettings":
@@ -95,6 +98,12 @@ class StoreSettings:
         """Each store that is on a database server."""
         return [store for store in self.databases.values() if not isinstance(store, SQLite)]
 
+    def may_upgrade(self, database: Database) -> bool:
+        """Whether the user may upgrade `database`; by default, only an own file."""
+        if self.allow_upgrade != "auto":
+            return self.allow_upgrade == "true"
+        return isinstance(database, SQLite) and os.stat(database.path).st_uid == os.geteuid()
+
     def check(self) -> None:
         """Find errors that MLflow would find after seconds of imports, and explain less clearly.
 
@@ -104,14 +113,15 @@ class StoreSettings:
         for name, store in self.stores.items():
             check_store(name, store)
         # Only the default store: any other was chosen by the user.
-        database = SQLite.default(Path.cwd())
-        folder = database.hidden_file_store
-        if folder and self.backend_store.is_default(Path.cwd()) and not allows_file_store():
-            command = migration_command(sys.executable, folder.parent, database)
+        store = self.backend_store
+        if not isinstance(store, SQLite) or not store.is_default(Path.cwd()):
+            return
+        if (folder := store.hidden_file_store) and not allows_file_store():
+            command = migration_command(sys.executable, folder.parent, store.uri)
             raise StartError(
-                f"The runs of this folder are in MLflow's former file store, {folder}, "
+                f"The runs of this folder are in MLflow's former file store, {quoted(folder)}, "
                 "which a new database would hide.",
-                f"Migrate them, which leaves {folder.name} as it is, and try again:"
+                f"Migrate them, which leaves {quoted(folder.name)} as it is, and try again:"
                 f"{COMMAND}{command}\n"
                 f"Or, to use the file store as it is, start Jupyter with {ALLOW_FILE_STORE}=true "
                 "in its environment.",
@@ -144,20 +154,20 @@ def check_store(name: str, store: Store) -> None:
             check_folder_of(store.path, name)
         case Invalid():
             raise StartError(
-                f"The store URI {store.shown} {store.mistake}.",
+                f"The store URI {quoted(store.shown)} {store.mistake}.",
                 f"Set c.MLflowProxy.{name}, or the variable that it comes from, "
                 f"for example to {EXAMPLE}.",
             )
         case Managed():
             raise StartError(
-                f"The runs of {store.shown} are kept by {store.service}, which has a dashboard of "
-                "its own.",
+                f"The runs of {quoted(store.shown)} are kept by {store.service}, which has a "
+                "dashboard of its own.",
                 "Open it there. Notebooks log to it all the same.",
             )
         case TrackingServer():  # as the other store, the process would not have come here
             raise StartError(
-                f"The model registry, {store.shown}, is a tracking server, but the runs are kept "
-                "elsewhere.",
+                f"The model registry, {quoted(store.shown)}, is a tracking server, but the runs "
+                "are kept elsewhere.",
                 f"Set c.MLflowProxy.backend_store_uri to that server as well, or leave {name} "
                 "unset.",
             )
@@ -185,13 +195,13 @@ def check_folder_of(database: Path, setting: str = "backend_store_uri") -> None:
         if error.errno in FULL:
             raise failures.explain(error, str(database), setting) from None
         raise StartError(
-            f"MLflow cannot keep its database {database}: {error.strerror}.",
+            f"MLflow cannot keep its database {quoted(database)}: {error.strerror}.",
             f"Make the folder writable, or choose another place with c.MLflowProxy.{setting} "
             "(and c.MLflowProxy.default_artifact_root).",
         ) from None
     if problem:
         raise StartError(
-            f"The file system of {folder} cannot lock files ({problem}), which SQLite needs.",
+            f"The file system of {quoted(folder)} cannot lock files ({problem}), as SQLite needs.",
             f"Keep the database on a local disk: set c.MLflowProxy.{setting} in the Jupyter "
             "configuration, for example to sqlite:////local/disk/mlflow.db. "
             "Or use a database server, for example postgresql://user@host/database.",

@@ -6,14 +6,16 @@ asking, after which older programs cannot open them.
 
 import logging
 import re
-import shlex
 import sqlite3
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_proxy import sqlite_files
+from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Offer, Repair
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import COMMAND, StartError
@@ -67,7 +69,7 @@ def check(settings: StoreSettings, revisions: Revisions, is_alone: bool = False)
     found = []
     for store, revision in existing(settings, revisions, is_alone):
         if revision != revisions.latest:
-            raise outdated(store, revision, revisions)
+            raise outdated(store, revision, revisions, may_upgrade=settings.may_upgrade(store))
         found.append(store)
     return found
 
@@ -137,20 +139,35 @@ def _read(store: Database) -> tuple[str | None, bool]:
         return first("alembic_version", "version_num"), first("experiments", "1") is not None
 
 
-def outdated(store: Database, revision: str, revisions: Revisions) -> StartError:
-    """The failure that offers the upgrade of `store`."""
+def outdated(
+    store: Database, revision: str, revisions: Revisions, *, may_upgrade: bool
+) -> StartError:
+    """The failure that offers the upgrade of `store`, or says who may upgrade it."""
+    reason = (
+        f"The database {quoted(store.shown)} was made by an older MLflow "
+        f"(its revision is {quoted(revision)}, this MLflow needs {revisions.latest})."
+    )
+    if not may_upgrade:
+        words = (sys.executable, "-m", "mlflow", "db", "upgrade", mask_uri(store.uri))
+        command = " ".join(map(quoted_argument, words))
+        return StartError(
+            reason,
+            "Ask its administrator to upgrade it, once all who use it have this MLflow: an older "
+            f"one cannot open it afterwards. After a backup, the administrator runs:{COMMAND}"
+            f"{command}\n"
+            "Until then, use the MLflow that you had (c.MLflowProxy.python names another one).",
+        )
     files = [store.path] if isinstance(store, SQLite) else []
     offer = Offer(
         Repair.UPGRADE,
         "Upgrade database",
-        store.shown,
+        quoted(store.shown),
         "Notebooks and programs with an older MLflow cannot use the database afterwards. "
         "Stop those that use it now first.",
         tuple(str(sqlite_files.free_copy_path(path, revision)) for path in files),
     )
     return StartError(
-        f"The database {store.shown} was made by an older MLflow "
-        f"(its revision is {revision}, this MLflow needs {revisions.latest}).",
+        reason,
         "Upgrade it, after which older releases of MLflow cannot open it any more; "
         "or install the release that made it.",
         offer,
@@ -169,6 +186,8 @@ def run(
         # Another user of the same database may just have upgraded it.
         for store, revision in existing(settings, revisions, is_alone=True):
             if revision != revisions.latest:
+                if not settings.may_upgrade(store):
+                    raise outdated(store, revision, revisions, may_upgrade=False)
                 _upgrade(store, revision, upgrade_database)
                 return
 
@@ -182,9 +201,9 @@ def _upgrade(store: Database, revision: str, upgrade_database: Callable[[str], N
             why = failures.explain(error, store.shown).failure
             reason = f"The database could not be copied, and was not changed. {why.reason}"
             raise StartError(reason, why.remedy) from error
-        command = shlex.join(["cp", str(copy), store.shown])
+        command = " ".join(map(quoted_argument, ("cp", copy, store.path)))
         remedy = (
-            f"The database as it was is kept at {copy}. To go back to it, "
+            f"The database as it was is kept at {quoted(copy)}. To go back to it, "
             f"end what uses the database and run:{COMMAND}{command}"
         )
     try:
@@ -192,6 +211,6 @@ def _upgrade(store: Database, revision: str, upgrade_database: Callable[[str], N
     except Exception as error:  # a migration can fail in any way
         traceback.print_exc()
         why = failures.explain(error, store.shown).failure
-        reason = f"The upgrade of {store.shown} has failed: {why.reason}"
+        reason = f"The upgrade of {quoted(store.shown)} has failed: {why.reason}"
         raise StartError(reason, remedy) from error
     _logger.info("%s is upgraded", store.shown)
