@@ -25,7 +25,6 @@ from mlflow_proxy.reports import (
     Step,
     Version,
 )
-from mlflow_proxy.sqlite_creation import Revisions
 from mlflow_proxy.stores import Database
 
 from . import mlflow_app
@@ -33,6 +32,7 @@ from .own_address import OwnAddress
 from .reporter import Reporter
 from .store import locations, locks, upgrade
 from .store.settings import StoreSettings
+from .store.upgrade import Revisions
 
 if TYPE_CHECKING:  # Starlette comes with MLflow, which may be missing
     from starlette.middleware import Middleware

@@ -15,9 +15,8 @@ from mlflow_proxy.server.store.locks import Locks
 from mlflow_proxy.stores import Store
 
 from . import mlflow_jobs
-from .mlflow_jobs import why_not
+from .mlflow_jobs import JobRunner, why_not
 from .periodic import PeriodicTasks
-from .runner import JobRunner
 
 __all__ = ["start", "why_not"]
 
@@ -49,15 +48,9 @@ def _keep(runner: JobRunner, locks: Locks, started: float) -> None:
     """Resume jobs that were unfinished when this process `started`, and submit periodic ones."""
     time.sleep(SETTLE)
     tasks = PeriodicTasks(locks)
-    should_scan = True
-    was_told = False
     while not runner.is_closed:
         try:
-            if should_scan:  # jobs of another process may be left when it ends
-                should_scan = mlflow_jobs.resume_unfinished(started, locks)
-            if should_scan and not was_told:
-                _logger.info("Another process on this store runs jobs of it")
-                was_told = True
+            mlflow_jobs.resume_unfinished(started, locks)  # also those of a process that has ended
             tasks.run()
         except Exception:  # the database may be away for a while
             _logger.exception("MLflow's jobs could not be looked for")
