@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Request, expect
 
 from mlflow_proxy.addresses import THEME_KEY
 from support.browser import PATIENCE, chromium, picture

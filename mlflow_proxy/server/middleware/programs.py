@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlflow_proxy.addresses import GUARDED, PROGRAM, STARTS_PROGRAMS
+from mlflow_proxy.addresses import GUARDED, PROGRAM, starts_programs
 
 from .bodies import is_api_response, rewriting_json
 
@@ -47,7 +47,7 @@ class Programs:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
         kind = Headers(scope=scope).get(PROGRAM) if scope["type"] == "http" else None
-        if kind and STARTS_PROGRAMS.fullmatch(scope["path"]):
+        if kind and starts_programs(scope["path"]):
             refusal = {"error_code": "PERMISSION_DENIED", "message": REFUSAL, "detail": REFUSAL}
             await JSONResponse(refusal, HTTPStatus.FORBIDDEN)(scope, receive, send)
             return

@@ -111,8 +111,9 @@ NO_DASHBOARD = (
         r"",
         "There is no dashboard of MLflow at {server}: another page answers there.",
         f"Correct {ADDRESS}: it ends where the dashboard's address has its #. If the server was "
-        "started with --static-prefix and clients have another address, set only "
-        f"c.MLflowProxy.backend_store_uri. {LOGIN}",
+        "started with --static-prefix and clients have another address, set both: "
+        "MLFLOW_TRACKING_URI to that of clients, and c.MLflowProxy.backend_store_uri to the "
+        f"dashboard's. {LOGIN}",
     ),
 )
 

@@ -42,6 +42,7 @@ function show(report) {
   if (isStopped) setText("failed-title", "MLflow is stopped");
   setText("again", isStopped ? "Start MLflow" : "Try again");
   element("again").hidden = needsRestart(report.remedy);
+  setText("notice", report.notice);
   showInTab(report);
   showLog(report.lines);
 }
