@@ -64,10 +64,9 @@ class RemoteProxy:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        await self._client.open()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._client.close()
+        async with self._client:
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, request: Request, send: Send) -> None:
