@@ -225,11 +225,11 @@ class Life:
         if self.command.folder.is_dir():
             python = self.command.program[0]
             return Failure(
-                f"MLflow's interpreter, {python}, cannot be run: {error.strerror}.",
+                f"MLflow's interpreter, {quoted(python)}, cannot be run: {error.strerror}.",
                 "Correct c.MLflowProxy.python in the Jupyter configuration, then restart Jupyter.",
             )
         return Failure(
-            f"Jupyter's root folder, {self.command.folder}, does not exist.",
+            f"Jupyter's root folder, {quoted(self.command.folder)}, does not exist.",
             "Put it back: MLflow is then started by its next use.",
         )
 
