@@ -33,7 +33,7 @@ LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]*)\)(?!`)")
 CODE = re.compile(r"`[^`\n]+`")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?:^(?:\n|^) {4,}\S.*\n)+", re.MULTILINE)
-PATH = re.compile(r"(?<![\w.-])(?:tests|examples|mlflow_proxy|docs)/[\w./-]*\w")
+PATH = re.compile(r"(?<![\w./-])(?:tests|examples|mlflow_proxy|docs)/[\w./-]*\w")
 VARIABLE = re.compile(r"\b(?:MLFLOW|AWS|DO_NOT)_[A-Z0-9_]+\b")
 # Of MLflow's processes among themselves; or set for MLflow by us, in every case.
 NOT_FOR_USERS = {
