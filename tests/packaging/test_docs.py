@@ -184,9 +184,7 @@ def test_commands_and_options_of_mlflow_exist() -> None:
 
 def test_scripts_and_tests_exist() -> None:
     for page in PAGES:
-        for path in re.findall(
-            r"(?<![\w.-])(?:tests|examples|mlflow_proxy|docs)/[\w./-]*\w", text_of(page)
-        ):
+        for path in PATH.findall(text_of(page)):
             in_docs = page.parent / path
             assert (ROOT / path).exists() or in_docs.exists(), (page, path)
 
