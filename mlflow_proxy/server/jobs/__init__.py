@@ -7,10 +7,10 @@ process starts the job's process itself, so there is nothing to keep while there
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from mlflow_proxy.reports import Busy
-from mlflow_proxy.server.serve import Retirement
+from mlflow_proxy.reports import Busy, Report
 from mlflow_proxy.server.store.locks import Locks
 from mlflow_proxy.stores import Store
 
@@ -26,22 +26,22 @@ INTERVAL = 15.0  # seconds between scans for unfinished jobs and due tasks
 _logger = logging.getLogger(__name__)
 
 
-def start(store: Store, folder: Path, retirement: Retirement) -> None:
-    """Run the jobs in `store`, which is open, until the `retirement` of this process.
+def start(store: Store, folder: Path, report: Callable[[Report], None]) -> Callable[[], None]:
+    """Run the jobs in `store`, which is open; returns what ends them.
 
     Their files are in `folder`, which ends with this process.
     """
-    runner = JobRunner(lambda is_busy: retirement.report(Busy(is_busy)))
+    runner = JobRunner(lambda is_busy: report(Busy(is_busy)))
     locks = Locks.of(store)
 
     def end() -> None:
         runner.end()
         locks.release_all()
 
-    retirement.end_jobs = end
     folder.mkdir(exist_ok=True)
     mlflow_jobs.install(runner, folder, locks)
     threading.Thread(target=_keep, args=(runner, locks, time.time()), daemon=True).start()
+    return end
 
 
 def _keep(runner: JobRunner, locks: Locks, started: float) -> None:
