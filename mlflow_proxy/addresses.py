@@ -9,6 +9,9 @@ from urllib.parse import unquote
 NAME = "mlflow"
 """Of the entry point, and so of the route below Jupyter's base URL."""
 
+HUB = "JUPYTERHUB_SERVICE_PREFIX"
+"""Environment variable of a Jupyter server that JupyterHub has started, and of its processes."""
+
 OWN_VARIABLES = "MLFLOW_PROXY_"
 """Prefix of the environment variables that are ours: nothing else sets them."""
 
@@ -53,11 +56,17 @@ DASHBOARD_FRAME = "/_proxy_dashboard"
 
 # Takes notice of an input in the dashboard that causes no request.
 INPUT = "/_proxy/input"
+# Message of JupyterLab's page to the dashboard in its tab: an input of the user (see
+# lab/static/page.js).
+INPUT_MESSAGE = "mlflow-input"
 # The MLflow process's page in which the dashboard shows an HTML artifact.
 ARTIFACT_FRAME = "/_proxy/artifact_frame"
 # Header of the dashboard's requests: seconds since the user's last input, or 0 while the user
 # watches a run.
 IDLE_HEADER = "X-MLflow-Proxy-Idle"
+# Seconds from an input to the last request that it causes. MLflow's tables refresh themselves every
+# 30 s; this must be less, so that a click before a refresh does not make the refresh use.
+ATTENDED = 15.0
 
 # Header of a request whose sender may run code in Jupyter. Jupyter sets it, and no client can.
 MAY_EXECUTE = "X-Mlflow-Proxy-May-Execute"

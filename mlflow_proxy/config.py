@@ -47,6 +47,13 @@ FALSE_VALUES = ("false", "0")  # of MLflow's variables
 SECTION = "MLflowProxy"
 OWN_SECTIONS = frozenset({SECTION, "MLflowProxyApp"})
 MAX_SHOWN = 200  # characters of a value
+# MLflow's variables that a setting follows, the first that is set.
+VARIABLES = {
+    "backend_store_uri": ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_URI"),
+    "registry_store_uri": ("MLFLOW_REGISTRY_STORE_URI", "MLFLOW_REGISTRY_URI"),
+    "default_artifact_root": ("MLFLOW_DEFAULT_ARTIFACT_ROOT",),
+    "job_execution": ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION",),
+}
 # Quoted: the oldest traitlets has no type parameters.
 TYPES: "dict[type[TraitType[Any, Any]], str]" = {
     Bool: "True or False",
@@ -61,6 +68,9 @@ class MLflowProxy(LoggingConfigurable):
 
     bad_values: Mapping[str, str] = MappingProxyType({})
     """By the name of the setting: what is wrong with the value that was configured for it."""
+
+    sources: Mapping[str, str] = MappingProxyType({})
+    """By the name of the setting: where its value comes from, for a person."""
 
     backend_store_uri = Unicode(
         help="""
@@ -133,7 +143,7 @@ class MLflowProxy(LoggingConfigurable):
         (Bool(), Enum(("kernel",))),
         help="""
         Start MLflow in the background, at low priority, so that the first click finds it up. True:
-        once Jupyter has started and settled, which costs every user's server the memory of MLflow.
+        ten seconds after Jupyter has started, which costs every user's server the memory of MLflow.
         "kernel": whenever a kernel or a program of a terminal imports MLflow. Default: False.
         """,
     ).tag(config=True, expected="True, False or 'kernel'")
@@ -207,7 +217,7 @@ class MLflowProxy(LoggingConfigurable):
 
     @default("backend_store_uri")
     def _default_backend_store_uri(self) -> str:
-        for name in ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_URI"):
+        for name in VARIABLES["backend_store_uri"]:
             if uri := self.normalize_uri(os.environ.get(name)):
                 return uri
         database = SQLite.default(self.root_dir, links())
@@ -325,13 +335,16 @@ def settings() -> MLflowProxy:
 
 @functools.lru_cache(maxsize=1)
 def _read(server_app: ServerApp) -> MLflowProxy:
-    section = _section(server_app)
+    section = server_app.config.get(SECTION, Config())
     bad = {name: text for name in section if (text := _explain(server_app, name, section[name]))}
     good = Config({name: value for name, value in section.items() if name not in bad})
     config = MLflowProxy(
         root_dir=server_app.root_dir, parent=server_app, config=Config({SECTION: good})
     )
     config.bad_values = bad
+    config.sources = {
+        name: _source(server_app, section, name) for name in sorted(config.traits(config=True))
+    }
     for text in bad.values():
         server_app.log.error("MLflow is not available: %s", text)
     for name in _misspelt_sections(server_app.config):
@@ -348,6 +361,18 @@ def _section(server_app: ServerApp) -> Config:
     for parent in (config, *(config.get(name, {}) for name in server_app.section_names())):
         section.merge(deepcopy(parent.get(SECTION, {})))
     return section
+
+
+def _source(server_app: ServerApp, section: Config, name: str) -> str:
+    """Where the value of the setting `name` comes from; `section` is what is configured."""
+    if name in server_app.cli_config.get(SECTION, {}):
+        return "the command line"
+    if name in section:
+        read = map(Path, server_app.loaded_config_files)
+        found = (str(file) for file in read if name in file.read_text(errors="replace"))
+        return " or ".join(found) or "a configuration file"
+    set_to = (each for each in VARIABLES.get(name, ()) if os.environ.get(each, "").strip())
+    return next((f"${each}" for each in set_to), "default")
 
 
 def _explain(server_app: ServerApp, name: str, value: Any) -> str:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sqlite3
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
@@ -21,7 +22,7 @@ from .addresses import (
 )
 from .config import MLflowProxy
 from .stores import SERVED_ARTIFACTS, Managed, SQLite, folder_location
-from .web.forwarding import may_frame_itself
+from .web.access import may_frame_itself
 from .web.local_address import LocalAddress, without_proxy
 
 MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store has been migrated
@@ -72,7 +73,7 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress) ->
         warn_of_other_credentials(server_app)
     else:
         exported = store_environment(config, store)
-        if store != config.backend_store_uri:
+        if config.unmigrated_file_store:
             follow_migration(config)
     if not config.backend_store.is_remote:
         # For `gateway:/` models; MLflow's server elsewhere has a gateway of its own.
@@ -97,7 +98,18 @@ def store_of_kernels(config: MLflowProxy) -> str:
     create the new database that hides it. MLflow then refuses it and says why, or still uses it.
     """
     file_store = config.unmigrated_file_store
-    return file_store.as_uri() if file_store else config.backend_store_uri
+    return file_store.as_uri() if file_store else clients_uri(config)
+
+
+def clients_uri(config: MLflowProxy) -> str:
+    """The store's URI for MLflow's clients, which may be another one of the same tracking server.
+
+    With `--static-prefix`, older releases have the dashboard below the prefix, and the API at the
+    root: `MLFLOW_TRACKING_URI` then names the root, and `backend_store_uri` the dashboard.
+    """
+    chosen = config.normalize_uri(os.environ.get("MLFLOW_TRACKING_URI")).rstrip("/")
+    is_above = chosen.startswith("http") and config.backend_store_uri.startswith(f"{chosen}/")
+    return chosen if is_above and urlsplit(chosen).netloc else config.backend_store_uri
 
 
 def store_environment(config: MLflowProxy, store: str) -> dict[str, str]:

@@ -15,18 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from . import reports
-from .activity import LastUse
 from .log import MLflowOutput
 from .metrics import Metrics
+from .opened_files import OpenedFiles
 from .passwords import mask_passwords
-from .process import MLflowCommand, MLflowProcess
+from .process import MLflowCommand, MLflowProcess, leave_signals_to_jupyter
 from .quoting import escaped, quoted
 from .reports import DeclinedOffers, Exited, Failure, Offer, Report
-from .status import Idle, Requested, StartProgress, State, Status, failure_of_exit
+from .status import Idle, LastUse, Requested, StartProgress, State, Status, failure_of_exit
 
 MAX_CRASHES = 3  # in a row, after which MLflow is started by its next use only
-MAX_REPLACEMENTS = 5  # of the store's file in a row, after which likewise
-HEALTHY = 60.0  # seconds of service after which either counts as the first again
+HEALTHY = 60.0  # seconds of service after which a crash counts as the first again
 MAX_WAITING = 100  # requests; each keeps up to 128 KiB of its body in memory
 MIN_IDLE_CHECK = 0.05  # seconds
 BUSY_INTERVAL = 15.0  # seconds between records of activity while one of MLflow's jobs runs
@@ -39,6 +38,7 @@ class Life:
     """Runs MLflow: at most one process serves, earlier ones complete their requests and end."""
 
     command: MLflowCommand
+    status: Status
     output: MLflowOutput
     declined: DeclinedOffers
     start_timeout: float
@@ -52,8 +52,8 @@ class Life:
     metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
-        self.status = Status(self.output.lines)
         self.last_use = LastUse()
+        self._files = OpenedFiles({})
         self._process: MLflowProcess | None = None
         self._run: asyncio.Future[None] | None = None
         self._ending: set[asyncio.Future[None]] = set()
@@ -62,9 +62,9 @@ class Life:
         self._timer: asyncio.TimerHandle | None = None
         self._busy_timer: asyncio.TimerHandle | None = None
         self._ready_at = 0.0
-        self._replacements = 0
         self._has_reported = False
         self._repairing: Offer | None = None
+        leave_signals_to_jupyter()
         atexit.register(self._remove_folders, os.getpid())
 
     # What users and programs ask for.
@@ -72,7 +72,7 @@ class Life:
     def start(self, *, background: bool = False) -> None:
         """Start MLflow if it is stopped or has failed; in the `background` at low priority."""
         if self.status.state in (State.IDLE, State.FAILED):
-            self.status.crashes = self._replacements = 0
+            self.status.crashes = 0
             self._start(*(("prestart", "--background") if background else ("requested",)))
 
     def prestart(self) -> None:
@@ -132,10 +132,19 @@ class Life:
             self._waiting -= 1
         return self._process if self.status.state is State.READY else None
 
+    async def check_store(self) -> None:
+        """Start another process if a file of the store is no longer the one that was opened."""
+        files = self._files
+        path = await files.replaced() if self.status.state is State.READY else None
+        if path and files is self._files and self.status.state is State.READY:
+            _logger.warning("%s is no longer the file that MLflow has opened", quoted(path))
+            self._leave(State.STARTING)
+            self._start("replaced", text=f"{path} was replaced.")
+
     # The states. Only these five methods enter one.
 
-    def _start(self, why: str, *options: str) -> None:
-        self._enter_starting(why)
+    def _start(self, why: str, *options: str, text: str = "") -> None:
+        self._enter_starting(why, text)
         self._run = asyncio.ensure_future(self._keep_running(why, *options))
 
     def _enter_starting(self, reason: str, text: str = "") -> None:
@@ -153,7 +162,7 @@ class Life:
         status = self.status
         self.metrics.start_seconds.observe(status.progress.seconds)
         status.retries.reset()
-        status.retried = None
+        status.retried = status.stopped = None
         status.has_served = True
         self._ready_at = time.monotonic()
         self._enter(State.READY)
@@ -232,9 +241,6 @@ class Life:
                     self._crash(code)
                     if code == 0:
                         return "restart after a crash"
-                case reports.StoreReplaced(path):
-                    self._replace_store(process, path)
-                    return "restart with another store"
                 case reports.Repaired():
                     self._repairing = None
                     self._enter_starting("repair")
@@ -249,11 +255,15 @@ class Life:
             case reports.StaticFolder(folder):
                 status.static_folder = Path(folder)
             case reports.Version(version):
+                if report.notice and version != status.version:
+                    _logger.warning("%s", report.notice)
                 status.version = version
             case reports.StageEntered(stage, step):
                 status.progress.enter(stage, step)
             case reports.ModulesImported(count):
                 status.progress.imported(count)
+            case reports.FilesOpened(files):
+                self._files = OpenedFiles(files)
             case reports.Busy(is_busy):
                 self.last_use.record_jobs(is_busy)
                 self._record_activity_while_busy()
@@ -275,7 +285,8 @@ class Life:
         if self._repairing or not (was_ready or code < 0):
             self._fail(failure, "crash")
             return
-        self._forget_if_healthy(was_ready)
+        if was_ready and time.monotonic() - self._ready_at > HEALTHY:
+            self.status.crashes = 0
         self.status.crashes += 1
         reason = "MLflow ended unexpectedly." if was_ready else f"{failure.reason} {failure.remedy}"
         if self.status.crashes >= MAX_CRASHES:
@@ -285,22 +296,6 @@ class Life:
             return
         _logger.warning("%s It is restarted.", reason)
         self._enter_starting("crash", f"{reason} It is restarted.")
-
-    def _replace_store(self, process: MLflowProcess, path: str) -> None:
-        what = "Stopping MLflow (pid %s): %s is no longer the file that it has opened"
-        _logger.warning(what, process.pid, quoted(path))
-        self._forget_if_healthy(was_ready=True)
-        self._replacements += 1
-        if self._replacements >= MAX_REPLACEMENTS:
-            times = f"{quoted(path)} was replaced {self._replacements} times in a row."
-            remedy = "Stop the program that replaces it, or use another store."
-            self._fail(Failure(times, remedy), "replaced")
-            return
-        self._enter_starting("replaced", f"{path} was replaced. It is opened again.")
-
-    def _forget_if_healthy(self, was_ready: bool) -> None:
-        if was_ready and time.monotonic() - self._ready_at > HEALTHY:
-            self.status.crashes = self._replacements = 0
 
     def _time_out(self) -> None:
         self._fail(

@@ -4,27 +4,25 @@ Counters are counted as things happen. All else is read when `/metrics` is, so t
 not scraped does nothing for it. No label has content of users: each has a few fixed values.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import suppress
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from . import __version__
 from .reports import Repair, Stage
 from .status import State
 
 if TYPE_CHECKING:  # it has the counters
     from .life import Life
 
-# A start on a warm machine takes 2 s, on a cold one 20 s; `start_timeout` is 120 s by default.
-DURATIONS = (1, 2, 3, 5, 10, 20, 30, 60, 120, 300)  # seconds
+DURATIONS = (1, 2, 3, 5, 10, 20, 30, 60, 120, 300)  # seconds of a start
 START_REASONS = ("requested", "prestart", "crash", "repair", "replaced")
 FAILURE_KINDS = (
-    *("timeout", "crash", "interpreter", "replaced", "repair"),
+    *("timeout", "crash", "interpreter", "repair"),
     *(repair.value for repair in Repair),
     *(stage.value for stage in Stage),
 )
@@ -33,40 +31,36 @@ STATUSES = ("2xx", "3xx", "4xx", "5xx", "aborted")
 
 
 class Metrics:
-    """The counters of one Jupyter server; each series exists from the start, as alerts need it."""
+    """The counters of one Jupyter server."""
 
     def __init__(self) -> None:
-        self.starts = _counter("starts", "Starts of MLflow, by what led to them", "reason")
+        self.starts = _counter(
+            "starts", "Starts of MLflow by what led to them", reason=START_REASONS
+        )
         self.start_seconds = Histogram(
             "mlflow_proxy_start_duration_seconds",
             "Seconds from the start of MLflow until it is ready",
             registry=None,
             buckets=DURATIONS,
         )
-        self.failures = _counter("start_failures", "Failed starts and repairs", "kind")
-        requests = "Requests that were admitted, by the address they came through and their answer"
-        self.requests = _counter("requests", requests, "source", "status")
-        self.received = _counter("received_bytes", "Bytes of requests' bodies", "source")
-        self.sent = _counter("sent_bytes", "Bytes of answers' bodies", "source")
-        for reason in START_REASONS:
-            self.starts.labels(reason)
-        for kind in FAILURE_KINDS:
-            self.failures.labels(kind)
-        for source in SOURCES:
-            self.received.labels(source)
-            self.sent.labels(source)
-            for status in STATUSES:
-                self.requests.labels(source, status)
+        self.failures = _counter("start_failures", "Failed starts, repairs", kind=FAILURE_KINDS)
+        told = "Requests that Jupyter let in, by the address they came through and their answer"
+        self.requests = _counter("requests", told, source=SOURCES, status=STATUSES)
+        self.received = _counter("received_bytes", "Bytes of requests' bodies", source=SOURCES)
+        self.sent = _counter("sent_bytes", "Bytes of answers' bodies", source=SOURCES)
 
     def collect(self) -> Iterator[Metric]:
         """The counters."""
         counters = (self.starts, self.start_seconds, self.failures, self.requests)
-        for each in (*counters, self.received, self.sent):
-            yield from each.collect()
+        return itertools.chain(*(each.collect() for each in (*counters, self.received, self.sent)))
 
 
-def _counter(name: str, text: str, *labels: str) -> Counter:
-    return Counter(f"mlflow_proxy_{name}", text, labels, registry=None)
+def _counter(name: str, text: str, **labels: Iterable[str]) -> Counter:
+    """A counter whose series all exist from the start, so that an alert sees the first increase."""
+    counter = Counter(f"mlflow_proxy_{name}", text, [*labels], registry=None)
+    for values in itertools.product(*labels.values()):
+        counter.labels(*values)
+    return counter
 
 
 class Collector:
@@ -75,6 +69,7 @@ class Collector:
     def __init__(self, life: "Life", database: Path | None) -> None:
         self._life = life
         self._database = database
+        self._version = version("jupyter-mlflow-proxy")
 
     def describe(self) -> list[Metric]:
         """Return nothing, so that the registration reads nothing."""
@@ -83,39 +78,30 @@ class Collector:
     def collect(self) -> Iterator[Metric]:
         """All metrics, as they are now."""
         status, last_use = self._life.status, self._life.last_use
-        labels = ["version", "mlflow_version"]
-        info = GaugeMetricFamily("mlflow_proxy_info", "Versions; the value is 1", labels=labels)
-        info.add_metric([__version__, status.version or ""], 1)
-        yield info
-        state = GaugeMetricFamily("mlflow_proxy_state", "1 for MLflow's state", labels=["state"])
-        for each in State:
-            state.add_metric([each.value], each is status.state)
-        yield state
-        memory = GaugeMetricFamily(
-            "mlflow_proxy_memory_bytes",
-            "Memory (PSS) of MLflow itself and of the jobs and programs that it has started",
-            labels=["part"],
+        versions = GaugeMetricFamily(
+            "mlflow_proxy_info", "1, with the versions", labels=["version", "mlflow_version"]
         )
-        pids, sizes = status.pids, status.memory_by_process()
-        own = sum(size for pid, size in sizes.items() if pid in pids)
-        memory.add_metric(["mlflow"], own)
-        memory.add_metric(["jobs"], sum(sizes.values()) - own)
-        yield memory
-        processes = "MLflow processes; earlier ones complete their requests"
-        yield GaugeMetricFamily("mlflow_proxy_processes", processes, len(pids))
+        versions.add_metric([self._version, status.version or ""], 1)
+        yield versions
+        states = {each.value: float(each is status.state) for each in State}
+        yield _gauge("state", "1 for MLflow's state, 0 for the others", "state", states)
+        sizes = status.memory_by_process()
+        own = sum(size for pid, size in sizes.items() if pid in status.pids)
+        parts = {"mlflow": own, "jobs": sum(sizes.values()) - own}
+        yield _gauge("memory_bytes", "PSS of MLflow, and of what it has started", "part", parts)
         busy = "Whether one of MLflow's jobs runs or waits to run"
         yield GaugeMetricFamily("mlflow_proxy_busy", busy, last_use.is_busy)
         unused = "Seconds since the last use of MLflow while it is ready, else 0"
         seconds = last_use.seconds if status.state is State.READY else 0.0
         yield GaugeMetricFamily("mlflow_proxy_unused_seconds", unused, seconds)
         if self._database:
-            size = "Size of the SQLite database with its journal"
-            yield GaugeMetricFamily("mlflow_proxy_database_bytes", size, self._size_of_database())
+            size = self._database.stat().st_size if self._database.exists() else 0
+            yield GaugeMetricFamily("mlflow_proxy_database_bytes", "Size of the file", size)
         yield from self._life.metrics.collect()
 
-    def _size_of_database(self) -> int:
-        total = 0
-        for suffix in ("", "-wal", "-journal"):
-            with suppress(OSError):
-                total += os.stat(f"{self._database}{suffix}").st_size
-        return total
+
+def _gauge(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:
+    gauge = GaugeMetricFamily(f"mlflow_proxy_{name}", text, labels=[label])
+    for value, number in values.items():
+        gauge.add_metric([value], number)
+    return gauge

@@ -8,7 +8,9 @@ import functools
 import os
 import re
 import shutil
+import sys
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
@@ -17,13 +19,12 @@ from typing import Any, cast
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
-from jupyter_server_proxy.config import ServerProcess, ServerProxy
+from jupyter_server_proxy.config import ServerProxy
 from prometheus_client import REGISTRY
 from tornado.web import ErrorHandler, url
-from traitlets import Unicode, Union
+from traitlets import Unicode
 
 from . import kernels, prestart
-from .activity import counts_as_activity, record_activity
 from .addresses import (
     BAD_SETTINGS,
     IMPORT_NOTICE,
@@ -40,9 +41,10 @@ from .log import log_file, set_up_logging
 from .metrics import Collector
 from .process import MLflowCommand, jupyters_variables
 from .reports import DeclinedOffers
+from .status import Status
 from .stores import SQLite
 from .web import control
-from .web.forwarding import may_frame_itself
+from .web.access import may_frame_itself
 from .web.handler import mlflow_handler, proxy_handler
 from .web.local_address import LocalAddress, without_proxy
 
@@ -72,7 +74,6 @@ def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
         # A dashboard inside JupyterLab is a frame.
         "new_browser_tab": config.new_browser_tab or not may_frame_itself(_headers()),
         "launcher_entry": {"title": "MLflow", "icon_path": str(icon())},
-        **activity(),
     }
 
 
@@ -90,13 +91,6 @@ def mlflow_command(config: MLflowProxy) -> list[str]:
     ]
 
 
-def activity() -> dict[str, Any]:
-    """What counts as activity, for a jupyter-server-proxy that takes a callable: 4.6 and newer."""
-    if not isinstance(ServerProcess.class_traits()["update_last_activity"], Union):
-        return {}
-    return {"update_last_activity": counts_as_activity}
-
-
 def environment(config: MLflowProxy) -> dict[str, str]:
     """Environment of MLflow, for settings that may hold passwords.
 
@@ -111,7 +105,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         # The extension sets these for kernels.
         "MLFLOW_TRACKING_TOKEN": os.environ.get("MLFLOW_TRACKING_TOKEN", ""),
         "MLFLOW_GATEWAY_URI": os.environ.get("MLFLOW_GATEWAY_URI", ""),
-        "MLFLOW_TRACKING_URI": config.backend_store_uri,
+        "MLFLOW_TRACKING_URI": kernels.clients_uri(config),
         **config.environment,
         "MLFLOW_BACKEND_STORE_URI": config.backend_store_uri,
         "MLFLOW_REGISTRY_STORE_URI": config.registry_store_uri,
@@ -202,17 +196,27 @@ def make_life(
         # Not earlier, since it opens a port.
         return {**variables, **address_environment(config, address)}
 
+    output = set_up_logging(log, server_app.log, all_to=config.log_to_stderr)
     return Life(
         command=MLflowCommand(
             tuple(mlflow_command(config)), config.root_dir, variables_now, config.environment
         ),
-        output=set_up_logging(log, server_app.log, all_to=config.log_to_stderr),
+        status=Status(output.lines, log, may_frame_itself(_headers())),
+        output=output,
         declined=DeclinedOffers(log.with_name("mlflow-proxy-declined.json")),
         start_timeout=config.start_timeout,
         idle_timeout=config.idle_timeout,
         record_activity=functools.partial(record_activity, server_app.web_app.settings),
         proxy_state=proxy_state,
     )
+
+
+def record_activity(settings: dict[str, Any]) -> None:
+    """Record use of MLflow as activity in the `settings` of Jupyter's web application.
+
+    A hub's idle culler reads it.
+    """
+    settings.setdefault("last_activity_times", {})[NAME] = datetime.now(timezone.utc)
 
 
 class MLflowProxyApp(ExtensionApp):
@@ -222,7 +226,10 @@ class MLflowProxyApp(ExtensionApp):
     """
 
     name = "mlflow_proxy"
-    description = "MLflow's dashboard in a Jupyter server. --help-all lists its settings."
+    description = (
+        "MLflow's dashboard in a Jupyter server. --help-all lists its settings. "
+        "`jupyter mlflow-proxy doctor` says what runs, with which settings, and what is wrong."
+    )
     version = Unicode(version("jupyter-mlflow-proxy"))
     classes = [MLflowProxy]  # noqa: RUF012 (as traitlets has it)
     extension_url = f"/{NAME}/"
@@ -233,7 +240,13 @@ class MLflowProxyApp(ExtensionApp):
         load(self.serverapp)
 
 
-main = MLflowProxyApp.launch_instance
+def main() -> Any:
+    """The command `jupyter mlflow-proxy`: Jupyter with MLflow, or `doctor`."""
+    if sys.argv[1:2] == ["doctor"]:
+        from .doctor import examine  # noqa: PLC0415 (no Jupyter server needs it)
+
+        return examine(sys.argv[2:])
+    return MLflowProxyApp.launch_instance()  # type: ignore[no-untyped-call]
 
 
 def _headers() -> Mapping[str, str]:

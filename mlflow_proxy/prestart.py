@@ -5,26 +5,20 @@ a datagram to a port of the loopback interface, with a token, both of which it f
 environment. So neither side waits for the other, and nothing is left when Jupyter is killed.
 """
 
-import contextlib
+import asyncio
 import hmac
 import os
 import secrets
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
-from tornado.ioloop import IOLoop
 
 from .addresses import IMPORT_NOTICE
 from .life import Life
 
-INTERVAL = 2.0  # seconds between checks of whether Jupyter has settled
-QUIET = 0.1  # CPU share below which Jupyter counts as settled
-MAX_WAIT = 60.0  # seconds after which MLflow is started in any case
-PAUSE = 2.0  # seconds between looks at what has arrived
-MAX_READ = 1000  # datagrams at once; others are dropped by the system
+SETTLE = 10.0  # seconds for Jupyter to start its other extensions, and for JupyterLab to load
 
 
 def schedule(server_app: ServerApp, life: Life, when: bool | str) -> None:
@@ -32,61 +26,37 @@ def schedule(server_app: ServerApp, life: Life, when: bool | str) -> None:
     os.environ.pop(IMPORT_NOTICE, None)  # of a Jupyter server in a terminal of which this one runs
     if when == "kernel":
         try:
-            ImportNotices(life.prestart).listen(server_app.io_loop)
+            notices = ImportNotices(life.prestart)
         except OSError as error:
             server_app.log.warning("MLflow is not started by kernels: %s", error)
-    elif when:
-        _once_settled(server_app.io_loop, life.prestart)
-
-
-def _once_settled(loop: IOLoop, start: Callable[[], None]) -> None:
-    began, used = time.monotonic(), 0.0
-
-    def start_if_settled() -> None:
-        nonlocal used
-        before, used = used, time.process_time()
-        if used - before > QUIET * INTERVAL and time.monotonic() - began < MAX_WAIT:
-            loop.call_later(INTERVAL, start_if_settled)
         else:
-            loop.add_callback(start)
+            server_app.io_loop.add_callback(notices.listen)
+    elif when:
+        server_app.io_loop.call_later(SETTLE, life.prestart)
 
-    loop.call_later(INTERVAL, start_if_settled)
 
-
-class ImportNotices:
-    """Calls `act`, which starts MLflow unless it runs, after notices, once in `PAUSE` seconds."""
+class ImportNotices(asyncio.DatagramProtocol):
+    """Calls `act`, which starts MLflow unless it runs, for each notice of the user's processes."""
 
     def __init__(self, act: Callable[[], None]) -> None:
-        self._act = act
-        self._token = secrets.token_hex(16).encode()
-        self._receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._receiver.setblocking(False)
-
-    def listen(self, loop: IOLoop) -> None:
-        """Take notice on `loop` from now on; kernels that start from now on find the port.
+        """Choose the port, which kernels that start from now on find in their environment.
 
         Raises:
             OSError: there is no loopback interface.
         """
+        self._act = act
+        self._token = secrets.token_hex(16)
+        self._receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._receiver.setblocking(False)
         self._receiver.bind(("127.0.0.1", 0))
-        port = self._receiver.getsockname()[1]
-        os.environ[IMPORT_NOTICE] = f"{port} {self._token.decode()}"
-        self._loop = loop
-        self._wait()
+        os.environ[IMPORT_NOTICE] = f"{self._receiver.getsockname()[1]} {self._token}"
 
-    def _wait(self) -> None:
-        self._loop.add_handler(self._receiver, self._received, IOLoop.READ)
+    async def listen(self) -> None:
+        """Take notice from now on."""
+        loop = asyncio.get_running_loop()
+        await loop.create_datagram_endpoint(lambda: self, sock=self._receiver)
 
-    def _received(self, *_event: Any) -> None:
-        self._loop.remove_handler(self._receiver)
-        if self._take_all():
+    def datagram_received(self, data: bytes, _address: Any) -> None:
+        """Act, unless another user of this machine has sent it."""
+        if hmac.compare_digest(data, self._token.encode()):
             self._act()
-        self._loop.call_later(PAUSE, self._wait)
-
-    def _take_all(self) -> bool:
-        """Read what has arrived; returns whether one of it was sent by the user's processes."""
-        found = False
-        with contextlib.suppress(BlockingIOError):  # there is no more
-            for _ in range(MAX_READ):
-                found |= hmac.compare_digest(self._receiver.recv(64), self._token)
-        return found

@@ -5,6 +5,7 @@ pipe for its output are made once, so that they serve each of these starts.
 """
 
 import asyncio
+import atexit
 import contextlib
 import functools
 import logging
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from simpervisor import KilledProcessError, SupervisedProcess
+from simpervisor import KilledProcessError, SupervisedProcess, atexitasync
 
 from . import reports
 from .addresses import NAME, SOCKET_FOLDER, SOCKET_NAME
@@ -329,6 +330,25 @@ class _OutputReader(asyncio.Protocol):
         self._output.write(b"")
         if not self.ended.done():
             self.ended.set_result(None)
+
+
+def leave_signals_to_jupyter() -> None:
+    """Keep simpervisor from replacing Jupyter's signal handlers, which clean up after Jupyter.
+
+    All that simpervisor runs, for other entries of jupyter-server-proxy as well, gets its SIGTERM
+    when Jupyter has ended.
+    """
+    if not atexitasync.signal_handler_set:
+        atexitasync.signal_handler_set = True
+        atexit.register(_terminate_supervised, os.getpid())
+
+
+def _terminate_supervised(owner: int) -> None:
+    if os.getpid() != owner:  # a process that was forked from it
+        return
+    for handle_signal in [*atexitasync._handlers]:
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            handle_signal(signal.SIGTERM)
 
 
 def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:

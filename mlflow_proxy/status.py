@@ -1,4 +1,7 @@
-"""What is known of MLflow in this Jupyter server: `Life` writes it, handlers read it."""
+"""What is known of MLflow in this Jupyter server, and of its use.
+
+`Life` writes it, handlers read it.
+"""
 
 import contextlib
 import math
@@ -8,17 +11,22 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
+from .addresses import ATTENDED
 from .process import MLflowProcess, describe_exit
-from .reports import Failure, Stage, Step
+from .quoting import quoted
+from .reports import Failure, Stage, Step, Version
 
 # Seconds after a failed start in which no request starts MLflow again, so that users can read why.
 # For programs, this doubles with each failure in a row.
 RETRY_INTERVAL = 3.0
 LAST_RETRY_INTERVAL = 60.0
+SHORT = 120.0  # seconds of an idle time below which it is said in seconds
 # Memory that processes share is divided between them: proc_pid_smaps(5).
 PSS = re.compile(rb"^Pss:\s+(\d+) kB$", re.MULTILINE)
 PROC = Path("/proc")
@@ -138,15 +146,56 @@ class StartProgress:
         return min(0.9, (self._clock() - self._stage_began) / SECONDS[self.stage])
 
 
+class LastUse:
+    """When MLflow was last used; Jupyter's handlers record it, its life reads it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._time = clock()
+        self._in_flight = 0
+        self.is_busy = False
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the last use; 0 while a job runs or a request is in flight that is use."""
+        return 0.0 if self._in_flight or self.is_busy else self._clock() - self._time
+
+    def record(self, seconds_ago: float = 0.0) -> None:
+        """Record a use, possibly an earlier one than the last."""
+        self._time = max(self._time, self._clock() - seconds_ago)
+
+    def record_jobs(self, is_busy: bool) -> None:
+        """Record whether one of MLflow's jobs runs: use until it ends, or MLflow by a crash."""
+        if self.is_busy:
+            self.record()
+        self.is_busy = is_busy
+
+    @contextmanager
+    def request(self, seconds: float) -> Iterator[None]:
+        """Record a request, from its head to the end of its response; `seconds` since its use."""
+        self.record(seconds)
+        is_use = seconds <= ATTENDED
+        self._in_flight += is_use
+        try:
+            yield
+        finally:
+            if is_use:
+                self._in_flight -= 1
+                self.record(seconds)
+
+
 @dataclass
 class Status:
     """`failure` is set in `State.FAILED`, and only there; `retried` only in a start after it.
 
-    `stopped` says why MLflow was stopped last.
+    `stopped` says why MLflow was stopped last, until it is ready again.
     """
 
     log_lines: deque[str]
     """The last lines of MLflow's output."""
+    log_file: Path = Path()
+    may_frame: bool = False
+    """Whether JupyterLab, or our own page, may show the dashboard in a frame."""
     progress: StartProgress = field(default_factory=StartProgress)
     state: State = State.IDLE
     since: float = field(default_factory=time.time)
@@ -188,11 +237,55 @@ class Status:
                 return self.failure.reason
             case State.IDLE if not self.has_started:
                 return "MLflow was not started"
-            case State.IDLE if isinstance(self.stopped, Idle):
-                return f"Stopped after {self.stopped.seconds:g} s without use"
             case State.IDLE:
-                return "Stopped by the user"
+                return self.stop_reason.capitalize()
         return "MLflow is running"
+
+    def document(self, *, may_see_log: bool) -> dict[str, Any]:
+        """What MLflow does, for the loading page, JupyterLab and programs, as JSON has it.
+
+        Memory in bytes, times in seconds, `since` of Unix time. The state is "stopped" until MLflow
+        is started for the first time. `may_see_log`: whether the user may see lines of its log.
+        """
+        failure, is_starting = self.failure, self.state is State.STARTING
+        offer = failure and failure.offer
+        return {
+            "state": self.state.value if self.has_started else "stopped",
+            "since": self.since if self.has_started else None,
+            "text": self.text,
+            "progress": round(self.progress.fraction, 3) if is_starting else None,
+            "seconds": round(self.progress.seconds, 1) if is_starting else None,
+            "reason": failure.reason if failure else "",
+            "remedy": failure.remedy if failure else "",
+            "offer": offer
+            and {
+                **asdict(offer),
+                "repair": offer.repair.value,
+                "copies": [*map(quoted, offer.copies)],
+            },
+            "stopped": f"{self.text}." if self.is_stopped_by_user else "",
+            "stop_reason": self.stop_reason,
+            "version": self.version,
+            "notice": Version(self.version or "").notice,
+            "memory": None if is_starting else self.memory,
+            "pid": self.pids[-1] if self.pids else None,
+            "log": str(self.log_file),
+            "lines": list(self.log_lines) if may_see_log else [],
+            # Whether the loading page may load the dashboard in a hidden frame.
+            "dashboard": self.may_frame and self.static_folder is not None,
+        }
+
+    @property
+    def stop_reason(self) -> str:
+        """How MLflow was stopped since it was ready, for a person; empty if it was not."""
+        match self.stopped:
+            case Idle(seconds):
+                is_short = seconds < SHORT
+                duration = f"{seconds:g} s" if is_short else f"{seconds / 60:.0f} minutes"
+                return f"stopped after {duration} without use"
+            case Requested():
+                return "stopped by the user"
+        return ""
 
     @property
     def memory(self) -> int | None:

@@ -47,7 +47,6 @@ LONGEST = (
 # Files and tests whose outcome depends on a release of MLflow, Jupyter, aiohttp or traitlets: as if
 # they were marked `release`.
 RELEASE = (
-    "tests/glue/test_activity.py::test_jupyter_server_proxy_gets_the_function_if_it_takes_one",
     "tests/glue/test_entry_point.py",
     "tests/glue/test_private_names.py",
     "tests/glue/test_settings.py",

@@ -12,8 +12,11 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from mlflow_proxy.addresses import JOBS_FOLDER, PROVIDER_FOLDER
+from mlflow_proxy.opened_files import identities
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.reports import (
     DeclinedOffers,
+    FilesOpened,
     Repair,
     Repaired,
     Stage,
@@ -29,7 +32,6 @@ from . import mlflow_app
 from .own_address import OwnAddress
 from .reporter import Reporter
 from .store import locations, locks, upgrade
-from .store.opened_files import OpenedFiles
 from .store.settings import StoreSettings
 
 if TYPE_CHECKING:  # Starlette comes with MLflow, which may be missing
@@ -68,7 +70,6 @@ def run(
     with reporter.counting_modules():
         from . import jobs, serve
         from .middleware import self_calls, stack
-        from .middleware.replaced_store import ReplacedStore
 
         mlflow_app.configure(settings)
         if address := OwnAddress.from_environment():
@@ -83,23 +84,40 @@ def run(
         reporter.send(StageEntered(Stage.STORE, step))
 
     enter()
-    files = OpenedFiles(store.path for store in settings.files)
-    open_stores(settings, revisions, existing, enter)
-    files.complete()
+    # From here on there is garbage, of migrations: a new store would otherwise take 13 MB more.
     gc.freeze()
     gc.enable()
+    paths = [store.path for store in settings.files]
+    before = identities(paths)
+    open_stores(settings, revisions, existing, enter)
+    reporter.send(FilesOpened({**identities(paths), **before}))
+    gc.collect()
 
     reporter.send(StageEntered(Stage.SERVE))
     if address is not None:
         self_calls.authorize_assistant(address)
     retirement = serve.Retirement(reporter.send)
     app = stack(app, middlewares(settings, options.idle_timeout, address, why_no_jobs))
-    if reporter.is_heard:
-        app = ReplacedStore(app, files=files, retirement=retirement)
     if not why_no_jobs:
         folder = options.unix_socket.with_name(JOBS_FOLDER)
         jobs.start(settings.backend_store, folder, retirement)
     serve.run(app, options.unix_socket, retirement)
+
+
+def check(settings: StoreSettings) -> None:
+    """Print the versions of MLflow and of the stores, without loading MLflow.
+
+    Raises:
+        StartError: it cannot start, for a known reason.
+    """
+    revisions = Revisions.read(mlflow_app.find_mlflow())
+    release = metadata.version("mlflow")
+    print(f"MLflow {release} of {sys.executable} has the revision {revisions.latest}")
+    print(Version(release).notice or "It is tested with this release of jupyter-mlflow-proxy")
+    settings.check()
+    for store, revision in upgrade.existing(settings, revisions, is_alone=False):
+        print(f"{quoted(store.shown)} has the revision {quoted(revision)}")
+    upgrade.check(settings, revisions)
 
 
 def middlewares(

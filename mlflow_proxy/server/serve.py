@@ -26,7 +26,6 @@ class Retirement:
 
     def __init__(self, report: Callable[[Report], None]) -> None:
         self.report = report
-        self.begun = asyncio.Event()
         self.end_jobs: Callable[[], None] = lambda: None
         """Ends MLflow's jobs, whose requests would be use and start MLflow again."""
 
@@ -36,7 +35,6 @@ class Retirement:
 
     def _begin(self) -> None:
         self.end_jobs()
-        self.begun.set()
         self.report(Retired())
 
 

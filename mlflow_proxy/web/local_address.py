@@ -24,14 +24,12 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
-from mlflow_proxy.activity import is_use, record_activity
 from mlflow_proxy.addresses import GUARDED, LOCAL_CREDENTIAL, MAY_EXECUTE, NAME, PROGRAM
 from mlflow_proxy.gateway import gateway_credential, is_gateway_path
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
 
 from .forwarding import answer_headers, request_headers
-from .status_document import status_document
 from .transport import StreamingTransport
 
 HOST = "127.0.0.1"
@@ -144,9 +142,9 @@ class LocalHandler(StreamingTransport):
         """Return no directive: what asks here is no browser."""
         return ""
 
-    async def status_document(self) -> dict[str, Any]:
-        """What MLflow does, for the loading page."""
-        return status_document(self.life, may_frame=False, may_see_log=True)
+    async def may_see_log(self) -> bool:
+        """Return True: the credential is the user's own."""
+        return True
 
     async def admit(self, *args: Any, **kwargs: Any) -> None:
         """Check the credential.
@@ -189,8 +187,8 @@ class LocalHandler(StreamingTransport):
 
     def record_activity(self) -> None:
         """Record that the request counts as activity, if it does."""
-        if is_use(self.request.path.removeprefix(self.prefix), None):
-            record_activity(self._server_app.web_app.settings)
+        if self.mlflows_request.is_use:
+            self.life.record_activity()
 
     def warn(self, message: str, *args: object) -> None:
         """Log a warning, without a credential."""

@@ -103,13 +103,19 @@ def test_a_kernel_the_tile_and_a_client_see_the_same_run(case: Case) -> None:
 
 
 def test_a_kernel_has_the_servers_address_and_the_tiles(case: Case) -> None:
-    if case.client_uri != case.server.url:
-        assert "is set to another store" in case.lab.log.read_text()
-        return
+    assert "is set to another store" not in case.lab.log.read_text()
     variables = case.lab.kernel_variables()
-    assert variables["MLFLOW_TRACKING_URI"] == case.server.url
+    assert variables["MLFLOW_TRACKING_URI"] == case.client_uri
+    assert variables["MLFLOW_PROXY_STORE_URI"] == case.client_uri
     assert variables["MLFLOW_PROXY_DASHBOARD_URL"] == "/mlflow"
     assert "_MLFLOW_SERVER_ARTIFACT_ROOT" not in variables
+
+
+def test_a_client_elsewhere_uses_the_tiles_address(case: Case) -> None:
+    """Also where the server has its API at the root and its dashboard below a prefix."""
+    found = case.lab.get("/api/2.0/mlflow/experiments/search?max_results=1")
+    assert found.json()["experiments"]
+    assert case.lab.get("/version").text == case.lab.status()["version"]
 
 
 def test_the_dashboard_is_the_servers(case: Case) -> None:

@@ -13,6 +13,7 @@ from mlflow_proxy.log import MLflowOutput
 from mlflow_proxy.plugin import SERVER
 from mlflow_proxy.process import MLflowCommand
 from mlflow_proxy.reports import DeclinedOffers
+from mlflow_proxy.status import Status
 
 
 def store_in(folder: Path, store: str = "") -> dict[str, str]:
@@ -37,9 +38,11 @@ async def life_of(
 ) -> AsyncIterator[Life]:
     """The life of `program`, of `store`, in `folder`; no process may be left at the end."""
     variables = store_in(folder, store)
+    output = MLflowOutput()
     life = Life(
         command=MLflowCommand(program, folder, lambda: variables),
-        output=MLflowOutput(),
+        status=Status(output.lines),
+        output=output,
         declined=DeclinedOffers(folder / "declined.json"),
         start_timeout=start_timeout,
         idle_timeout=idle_timeout,

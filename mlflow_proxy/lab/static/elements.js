@@ -25,10 +25,45 @@ export function element(tag, props = {}, ...children) {
 export const button = (textContent, onclick, props) =>
   element("button", { type: "button", textContent, onclick, ...props });
 
-/** Make a table of named values; none without rows. @param {string} caption @param {any[][]} rows */
-export function table(caption, rows) {
-  const cell = (value, index) =>
-    index ? element("td", {}, element("div", {}, value)) : element("th", { scope: "row" }, value);
-  const lines = rows.map((row) => element("tr", {}, ...row.map(cell)));
-  return rows.length ? [element("table", {}, element("caption", {}, caption), ...lines)] : [];
+/** Make a button of one of JupyterLab's icons. @param {any} icon @param {string} title @param {() => any} onclick */
+export function iconButton(icon, title, onclick) {
+  const made = button("", (event) => (event.stopPropagation(), onclick()), {
+    className: "jp-mlflow-icon",
+    title,
+    ariaLabel: title,
+  });
+  icon.element({ container: made, height: "16px", width: "16px" });
+  return made;
+}
+
+/** Set a text if it has changed. @param {HTMLElement} node @param {string} text */
+export function setText(node, text) {
+  if (node.textContent !== text) {
+    node.textContent = text;
+  }
+}
+
+/**
+ * Put nodes into `parent` in this order. What is in its place stays as it is, with its focus and the
+ * reader's place in the list; a focused node that has to move keeps its focus.
+ *
+ * @param {HTMLElement} parent @param {HTMLElement[]} nodes
+ */
+export function arrange(parent, nodes) {
+  const focused = /** @type {HTMLElement?} */ (document.activeElement);
+  const kept = new Set(nodes);
+  for (const child of [...parent.children]) {
+    kept.has(/** @type {HTMLElement} */ (child)) || child.remove();
+  }
+  let place = parent.firstElementChild;
+  for (const node of nodes) {
+    if (node === place) {
+      place = place.nextElementSibling;
+    } else {
+      parent.insertBefore(node, place);
+    }
+  }
+  if (focused !== document.activeElement && parent.contains(focused)) {
+    focused?.focus({ preventScroll: true });
+  }
 }

@@ -16,7 +16,7 @@ import { addTab } from "./tab.js";
 
 /** @param {Record<string, any>} lab JupyterLab's packages */
 export function plugin(lab) {
-  const { application, apputils, notebook, running, settings, translation } = lab;
+  const { application, apputils, notebook, running, settings, statedb, translation, ui } = lab;
   const optional = {
     palette: apputils.ICommandPalette,
     restorer: application.ILayoutRestorer,
@@ -25,6 +25,8 @@ export function plugin(lab) {
     translator: translation.ITranslator,
     notebooks: notebook.INotebookTracker,
     labShell: application.ILabShell,
+    database: statedb.IStateDB,
+    forms: ui.IFormRendererRegistry,
   };
   const names = Object.keys(optional).filter((name) => optional[name]);
   return {
@@ -39,19 +41,19 @@ export function plugin(lab) {
 
 /** @param {Record<string, any>} services those of the application; another one may have fewer */
 async function activate(lab, app, services) {
-  const { palette, restorer, managers, registry, translator, notebooks, labShell } = services;
+  const { palette, restorer, managers, registry, translator, labShell, forms } = services;
   addStyle();
   const server = new Server(lab);
   const icon = new lab.ui.LabIcon({ name: "jupyter-mlflow-proxy:mlflow", svgstr: await iconSvg() });
   const trans = (translator ?? lab.translation.nullTranslator).load("jupyter-mlflow-proxy");
   const model = new StatusModel(lab, server);
-  const shared = { lab, app, server, model, icon, trans, settings: loadSettings(registry, server) };
+  const shared = { lab, app, server, model, icon, trans, settings: loadSettings(lab, registry, server, forms) };
   const parts = { ...shared, open: addTab(shared, restorer, labShell) };
   addCommands(parts, palette);
   if (managers) {
     addToRunningPanel(managers, parts);
   }
-  addSidebar(parts, restorer, notebooks);
+  addSidebar(parts, services);
 }
 
 function addStyle() {

@@ -1,25 +1,26 @@
-// A list that grows by pages, and what is loaded when the user opens it.
+// A list that grows by pages. A refresh keeps the elements of what stays.
 
-import { button, element } from "./elements.js";
+import { arrange, button, element } from "./elements.js";
 
-/** @typedef {{node: HTMLElement, update: (data: any) => void, [more: string]: any}} Item */
-/** @typedef {{found: [string, any][], token?: string}} Page data by its keys, and the next page's token */
+/** @typedef {import("./row.js").Row} Row @typedef {import("./api.js").Page} Page */
 
 export class PagedList {
   /**
    * @param {import("./actions.js").Actions} actions
-   * @param {{none: string, search: (token?: string) => Promise<Page>, make: (data: any) => Item}} options
+   * @param {{none: string, search: (token?: string) => Promise<Page>, make: (data: any) => Row}} options
    *   `none`: what it says when it is empty
    */
   constructor(actions, { none, search, make }) {
-    /** @type {Map<string, Item>} */
+    this.actions = actions;
+    /** By the IDs of their data. @type {Map<string, Row>} */
     this.items = new Map();
     this._search = search;
     this._make = make;
-    this._list = element("ul");
+    this._list = element("ul", { role: "group" });
     this._none = element("p", { textContent: none, hidden: true });
     const next = () => actions.attempt(() => this._next());
-    this._more = button(actions.trans.__("Show more"), next, { hidden: true });
+    const role = "treeitem"; // a tree may own nothing else
+    this._more = button(actions.trans.__("Show more"), next, { className: "jp-mlflow-more", role, hidden: true });
     this.node = element("div", {}, this._list, this._none, this._more);
   }
 
@@ -28,61 +29,38 @@ export class PagedList {
     const search = (this._latest = this._search());
     const page = await search;
     if (search === this._latest) {
-      const found = new Set(page.found.map(([key]) => key));
-      this.items = new Map([...this.items].filter(([key]) => found.has(key)));
-      this._list.replaceChildren();
-      this._append(page);
+      this.show(page.found, page.token);
     }
   }
 
-  /** Update items in place and put new ones on top. @param {[string, any][]} found */
+  /** Update items in place and put new ones on top. @param {any[]} found */
   merge(found) {
-    this._put([...found].reverse(), "prepend");
-    this._none.hidden = this.items.size > 0;
+    const updates = new Map(found.map((data) => [data.id, data]));
+    const kept = [...this.items.values()].map(({ data }) => updates.get(data.id) ?? data);
+    this.show([...found.filter(({ id }) => !this.items.has(id)), ...kept], this._token);
   }
 
   async _next() {
-    const count = this._list.children.length;
-    this._append(await this._search(this._token));
-    const first = /** @type {HTMLElement?} */ (this._list.children[count]?.querySelector("summary, button"));
-    first?.focus(); // the button may be gone
+    const shown = [...this.items.values()].map(({ data }) => data);
+    const { found, token } = await this._search(this._token);
+    this.show([...shown, ...found], token);
+    [...this.items.values()][shown.length]?.head.focus(); // the button may be gone
   }
 
-  /** @param {Page} page */
-  _append({ found, token }) {
-    this._put(found, "append");
-    this._token = token;
-    this._more.hidden = !token;
-    this._none.hidden = this.items.size > 0;
-  }
-
-  /** @param {[string, any][]} found @param {"append"|"prepend"} where */
-  _put(found, where) {
-    for (const [key, data] of found) {
-      const item = this.items.get(key) ?? this._make(data);
-      this.items.set(key, item);
-      item.update(data);
-      if (item.node.parentNode !== this._list) {
-        this._list[where](item.node);
+  /** Show these, in this order. @param {any[]} found @param {string} [token] the next page's */
+  show(found, token) {
+    this.items = new Map(found.map((data) => [data.id, this.items.get(data.id) ?? this._make(data)]));
+    arrange(this._list, [...this.items.values()].map(({ node }) => node));
+    for (const data of found) {
+      try {
+        this.items.get(data.id)?.update(data);
+      } catch (error) {
+        console.error(error); // one item that cannot be shown does not hide the others
       }
     }
-  }
-}
-
-/** An item with a list of its own, which is loaded when the user opens it. */
-export class Branch {
-  /** @param {import("./actions.js").Actions} actions @param {"div"|"li"} tag @param {PagedList} list */
-  constructor(actions, tag, list, ...extras) {
-    this.list = list;
-    this._name = element("span", { className: "jp-mlflow-name" });
-    const ontoggle = () => this.details.open && actions.attempt(() => list.load());
-    this.details = element("details", { ontoggle }, element("summary", {}, this._name), ...extras, list.node);
-    this.node = element(tag, {}, this.details);
-  }
-
-  /** @param {{name: string, [more: string]: any}} data */
-  update(data) {
-    this.data = data;
-    this._name.textContent = data.name;
+    this._token = token;
+    this._more.hidden = !token;
+    this._none.hidden = found.length > 0;
+    this.actions.arranged();
   }
 }

@@ -1,11 +1,17 @@
-// The sidebar's contents: MLflow's state, a search box, experiments with their runs, models.
+// What the sidebar shows: MLflow's state, a search box, experiments with their runs, a run's details, models.
 
-import { button, element } from "./elements.js";
+import { Details } from "./details.js";
+import { button, element, iconButton } from "./elements.js";
 import { ExperimentList } from "./experiments.js";
-import { Branch } from "./list.js";
 import { modelList } from "./models.js";
+import { addKeys, rowAt } from "./row.js";
 import { describe } from "./running.js";
 import { RunList } from "./runs.js";
+import { parse } from "./search.js";
+import { byTime } from "./sorting.js";
+
+const EXAMPLES = ["accuracy > 0.85", "params.depth = 3", "status = failed"];
+const NEEDS_RESTART = /^(?!.*\bor correct\b).*\brestart Jupyter\.$/is; // another try would fail, too
 
 export class Panel {
   /**
@@ -14,48 +20,56 @@ export class Panel {
    * @param {() => boolean} isVisible
    */
   constructor(actions, model, isVisible) {
+    const { trans } = actions;
     this._actions = actions;
     this._model = model;
     this._isVisible = isVisible;
-    this._trans = actions.trans;
-    this._box = element("input");
+    this._text = ""; // that is searched
     this._isFollowing = false;
-    this._filter = "";
-    /** @type {string[]} */
-    this._searched = []; // IDs of experiments
-    this._experiments = new ExperimentList(actions);
-    this._found = new RunList(actions, () => this._searched, () => this._filter);
-    this._found.node.hidden = true;
-    const models = new Branch(actions, "div", modelList(actions));
-    models.update({ name: this._trans.__("Registered models") });
-    this._text = element("p");
-    const start = () => actions.attempt(() => model.control("start"));
-    this._start = button(this._trans.__("Start"), start);
-    this._notice = element("div", { className: "jp-mlflow-notice" }, this._text, this._start);
-    const parts = [actions.comparison.node, models.node, this._experiments.node, this._found.node];
-    this._content = [this._form(), element("div", {}, ...parts)];
-    this._content.forEach((part) => (part.hidden = true)); // until MLflow is ready
-    const [form, lists] = this._content;
-    this.node = element("div", {}, this._notice, form, actions.alert, lists);
-    actions.follow(this.node);
+    this._hasLoaded = false;
+    this.experiments = new ExperimentList(actions);
+    this._found = new RunList(actions, []);
+    this._named = new ExperimentList(actions, "");
+    this._results = element("div", { hidden: true }, this._named.node, this._found.node);
+    this.details = new Details(actions);
+    this.models = modelList(actions, "model");
+    this.prompts = modelList(actions, "prompt");
+    this.tree = this._tree(trans.__("Experiments"), this.experiments.node, this._results);
+    this.modelTree = this._tree(trans.__("Models"), this.models.node);
+    this.promptTree = this._tree(trans.__("Prompts"), this.prompts.node);
+
+    this._box = element("input", {
+      type: "search",
+      ariaLabel: trans.__("Search experiments and runs"),
+      placeholder: trans.__("Search runs"),
+      title: [trans.__("Words of names, or comparisons:"), ...EXAMPLES].join("\n"),
+      oninput: () => this._box.value || this._search(),
+    });
+    const onsubmit = (event) => (event.preventDefault(), this._search());
+    const submit = iconButton(actions.lab.ui.searchIcon, trans.__("Search"), () => this._search());
+    this._form = element("form", { role: "search", onsubmit }, this._box, submit);
+    this._state = element("p");
+    this._start = button(trans.__("Start"), () => actions.attempt(() => model.control("start")));
+    this._log = button(trans.__("Show log"), () => actions.app.commands.execute("mlflow:show-log"));
+    this._notice = element("div", { className: "jp-mlflow-notice" }, this._state, this._start, this._log);
+    const head = [this._notice, this._form, actions.ticked.node, actions.alert];
+    this.header = element("div", { className: "jp-mlflow-header" }, ...head);
+    this._usable = [this._form, this.tree, this.details.node, this.modelTree, this.promptTree];
+    this._usable.forEach((part) => (part.inert = true)); // until MLflow is ready
     model.changed.connect(() => this._show());
   }
 
-  _form() {
-    const { _trans: trans } = this;
-    Object.assign(this._box, {
-      type: "search",
-      ariaLabel: trans.__("Filter runs"),
-      placeholder: trans.__("Filter runs: metrics.loss < 0.1"),
-      title: trans.__("In MLflow's filter language, e.g. params.depth = '3' AND metrics.loss < 0.1"),
-      oninput: () => this._box.value || this._search(),
-    });
-    const onsubmit = (event) => {
-      event.preventDefault();
-      this._search();
-    };
-    const refresh = element("button", { textContent: trans.__("Refresh") });
-    return element("form", { role: "search", onsubmit }, this._box, refresh);
+  /** @param {string} ariaLabel @param {...HTMLElement} lists */
+  _tree(ariaLabel, ...lists) {
+    const tree = element("div", { className: "jp-mlflow-tree", role: "tree", ariaLabel }, ...lists);
+    addKeys(tree);
+    this._actions.trees.push(tree);
+    this._actions.api.follow(tree);
+    for (const type of ["contextmenu", "keydown"]) {
+      const note = (event) => (this._actions.meant = rowAt(event.target));
+      tree.addEventListener(type, note, { capture: true });
+    }
+    return tree;
   }
 
   /** Ask for MLflow's state. */
@@ -64,50 +78,90 @@ export class Panel {
     this._show();
   }
 
-  /** Show what is new, without being asked. */
-  async follow() {
-    const list = this._filter ? this._found : this._experiments;
-    const isShown = this._isVisible() && !list.node.hidden; // not after a filter with a mistake
-    if (isShown && this._isReady() && !this._isFollowing) {
-      this._isFollowing = true;
-      await list.follow().catch(() => {}); // the next time may do; MLflow's state is shown anyhow
-      this._isFollowing = false;
-    }
+  /** Reload what is shown, as the user asked. */
+  async refresh() {
+    const { details, experiments } = this;
+    await (this._text ? this._search() : this._actions.attempt(() => experiments.load()));
+    const lists = [this.models, this.prompts].filter(({ node }) => node.offsetParent);
+    await Promise.all(lists.map((list) => this._actions.attempt(() => list.load())));
+    details.run && (await this._actions.attempt(() => details.load(details.run.id)));
   }
 
-  _isReady() {
-    return this._model.status?.state === "ready";
+  /** Show what is new, without being asked. */
+  async follow() {
+    const { watch } = this._actions;
+    const isShown = this._isVisible();
+    if (this._isFollowing || (!isShown && watch.isIdle)) {
+      return;
+    }
+    this._isFollowing = true;
+    try {
+      if (!isShown) await this._model.refresh(); // not looked at otherwise
+      if (this._model.status?.state === "ready" && this._hasLoaded) {
+        await watch.look();
+        if (isShown) {
+          await (this._text ? this._followFound() : this.experiments.follow());
+          await this.details.follow();
+        }
+      }
+    } catch {
+      // The next time may do; MLflow's state is shown anyhow.
+    }
+    this._isFollowing = false;
+  }
+
+  async _followFound() {
+    const [page] = await this._actions.api.runs([this._found.newer]);
+    await this._found.follow(page);
   }
 
   _show() {
     const { status } = this._model;
-    const isReady = this._isReady();
-    if (isReady && this._notice.contains(document.activeElement)) {
-      this._box.focus(); // the notice is hidden
-    }
+    const isReady = status?.state === "ready";
+    const hadFocus = this._notice.contains(document.activeElement);
     this._notice.hidden = isReady;
-    this._content.forEach((part) => (part.inert = !isReady));
-    this._start.hidden = !status;
+    this._usable.forEach((part) => (part.inert = !isReady));
+    if (isReady && hadFocus) this._box.focus();
+    this._start.hidden = !status || NEEDS_RESTART.test(status.remedy);
     this._start.ariaDisabled = String(status?.state === "starting"); // it keeps the focus
-    this._text.textContent = status
-      ? [describe(status, this._trans), status.remedy].join("\n").trim()
-      : this._trans.__("MLflow's state is not known. Is Jupyter's server extension mlflow_proxy enabled?");
-    if (isReady && this._content[0].hidden && this._isVisible()) {
-      this._content.forEach((part) => (part.hidden = false));
-      this._actions.attempt(() => this._experiments.load());
+    this._log.hidden = status?.state !== "failed";
+    const { trans } = this._actions;
+    this._state.textContent = status
+      ? [describe(status, trans), status.remedy].join("\n").trim()
+      : trans.__("MLflow's state is not known. Is Jupyter's server extension mlflow_proxy enabled?");
+    if (isReady && !this._hasLoaded && this._isVisible()) {
+      this._hasLoaded = true;
+      this._actions.attempt(() => this.experiments.load());
     }
   }
 
   _search() {
-    this._filter = this._box.value.trim();
-    this._experiments.node.hidden = Boolean(this._filter);
-    this._found.node.hidden = true; // until they are those of this filter
-    return this._actions.attempt(() => (this._filter ? this._find() : this._experiments.load()));
+    return this._actions.attempt(async () => {
+      const text = (this._text = this._box.value.trim());
+      text && (await this._find(text));
+      if (text === this._text) {
+        this._results.hidden = !text;
+        this.experiments.node.hidden = Boolean(text);
+        this._actions.arranged();
+      }
+    });
   }
 
-  async _find() {
-    this._searched = await this._experiments.all();
-    await this._found.load();
-    this._found.node.hidden = !this._filter;
+  /** Find experiments and runs; what is shown stays if MLflow refuses. @param {string} text */
+  async _find(text) {
+    const all = await this.experiments.all();
+    const { words, filters } = parse(text);
+    const [, named, quoted] = filters[0].match(/metrics\.(?:(\w+)|`([^`]+)`)/) ?? [];
+    const found = this._found;
+    Object.assign(found, { experiments: all.map(({ id }) => id), filters });
+    found.sorting = byTime([named ?? quoted ?? ""]); // what is compared is shown
+    try {
+      await found.load();
+    } catch (/** @type {any} */ error) {
+      const [sentence] = error.message.split(/(?<=[.'"])\s|\n/);
+      throw new Error(this._actions.trans.__("MLflow refused this search: %1 Try e.g. %2", sentence, EXAMPLES[0]));
+    }
+    const isNamed = ({ name }) => words.every((word) => name.toLowerCase().includes(word.toLowerCase()));
+    this._named.show(words.length ? all.filter(isNamed).slice(0, 20) : []);
   }
 }

@@ -32,7 +32,7 @@ export class Server {
   /**
    * Ask MLflow's REST API; a body makes it a POST.
    *
-   * @param {string} path e.g. "runs/search"
+   * @param {string} path e.g. "runs/search", or from the root: "/graphql"
    * @param {object} [body]
    * @param {number} [idle] seconds since the user's last input: MLflow may be stopped under a panel
    *   that merely stands open
@@ -40,7 +40,8 @@ export class Server {
   async mlflow(path, body, idle = 0) {
     const headers = { "X-MLflow-Proxy-Idle": String(idle) };
     const init = body ? post(body, headers) : { headers };
-    return (await this._request(`ajax-api/2.0/mlflow/${path}`, init)).json();
+    const full = path.startsWith("/") ? path.slice(1) : `ajax-api/2.0/mlflow/${path}`;
+    return (await this._request(full, init)).json();
   }
 
   /** @param {string} path @param {RequestInit} [init] @returns {Promise<Response>} */

@@ -5,6 +5,7 @@ ships it, its links start at the root of the host.
 """
 
 import html
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,9 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlflow_proxy import addresses
-from mlflow_proxy.activity import ATTENDED
 from mlflow_proxy.assets import lab_theme
-from mlflow_proxy.hub import is_on_hub
 
 from .bodies import rewriting
 from .policies import NONCE
@@ -23,7 +22,8 @@ from .policies import NONCE
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
 NAMES = (
     "watched_runs.js",
-    "pause_notice.js",
+    "notice.js",
+    "server_state.js",
     "gateway_addresses.js",
     "input_reporter.js",
     "artifact_frame.js",
@@ -59,7 +59,7 @@ class Pages:
     def __init__(self, app: ASGIApp, idle_timeout: float, has_local_address: bool = False) -> None:
         self._app = app
         self._data = {
-            "attended": f"{ATTENDED:g}",
+            "attended": f"{addresses.ATTENDED:g}",
             "artifact-frame": addresses.below(addresses.ARTIFACT_FRAME),
             "assistant-key": addresses.ASSISTANT_KEY,
             "gateway": addresses.below(addresses.GATEWAY),
@@ -67,10 +67,12 @@ class Pages:
             "has-local-address": "true" if has_local_address else "",
             "idle-header": addresses.IDLE_HEADER,
             "input": addresses.below(addresses.INPUT),
+            "input-message": addresses.INPUT_MESSAGE,
             "mode-key": addresses.MODE_KEY,
             "pause-after": f"{pause_after(idle_timeout):g}",
             "run": addresses.below(addresses.RUN),
             "run-search": addresses.below(addresses.RUN_SEARCH),
+            "status": addresses.below(addresses.STATUS),
             "theme-key": addresses.THEME_KEY,
             "watch-limit": f"{WATCH_LIMIT:g}",
         }
@@ -90,7 +92,7 @@ class Pages:
 
 def pause_after(idle_timeout: float) -> float:
     """Seconds without input after which a dashboard pauses its requests; 0: never."""
-    if not is_on_hub():
+    if addresses.HUB not in os.environ:
         return idle_timeout
     return min(PAUSE_AFTER_ON_HUB, idle_timeout or PAUSE_AFTER_ON_HUB)
 

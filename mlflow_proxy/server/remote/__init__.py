@@ -3,8 +3,9 @@
 MLflow itself is not imported, unless one of its plugins makes the credentials (`credentials.py`).
 """
 
+import argparse
 import asyncio
-from pathlib import Path
+import os
 
 from mlflow_proxy.passwords import mask_uri
 from mlflow_proxy.reports import Stage, StageEntered, Version
@@ -12,8 +13,8 @@ from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.reporter import Reporter
 
 
-def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) -> None:
-    """Check the tracking server at `uri`, then show it.
+def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
+    """Check the tracking server at `uri`, then show it, with the `options` of the command line.
 
     Raises:
         ImportError: a package is missing. MLflow need not bring aiohttp.
@@ -35,7 +36,7 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
         from .proxy import CompressedStaticFiles, RemoteProxy
 
     try:
-        address = ServerAddress.parse(uri)
+        address = ServerAddress.parse(uri, os.environ.get("MLFLOW_TRACKING_URI", ""))
     except ValueError as error:
         raise StartError(
             f"The server's address {mask_uri(uri)} cannot be read: {error}.",
@@ -46,13 +47,17 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
     client = Client(address)
     if number := asyncio.run(diagnosis.check(client)):
         reporter.send(Version(number))
+    if options.check:
+        print(f"The tracking server {address} has MLflow {number or 'of an unknown version'}")
+        return
 
     reporter.send(StageEntered(Stage.SERVE))
     middlewares = [
         Middleware(LocalRequest),
         Middleware(Policies),
-        Middleware(Pages, idle_timeout=idle_timeout),
+        Middleware(Pages, idle_timeout=options.idle_timeout),
         Middleware(routes.Routes, routes=[routes.artifact_frame()]),
         Middleware(CompressedStaticFiles),
     ]
-    serve.run(stack(RemoteProxy(client), middlewares), unix_socket, serve.Retirement(reporter.send))
+    app = stack(RemoteProxy(client), middlewares)
+    serve.run(app, options.unix_socket, serve.Retirement(reporter.send))

@@ -2,14 +2,13 @@
 
 import os
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from yarl import URL
 
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server.failures import StartError
 
 from .boundary import ServerAddress
@@ -34,16 +33,24 @@ def tls_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     variables = (SERVER_CERTIFICATE, *BUNDLES)
     variable = next((name for name in variables if os.environ.get(name)), "")
-    # MLflow's client refuses this variable together with a certificate of the server.
-    if is_true(INSECURE) and variable != SERVER_CERTIFICATE:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    else:
-        with _using(variable, "certificates of the authorities to trust"):
+    try:
+        # MLflow's client refuses this variable together with a certificate of the server.
+        if is_true(INSECURE) and variable != SERVER_CERTIFICATE:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        else:
             _trust(context, os.environ.get(variable, ""))
-    if own := os.environ.get(CLIENT_CERTIFICATE):
-        with _using(CLIENT_CERTIFICATE, "the client's certificate and its key, without a password"):
+        if own := os.environ.get(CLIENT_CERTIFICATE):
+            variable = CLIENT_CERTIFICATE
             context.load_cert_chain(own, password="")  # else a key with one asks at the terminal
+    except OSError as error:  # an SSLError is one
+        raise StartError(
+            f"The file of {variable}, {quoted(os.environ.get(variable))}, cannot be used: "
+            f"{error.strerror or error}.",
+            f"{SERVER_CERTIFICATE} and {BUNDLES[0]} name a PEM file with certificates of the "
+            f"authorities to trust, {CLIENT_CERTIFICATE} one with the client's certificate and its "
+            "key, without a password.",
+        ) from None
     return context
 
 
@@ -53,19 +60,6 @@ def _trust(context: ssl.SSLContext, path: str) -> None:
 
         path = certifi.where()  # as MLflow's client; not the system's certificates
     context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
-
-
-@contextmanager
-def _using(variable: str, what: str) -> Iterator[None]:
-    """Explain that the file which `variable` names is not `what` it should be."""
-    try:
-        yield
-    except OSError as error:  # an SSLError is one
-        raise StartError(
-            f"The file of {variable}, {os.environ.get(variable)}, cannot be used: "
-            f"{error.strerror or error}.",
-            f"Let {variable} name a PEM file with {what}.",
-        ) from None
 
 
 def outbound_proxy(address: ServerAddress) -> URL | None:
@@ -84,9 +78,8 @@ def outbound_proxy(address: ServerAddress) -> URL | None:
         return None
     parts = urlsplit(prepend_scheme_if_needed(named, "http"))
     if parts.scheme not in ("http", "https"):
-        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         raise StartError(
-            f"The proxy for {address}, {shown}, is not an HTTP proxy.",
+            f"The proxy for {address} is not an HTTP proxy: its scheme is {quoted(parts.scheme)}.",
             f"Set {address.scheme.upper()}_PROXY to an HTTP proxy, or add the server to NO_PROXY.",
         )
     return URL(parts.geturl())

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.server.store.opened_files import GRACE, OpenedFiles
+from mlflow_proxy.opened_files import GRACE, OpenedFiles, identities
 
 Change = Callable[[Path], object]
 
@@ -113,15 +113,14 @@ def move_folder_and_make(path: Path) -> None:
     ],
 )
 def test_a_change_is_a_replacement_or_not(path: Path, change: Change, expected: bool) -> None:
-    files = OpenedFiles([path])
-    files.complete()
+    files = OpenedFiles(identities([path]))
     change(path)
     assert is_replaced(files, path) is expected
     assert is_replaced(files, path) is expected
 
 
 def test_a_folder_that_comes_back_is_the_same(path: Path, tmp_path: Path) -> None:
-    files = OpenedFiles([path])
+    files = OpenedFiles(identities([path]))
     path.parent.rename(tmp_path / "away")
     assert not is_replaced(files, path)
     began = time.monotonic()
@@ -133,7 +132,7 @@ def test_a_folder_that_comes_back_is_the_same(path: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("comes_back", [True, False])
 def test_a_file_that_is_away_for_a_moment_is_waited_for(path: Path, comes_back: bool) -> None:
-    files, away = OpenedFiles([path]), path.with_name("away")
+    files, away = OpenedFiles(identities([path])), path.with_name("away")
     path.rename(away)
 
     def put() -> None:
@@ -151,7 +150,7 @@ def test_a_file_that_is_away_for_a_moment_is_waited_for(path: Path, comes_back: 
 def test_another_target_of_a_link_is_a_replacement(path: Path) -> None:
     link = path.with_name("link.db")
     link.symlink_to(path.name)
-    files = OpenedFiles([link])
+    files = OpenedFiles(identities([link]))
     assert not is_replaced(files, link)
     make(path.with_name("other.db"))
     path.with_name("new.db").symlink_to("other.db")
@@ -162,30 +161,26 @@ def test_another_target_of_a_link_is_a_replacement(path: Path) -> None:
 def test_a_link_into_a_folder_that_is_away_is_no_replacement(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(path)
-    files = OpenedFiles([link])
+    files = OpenedFiles(identities([link]))
     path.parent.rename(tmp_path / "away")
     assert not is_replaced(files, link)
 
 
-def test_a_file_that_is_made_while_it_is_opened_is_the_one_that_was_opened(tmp_path: Path) -> None:
-    path = tmp_path / "mlflow.db"
-    files = OpenedFiles([path])
-    make(path)
-    files.complete()
-    assert not is_replaced(files, path)
-    rename_onto(path)
-    assert is_replaced(files, path)
+def test_a_file_that_did_not_exist_has_no_identity(path: Path) -> None:
+    missing = path.with_name("missing.db")
+    assert [*identities([missing, path])] == [str(path)]
+    assert asyncio.run(OpenedFiles(identities([missing])).replaced()) is None
 
 
 def test_the_file_of_the_registry_is_looked_at_as_well(path: Path) -> None:
     registry = make(path.with_name("registry.db"))
-    files = OpenedFiles([path, registry])
+    files = OpenedFiles(identities([path, registry]))
     rename_onto(registry)
     assert is_replaced(files, registry)
 
 
 def test_a_file_that_cannot_be_looked_at_is_not_replaced(path: Path, tmp_path: Path) -> None:
-    files = OpenedFiles([path])
+    files = OpenedFiles(identities([path]))
     path.parent.rename(tmp_path / "away")
     path.parent.symlink_to(path.parent.name)  # a loop of links: ELOOP
     assert not is_replaced(files, path)
@@ -193,7 +188,7 @@ def test_a_file_that_cannot_be_looked_at_is_not_replaced(path: Path, tmp_path: P
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
 def test_a_file_that_may_not_be_looked_at_is_not_replaced(path: Path) -> None:
-    files = OpenedFiles([path])
+    files = OpenedFiles(identities([path]))
     path.parent.chmod(0o700)
     os.seteuid(65534)
     try:
@@ -207,7 +202,7 @@ def test_a_file_that_may_not_be_looked_at_is_not_replaced(path: Path) -> None:
 
 def test_looking_drops_no_lock(path: Path) -> None:
     """It would if it opened and closed the file: POSIX locks belong to the process."""
-    files = OpenedFiles([path])
+    files = OpenedFiles(identities([path]))
     attempt = (
         "import sqlite3, sys; database = sqlite3.connect(sys.argv[1], timeout=0);"
         "database.execute('BEGIN EXCLUSIVE')"

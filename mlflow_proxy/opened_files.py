@@ -9,40 +9,35 @@ descriptor of a SQLite database drops all locks that this process has on it
 import asyncio
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 GRACE = 1.0  # seconds that a file may be missing: some programs delete it and write it anew
 INTERVAL = 0.05  # seconds between checks of a missing file
 
-Identity = tuple[int, int]  # device and inode
-UNKNOWN: Identity = (0, 0)
+Identity = list[int]  # device and inode
+UNKNOWN: Identity = [0, 0]
 
 
 class OpenedFiles:
-    """The files at `paths`. Make this before they are opened; call `complete` afterwards."""
+    """The files that MLflow has opened: their paths and `identities`."""
 
-    def __init__(self, paths: Iterable[Path]) -> None:
-        self._opened = {path: identity(path) for path in paths}
+    def __init__(self, opened: Mapping[str, Identity]) -> None:
+        self._opened = opened
         self._missing_since: dict[Path, float] = {}
-
-    def complete(self) -> None:
-        """Record the files that did not exist before."""
-        for path, opened in self._opened.items():
-            self._opened[path] = opened or identity(path)
 
     async def replaced(self) -> Path | None:
         """The first path that no longer names the file that was opened; None if all do.
 
         Waits up to `GRACE` seconds for a missing file.
         """
-        for path, opened in self._opened.items():
+        for name, opened in self._opened.items():
             # In a thread, because the server of a network file system may not answer.
-            if await asyncio.to_thread(self._is_replaced, path, opened):
-                return path
+            if await asyncio.to_thread(self._is_replaced, Path(name), opened):
+                return Path(name)
         return None
 
-    def _is_replaced(self, path: Path, opened: Identity | None) -> bool:
+    def _is_replaced(self, path: Path, opened: Identity) -> bool:
         while (now := identity(path)) is None:
             since = self._missing_since.setdefault(path, time.monotonic())
             if time.monotonic() - since > GRACE:
@@ -53,6 +48,11 @@ class OpenedFiles:
         return now != opened and UNKNOWN not in (now, opened)
 
 
+def identities(paths: Iterable[Path]) -> dict[str, Identity]:
+    """The `identity` of each file that exists, by its path."""
+    return {str(path): found for path in paths if (found := identity(path))}
+
+
 def identity(path: Path) -> Identity | None:
     """The file at `path`, links followed; None if there is none, `UNKNOWN` if that is not known."""
     try:
@@ -61,4 +61,4 @@ def identity(path: Path) -> Identity | None:
         return None
     except OSError:  # e.g. no permission
         return UNKNOWN
-    return status.st_dev, status.st_ino
+    return [status.st_dev, status.st_ino]
