@@ -140,13 +140,16 @@ class MLflowProxy(LoggingConfigurable):
     ).tag(config=True, expected="a number of seconds above 0")
 
     prestart = Union(
-        (Bool(), Enum(("kernel",))),
+        (Bool(), Enum(("auto", "kernel"))),
+        default_value="auto",
         help="""
         Start MLflow in the background, at low priority, so that the first click finds it up. True:
         ten seconds after Jupyter has started, which costs every user's server the memory of MLflow.
-        "kernel": whenever a kernel or a program of a terminal imports MLflow. Default: False.
+        "kernel": whenever a kernel or a program of a terminal imports MLflow. False: never. "auto":
+        as "kernel"; as False on a hub, or if less than 2 GB of memory are free when Jupyter starts,
+        by the limits of its cgroup, too.
         """,
-    ).tag(config=True, expected="True, False or 'kernel'")
+    ).tag(config=True, expected="True, False, 'kernel' or 'auto'")
 
     idle_timeout = Float(
         1800.0,
@@ -352,15 +355,6 @@ def _read(server_app: ServerApp) -> MLflowProxy:
             "Config section `%s` is not known. Did you mean `%s`?", name, SECTION
         )
     return config
-
-
-def _section(server_app: ServerApp) -> Config:
-    """What is configured, as `c.MLflowProxy` and as `c.ServerApp.MLflowProxy`."""
-    section = Config()
-    config = server_app.config
-    for parent in (config, *(config.get(name, {}) for name in server_app.section_names())):
-        section.merge(deepcopy(parent.get(SECTION, {})))
-    return section
 
 
 def _source(server_app: ServerApp, section: Config, name: str) -> str:

@@ -115,7 +115,6 @@ def test_a_client_elsewhere_uses_the_tiles_address(case: Case) -> None:
     """Also where the server has its API at the root and its dashboard below a prefix."""
     found = case.lab.get("/api/2.0/mlflow/experiments/search?max_results=1")
     assert found.json()["experiments"]
-    assert case.lab.get("/version").text == case.lab.status()["version"]
 
 
 def test_the_dashboard_is_the_servers(case: Case) -> None:

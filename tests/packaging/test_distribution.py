@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "mlflow_proxy"
 LAB = json.loads((PACKAGE / "lab" / "package.json").read_text())
 # These import what MLflow requires, in MLflow's process and in kernels.
-OF_MLFLOW = ("notebook", "server", "sqlite_creation.py")
+OF_MLFLOW = ("notebook", "server", "sqlite_files.py")
 SOURCES = ("docs", "examples", "icons", "mlflow_proxy", "tests", ".binder", ".ci", ".conda")
 SOURCES += (".github", ".images")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "_build", "mlflow_proxy/icons")

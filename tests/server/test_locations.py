@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_proxy import sqlite_files
 from mlflow_proxy.reports import DeclinedOffers, Repair
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.mlflow_app import find_mlflow
-from mlflow_proxy.server.store import backup, locations, upgrade
+from mlflow_proxy.server.store import locations, upgrade
 from mlflow_proxy.server.store.locations import Move, path_of, relocated
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.sqlite_creation import Revisions
+from mlflow_proxy.server.store.upgrade import Revisions
 from mlflow_proxy.stores import SQLite, folder_location
 from support.databases import run
 
@@ -319,7 +320,7 @@ def test_an_update_that_fails_changes_nothing(here: Path) -> None:
 def test_an_update_waits_for_a_writer_and_then_gives_up(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backup, "COPY_TIMEOUT", 0.1)
+    monkeypatch.setattr(sqlite_files, "COPY_TIMEOUT", 1.0)
     with closing(sqlite3.connect(here / "mlflow.db", isolation_level=None)) as kernel:
         kernel.execute("BEGIN IMMEDIATE")  # does not prevent the copy
         with pytest.raises(StartError, match=r"nothing was changed\. Another program keeps"):
@@ -507,13 +508,16 @@ def test_a_separate_registry_is_updated_too(here: Path) -> None:
         ("/a", "/new"),
         ("/a///b/", "/new///b/"),
         ("/a/./b", "/new/./b"),
-        ("/a/b%20c", "/new/b%20c"),
+        ("/a/b%20c", "/new/b c"),
+        ("/a/b%2520c", "/new/b%2520c"),
         ("file:///a/b%20c", "file:///new/b%20c"),
         ("file:/a/b", None),
         ("file://localhost/a/b", None),
-        ("/%61/b", None),
+        ("/%61/b", "/new/b"),
         ("/ab/c", None),
         ("/a/../x", None),
+        ("/a/x\nYour database is infected.", None),
+        ("/a/\u202ex", None),
         ("/a/%2e%2e/x", None),
         ("file://host/a/b", None),
         ("file:a/b", None),

@@ -92,8 +92,8 @@ class ServerAddress:
         quoted = quote(path, safe=UNQUOTED)
         if not quoted.startswith("/") or leaves(quoted):
             raise RequestError("This path is not below the server's address.")
-        is_api = quoted.startswith("/api/") or quoted == "/version"
-        prefix = self.prefix if self.api_prefix is None or not is_api else self.api_prefix
+        is_apart = self.api_prefix is not None and quoted.startswith("/api/")
+        prefix = self.api_prefix if is_apart else self.prefix
         address = f"{self.scheme}://{self.host}{prefix}{quoted}"
         return URL(f"{address}?{quote(query, safe=UNQUOTED)}", encoded=True)
 
