@@ -38,9 +38,8 @@ INTERVAL = 0.05  # seconds between checks
 # MLflow's tables that are read here. A view, a virtual table or a computed column of such a name
 # would run what the author of the file wants, for as long as they want.
 TABLES = (
-    *("alembic_version", "experiment_tags", "experiments", "jobs", "latest_metrics"),
-    *("logged_models", "model_versions", "online_scoring_configs", "params", "runs", "tags"),
-    *("trace_info", "trace_tags", "workspaces"),
+    *("alembic_version", "experiment_tags", "experiments", "jobs", "logged_models"),
+    *("model_versions", "online_scoring_configs", "runs", "trace_tags", "workspaces"),
 )
 OTHER_THAN_TABLES = f"""
     SELECT name FROM sqlite_master AS found WHERE lower(name) IN {TABLES} AND (type <> 'table'

@@ -18,6 +18,7 @@ from mlflow_proxy.server.store import locations, upgrade
 from mlflow_proxy.server.store.locations import Move, path_of, relocated
 from mlflow_proxy.server.store.settings import StoreSettings
 from mlflow_proxy.server.store.upgrade import Revisions
+from mlflow_proxy.stores import SQLite, folder_location
 from support.databases import run
 
 # A store with all that has a location. argv: the root folder, the artifact root, and locations of
@@ -97,7 +98,7 @@ def clone(rich: Path, root: Path, artifacts: str = "mlartifacts") -> Path:
     with closing(sqlite3.connect(root / "mlflow.db")) as connection:
         for table, column in text_columns(connection):
             for old, new in (
-                (f"{rich}/mlartifacts/", f"{root}/{artifacts}/"),
+                (f"{rich}/mlartifacts/", f"{folder_location(root / artifacts)}/"),
                 (f"{rich}/", f"{root}/"),
             ):
                 connection.execute(
@@ -141,8 +142,8 @@ def write(database: Path, sql: str, *values: object) -> None:
 
 
 def settings_of(root: Path, artifact_root: str | None = None) -> StoreSettings:
-    uri = f"sqlite:///{root}/mlflow.db"
-    return StoreSettings.parse(uri, uri, artifact_root or f"{root}/mlartifacts")
+    uri = SQLite.at(root / "mlflow.db", root.parent).uri
+    return StoreSettings.parse(uri, uri, artifact_root or folder_location(root / "mlartifacts"))
 
 
 def check(settings: StoreSettings) -> StartError | None:
@@ -179,6 +180,20 @@ def assert_files_exist(root: Path) -> None:
         assert path.startswith(f"{root}/")
         if "/traces/" not in text:  # MLflow 3.10 and newer keep spans in the database
             assert os.path.isdir(path), text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [('what? "x"', "My%20Project"), ("My%20Project", "it's {x} #1 ä")]
+)
+def test_roots_of_any_name_are_updated(
+    tmp_path: Path, rich: Path, monkeypatch: pytest.MonkeyPatch, before: str, after: str
+) -> None:
+    new = clone(rich, tmp_path / before).rename(tmp_path / after)
+    monkeypatch.chdir(new)
+    assert moves(settings_of(new)) == [Move(str(tmp_path / before), str(new))]
+    repair(settings_of(new))
+    assert moves(settings_of(new)) == []
+    assert_files_exist(new)
 
 
 def test_a_renamed_root_is_offered_and_updated(here: Path) -> None:

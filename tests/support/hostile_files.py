@@ -66,7 +66,7 @@ HOSTILE: dict[str, Callable[[Path], object]] = {
         f"CREATE VIEW alembic_version AS {ENDLESS} SELECT x AS version_num FROM n",
     ),
     "view of traces": lambda path: make_store(
-        path, f"CREATE VIEW trace_info AS {ENDLESS} SELECT x AS request_id FROM n"
+        path, f"CREATE VIEW trace_tags AS {ENDLESS} SELECT x AS value FROM n"
     ),
     "named pipe": os.mkfifo,
     "link to a named pipe": link_to_a_pipe,
