@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import find_namespace_packages, setup
 
 ROOT = Path(__file__).parent
 PACKAGE = json.loads((ROOT / "mlflow_proxy" / "lab" / "package.json").read_text())
@@ -21,10 +21,15 @@ def absolute(link: "re.Match[str]") -> str:
 
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)]+)\)")
 
+# Folders of data are packages, too. `lab` is JupyterLab's, and `icons` lies beside the package.
+PACKAGES = find_namespace_packages(
+    include=["mlflow_proxy", "mlflow_proxy.*"],
+    exclude=["mlflow_proxy.icons", "mlflow_proxy.lab*", "*.__pycache__"],
+)
+
 setup(
     version=VERSION,
-    # `icons` lies beside the package.
-    packages=sorted({*find_packages(include=["mlflow_proxy*"]), "mlflow_proxy.icons"}),
+    packages=[*PACKAGES, "mlflow_proxy.icons"],
     long_description=LINK.sub(absolute, (ROOT / "README.md").read_text(encoding="utf-8")),
     long_description_content_type="text/markdown",
     project_urls={

@@ -7,6 +7,7 @@ import functools
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
@@ -30,7 +31,14 @@ from traitlets import (
 )
 from traitlets.config import Config, LoggingConfigurable
 
-from mlflow_proxy.stores import SQLite, Store, allows_file_store, folder_location, normalize_uri
+from mlflow_proxy.stores import (
+    UNCLEAR,
+    SQLite,
+    Store,
+    allows_file_store,
+    folder_location,
+    normalize_uri,
+)
 
 from .passwords import mask_passwords, mask_uri
 
@@ -132,13 +140,16 @@ class MLflowProxy(LoggingConfigurable):
     ).tag(config=True, expected="a number of seconds above 0")
 
     prestart = Union(
-        (Bool(), Enum(("kernel",))),
+        (Bool(), Enum(("auto", "kernel"))),
+        default_value="auto",
         help="""
         Start MLflow in the background, at low priority, so that the first click finds it up. True:
         ten seconds after Jupyter has started, which costs every user's server the memory of MLflow.
-        "kernel": whenever a kernel or a program of a terminal imports MLflow. Default: False.
+        "kernel": whenever a kernel or a program of a terminal imports MLflow. False: never. "auto":
+        as "kernel"; as False on a hub, or if less than 2 GB of memory are free when Jupyter starts,
+        by the limits of its cgroup, too.
         """,
-    ).tag(config=True, expected="True, False or 'kernel'")
+    ).tag(config=True, expected="True, False, 'kernel' or 'auto'")
 
     idle_timeout = Float(
         1800.0,
@@ -205,7 +216,6 @@ class MLflowProxy(LoggingConfigurable):
     def __init__(self, root_dir: str | None = None, **kwargs: Any) -> None:
         """Read the settings; `root_dir` is Jupyter's root folder, by default the working folder."""
         self.root_dir = Path(root_dir or os.getcwd()).absolute()
-        self.links = Path(jupyter_runtime_dir())  # only this user may write there
         super().__init__(**kwargs)
 
     @default("backend_store_uri")
@@ -213,7 +223,7 @@ class MLflowProxy(LoggingConfigurable):
         for name in VARIABLES["backend_store_uri"]:
             if uri := self.normalize_uri(os.environ.get(name)):
                 return uri
-        database = SQLite.default(self.root_dir, self.links)
+        database = SQLite.default(self.root_dir, links())
         folder = database.hidden_file_store
         if folder and allows_file_store({**os.environ, **self.environment}):
             return folder.as_uri()
@@ -260,7 +270,7 @@ class MLflowProxy(LoggingConfigurable):
 
     def normalize_uri(self, uri: str | None) -> str:
         """Strip quotes, resolve paths relative to the root folder; "" if blank."""
-        return normalize_uri(uri, self.root_dir, self.links)
+        return normalize_uri(uri, self.root_dir, links())
 
     def _folder(self, value: str | None) -> str:
         uri = (value or "").strip() or "mlartifacts"
@@ -293,6 +303,18 @@ class MLflowProxy(LoggingConfigurable):
                 raise TraitError("MLflowProxy.environment has a name that no variable can have")
             checked_text(value)
         return environment
+
+
+def links() -> Path:
+    """A folder in which only this user may write, for the links of `clear_path`."""
+    runtime = jupyter_runtime_dir()
+    return Path(_temporary_folder().name if UNCLEAR.search(runtime) else runtime)
+
+
+@functools.lru_cache(maxsize=1)
+def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    """A folder that is removed when Jupyter ends."""
+    return tempfile.TemporaryDirectory(prefix="mlflow-proxy-")
 
 
 def checked_text(text: str) -> str:
@@ -333,15 +355,6 @@ def _read(server_app: ServerApp) -> MLflowProxy:
             "Config section `%s` is not known. Did you mean `%s`?", name, SECTION
         )
     return config
-
-
-def _section(server_app: ServerApp) -> Config:
-    """What is configured, as `c.MLflowProxy` and as `c.ServerApp.MLflowProxy`."""
-    section = Config()
-    config = server_app.config
-    for parent in (config, *(config.get(name, {}) for name in server_app.section_names())):
-        section.merge(deepcopy(parent.get(SECTION, {})))
-    return section
 
 
 def _source(server_app: ServerApp, section: Config, name: str) -> str:

@@ -28,6 +28,7 @@ from .addresses import CONTROL, LOCAL_CREDENTIAL, LOCAL_URL, NAME, OWN_VARIABLES
 from .config import MLflowProxy, settings
 from .passwords import mask_passwords
 from .process import MLflowCommand
+from .quoting import escaped
 from .stores import SQLite
 from .web.control import shown_settings
 
@@ -59,7 +60,7 @@ def examine(arguments: Sequence[str]) -> int:
     for title, lines in parts.items():
         print(f"\n{title}")
         for line in lines:
-            print(mask_passwords(f"  {line}"))
+            print(escaped(mask_passwords(f"  {line}")))
             wrong += line.startswith(WRONG)
     print(f"\nProblems: {wrong}")
     return int(wrong > 0)

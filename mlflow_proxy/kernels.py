@@ -1,8 +1,10 @@
 """What kernels and terminals find in their environment, so that they use the dashboard's store."""
 
 import contextlib
+import functools
 import os
 import sqlite3
+from concurrent import futures
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
 
+from . import sqlite_files
 from .addresses import (
     DASHBOARD_URL,
     FRAMES,
@@ -39,7 +42,7 @@ OTHER_CREDENTIALS = (
     "MLFLOW_TRACKING_AWS_SIGV4",
 )
 CREDENTIALS_FILE = "~/.mlflow/credentials"
-TIMEOUT = 1.0  # seconds to wait for a database that another program writes
+TIMEOUT = 1.0  # seconds to wait for a database, and then for its answer
 SERVED = "SELECT 1 FROM experiments WHERE artifact_location LIKE ? LIMIT 1"
 
 
@@ -182,12 +185,16 @@ def _needs_server(config: MLflowProxy) -> bool:
     return isinstance(store, SQLite) and _holds_served_artifacts(store.path)
 
 
+@functools.cache  # kernels and MLflow are started by the same answer
 def _holds_served_artifacts(database: Path) -> bool:
     # SQLAlchemy would cost every Jupyter server 0.2 s at its start, and 29 MB.
-    with contextlib.suppress(sqlite3.Error):
-        connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=TIMEOUT)
-        with contextlib.closing(connection):
+    def find() -> bool:
+        with contextlib.closing(sqlite_files.connect(database, seconds=TIMEOUT)) as connection:
             return bool(connection.execute(SERVED, (f"{SERVED_ARTIFACTS}%",)).fetchone())
+
+    with contextlib.suppress(sqlite3.Error, futures.TimeoutError):
+        # In a thread: a file system that does not answer must not keep Jupyter from starting.
+        return sqlite_files.within(2 * TIMEOUT, find)
     return False  # it is new, or the page says what is wrong with it
 
 

@@ -22,12 +22,13 @@ from .passwords import mask_passwords
 from .process import MLflowCommand, MLflowProcess, leave_signals_to_jupyter
 from .quoting import escaped, quoted
 from .reports import DeclinedOffers, Exited, Failure, Offer, Report
-from .status import Idle, LastUse, Requested, StartProgress, State, Status, failure_of_exit
+from .status import BY_USER, LastUse, StartProgress, State, Status, failure_of_exit
 
 MAX_CRASHES = 3  # in a row, after which MLflow is started by its next use only
 HEALTHY = 60.0  # seconds of service after which a crash counts as the first again
 MAX_WAITING = 100  # requests; each keeps up to 128 KiB of its body in memory
 MIN_IDLE_CHECK = 0.05  # seconds
+SHORT = 120.0  # seconds of an idle time below which it is said in seconds
 BUSY_INTERVAL = 15.0  # seconds between records of activity while one of MLflow's jobs runs
 
 _logger = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Life:
             return
         if self._process:
             _logger.info("Stopping MLflow (pid %s): requested", self._process.pid)
-        self._stop(Requested())
+        self._stop(BY_USER)
 
     def restart(self) -> None:
         """Stop MLflow and start it again; requests wait meanwhile."""
@@ -162,15 +163,15 @@ class Life:
         status = self.status
         self.metrics.start_seconds.observe(status.progress.seconds)
         status.retries.reset()
-        status.retried = status.stopped = None
+        status.retried, status.stop_reason = None, ""
         status.has_served = True
         self._ready_at = time.monotonic()
         self._enter(State.READY)
         self.last_use.record()
         self._stop_if_idle()
 
-    def _stop(self, why: Idle | Requested) -> None:
-        self.status.stopped = why
+    def _stop(self, why: str) -> None:
+        self.status.stop_reason = why
         self._leave(State.IDLE)
 
     def _fail(self, failure: Failure, kind: str) -> None:
@@ -224,11 +225,11 @@ class Life:
         if self.command.folder.is_dir():
             python = self.command.program[0]
             return Failure(
-                f"MLflow's interpreter, {python}, cannot be run: {error.strerror}.",
+                f"MLflow's interpreter, {quoted(python)}, cannot be run: {error.strerror}.",
                 "Correct c.MLflowProxy.python in the Jupyter configuration, then restart Jupyter.",
             )
         return Failure(
-            f"Jupyter's root folder, {self.command.folder}, does not exist.",
+            f"Jupyter's root folder, {quoted(self.command.folder)}, does not exist.",
             "Put it back: MLflow is then started by its next use.",
         )
 
@@ -337,7 +338,9 @@ class Life:
             return
         pid = self._process and self._process.pid
         _logger.info("Stopping MLflow (pid %s) after %g s without use", pid, self.idle_timeout)
-        self._stop(Idle(self.idle_timeout))
+        is_short = self.idle_timeout < SHORT
+        unused = f"{self.idle_timeout:g} s" if is_short else f"{self.idle_timeout / 60:.0f} minutes"
+        self._stop(f"stopped after {unused} without use")
 
     def _record_activity_while_busy(self) -> None:
         if self._busy_timer:

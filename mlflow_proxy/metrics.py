@@ -8,16 +8,12 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from .reports import Repair, Stage
-from .status import State
-
-if TYPE_CHECKING:  # it has the counters
-    from .life import Life
+from .status import LastUse, State, Status
 
 DURATIONS = (1, 2, 3, 5, 10, 20, 30, 60, 120, 300)  # seconds of a start
 START_REASONS = ("requested", "prestart", "crash", "repair", "replaced")
@@ -64,10 +60,14 @@ def _counter(name: str, text: str, **labels: Iterable[str]) -> Counter:
 
 
 class Collector:
-    """Reads the metrics of `life`, whose store is in the SQLite file `database`, if in any."""
+    """Reads the metrics of MLflow, whose store is in the SQLite file `database`, if in any."""
 
-    def __init__(self, life: "Life", database: Path | None) -> None:
-        self._life = life
+    def __init__(
+        self, status: Status, last_use: LastUse, metrics: Metrics, database: Path | None
+    ) -> None:
+        self._status = status
+        self._last_use = last_use
+        self._metrics = metrics
         self._database = database
         self._version = version("jupyter-mlflow-proxy")
 
@@ -77,7 +77,7 @@ class Collector:
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, as they are now."""
-        status, last_use = self._life.status, self._life.last_use
+        status, last_use = self._status, self._last_use
         versions = GaugeMetricFamily(
             "mlflow_proxy_info", "1, with the versions", labels=["version", "mlflow_version"]
         )
@@ -97,7 +97,7 @@ class Collector:
         if self._database:
             size = self._database.stat().st_size if self._database.exists() else 0
             yield GaugeMetricFamily("mlflow_proxy_database_bytes", "Size of the file", size)
-        yield from self._life.metrics.collect()
+        yield from self._metrics.collect()
 
 
 def _gauge(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:

@@ -181,7 +181,8 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress:
     server_app.web_app.default_router.rules[:0] = routes
     prestart.schedule(server_app, life, config.prestart)
     store = config.backend_store
-    REGISTRY.register(Collector(life, store.path if isinstance(store, SQLite) else None))
+    database = store.path if isinstance(store, SQLite) else None
+    REGISTRY.register(Collector(life.status, life.last_use, life.metrics, database))
     return address
 
 

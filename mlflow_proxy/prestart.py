@@ -1,29 +1,43 @@
 """Starts MLflow in the background, before the first click: `c.MLflowProxy.prestart`.
 
+"auto" stands for "kernel" on a machine of the user's own that has memory to spare, else for False.
 With "kernel", when a kernel or another process of the user imports MLflow. It then sends a notice:
 a datagram to a port of the loopback interface, with a token, both of which it finds in its
 environment. So neither side waits for the other, and nothing is left when Jupyter is killed.
 """
 
 import asyncio
+import contextlib
 import hmac
+import math
 import os
+import re
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from jupyter_server.serverapp import ServerApp
 
-from .addresses import IMPORT_NOTICE
+from .addresses import HUB, IMPORT_NOTICE
 from .life import Life
 
 SETTLE = 10.0  # seconds for Jupyter to start its other extensions, and for JupyterLab to load
+MIN_FREE = 2e9  # bytes; MLflow takes an eighth of it, the notebook that imports it at least as much
+AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB$", re.MULTILINE)
+CACHE = re.compile(r"^(?:total_)?inactive_file (\d+)$", re.MULTILINE)  # given up when needed
+# Of a cgroup, version 2 and 1: the limit, and what is used.
+CGROUP_FILES = (
+    ("memory.max", "memory.current"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+)
 
 
 def schedule(server_app: ServerApp, life: Life, when: bool | str) -> None:
     """Start MLflow when the setting says."""
     os.environ.pop(IMPORT_NOTICE, None)  # of a Jupyter server in a terminal of which this one runs
+    when = chosen(when)
     if when == "kernel":
         try:
             notices = ImportNotices(life.prestart)
@@ -33,6 +47,41 @@ def schedule(server_app: ServerApp, life: Life, when: bool | str) -> None:
             server_app.io_loop.add_callback(notices.listen)
     elif when:
         server_app.io_loop.call_later(SETTLE, life.prestart)
+
+
+def chosen(when: bool | str) -> bool | str:
+    """What the setting stands for on this machine."""
+    if when != "auto":
+        return when
+    return "kernel" if HUB not in os.environ and free_memory() >= MIN_FREE else False
+
+
+def free_memory(root: Path = Path("/")) -> float:
+    """Bytes of memory that this process can still get; infinite if the system does not tell."""
+    free = [math.inf]
+    with contextlib.suppress(OSError):
+        free += [1024 * int(kib) for kib in AVAILABLE.findall(_read(root / "proc/meminfo"))]
+    for folder in _cgroups(root):
+        for limit, used in CGROUP_FILES:
+            with contextlib.suppress(OSError, ValueError):  # of the other version; "max"
+                cache = CACHE.search(_read(folder / "memory.stat"))
+                reclaimable = int(cache[1]) if cache else 0
+                free.append(int(_read(folder / limit)) - int(_read(folder / used)) + reclaimable)
+    return min(free)
+
+
+def _cgroups(root: Path) -> Iterator[Path]:
+    """The folders of this process's cgroups, each with those around it, whose limits count too."""
+    with contextlib.suppress(OSError):
+        for line in _read(root / "proc/self/cgroup").splitlines():
+            _, controllers, path = line.split(":", 2)
+            mount = root / "sys/fs/cgroup" / ("memory" if "memory" in controllers else "")
+            place = Path(path.lstrip("/"))
+            yield from (mount / each for each in (place, *place.parents))
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
 
 
 class ImportNotices(asyncio.DatagramProtocol):

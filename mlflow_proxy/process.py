@@ -44,10 +44,10 @@ MAX_FOLDER = MAX_SOCKET_PATH - len(f"/{SOCKET_FOLDER}12345678/{SOCKET_NAME}")
 RETIRE = signal.SIGUSR1
 """Tells a ready MLflow process that it gets no new requests; it answers with `Retired`."""
 
-# Of the Jupyter server, a hub, its proxy and gateways of kernels, whose variables may hold a secret
-# under any name; but for those that name places and people.
+# Of gateways of kernels, a hub's proxy, the Jupyter server and a hub, whose variables may hold a
+# secret under any name; but for those of the last two that name places and people.
 JUPYTERS_VARIABLE = re.compile(
-    r"(?:JUPYTER|JUPYTERHUB|JUPYTERLAB|JPY|CONFIGPROXY|KG|EG)_"
+    r"(?:JUPYTER_GATEWAY|KG|EG|CONFIGPROXY)_.*|(?:JUPYTER|JUPYTERHUB|JUPYTERLAB|JPY)_"
     r"(?!(?:\w*_)?(?:DIRS?|PATH|PREFIX|HOST|USER|SERVER_NAME|SESSION_NAME|PARENT_PID|IMAGE)$).*"
 )
 

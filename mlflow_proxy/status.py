@@ -26,7 +26,7 @@ from .reports import Failure, Stage, Step, Version
 # For programs, this doubles with each failure in a row.
 RETRY_INTERVAL = 3.0
 LAST_RETRY_INTERVAL = 60.0
-SHORT = 120.0  # seconds of an idle time below which it is said in seconds
+BY_USER = "stopped by the user"
 # Memory that processes share is divided between them: proc_pid_smaps(5).
 PSS = re.compile(rb"^Pss:\s+(\d+) kB$", re.MULTILINE)
 PROC = Path("/proc")
@@ -52,18 +52,6 @@ class State(Enum):
     READY = "ready"
     IDLE = "idle"
     FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Idle:
-    """MLflow was stopped because it was not used for `seconds`."""
-
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Requested:
-    """The user has stopped MLflow."""
 
 
 class Retries:
@@ -188,7 +176,7 @@ class LastUse:
 class Status:
     """`failure` is set in `State.FAILED`, and only there; `retried` only in a start after it.
 
-    `stopped` says why MLflow was stopped last, until it is ready again.
+    `stop_reason` says for a person how MLflow was stopped, until it is ready again.
     """
 
     log_lines: deque[str]
@@ -203,7 +191,7 @@ class Status:
     has_started: bool = False
     has_served: bool = False
     """Whether MLflow was ready before: requests then wait until it is again."""
-    stopped: Idle | Requested | None = None
+    stop_reason: str = ""
     failure: Failure | None = None
     retried: Failure | None = None
     """Why the start before this one failed."""
@@ -225,7 +213,7 @@ class Status:
     @property
     def is_stopped_by_user(self) -> bool:
         """Whether MLflow is stopped because the user has stopped it."""
-        return self.state is State.IDLE and isinstance(self.stopped, Requested)
+        return self.state is State.IDLE and self.stop_reason == BY_USER
 
     @property
     def text(self) -> str:
@@ -274,18 +262,6 @@ class Status:
             # Whether the loading page may load the dashboard in a hidden frame.
             "dashboard": self.may_frame and self.static_folder is not None,
         }
-
-    @property
-    def stop_reason(self) -> str:
-        """How MLflow was stopped since it was ready, for a person; empty if it was not."""
-        match self.stopped:
-            case Idle(seconds):
-                is_short = seconds < SHORT
-                duration = f"{seconds:g} s" if is_short else f"{seconds / 60:.0f} minutes"
-                return f"stopped after {duration} without use"
-            case Requested():
-                return "stopped by the user"
-        return ""
 
     @property
     def memory(self) -> int | None:

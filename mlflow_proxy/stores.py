@@ -168,9 +168,10 @@ def clear_path(path: Path, links: Path) -> Path:
     if not unclear:
         return path
     link = links / (LINK + hashlib.sha256(os.fsencode(unclear[0])).hexdigest()[:16])
-    with suppress(FileExistsError):
+    with suppress(OSError):  # it exists
+        links.mkdir(mode=0o700, parents=True, exist_ok=True)
         link.symlink_to(unclear[0])
-    return link / path.relative_to(unclear[0])
+    return link / path.relative_to(unclear[0]) if link.is_symlink() else path
 
 
 def linked_path(path: Path) -> Path:

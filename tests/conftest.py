@@ -86,7 +86,7 @@ RELEASE = (
     "tests/server/test_self_calls.py::test_any_other_user_is_not_local",
     "tests/server/test_self_calls.py::test_guardrails_get_addresses_that_open_the_gateway_only",
     "tests/server/test_self_calls.py::test_the_assistant_gets_an_address_without_a_secret",
-    "tests/glue/test_sqlite_creation.py",
+    "tests/glue/test_sqlite_files.py",
 )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlflow_proxy import sqlite_creation
+from mlflow_proxy import sqlite_files
 from mlflow_proxy.stores import SQLite, Store
 
 from .cell_log import CellLog, RecordedStore
@@ -58,7 +58,7 @@ def _ensure(path: Path, build: Build, artifact_uri: str | None) -> None:
     def create(uri: str) -> None:
         build(store_uri=uri, artifact_uri=artifact_uri).engine.dispose()
 
-    sqlite_creation.ensure(path, create, report=lambda _step: None)
+    sqlite_files.ensure(path, create, report=lambda _step: None)
 
 
 def _default_artifact_root() -> str:

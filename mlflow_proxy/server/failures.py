@@ -122,6 +122,21 @@ FAILURES = (
     ),
     # The database file
     Known(
+        r"is not a regular file",
+        "The database {store} or a journal beside it is not a regular file.",
+        f"Move it away, or correct {THE_URI}",
+    ),
+    Known(
+        r"(?P<table>\w+) is not a plain table",
+        "The database {store} is not MLflow's: {table} is not a plain table there.",
+        f"Move it away, or correct {THE_URI}",
+    ),
+    Known(
+        r"OperationalError: \D*interrupted",
+        "It takes too long to read the database {store}: it is damaged, or MLflow has not made it.",
+        f"Move it away, or correct {THE_URI}",
+    ),
+    Known(
         r"file is not a database|file is encrypted",
         "The file of {store} is not a SQLite database.",
         f"Move the file away, or correct {THE_URI}",

@@ -25,7 +25,6 @@ from mlflow_proxy.reports import (
     Step,
     Version,
 )
-from mlflow_proxy.sqlite_creation import Revisions
 from mlflow_proxy.stores import Database
 
 from . import mlflow_app
@@ -33,6 +32,7 @@ from .own_address import OwnAddress
 from .reporter import Reporter
 from .store import locations, locks, upgrade
 from .store.settings import StoreSettings
+from .store.upgrade import Revisions
 
 if TYPE_CHECKING:  # Starlette comes with MLflow, which may be missing
     from starlette.middleware import Middleware
@@ -96,12 +96,13 @@ def run(
     reporter.send(StageEntered(Stage.SERVE))
     if address is not None:
         self_calls.authorize_assistant(address)
-    retirement = serve.Retirement(reporter.send)
     app = stack(app, middlewares(settings, options.idle_timeout, address, why_no_jobs))
-    if not why_no_jobs:
-        folder = options.unix_socket.with_name(JOBS_FOLDER)
-        jobs.start(settings.backend_store, folder, retirement)
-    serve.run(app, options.unix_socket, retirement)
+    if why_no_jobs:
+        serve.run(app, options.unix_socket, reporter.send)
+        return
+    folder = options.unix_socket.with_name(JOBS_FOLDER)
+    end_jobs = jobs.start(settings.backend_store, folder, reporter.send)
+    serve.run(app, options.unix_socket, reporter.send, end_jobs)
 
 
 def check(settings: StoreSettings) -> None:

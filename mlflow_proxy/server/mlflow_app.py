@@ -23,7 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mlflow_proxy import sqlite_creation
+from mlflow_proxy import sqlite_files
 from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Step
 
@@ -158,7 +158,7 @@ def open_stores(settings: StoreSettings, report: Callable[[Step], None]) -> None
     from mlflow.server.handlers import initialize_backend_stores
 
     for store in settings.files:
-        sqlite_creation.ensure(
+        sqlite_files.ensure(
             store.path,
             create=lambda uri: _create(uri, settings.default_artifact_root),
             report=report,

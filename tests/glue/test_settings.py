@@ -20,7 +20,7 @@ from support.processes import BIN, environment
 TEXT = "a string that a program can be given"
 BOOLEAN = "True or False"
 KERNELS = "'auto' or 'database' or 'server'"
-PRESTART = "True, False or 'kernel'"
+PRESTART = "True, False, 'kernel' or 'auto'"
 START = "a number of seconds above 0"
 IDLE = "a number of seconds above 0, or 0 for never"
 VARIABLES = "a dictionary of strings, with names that variables can have"

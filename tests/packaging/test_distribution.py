@@ -24,9 +24,10 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "mlflow_proxy"
 LAB = json.loads((PACKAGE / "lab" / "package.json").read_text())
 # These import what MLflow requires, in MLflow's process and in kernels.
-OF_MLFLOW = ("notebook", "server", "sqlite_creation.py")
+OF_MLFLOW = ("notebook", "server", "sqlite_files.py")
 SOURCES = ("docs", "examples", "icons", "mlflow_proxy", "tests", ".binder", ".ci", ".conda")
 SOURCES += (".github", ".images")
+DEVELOPERS = ("jsconfig.json", "mlflow_proxy.json")  # the second is elsewhere
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "_build", "mlflow_proxy/icons")
 
 
@@ -99,18 +100,22 @@ def test_the_sdist_builds_the_same_wheel(built: Built) -> None:
 
 def test_the_wheel_has_every_file_of_the_package(built: Built) -> None:
     names = contents(built.of_sources).keys()
-    sources = [*PACKAGE.rglob("*"), *(ROOT / "icons").iterdir()]
-    for path in sources:
-        of_lab = path.is_relative_to(PACKAGE / "lab")
-        is_source = path.suffix in (".py", ".js", ".css", ".html", ".svg", ".json", ".typed")
-        if not is_source or of_lab or path.is_relative_to(PACKAGE / "icons"):
+    data = f"jupyter_mlflow_proxy-{LAB['version']}.data/data"
+    extension = f"{data}/etc/jupyter/jupyter_server_config.d/mlflow_proxy.json"
+    lab = f"{data}/share/jupyter/labextensions/jupyter-mlflow-proxy"
+    expected = {extension}
+    for path in (*PACKAGE.rglob("*"), *(ROOT / "icons").iterdir()):
+        inside = path.relative_to(PACKAGE if path.is_relative_to(PACKAGE) else ROOT).parts
+        if path.is_dir() or "__pycache__" in inside or path.name in DEVELOPERS:
             continue
-        inside = path.relative_to(ROOT).as_posix().replace("icons/", "mlflow_proxy/icons/")
-        ending = "etc/jupyter/jupyter_server_config.d/mlflow_proxy.json"
-        assert inside in names or any(each.endswith(ending) for each in names), path
-    lab = [path for path in (PACKAGE / "lab").rglob("*") if path.is_file()]
-    shipped = [name for name in names if "/share/jupyter/labextensions/" in name]
-    assert len(shipped) == len(lab) - 1  # jsconfig.json is for developers
+        if inside[0] != "lab":
+            expected.add("/".join(("mlflow_proxy", *inside)))
+        elif path.name == "plugin.json":
+            expected.add(f"{lab}/schemas/jupyter-mlflow-proxy/plugin.json")
+        else:
+            expected.add("/".join((lab, *inside[1:])))
+    of_pip = {name for name in names if ".dist-info/" in name}
+    assert names - of_pip == expected
 
 
 def test_the_sdist_has_what_its_tests_need(built: Built) -> None:

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_proxy import sqlite_files
 from mlflow_proxy.reports import DeclinedOffers, Repair
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.mlflow_app import find_mlflow
-from mlflow_proxy.server.store import backup, locations, upgrade
+from mlflow_proxy.server.store import locations, upgrade
 from mlflow_proxy.server.store.locations import Move, path_of, relocated
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.sqlite_creation import Revisions
+from mlflow_proxy.server.store.upgrade import Revisions
+from mlflow_proxy.stores import SQLite, folder_location
 from support.databases import run
 
 # A store with all that has a location. argv: the root folder, the artifact root, and locations of
@@ -96,7 +98,7 @@ def clone(rich: Path, root: Path, artifacts: str = "mlartifacts") -> Path:
     with closing(sqlite3.connect(root / "mlflow.db")) as connection:
         for table, column in text_columns(connection):
             for old, new in (
-                (f"{rich}/mlartifacts/", f"{root}/{artifacts}/"),
+                (f"{rich}/mlartifacts/", f"{folder_location(root / artifacts)}/"),
                 (f"{rich}/", f"{root}/"),
             ):
                 connection.execute(
@@ -140,8 +142,8 @@ def write(database: Path, sql: str, *values: object) -> None:
 
 
 def settings_of(root: Path, artifact_root: str | None = None) -> StoreSettings:
-    uri = f"sqlite:///{root}/mlflow.db"
-    return StoreSettings.parse(uri, uri, artifact_root or f"{root}/mlartifacts")
+    uri = SQLite.at(root / "mlflow.db", root.parent).uri
+    return StoreSettings.parse(uri, uri, artifact_root or folder_location(root / "mlartifacts"))
 
 
 def check(settings: StoreSettings) -> StartError | None:
@@ -178,6 +180,20 @@ def assert_files_exist(root: Path) -> None:
         assert path.startswith(f"{root}/")
         if "/traces/" not in text:  # MLflow 3.10 and newer keep spans in the database
             assert os.path.isdir(path), text
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [('what? "x"', "My%20Project"), ("My%20Project", "it's {x} #1 ä")]
+)
+def test_roots_of_any_name_are_updated(
+    tmp_path: Path, rich: Path, monkeypatch: pytest.MonkeyPatch, before: str, after: str
+) -> None:
+    new = clone(rich, tmp_path / before).rename(tmp_path / after)
+    monkeypatch.chdir(new)
+    assert moves(settings_of(new)) == [Move(str(tmp_path / before), str(new))]
+    repair(settings_of(new))
+    assert moves(settings_of(new)) == []
+    assert_files_exist(new)
 
 
 def test_a_renamed_root_is_offered_and_updated(here: Path) -> None:
@@ -304,7 +320,7 @@ def test_an_update_that_fails_changes_nothing(here: Path) -> None:
 def test_an_update_waits_for_a_writer_and_then_gives_up(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backup, "COPY_TIMEOUT", 0.1)
+    monkeypatch.setattr(sqlite_files, "COPY_TIMEOUT", 1.0)
     with closing(sqlite3.connect(here / "mlflow.db", isolation_level=None)) as kernel:
         kernel.execute("BEGIN IMMEDIATE")  # does not prevent the copy
         with pytest.raises(StartError, match=r"nothing was changed\. Another program keeps"):
@@ -492,13 +508,16 @@ def test_a_separate_registry_is_updated_too(here: Path) -> None:
         ("/a", "/new"),
         ("/a///b/", "/new///b/"),
         ("/a/./b", "/new/./b"),
-        ("/a/b%20c", "/new/b%20c"),
+        ("/a/b%20c", "/new/b c"),
+        ("/a/b%2520c", "/new/b%2520c"),
         ("file:///a/b%20c", "file:///new/b%20c"),
         ("file:/a/b", None),
         ("file://localhost/a/b", None),
-        ("/%61/b", None),
+        ("/%61/b", "/new/b"),
         ("/ab/c", None),
         ("/a/../x", None),
+        ("/a/x\nYour database is infected.", None),
+        ("/a/\u202ex", None),
         ("/a/%2e%2e/x", None),
         ("file://host/a/b", None),
         ("file:a/b", None),

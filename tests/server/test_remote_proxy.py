@@ -584,6 +584,17 @@ def test_a_person_sees_that_the_server_hangs(proxy: Server, server: WireServer) 
         server.held.pop(f"{PREFIX}/").set()
 
 
+def test_a_page_of_any_bytes_is_shown(proxy: Server, server: WireServer) -> None:
+    page = server.answers[f"{PREFIX}/"]
+    server.answers[f"{PREFIX}/"] = wire.answer(wire.PAGE + b"\xff", "Content-Type: text/html")
+    try:
+        body = send(proxy, "/", *PAGE.items())[2]
+    finally:
+        server.answers[f"{PREFIX}/"] = page
+    assert b"static-files/main.js" in body
+    assert body.endswith(b"\xff")
+
+
 def test_a_page_without_a_length_is_shown(proxy: Server, server: WireServer) -> None:
     page = server.answers[f"{PREFIX}/"]
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -679,14 +690,10 @@ def test_a_read_has_a_time_and_an_upload_has_none(
             return {"type": "http.request", "body": chunks.pop(), "more_body": bool(chunks)}
 
         scope = {"type": "http", "method": "PUT", "headers": [(b"content-length", b"6")]}
-        sender = client.Client(ServerAddress.parse(server.url))
-        await sender.open()
-        try:
+        async with client.Client(ServerAddress.parse(server.url)) as sender:
             upload = client.Upload(Request(scope, receive))
             url = sender.address.target(path.encode())
             return (await sender.send("PUT", url, (), upload)).status
-        finally:
-            await sender.close()
 
     async def ask_both() -> None:
         timed_out = asyncio.Event()
@@ -741,7 +748,7 @@ def test_a_person_sees_why_there_is_no_dashboard(
     assert b'data-state="failed"' in body
     assert b"Try again" in body
     assert dict(headers)["cache-control"] in ("no-store", "no-cache")
-    assert b"failed" not in send(proxy, "/", *PAGE.items())[2]  # back by itself
+    assert b"static-files/main.js" in send(proxy, "/", *PAGE.items())[2]  # back by itself
 
 
 def test_no_secret_is_logged(proxy: Server) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mlflow_proxy.addresses import DASHBOARD_FRAME, IDLE_HEADER, INPUT, TELEMETRY, TRACE_PAGE, WAIT
 from mlflow_proxy.reports import Failure
-from mlflow_proxy.status import Requested, Retries, State, Status
+from mlflow_proxy.status import BY_USER, Retries, State, Status
 from mlflow_proxy.web.decide import Decision, Request, decide
 from mlflow_proxy.web.pages import unavailable
 
@@ -72,7 +72,7 @@ def status_in() -> Callable[[str], Status]:
             case "idle":
                 status.has_served = True
             case "stopped by the user":
-                status.has_served, status.stopped = True, Requested()
+                status.has_served, status.stop_reason = True, BY_USER
             case "start after a stop":
                 status.state, status.has_served = State.STARTING, True
             case "start after a failure":

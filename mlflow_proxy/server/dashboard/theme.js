@@ -19,7 +19,6 @@
     return () => location.reload();
   }
   theme.onChange((isDark) => setter()(isDark));
-
   if (!theme.isDark()) return;
   const DARK = "#11171c"; // MLflow's background, and that of the loading page
   const style = document.createElement("style");

@@ -106,12 +106,13 @@ def _change(
     is_trace_page = "true" if path == addresses.TRACE_PAGE else ""
     pairs = {**data, "base": base, "is-trace-page": is_trace_page}.items()
     attributes = "".join(f' data-{name}="{html.escape(value)}"' for name, value in pairs)
-    text = page.decode("utf-8").replace("<script", f'<script nonce="{nonce}"')
+    text = page.decode("utf-8", "surrogateescape").replace("<script", f'<script nonce="{nonce}"')
     ours = f'<script nonce="{nonce}"{attributes}>{SCRIPTS}</script>'
     text = text.replace("<head>", f"<head>{ours}", 1)
     text = text.replace('<base href="/">', f'<base href="{base}">', 1)
     absolute, relative = addresses.STATIC_FILES, addresses.below(addresses.STATIC_FILES)
-    return text.replace(f'src="{absolute}/', f'src="{relative}/').encode()
+    text = text.replace(f'src="{absolute}/', f'src="{relative}/')
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _forbid_caching(start: Message) -> bool:

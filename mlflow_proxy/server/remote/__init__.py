@@ -8,6 +8,7 @@ import asyncio
 import os
 
 from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.reports import Stage, StageEntered, Version
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.reporter import Reporter
@@ -39,7 +40,7 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
         address = ServerAddress.parse(uri, os.environ.get("MLFLOW_TRACKING_URI", ""))
     except ValueError as error:
         raise StartError(
-            f"The server's address {mask_uri(uri)} cannot be read: {error}.",
+            f"The server's address {quoted(mask_uri(uri))} cannot be read: {quoted(error)}.",
             "Correct MLFLOW_TRACKING_URI or c.MLflowProxy.backend_store_uri, for example to "
             "https://mlflow.example:5000.",
         ) from None
@@ -60,4 +61,4 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
         Middleware(CompressedStaticFiles),
     ]
     app = stack(RemoteProxy(client), middlewares)
-    serve.run(app, options.unix_socket, serve.Retirement(reporter.send))
+    serve.run(app, options.unix_socket, reporter.send)

@@ -1,18 +1,28 @@
-"""Sends requests to one tracking server, with the user's credentials."""
+"""Sends requests to one tracking server, by the way and as the user that MLflow's client takes."""
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import aiohttp
 from starlette.requests import Request
 from yarl import URL
 
 from mlflow_proxy.headers import as_utf8
+from mlflow_proxy.quoting import quoted
+from mlflow_proxy.server.failures import StartError
 
 from .boundary import RequestError, ServerAddress, request_headers
-from .connection import outbound_proxy, tls_context
-from .credentials import Authorizer
+from .credentials import Authorizer, is_true
 
+INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
+SERVER_CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+CLIENT_CERTIFICATE = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # of requests, in its order
 CONNECT_TIMEOUT = 5.0  # seconds, for the connection and its TLS
 # Twice what MLflow waits for a model. A server that never answers would else keep connections.
 READ_TIMEOUT = 600.0  # seconds without a byte of the response
@@ -73,7 +83,7 @@ class Client:
         self._tls = tls_context() if address.scheme == "https" else True
         self._proxy = outbound_proxy(address)
 
-    async def open(self) -> None:
+    async def __aenter__(self) -> "Client":
         """Create the pool; it belongs to the running event loop."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -91,8 +101,9 @@ class Client:
             max_field_size=MAX_HEADER,
             skip_auto_headers=AUTOMATIC,
         )
+        return self
 
-    async def close(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close all connections."""
         await self._session.close()
 
@@ -131,3 +142,64 @@ class Client:
         if self.authorizer.is_aws:
             raise RequestError("The request must be signed, for which its body is too large.")
         return upload
+
+
+def tls_context() -> ssl.SSLContext:
+    """The TLS context: which authorities are trusted, and the client's own certificate.
+
+    Raises:
+        StartError: a variable names a file that cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    variables = (SERVER_CERTIFICATE, *BUNDLES)
+    variable = next((name for name in variables if os.environ.get(name)), "")
+    try:
+        # MLflow's client refuses this variable together with a certificate of the server.
+        if is_true(INSECURE) and variable != SERVER_CERTIFICATE:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        else:
+            _trust(context, os.environ.get(variable, ""))
+        if own := os.environ.get(CLIENT_CERTIFICATE):
+            variable = CLIENT_CERTIFICATE
+            context.load_cert_chain(own, password="")  # else a key with one asks at the terminal
+    except OSError as error:  # an SSLError is one
+        raise StartError(
+            f"The file of {variable}, {quoted(os.environ.get(variable))}, cannot be used: "
+            f"{error.strerror or error}.",
+            f"{SERVER_CERTIFICATE} and {BUNDLES[0]} name a PEM file with certificates of the "
+            f"authorities to trust, {CLIENT_CERTIFICATE} one with the client's certificate and its "
+            "key, without a password.",
+        ) from None
+    return context
+
+
+def _trust(context: ssl.SSLContext, path: str) -> None:
+    if not path:
+        import certifi
+
+        path = certifi.where()  # as MLflow's client; not the system's certificates
+    context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
+
+
+def outbound_proxy(address: ServerAddress) -> URL | None:
+    """The proxy, with its password, that requests, and so MLflow's client, uses for `address`.
+
+    Raises:
+        StartError: the proxy is not an HTTP proxy.
+    """
+    if not getproxies().keys() - {"no"}:  # only NO_PROXY is set
+        return None
+    # A few megabytes, only where there is a proxy. Its rules for NO_PROXY are its own.
+    from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+
+    named = select_proxy(str(address.url), get_environ_proxies(str(address.url), None))
+    if not named:
+        return None
+    parts = urlsplit(prepend_scheme_if_needed(named, "http"))
+    if parts.scheme not in ("http", "https"):
+        raise StartError(
+            f"The proxy for {address} is not an HTTP proxy: its scheme is {quoted(parts.scheme)}.",
+            f"Set {address.scheme.upper()}_PROXY to an HTTP proxy, or add the server to NO_PROXY.",
+        )
+    return URL(parts.geturl())

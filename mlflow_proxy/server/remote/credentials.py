@@ -22,7 +22,6 @@ from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server.failures import StartError, first_line
 
 from .boundary import ServerAddress
-from .connection import is_true
 
 USERNAME = "MLFLOW_TRACKING_USERNAME"
 PASSWORD = "MLFLOW_TRACKING_PASSWORD"  # noqa: S105 (a name)
@@ -43,6 +42,11 @@ NO_CREDENTIALS = "a request without credentials"
 KEPT = re.compile(
     "host|content-length|transfer-encoding|connection|user-agent|x-mlflow-client-version"
 )
+
+
+def is_true(name: str) -> bool:
+    """Whether one of MLflow's boolean variables is true; MLflow's client refuses other values."""
+    return os.environ.get(name, "").lower() in ("true", "1")
 
 
 class Credentials(NamedTuple):

@@ -20,8 +20,8 @@ from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import Known, StartError
 
-from . import connection, credentials
-from .client import Client
+from . import credentials
+from .client import BUNDLES, CLIENT_CERTIFICATE, SERVER_CERTIFICATE, Client
 
 ANSWER_TIMEOUT = 8.0  # seconds for an answer that a person waits for, with its body
 MAX_PAGE = 1 << 20  # bytes of a page of MLflow's, which is read whole; it has a few thousand
@@ -53,27 +53,19 @@ UNREACHABLE = (
     Known(
         r"CERTIFICATE_VERIFY_FAILED.*verify failed: (?P<said>[^(]*[\w'])",
         "The server's certificate of {server} cannot be trusted: {said}.",
-        f"Set {connection.SERVER_CERTIFICATE} (or {connection.BUNDLES[0]}) to a PEM file with the "
+        f"Set {SERVER_CERTIFICATE} (or {BUNDLES[0]}) to a PEM file with the "
         f"certificate of the authority that has signed it, {SET} If it has expired, its "
         f"administrator must renew it. If it is for another name, correct {ADDRESS}.",
     ),
-    *(
-        Known(pattern, f"{reason}.", REACH)
-        for pattern, reason in (
-            (
-                r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|BadStatusLine|BadHttpMessage",
-                "What answers at {server} does not speak {protocol}",
-            ),
-            (r"DNSError|gaierror", "The name of the server {server} is unknown"),
-            (
-                r"Connection refused|Connect call failed",
-                "The server {server} refuses the connection",
-            ),
-            (
-                r"(?i:timeout|timed out)|unreachable|No route to host",
-                "The server {server} does not answer in time",
-            ),
-        )
+    Known(
+        r"Connection refused|Connect call failed",
+        "The server {server} refuses the connection.",
+        REACH,
+    ),
+    Known(
+        r"(?i:timeout|timed out)|unreachable|No route to host",
+        "The server {server} does not answer in time.",
+        REACH,
     ),
 )
 # Patterns of an answer that is a refusal, as `Answer.__str__` writes it.
@@ -86,7 +78,7 @@ REFUSED = (
     Known(
         r"^HTTP 400: .*(?P<said>plain HTTP request was sent to HTTPS port|SSL certificate [\w ]+)",
         "The server {server} refuses the connection: {said}.",  # nginx
-        f"Correct http:// or https:// in {ADDRESS}, or set {connection.CLIENT_CERTIFICATE} {SET}",
+        f"Correct http:// or https:// in {ADDRESS}, or set {CLIENT_CERTIFICATE} {SET}",
     ),
     Known(r"^HTTP 401", "The server {server} does not accept {credentials}.", AUTHENTICATE),
     Known(
@@ -160,18 +152,15 @@ async def check(client: Client) -> str:
         StartError: it is not, or cannot be reached.
     """
     address = client.address
-    answers: Sequence[Answer | BaseException]
-    await client.open()
-    try:
-        # Plugins import MLflow, which takes seconds, of which the server knows nothing.
-        await client.authorizer.authorize("GET", str(address.url), [], b"")
-        targets = address.target(API, b"max_results=1"), address.target(b"/version"), address.url
+    targets = address.target(API, b"max_results=1"), address.target(b"/version"), address.url
+    async with client:
+        try:
+            # Plugins import MLflow, which takes seconds, of which the server knows nothing.
+            await client.authorizer.authorize("GET", str(address.url), [], b"")
+        except Exception as error:  # of a plugin's own kind
+            raise explain(client, [error]) from error
         asked = (asyncio.wait_for(_ask(client, each), ANSWER_TIMEOUT) for each in targets)
         answers = await asyncio.gather(*asked, return_exceptions=True)
-    except Exception as error:  # of a plugin's own kind
-        answers = [error]
-    finally:
-        await client.close()
     if errors := [each for each in answers if isinstance(each, BaseException)]:
         raise explain(client, errors) from errors[0]
     # The cause before its consequences. A server whose database is down is shown as well.
@@ -205,12 +194,12 @@ def explain(client: Client, errors: Sequence[BaseException]) -> StartError:
             return each
         if isinstance(each, ImportError):  # a package that a plugin needs
             return failures.explain(each, str(address))
-        texts.append(f"{address.scheme}: {type(each).__name__}: {each}")
+        texts.append(f"{type(each).__name__}: {each}")
     if explained := known(client, UNREACHABLE, texts):
         return explained
     return StartError(
         f"The server {address} cannot be used: {quoted(failures.first_line(errors[0]))}",
-        f"{REACH} If it wants a certificate of the client, set {connection.CLIENT_CERTIFICATE} "
+        f"{REACH} If it wants a certificate of the client, set {CLIENT_CERTIFICATE} "
         f"to a PEM file with that certificate and its key, {SET}",
     )
 
@@ -218,7 +207,6 @@ def explain(client: Client, errors: Sequence[BaseException]) -> StartError:
 def known(client: Client, table: Iterable[Known], said: Iterable[object]) -> StartError | None:
     """The first failure of `table` of which `said` speaks: answers, or texts."""
     address, sent = client.address, client.authorizer.sent
-    protocol = "TLS" if address.scheme == "https" else "HTTP"
-    values = {"server": str(address), "host": address.host, "protocol": protocol}
-    found = failures.match(table, map(str, said), {**values, "credentials": sent})
+    values = {"server": str(address), "host": address.host, "credentials": sent}
+    found = failures.match(table, map(str, said), values)
     return StartError(found.reason, found.remedy) if found else None

@@ -64,25 +64,24 @@ class RemoteProxy:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        await self._client.open()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._client.close()
+        async with self._client:
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, request: Request, send: Send) -> None:
         """Exchange a request for as long as its client waits."""
         upload = Upload(request)
-        tasks = [
-            asyncio.ensure_future(self._exchange(request, upload, send)),
-            asyncio.ensure_future(upload.until_disconnect()),
-        ]
+        exchange = asyncio.ensure_future(self._exchange(request, upload, send))
+        leaving = asyncio.ensure_future(upload.until_disconnect())
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((exchange, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            exchange.cancel()
+            leaving.cancel()
+            await asyncio.wait((exchange, leaving))
+        if not exchange.cancelled():
+            exchange.result()  # raises what was not expected
 
     async def _exchange(self, request: Request, upload: Upload, send: Send) -> None:
         scope = request.scope
