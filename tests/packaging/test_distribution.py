@@ -25,8 +25,8 @@ PACKAGE = ROOT / "mlflow_proxy"
 LAB = json.loads((PACKAGE / "lab" / "package.json").read_text())
 # These import what MLflow requires, in MLflow's process and in kernels.
 OF_MLFLOW = ("notebook", "server", "sqlite_files.py")
-SOURCES = ("docs", "examples", "icons", "mlflow_proxy", "tests", ".binder", ".ci", ".conda")
-SOURCES += (".github", ".images")
+SOURCES = ("docs", "examples", "icons", "mlflow_proxy", "tests", ".binder", ".ci", ".github")
+SOURCES += (".images", ".packaging")
 DEVELOPERS = ("jsconfig.json", "mlflow_proxy.json")  # the second is elsewhere
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "_build", "mlflow_proxy/icons")
 
@@ -140,7 +140,7 @@ def test_the_description_works_on_pypi(built: Built) -> None:
 
 def test_the_version_and_the_address_are_the_same_everywhere(built: Built) -> None:
     found = metadata(built.of_sources)
-    recipe = yaml.safe_load((ROOT / ".conda" / "recipe.yaml").read_text())
+    recipe = yaml.safe_load((ROOT / ".packaging" / "recipe.yaml").read_text())
     assert found["Version"] == recipe["context"]["version"] == LAB["version"]
     address = LAB["homepage"]
     assert f"Source, {address}" in found.get_all("Project-URL", [])
@@ -185,7 +185,7 @@ def test_the_lower_bounds_are_those_that_are_tested() -> None:
 
 
 def test_the_recipe_for_conda_has_the_same_requirements() -> None:
-    recipe = yaml.safe_load((ROOT / ".conda" / "recipe.yaml").read_text())
+    recipe = yaml.safe_load((ROOT / ".packaging" / "recipe.yaml").read_text())
     run = {normalized(each) for each in recipe["requirements"]["run"] if "python_min" not in each}
     assert run == requirements("options", "install_requires")
     minimum = setup_cfg()["options"]["python_requires"]

@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 from setuptools import find_namespace_packages, setup
+from setuptools.command.egg_info import manifest_maker
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 PACKAGE = json.loads((ROOT / "mlflow_proxy" / "lab" / "package.json").read_text())
 VERSION = PACKAGE["version"]
 REPOSITORY = PACKAGE["homepage"]
@@ -27,6 +28,7 @@ PACKAGES = find_namespace_packages(
     exclude=["mlflow_proxy.icons", "mlflow_proxy.lab*", "*.__pycache__"],
 )
 
+manifest_maker.template = ".packaging/MANIFEST.in"
 setup(
     version=VERSION,
     packages=[*PACKAGES, "mlflow_proxy.icons"],
