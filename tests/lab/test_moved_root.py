@@ -108,7 +108,7 @@ def test_locations_are_updated_on_request(start_lab: StartLab, moved: Moved) -> 
     status = lab.wait_until("failed")
     assert f'"{moved.old}" was moved or copied to "{moved.new}".' in status["reason"]
     copy = Path(f"{moved.database}.before-move.bak")
-    assert status["offer"]["copies"] == [str(copy)]
+    assert status["offer"]["copies"] == [f'"{copy}"']
     # An API client reads why, and does not start MLflow on the old locations.
     answer = lab.get("/api/2.0/mlflow/experiments/search")
     assert answer.status_code == 503
