@@ -32,6 +32,7 @@ from traitlets import (
 from traitlets.config import Config, LoggingConfigurable
 
 from mlflow_proxy.stores import (
+    DEFAULT_NAME,
     UNCLEAR,
     SQLite,
     Store,
@@ -223,7 +224,7 @@ class MLflowProxy(LoggingConfigurable):
         for name in VARIABLES["backend_store_uri"]:
             if uri := self.normalize_uri(os.environ.get(name)):
                 return uri
-        database = SQLite.default(self.root_dir, links())
+        database = SQLite.at(self.root_dir / DEFAULT_NAME, links())
         folder = database.hidden_file_store
         if folder and allows_file_store({**os.environ, **self.environment}):
             return folder.as_uri()

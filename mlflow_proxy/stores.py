@@ -91,11 +91,6 @@ class SQLite(Database):
         """The database at `path`; `links` is a private folder, see `clear_path`."""
         return cls(f"sqlite:///{clear_path(path, links)}", "sqlite", path)
 
-    @classmethod
-    def default(cls, root_dir: Path, links: Path) -> "SQLite":
-        """The default store: `mlflow.db` in Jupyter's root folder."""
-        return cls.at(root_dir / DEFAULT_NAME, links)
-
     @property
     def shown(self) -> str:
         """The path."""

@@ -50,6 +50,7 @@ def take_cell(context: BrowserContext, lab: Lab, code: str) -> None:
     expect(run.get_by_text("accuracy").first).to_be_visible()
     close_notices(run)
     set_height(run, 740)
+    run.wait_for_load_state("networkidle")
     take(run, "tutorial-run")
 
 

@@ -95,9 +95,9 @@ def test_no_secret_is_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
         "mlflow_proxy.server.cli",
     ],
 )
-def test_importing_imports_no_mlflow(module: str) -> None:
+def test_importing_imports_no_mlflow(module: str, tmp_path: Path) -> None:
     code = f"import {module}, sys; assert 'mlflow' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
 def test_the_entry_imports_no_mlflow(tmp_path: Path) -> None:

@@ -25,6 +25,11 @@ from support.waiting import wait_for
 pytestmark = pytest.mark.hub
 
 GET = "/ajax-api/2.0/mlflow/runs/get"
+DOCTOR = """
+import subprocess
+command = ["jupyter", "mlflow-proxy", "doctor"]
+print(subprocess.run(command, capture_output=True, text=True).stdout)
+"""
 SECRET = "the-team-secret-of-the-tests, of some length"
 LOG_A_RUN = """
 import json, mlflow, os
@@ -105,6 +110,9 @@ def test_a_private_store_each(tmp_path: Path) -> None:
         alice.close()
         assert (tmp_path / "bob" / "work" / "mlflow.db").is_file()
         assert "--idle-timeout=1234" in commands()
+        told = hub.run_in_kernel("alice", DOCTOR)
+        assert "idle_timeout = 1234  [the command line]" in told, told
+        assert "Problems: 0" in told, told
         may_stop_servers(hub, "alice")
 
 
@@ -157,15 +165,15 @@ def may_change_the_password(hub: Hub, url: str, folder: Path, own: str) -> None:
     """
     (back_up,) = recipes("how-to/backup.md", "Accounts of a team server")
     follow(back_up, folder)
-    body = {"username": "alice", "password": "of alice's own choice"}
+    body = {"username": "alice", "password": "of alice's own choice", "current_password": own}
     path, account = "/api/2.0/mlflow/users/update-password", ("alice", own)
     assert requests.patch(url + path, json=body, auth=account, timeout=30).ok
     assert not check_password_hash(password_of("alice", folder / "accounts.db"), own)
     assert check_password_hash(password_of("alice", folder / "accounts-backup.db"), own)
-    hub.api("DELETE", "/users/alice/server")
-    wait_for(lambda: not hub.server_state("alice"), 30)
+    hub.stop_server("alice")
     hub.start_server("alice")
     assert check_password_hash(password_of("alice", folder / "accounts.db"), own)
+    hub.stop_server("alice")
 
 
 def password_of(user: str, accounts: Path) -> str:

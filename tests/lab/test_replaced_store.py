@@ -20,7 +20,7 @@ from support.lab import PAGE, TOKEN, Lab
 from support.waiting import wait_for
 
 LOG = Path(__file__).parents[1] / "resources" / "log_over_replacements.py"
-SECONDS = 20.0  # a start of MLflow on a busy machine
+SECONDS = 60.0  # a start of MLflow on a busy machine
 MAKE = """
 import sys
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore

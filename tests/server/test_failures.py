@@ -64,7 +64,7 @@ def missing_folder(folder: Path) -> None:
         (full_database, f'The disk of "{STORE}" is full.', "Free some space"),
         (full_disk, f'The disk of "{STORE}" is full.', "Free some space"),
         (no_database, f'The file of "{STORE}" is not a SQLite database.', "Move the file away"),
-        (damaged_database, f'The database "{STORE}" is damaged.', f"sqlite3 '{STORE}' .recover"),
+        (damaged_database, f'The database "{STORE}" is damaged.', f"sqlite3 '{STORE}' .dump"),
         (readonly_database, f'The store "{STORE}" cannot be written to.', "c.MLflowProxy.setting"),
         (missing_folder, f'The store "{STORE}" cannot be written to.', "c.MLflowProxy.setting"),
         (

@@ -68,15 +68,16 @@ def relocated(text: object, moves: Sequence[Move]) -> str | None:
             new = move.new + path.removeprefix(move.old)
             if os.path.exists(path) and not os.path.exists(new):
                 return None
-            return f"file://{quote(new)}" if str(text).startswith("file://") else as_path(new)
+            is_uri = str(text).startswith("file://")
+            return f"file://{quote(os.fsencode(new))}" if is_uri else as_path(new)
     return None
 
 
 def path_of(text: object) -> str | None:
     """The path of the location `text` as MLflow's clients read it; None if it is elsewhere."""
     path = unquote(text.removeprefix("file://")) if isinstance(text, str) else ""
-    # `..` could lead anywhere, and a line break could make it look like our text on the page.
-    is_plain = ".." not in path.split("/") and path.isprintable() and len(path) < MAX_PATH
+    # `..` could lead anywhere.
+    is_plain = ".." not in path.split("/") and "\0" not in path and len(path) < MAX_PATH
     return path if path[:1] == "/" and is_plain else None
 
 
