@@ -64,7 +64,10 @@ def test_a_hostile_store_delays_neither_jupyters_start_nor_its_end(
     ("uri", "reason"),
     [
         ("nonsense://me:hunter2@host/db", "nonsense"),
-        ("https://me:hunter2@no-such-host.invalid", "https://no-such-host.invalid is unknown."),
+        (
+            "https://me:hunter2@no-such-host.invalid",
+            "The server https://no-such-host.invalid cannot be used: ",
+        ),
     ],
 )
 def test_an_invalid_store_uri_is_reported(start_lab: StartLab, uri: str, reason: str) -> None:

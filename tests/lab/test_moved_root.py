@@ -106,9 +106,9 @@ def test_locations_are_updated_on_request(start_lab: StartLab, moved: Moved) -> 
     before = moved.database.read_bytes()
     lab = start_lab(root=moved.new)
     status = lab.wait_until("failed")
-    assert f"{moved.old} was moved or copied to {moved.new}." in status["reason"]
+    assert f'"{moved.old}" was moved or copied to "{moved.new}".' in status["reason"]
     copy = Path(f"{moved.database}.before-move.bak")
-    assert status["offer"]["copies"] == [str(copy)]
+    assert status["offer"]["copies"] == [f'"{copy}"']
     # An API client reads why, and does not start MLflow on the old locations.
     answer = lab.get("/api/2.0/mlflow/experiments/search")
     assert answer.status_code == 503
@@ -171,14 +171,14 @@ def test_the_page_says_what_it_updates(start_lab: StartLab, moved: Moved) -> Non
         page.set_default_timeout(PATIENCE)
         page.goto(f"{lab.mlflow_url}/?token={TOKEN}#/experiments/0")
         expect(page.get_by_role("alert")).to_contain_text(
-            f"{moved.old}/mlartifacts was moved or copied"
+            f'"{moved.old}/mlartifacts" was moved or copied'
         )
         picture(page, "moved")
         expect(page.get_by_role("button", name="Open unchanged")).to_be_visible()
         page.get_by_role("button", name="Update locations…").click()
         consent = page.get_by_role("dialog", name="Update locations?")
         expect(consent).to_contain_text(
-            f"From: {moved.old}/mlartifacts\nTo: {moved.new}/mlartifacts"
+            f'From: "{moved.old}/mlartifacts"\nTo: "{moved.new}/mlartifacts"'
         )
         picture(page, "move")
         consent.get_by_role("button", name="Update locations").click()

@@ -178,7 +178,7 @@ def test_a_file_store_is_not_hidden_by_a_new_database(tmp_path: Path) -> None:
     run(LOG_RUN, (folder / "mlruns").as_uri(), MLFLOW_ALLOW_FILE_STORE="true")
     with mlflow_of(folder) as jupyter:
         status = failure(jupyter)
-        assert f"former file store, {folder}/mlruns" in status["reason"]
+        assert f'former file store, "{folder}/mlruns"' in status["reason"]
         assert not (folder / "mlflow.db").exists()
 
         command = status["remedy"].split("try again:\n    ")[1].splitlines()[0]

