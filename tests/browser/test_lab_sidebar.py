@@ -249,6 +249,7 @@ def test_a_registered_model_is_loaded_in_a_notebook(lab: Lab, context: BrowserCo
     page.close()
 
     page, panel = open_lab(context, lab, notebook(lab))
+    expect(cells(page)).to_have_count(1)
     panel.get_by_text("Models", exact=True).click()
     row_of(panel, name).click()
     version_row = row_of(panel, "Version 1")
@@ -325,7 +326,9 @@ def test_a_store_as_people_have_it(lab: Lab, context: BrowserContext) -> None:
 
 def ids_of(lab: Lab, experiment: str) -> list[str]:
     """The ID of an experiment, in a list."""
-    answer = lab.get("/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": experiment})
+    answer = lab.get(
+        "/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": experiment}
+    )
     return [answer.json()["experiment"]["experiment_id"]]
 
 
