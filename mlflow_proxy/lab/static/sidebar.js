@@ -81,9 +81,9 @@ function makeWidget(actions, panel) {
     made.addWidget(new Widget({ node }));
     side.addWidget(made);
     if (label !== trans.__("Experiments")) content.collapse(content.widgets.length - 1);
-    made.onAfterHide = share;
+    made.onAfterHide = () => requestAnimationFrame(share);
     made.onAfterShow = () => {
-      share();
+      requestAnimationFrame(share); // when the panel has arranged it
       list && actions.attempt(() => list.load());
     };
     return made;
