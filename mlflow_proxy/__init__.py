@@ -8,9 +8,7 @@ its own imports.
 
 from typing import Any
 
-from ._version import __version__
-
-__all__ = ["__version__", "setup_mlflow"]
+__all__ = ["setup_mlflow"]
 
 
 def setup_mlflow() -> dict[str, Any]:
@@ -24,3 +22,11 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     from .plugin import MLflowProxyApp  # noqa: PLC0415
 
     return [{"module": "mlflow_proxy", "app": MLflowProxyApp}]
+
+
+def __getattr__(name: str) -> str:
+    if name != "__version__":
+        raise AttributeError(name)
+    from importlib.metadata import version  # noqa: PLC0415
+
+    return version("jupyter-mlflow-proxy")

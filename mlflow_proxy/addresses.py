@@ -4,9 +4,13 @@ Paths are those below the dashboard's address. Pages receive theirs as data: no 
 """
 
 import re
+from urllib.parse import unquote
 
 NAME = "mlflow"
 """Of the entry point, and so of the route below Jupyter's base URL."""
+
+HUB = "JUPYTERHUB_SERVICE_PREFIX"
+"""Environment variable of a Jupyter server that JupyterHub has started, and of its processes."""
 
 OWN_VARIABLES = "MLFLOW_PROXY_"
 """Prefix of the environment variables that are ours: nothing else sets them."""
@@ -52,11 +56,17 @@ DASHBOARD_FRAME = "/_proxy_dashboard"
 
 # Takes notice of an input in the dashboard that causes no request.
 INPUT = "/_proxy/input"
+# Message of JupyterLab's page to the dashboard in its tab: an input of the user (see
+# lab/static/page.js).
+INPUT_MESSAGE = "mlflow-input"
 # The MLflow process's page in which the dashboard shows an HTML artifact.
 ARTIFACT_FRAME = "/_proxy/artifact_frame"
 # Header of the dashboard's requests: seconds since the user's last input, or 0 while the user
 # watches a run.
 IDLE_HEADER = "X-MLflow-Proxy-Idle"
+# Seconds from an input to the last request that it causes. MLflow's tables refresh themselves every
+# 30 s; this must be less, so that a click before a refresh does not make the refresh use.
+ATTENDED = 15.0
 
 # Header of a request whose sender may run code in Jupyter. Jupyter sets it, and no client can.
 MAY_EXECUTE = "X-Mlflow-Proxy-May-Execute"
@@ -85,7 +95,8 @@ GATEWAY = "/gateway/"
 ASSISTANT = "/ajax-api/3.0/mlflow/assistant/"
 # The Assistant, jobs, and judges, which may be Python code if the admin allows that.
 STARTS_PROGRAMS = re.compile(
-    rf".*{ASSISTANT}.*|/(?:ajax-)?api/3\.0/(?:jobs(?:/.*)?|mlflow/[\w/]+/invoke)", re.DOTALL
+    rf".*{ASSISTANT}.*|/(?:ajax-)?api/3\.0/(?:mlflow/)?(?:[\w-]+/)*(?:jobs(?:/.*)?|invoke)",
+    re.DOTALL,
 )
 
 # Where MLflow's dashboard keeps its theme in the browser's storage: "true" is dark.
@@ -103,6 +114,9 @@ SOCKET_NAME = "socket"
 JOBS_FOLDER = "jobs"
 """Name of the folder, beside the socket, of the files of MLflow's jobs."""
 
+PROVIDER_FOLDER = "provider"
+"""Name of the folder, beside the socket, from which jobs import what signs in at the address."""
+
 ROTATED = ".1"
 """What is added to the name of a log for its predecessor, by Python's `RotatingFileHandler`."""
 
@@ -118,3 +132,11 @@ def log_name(jupyter_pid: int) -> str:
 def below(path: str) -> str:
     """`path` relative to the dashboard's address, for a link in a page."""
     return path.removeprefix("/")
+
+
+def starts_programs(path: str) -> bool:
+    """Whether a request for `path`, decoded or as received, may have MLflow start a program.
+
+    MLflow takes several slashes for one.
+    """
+    return STARTS_PROGRAMS.fullmatch(re.sub("/+", "/", unquote(path))) is not None

@@ -7,6 +7,7 @@ import functools
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any
 
+from jupyter_core.paths import jupyter_runtime_dir
 from jupyter_server.serverapp import ServerApp
 from traitlets import (
     Bool,
@@ -28,9 +30,15 @@ from traitlets import (
     validate,
 )
 from traitlets.config import Config, LoggingConfigurable
-from traitlets.config.loader import DeferredConfig, LazyConfigValue
 
-from mlflow_proxy.stores import SQLite, Store, allows_file_store, normalize_uri
+from mlflow_proxy.stores import (
+    UNCLEAR,
+    SQLite,
+    Store,
+    allows_file_store,
+    folder_location,
+    normalize_uri,
+)
 
 from .passwords import mask_passwords, mask_uri
 
@@ -39,6 +47,13 @@ FALSE_VALUES = ("false", "0")  # of MLflow's variables
 SECTION = "MLflowProxy"
 OWN_SECTIONS = frozenset({SECTION, "MLflowProxyApp"})
 MAX_SHOWN = 200  # characters of a value
+# MLflow's variables that a setting follows, the first that is set.
+VARIABLES = {
+    "backend_store_uri": ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_URI"),
+    "registry_store_uri": ("MLFLOW_REGISTRY_STORE_URI", "MLFLOW_REGISTRY_URI"),
+    "default_artifact_root": ("MLFLOW_DEFAULT_ARTIFACT_ROOT",),
+    "job_execution": ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION",),
+}
 # Quoted: the oldest traitlets has no type parameters.
 TYPES: "dict[type[TraitType[Any, Any]], str]" = {
     Bool: "True or False",
@@ -53,6 +68,9 @@ class MLflowProxy(LoggingConfigurable):
 
     bad_values: Mapping[str, str] = MappingProxyType({})
     """By the name of the setting: what is wrong with the value that was configured for it."""
+
+    sources: Mapping[str, str] = MappingProxyType({})
+    """By the name of the setting: where its value comes from, for a person."""
 
     backend_store_uri = Unicode(
         help="""
@@ -122,13 +140,16 @@ class MLflowProxy(LoggingConfigurable):
     ).tag(config=True, expected="a number of seconds above 0")
 
     prestart = Union(
-        (Bool(), Enum(("kernel",))),
+        (Bool(), Enum(("auto", "kernel"))),
+        default_value="auto",
         help="""
         Start MLflow in the background, at low priority, so that the first click finds it up. True:
-        once Jupyter has started and settled, which costs every user's server the memory of MLflow.
-        "kernel": whenever a kernel or a program of a terminal imports MLflow. Default: False.
+        ten seconds after Jupyter has started, which costs every user's server the memory of MLflow.
+        "kernel": whenever a kernel or a program of a terminal imports MLflow. False: never. "auto":
+        as "kernel"; as False on a hub, or if less than 2 GB of memory are free when Jupyter starts,
+        by the limits of its cgroup, too.
         """,
-    ).tag(config=True, expected="True, False or 'kernel'")
+    ).tag(config=True, expected="True, False, 'kernel' or 'auto'")
 
     idle_timeout = Float(
         1800.0,
@@ -167,6 +188,26 @@ class MLflowProxy(LoggingConfigurable):
         """,
     ).tag(config=True, expected="True, False or 'code'")
 
+    log_to_stderr = Bool(
+        False,
+        help="""
+        Write MLflow's log to Jupyter's as well, which goes to standard error: for what collects the
+        logs of containers. Its lines have the level INFO, so Jupyter's own level must be INFO, as
+        it is by default. Without this, Jupyter's log has the warnings only.
+        """,
+    ).tag(config=True)
+
+    allow_upgrade = Union(
+        (Bool(), Enum(("auto",))),
+        default_value="auto",
+        help="""
+        Whether the page lets the user upgrade a database of an older MLflow, after which programs
+        with an older MLflow cannot open it. "auto": only a SQLite file that belongs to this user.
+        Otherwise the page has the command for its administrator. This keeps users from a click,
+        not from a program: kernels that open the database have its password.
+        """,
+    ).tag(config=True, expected="True, False or 'auto'")
+
     new_browser_tab = Bool(
         True,
         help="Open the dashboard in a browser tab of its own; False: inside JupyterLab.",
@@ -179,10 +220,10 @@ class MLflowProxy(LoggingConfigurable):
 
     @default("backend_store_uri")
     def _default_backend_store_uri(self) -> str:
-        for name in ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_TRACKING_URI"):
+        for name in VARIABLES["backend_store_uri"]:
             if uri := self.normalize_uri(os.environ.get(name)):
                 return uri
-        database = SQLite.default(self.root_dir)
+        database = SQLite.default(self.root_dir, links())
         folder = database.hidden_file_store
         if folder and allows_file_store({**os.environ, **self.environment}):
             return folder.as_uri()
@@ -196,8 +237,10 @@ class MLflowProxy(LoggingConfigurable):
     @property
     def unmigrated_file_store(self) -> Path | None:
         """The file store that must be migrated before the default store can be used."""
-        is_default = self.backend_store.is_default(self.root_dir)
-        return SQLite.default(self.root_dir).hidden_file_store if is_default else None
+        store = self.backend_store
+        if isinstance(store, SQLite) and store.is_default(self.root_dir):
+            return store.hidden_file_store
+        return None
 
     @default("registry_store_uri")
     def _default_registry_store_uri(self) -> str:
@@ -227,11 +270,13 @@ class MLflowProxy(LoggingConfigurable):
 
     def normalize_uri(self, uri: str | None) -> str:
         """Strip quotes, resolve paths relative to the root folder; "" if blank."""
-        return normalize_uri(uri, self.root_dir)
+        return normalize_uri(uri, self.root_dir, links())
 
     def _folder(self, value: str | None) -> str:
         uri = (value or "").strip() or "mlartifacts"
-        return uri if URI.match(uri) else str(self.root_dir / os.path.expanduser(uri))
+        if URI.match(uri):
+            return uri
+        return folder_location(self.root_dir / os.path.expanduser(uri))
 
     @validate("start_timeout", "idle_timeout")
     def _validate_seconds(self, proposal: dict[str, Any]) -> float:
@@ -260,6 +305,18 @@ class MLflowProxy(LoggingConfigurable):
         return environment
 
 
+def links() -> Path:
+    """A folder in which only this user may write, for the links of `clear_path`."""
+    runtime = jupyter_runtime_dir()
+    return Path(_temporary_folder().name if UNCLEAR.search(runtime) else runtime)
+
+
+@functools.lru_cache(maxsize=1)
+def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    """A folder that is removed when Jupyter ends."""
+    return tempfile.TemporaryDirectory(prefix="mlflow-proxy-")
+
+
 def checked_text(text: str) -> str:
     """`text`, if a program can be given it.
 
@@ -281,13 +338,16 @@ def settings() -> MLflowProxy:
 
 @functools.lru_cache(maxsize=1)
 def _read(server_app: ServerApp) -> MLflowProxy:
-    section = _section(server_app)
+    section = server_app.config.get(SECTION, Config())
     bad = {name: text for name in section if (text := _explain(server_app, name, section[name]))}
     good = Config({name: value for name, value in section.items() if name not in bad})
     config = MLflowProxy(
         root_dir=server_app.root_dir, parent=server_app, config=Config({SECTION: good})
     )
     config.bad_values = bad
+    config.sources = {
+        name: _source(server_app, section, name) for name in sorted(config.traits(config=True))
+    }
     for text in bad.values():
         server_app.log.error("MLflow is not available: %s", text)
     for name in _misspelt_sections(server_app.config):
@@ -297,13 +357,16 @@ def _read(server_app: ServerApp) -> MLflowProxy:
     return config
 
 
-def _section(server_app: ServerApp) -> Config:
-    """What is configured, as `c.MLflowProxy` and as `c.ServerApp.MLflowProxy`."""
-    section = Config()
-    config = server_app.config
-    for parent in (config, *(config.get(name, {}) for name in server_app.section_names())):
-        section.merge(deepcopy(parent.get(SECTION, {})))
-    return section
+def _source(server_app: ServerApp, section: Config, name: str) -> str:
+    """Where the value of the setting `name` comes from; `section` is what is configured."""
+    if name in server_app.cli_config.get(SECTION, {}):
+        return "the command line"
+    if name in section:
+        read = map(Path, server_app.loaded_config_files)
+        found = (str(file) for file in read if name in file.read_text(errors="replace"))
+        return " or ".join(found) or "a configuration file"
+    set_to = (each for each in VARIABLES.get(name, ()) if os.environ.get(each, "").strip())
+    return next((f"${each}" for each in set_to), "default")
 
 
 def _explain(server_app: ServerApp, name: str, value: Any) -> str:
@@ -339,28 +402,11 @@ def expected(trait: "TraitType[Any, Any]") -> str:
 
 def shown(trait: "TraitType[Any, Any]", value: Any) -> str:
     """`value`, without what may be secret in it."""
-    if isinstance(value, LazyConfigValue):
-        return "changed in place"
-    if isinstance(value, DeferredConfig):  # of the command line
-        value = str(value) if isinstance(value, str) else [*value]  # type: ignore[misc]
-    if isinstance(trait, Dict):  # of variables, which may be credentials
-        if not isinstance(value, dict):
-            return f"no dictionary but a value of the type {type(value).__name__}"
-        items = ", ".join(map(_shown_item, value.items()))
-        return f"a dictionary of {items}"[:MAX_SHOWN]
-    if isinstance(value, str):
-        return mask_passwords(repr(mask_uri(value)))[:MAX_SHOWN]
-    if isinstance(value, bool | int | float | PurePath | None):
-        return mask_passwords(repr(value))[:MAX_SHOWN]
-    return f"a value of the type {type(value).__name__}"
-
-
-def _shown_item(item: tuple[Any, Any]) -> str:
-    name, value = item
-    before, equals, _ = str(name).partition("=")  # after which there may be a value
-    shown_name = mask_passwords(repr(f"{before}=***" if equals else name))
-    what = "***" if isinstance(value, str) else f"a value of the type {type(value).__name__}"
-    return f"{shown_name}: {what}"
+    is_variables = isinstance(trait, Dict)  # which may be credentials
+    if is_variables or not isinstance(value, str | bool | int | float | PurePath | None):
+        return f"a value of the type {type(value).__name__}"
+    text = mask_uri(str(value)) if isinstance(value, str) else value
+    return mask_passwords(repr(text))[:MAX_SHOWN]
 
 
 def _misspelt_sections(config: Config) -> Iterator[str]:

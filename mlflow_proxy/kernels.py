@@ -1,14 +1,18 @@
 """What kernels and terminals find in their environment, so that they use the dashboard's store."""
 
 import contextlib
+import functools
 import os
 import sqlite3
+from concurrent import futures
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
 
+from . import sqlite_files
 from .addresses import (
     DASHBOARD_URL,
     FRAMES,
@@ -20,8 +24,8 @@ from .addresses import (
     STORE_URI,
 )
 from .config import MLflowProxy
-from .stores import SERVED_ARTIFACTS, Managed, SQLite
-from .web.forwarding import may_frame_itself
+from .stores import SERVED_ARTIFACTS, Managed, SQLite, folder_location
+from .web.access import may_frame_itself
 from .web.local_address import LocalAddress, without_proxy
 
 MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store has been migrated
@@ -38,7 +42,7 @@ OTHER_CREDENTIALS = (
     "MLFLOW_TRACKING_AWS_SIGV4",
 )
 CREDENTIALS_FILE = "~/.mlflow/credentials"
-TIMEOUT = 1.0  # seconds to wait for a database that another program writes
+TIMEOUT = 1.0  # seconds to wait for a database, and then for its answer
 SERVED = "SELECT 1 FROM experiments WHERE artifact_location LIKE ? LIMIT 1"
 
 
@@ -72,7 +76,7 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress) ->
         warn_of_other_credentials(server_app)
     else:
         exported = store_environment(config, store)
-        if store != config.backend_store_uri:
+        if config.unmigrated_file_store:
             follow_migration(config)
     if not config.backend_store.is_remote:
         # For `gateway:/` models; MLflow's server elsewhere has a gateway of its own.
@@ -97,7 +101,18 @@ def store_of_kernels(config: MLflowProxy) -> str:
     create the new database that hides it. MLflow then refuses it and says why, or still uses it.
     """
     file_store = config.unmigrated_file_store
-    return file_store.as_uri() if file_store else config.backend_store_uri
+    return file_store.as_uri() if file_store else clients_uri(config)
+
+
+def clients_uri(config: MLflowProxy) -> str:
+    """The store's URI for MLflow's clients, which may be another one of the same tracking server.
+
+    With `--static-prefix`, older releases have the dashboard below the prefix, and the API at the
+    root: `MLFLOW_TRACKING_URI` then names the root, and `backend_store_uri` the dashboard.
+    """
+    chosen = config.normalize_uri(os.environ.get("MLFLOW_TRACKING_URI")).rstrip("/")
+    is_above = chosen.startswith("http") and config.backend_store_uri.startswith(f"{chosen}/")
+    return chosen if is_above and urlsplit(chosen).netloc else config.backend_store_uri
 
 
 def store_environment(config: MLflowProxy, store: str) -> dict[str, str]:
@@ -170,12 +185,16 @@ def _needs_server(config: MLflowProxy) -> bool:
     return isinstance(store, SQLite) and _holds_served_artifacts(store.path)
 
 
+@functools.cache  # kernels and MLflow are started by the same answer
 def _holds_served_artifacts(database: Path) -> bool:
     # SQLAlchemy would cost every Jupyter server 0.2 s at its start, and 29 MB.
-    with contextlib.suppress(sqlite3.Error):
-        connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=TIMEOUT)
-        with contextlib.closing(connection):
+    def find() -> bool:
+        with contextlib.closing(sqlite_files.connect(database, seconds=TIMEOUT)) as connection:
             return bool(connection.execute(SERVED, (f"{SERVED_ARTIFACTS}%",)).fetchone())
+
+    with contextlib.suppress(sqlite3.Error, futures.TimeoutError):
+        # In a thread: a file system that does not answer must not keep Jupyter from starting.
+        return sqlite_files.within(2 * TIMEOUT, find)
     return False  # it is new, or the page says what is wrong with it
 
 
@@ -203,4 +222,6 @@ def artifacts_destination(config: MLflowProxy) -> str:
     if not root.startswith(SERVED_ARTIFACTS):
         return root
     variables = {**os.environ, **config.environment}
-    return variables.get("MLFLOW_ARTIFACTS_DESTINATION") or str(config.root_dir / "mlartifacts")
+    return variables.get("MLFLOW_ARTIFACTS_DESTINATION") or folder_location(
+        config.root_dir / "mlartifacts"
+    )

@@ -15,53 +15,57 @@ const whenRead = (() => {
   return (key, value) => values.set(key, value);
 })();
 
-// Whether MLflow is going to be dark: as it has stored, or else as the browser is.
-const isDark = (() => {
+const theme = (() => {
   const { themeKey } = document.currentScript.dataset;
   const CHOICE = `${themeKey}.jupyterlab`;
   const IS_LIGHT = "data-jp-theme-light"; // attribute of JupyterLab's body
-  const lab = jupyterLab(window);
+  const lab = labBody();
+  let apply = () => {};
   if (lab) follow();
 
-  function jupyterLab({ parent }) {
+  function labBody() {
     try {
-      if (parent.document.body.hasAttribute(IS_LIGHT)) return parent.document.body;
+      return parent.document.body.hasAttribute(IS_LIGHT) ? parent.document.body : null;
     } catch {
-      return null; // a page of another site
+      return null; // a page of another site, or none
     }
-    return parent === parent.parent ? null : jupyterLab(parent);
   }
 
   function follow() {
     const { setItem } = Storage.prototype;
     const labTheme = () => (lab.getAttribute(IS_LIGHT) === "true" ? "false" : "true");
-    const theme = () => localStorage.getItem(CHOICE) ?? labTheme();
-    let shown = null; // the trace page, below a cell, never reads the theme
+    const current = () => localStorage.getItem(CHOICE) ?? labTheme();
+    let shown = current();
 
-    whenRead(themeKey, () => (shown = theme()));
+    whenRead(themeKey, current);
     Storage.prototype.setItem = function (key, value) {
       if (key !== themeKey || this !== window.localStorage) {
         setItem.call(this, key, value);
-      } else if (value !== theme()) {
-        shown = value;
+      } else if (value !== current()) { // the user's choice
         if (value === labTheme()) this.removeItem(CHOICE);
         else setItem.call(this, CHOICE, value);
+        shown = value;
       }
     };
-
-    // MLflow reads the theme only when a page loads.
     new MutationObserver(() => {
-      if (shown !== null && shown !== theme()) location.reload();
+      if (shown !== current()) apply(current() === "true");
+      shown = current();
     }).observe(lab, { attributeFilter: [IS_LIGHT] });
   }
 
-  return () => {
-    let stored = null;
-    try {
-      stored = localStorage.getItem(themeKey);
-    } catch {
-      // The browser forbids storage.
-    }
-    return stored === null ? matchMedia("(prefers-color-scheme: dark)").matches : stored === "true";
+  return {
+    // Whether MLflow is going to be dark: as it has stored, or else as the browser is.
+    isDark() {
+      let stored = null;
+      try {
+        stored = localStorage.getItem(themeKey);
+      } catch {
+        // The browser forbids storage.
+      }
+      return stored === null ? matchMedia("(prefers-color-scheme: dark)").matches : stored === "true";
+    },
+
+    // Has `change(isDark)` called when JupyterLab's theme has changed, and with it the page's.
+    onChange: (change) => { apply = change; },
   };
 })();

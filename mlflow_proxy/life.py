@@ -10,24 +10,25 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from . import interpreter, reports
-from .activity import LastUse
+from . import reports
 from .log import MLflowOutput
+from .metrics import Metrics
+from .opened_files import OpenedFiles
 from .passwords import mask_passwords
-from .process import MLflowCommand, MLflowProcess
-from .progress import StartHistory, StartProgress
+from .process import MLflowCommand, MLflowProcess, leave_signals_to_jupyter
+from .quoting import escaped, quoted
 from .reports import DeclinedOffers, Exited, Failure, Offer, Report
-from .status import Idle, Requested, State, Status, failure_of_exit
+from .status import BY_USER, LastUse, StartProgress, State, Status, failure_of_exit
 
 MAX_CRASHES = 3  # in a row, after which MLflow is started by its next use only
-MAX_REPLACEMENTS = 5  # of the store's file in a row, after which likewise
-HEALTHY = 60.0  # seconds of service after which either counts as the first again
+HEALTHY = 60.0  # seconds of service after which a crash counts as the first again
 MAX_WAITING = 100  # requests; each keeps up to 128 KiB of its body in memory
 MIN_IDLE_CHECK = 0.05  # seconds
+SHORT = 120.0  # seconds of an idle time below which it is said in seconds
 BUSY_INTERVAL = 15.0  # seconds between records of activity while one of MLflow's jobs runs
 
 _logger = logging.getLogger(__name__)
@@ -38,8 +39,8 @@ class Life:
     """Runs MLflow: at most one process serves, earlier ones complete their requests and end."""
 
     command: MLflowCommand
+    status: Status
     output: MLflowOutput
-    history: StartHistory
     declined: DeclinedOffers
     start_timeout: float
     """Seconds."""
@@ -49,10 +50,11 @@ class Life:
     """Lets Jupyter, and with it a hub's idle culler, know that MLflow is used."""
     proxy_state: dict[str, Any]
     """What the handlers of jupyter-server-proxy know of their process."""
+    metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
-        self.status = Status(StartProgress(self.history), self.output.lines)
         self.last_use = LastUse()
+        self._files = OpenedFiles({})
         self._process: MLflowProcess | None = None
         self._run: asyncio.Future[None] | None = None
         self._ending: set[asyncio.Future[None]] = set()
@@ -61,9 +63,9 @@ class Life:
         self._timer: asyncio.TimerHandle | None = None
         self._busy_timer: asyncio.TimerHandle | None = None
         self._ready_at = 0.0
-        self._replacements = 0
         self._has_reported = False
         self._repairing: Offer | None = None
+        leave_signals_to_jupyter()
         atexit.register(self._remove_folders, os.getpid())
 
     # What users and programs ask for.
@@ -71,8 +73,8 @@ class Life:
     def start(self, *, background: bool = False) -> None:
         """Start MLflow if it is stopped or has failed; in the `background` at low priority."""
         if self.status.state in (State.IDLE, State.FAILED):
-            self.status.crashes = self._replacements = 0
-            self._start("requested", *(("--background",) if background else ()))
+            self.status.crashes = 0
+            self._start(*(("prestart", "--background") if background else ("requested",)))
 
     def prestart(self) -> None:
         """Start MLflow at low priority, unless it runs, has failed or was stopped by the user."""
@@ -85,7 +87,7 @@ class Life:
             return
         if self._process:
             _logger.info("Stopping MLflow (pid %s): requested", self._process.pid)
-        self._stop(Requested())
+        self._stop(BY_USER)
 
     def restart(self) -> None:
         """Stop MLflow and start it again; requests wait meanwhile."""
@@ -131,15 +133,25 @@ class Life:
             self._waiting -= 1
         return self._process if self.status.state is State.READY else None
 
+    async def check_store(self) -> None:
+        """Start another process if a file of the store is no longer the one that was opened."""
+        files = self._files
+        path = await files.replaced() if self.status.state is State.READY else None
+        if path and files is self._files and self.status.state is State.READY:
+            _logger.warning("%s is no longer the file that MLflow has opened", quoted(path))
+            self._leave(State.STARTING)
+            self._start("replaced", text=f"{path} was replaced.")
+
     # The states. Only these five methods enter one.
 
-    def _start(self, why: str, *options: str) -> None:
-        self._enter_starting()
+    def _start(self, why: str, *options: str, text: str = "") -> None:
+        self._enter_starting(why, text)
         self._run = asyncio.ensure_future(self._keep_running(why, *options))
 
-    def _enter_starting(self, text: str = "") -> None:
+    def _enter_starting(self, reason: str, text: str = "") -> None:
+        self.metrics.starts.labels(reason).inc()
         status = self.status
-        status.progress = StartProgress(self.history, text=text)
+        status.progress = StartProgress(text)
         status.retried, status.failure = status.failure, None
         status.has_started = True
         self._has_reported = False
@@ -149,20 +161,21 @@ class Life:
 
     def _enter_ready(self) -> None:
         status = self.status
-        status.progress.finish()
+        self.metrics.start_seconds.observe(status.progress.seconds)
         status.retries.reset()
-        status.retried = None
+        status.retried, status.stop_reason = None, ""
         status.has_served = True
         self._ready_at = time.monotonic()
         self._enter(State.READY)
         self.last_use.record()
         self._stop_if_idle()
 
-    def _stop(self, why: Idle | Requested) -> None:
-        self.status.stopped = why
+    def _stop(self, why: str) -> None:
+        self.status.stop_reason = why
         self._leave(State.IDLE)
 
-    def _fail(self, failure: Failure) -> None:
+    def _fail(self, failure: Failure, kind: str) -> None:
+        self.metrics.failures.labels("repair" if self._repairing else kind).inc()
         self.status.retries.count()
         if self._repairing:
             failure = naming_copies(failure, self._repairing.copies)
@@ -201,7 +214,7 @@ class Life:
             try:
                 await process.start()
             except OSError as error:
-                self._fail(self._impossible(error))
+                self._fail(self._impossible(error), "interpreter")
                 return
             _logger.info("Started MLflow (pid %s): %s", process.pid, why)
             why = await self._follow(process)
@@ -210,9 +223,13 @@ class Life:
 
     def _impossible(self, error: OSError) -> Failure:
         if self.command.folder.is_dir():
-            return interpreter.cannot_run(self.command.program[0], error)
+            python = self.command.program[0]
+            return Failure(
+                f"MLflow's interpreter, {quoted(python)}, cannot be run: {error.strerror}.",
+                "Correct c.MLflowProxy.python in the Jupyter configuration, then restart Jupyter.",
+            )
         return Failure(
-            f"Jupyter's root folder, {self.command.folder}, does not exist.",
+            f"Jupyter's root folder, {quoted(self.command.folder)}, does not exist.",
             "Put it back: MLflow is then started by its next use.",
         )
 
@@ -225,12 +242,9 @@ class Life:
                     self._crash(code)
                     if code == 0:
                         return "restart after a crash"
-                case reports.StoreReplaced(path):
-                    self._replace_store(process, path)
-                    return "restart with another store"
                 case reports.Repaired():
                     self._repairing = None
-                    self._enter_starting()
+                    self._enter_starting("repair")
                     return "repaired"
                 case _:
                     self._has_reported = True
@@ -242,17 +256,23 @@ class Life:
             case reports.StaticFolder(folder):
                 status.static_folder = Path(folder)
             case reports.Version(version):
+                if report.notice and version != status.version:
+                    _logger.warning("%s", report.notice)
                 status.version = version
             case reports.StageEntered(stage, step):
                 status.progress.enter(stage, step)
             case reports.ModulesImported(count):
                 status.progress.imported(count)
+            case reports.FilesOpened(files):
+                self._files = OpenedFiles(files)
             case reports.Busy(is_busy):
                 self.last_use.record_jobs(is_busy)
                 self._record_activity_while_busy()
             case reports.Failure(reason, remedy):
-                reason, remedy = mask_passwords(reason), mask_passwords(remedy)
-                self._fail(replace(report, reason=reason, remedy=remedy))
+                reason, remedy = (escaped(mask_passwords(each)) for each in (reason, remedy))
+                offered = report.offer and report.offer.repair
+                kind = (offered or status.progress.stage).value
+                self._fail(replace(report, reason=reason, remedy=remedy), kind)
             case reports.Ready():
                 seconds = status.progress.seconds
                 _logger.info("MLflow is ready (pid %s) after %.1f s", process.pid, seconds)
@@ -264,39 +284,27 @@ class Life:
         was_ready = self.status.state is State.READY
         failure = failure_of_exit(code, has_reported=self._has_reported)
         if self._repairing or not (was_ready or code < 0):
-            self._fail(failure)
+            self._fail(failure, "crash")
             return
-        self._forget_if_healthy(was_ready)
+        if was_ready and time.monotonic() - self._ready_at > HEALTHY:
+            self.status.crashes = 0
         self.status.crashes += 1
         reason = "MLflow ended unexpectedly." if was_ready else f"{failure.reason} {failure.remedy}"
         if self.status.crashes >= MAX_CRASHES:
             times = f"This happened {self.status.crashes} times in a row."
-            self._fail(Failure(f"{reason} {times}", "The last lines of its log, below, say why."))
+            remedy = "The last lines of its log, below, say why."
+            self._fail(Failure(f"{reason} {times}", remedy), "crash")
             return
         _logger.warning("%s It is restarted.", reason)
-        self._enter_starting(f"{reason} It is restarted.")
-
-    def _replace_store(self, process: MLflowProcess, path: str) -> None:
-        what = "Stopping MLflow (pid %s): %s is no longer the file that it has opened"
-        _logger.warning(what, process.pid, path)
-        self._forget_if_healthy(was_ready=True)
-        self._replacements += 1
-        if self._replacements >= MAX_REPLACEMENTS:
-            times = f"{path} was replaced {self._replacements} times in a row."
-            self._fail(Failure(times, "Stop the program that replaces it, or use another store."))
-            return
-        self._enter_starting(f"{path} was replaced. It is opened again.")
-
-    def _forget_if_healthy(self, was_ready: bool) -> None:
-        if was_ready and time.monotonic() - self._ready_at > HEALTHY:
-            self.status.crashes = self._replacements = 0
+        self._enter_starting("crash", f"{reason} It is restarted.")
 
     def _time_out(self) -> None:
         self._fail(
             Failure(
                 f"MLflow was not ready within {self.start_timeout:g} seconds.",
                 "If the machine or the database is slow, raise c.MLflowProxy.start_timeout.",
-            )
+            ),
+            "timeout",
         )
 
     def _end_process(self, *, completes: bool) -> None:
@@ -330,7 +338,9 @@ class Life:
             return
         pid = self._process and self._process.pid
         _logger.info("Stopping MLflow (pid %s) after %g s without use", pid, self.idle_timeout)
-        self._stop(Idle(self.idle_timeout))
+        is_short = self.idle_timeout < SHORT
+        unused = f"{self.idle_timeout:g} s" if is_short else f"{self.idle_timeout / 60:.0f} minutes"
+        self._stop(f"stopped after {unused} without use")
 
     def _record_activity_while_busy(self) -> None:
         if self._busy_timer:
@@ -347,7 +357,7 @@ class Life:
 def naming_copies(failure: Failure, copies: tuple[str, ...]) -> Failure:
     """Add to the remedy where the copies of the databases are that exist."""
     for copy in copies:
-        if copy not in failure.remedy and os.path.exists(copy):
-            kept = f"The database as it was is kept at {copy}."
+        if quoted(copy) not in failure.remedy and os.path.exists(copy):
+            kept = f"The database as it was is kept at {quoted(copy)}."
             failure = replace(failure, remedy=f"{failure.remedy}\n{kept}")
     return failure

@@ -13,6 +13,7 @@ from jupyter_core.paths import jupyter_runtime_dir
 
 from .addresses import LOG_NAME, ROTATED, log_name
 from .passwords import mask_passwords
+from .quoting import escaped
 
 MAX_BYTES = 1 << 20  # of the log; its one predecessor has as many
 PAGE_LINES = 50  # kept for the page
@@ -39,7 +40,8 @@ class MLflowOutput:
         if self._rest and not data:
             lines, self._rest = [*lines, self._rest], b""
         for line in lines:
-            text = mask_passwords(line.decode(errors="replace").rstrip())[:LINE_LENGTH]
+            masked = mask_passwords(line.decode(errors="replace").rstrip())
+            text = escaped(masked, kept="\t")[:LINE_LENGTH]
             self.lines.append(text)
             _mlflow.info("%s", text)
 
@@ -49,11 +51,11 @@ def log_file() -> Path:
     return Path(jupyter_runtime_dir()) / log_name(os.getpid())
 
 
-def set_up_logging(path: Path, jupyters: logging.Logger) -> MLflowOutput:
-    """Log to `path`, readable by its owner only; warnings also to the log `jupyters`."""
-    warnings = _Forwarding(jupyters)
-    warnings.setLevel(logging.WARNING)
-    _logger.handlers = [warnings]
+def set_up_logging(path: Path, jupyters: logging.Logger, *, all_to: bool = False) -> MLflowOutput:
+    """Log to `path`, readable by its owner only; warnings (or all) also to the log `jupyters`."""
+    forwarding = _Forwarding(jupyters)
+    forwarding.setLevel(logging.INFO if all_to else logging.WARNING)
+    _logger.handlers = [forwarding]
     _logger.setLevel(logging.INFO)
     _logger.propagate = False
     try:
@@ -63,9 +65,20 @@ def set_up_logging(path: Path, jupyters: logging.Logger) -> MLflowOutput:
     except OSError as error:  # MLflow can be shown without a writable home
         _logger.warning("Cannot write MLflow's log: %s", error)
     else:
-        file.setFormatter(logging.Formatter(FORMAT))
+        file.setFormatter(_Formatter(FORMAT))
         _logger.addHandler(file)
     return MLflowOutput()
+
+
+class _Formatter(logging.Formatter):
+    """Indents further lines of a record, which would otherwise look like records."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _indented(super().format(record))
+
+
+def _indented(text: str) -> str:
+    return escaped(text).replace("\n", "\n    ")
 
 
 class _Forwarding(logging.Handler):
@@ -76,7 +89,8 @@ class _Forwarding(logging.Handler):
         self._to = logger
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._to.log(record.levelno, "MLflow: %s", record.getMessage(), exc_info=record.exc_info)
+        text = _indented(record.getMessage())
+        self._to.log(record.levelno, "MLflow: %s", text, exc_info=record.exc_info)
 
 
 class _PrivateFile(RotatingFileHandler):

@@ -6,11 +6,14 @@ colon, slash or scheme.
 
 import re
 
+# What is repeated has a bound, without which a hostile line would keep Jupyter busy for minutes.
+
 # Up to the last `@` of the word, because a password may hold characters that should have been
 # percent-encoded. A port followed by a path with an `@` in it is not a password.
-AFTER_SLASH = re.compile(r"(?<=/)([^\s:/@'\"]*):(?!\d*/)\S+@")
+AFTER_SLASH = re.compile(r"(?<=/)([^\s:/@'\"]*):(?!\d*/)\S{1,500}@")
 WITHOUT_SCHEME = re.compile(
-    r"(?<![\w/.@%+-])(?!(?:file|sqlite[\w+]*):)([^\s:/@'\"{}\[\](),;=]+):(?!//)[^\s'\"{}\[\](),;]+@"
+    r"(?<![\w/.@%+-])(?!(?:file|sqlite[\w+]*):)"
+    r"([^\s:/@'\"{}\[\](),;=]{1,99}):(?!//)[^\s'\"{}\[\](),;]{1,500}@"
 )
 # GitHub's and others' tokens stand in the place of a user.
 TOKEN = re.compile(r"(?<!\w)(https?:?/{1,2})[^\s:/@'\"]+@", re.IGNORECASE)
@@ -21,31 +24,33 @@ IN_DATABASE_URI = re.compile(
     re.IGNORECASE,
 )
 SENSITIVE_NAME = (
-    r"\w*(?:passw|passphrase|pwd|secret|token(?!iz|s)|credential|signature"
-    r"|(?:api|access|private)[_-]?key)\w*|odbc_connect|sig|AWSAccessKeyId"
+    r"\w{0,50}(?:passw|passphrase|pwd|secret|token(?!iz|s)|credential|signature"
+    r"|(?:api|access|private)[_-]?key)\w{0,50}|odbc_connect|sig|AWSAccessKeyId"
 )
 # A parameter of a URI, of a connection or of a file: `password=...`.
 PARAMETER = re.compile(
     rf"(?<!\w)((?:{SENSITIVE_NAME})\s?=\s?)(?!…|\*)(?:'[^']*'|\"[^\"]*\"|[^&\s'\"]+)", re.IGNORECASE
 )
-# A field of JSON, of a dictionary or of YAML: `"password": "..."`. What follows in prose, after a
-# colon that ends a sentence's part, is masked as well, up to the next blank.
+# A field of JSON, also within JSON, of a dictionary or of YAML: `"password": "..."`. What follows
+# in prose, after a colon that ends a sentence's part, is masked as well, up to the next blank.
 FIELD = re.compile(
-    rf"(?<![\w])((?P<quote>['\"]?)(?:{SENSITIVE_NAME})(?P=quote)\s*:\s*)"
-    r"(?:'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,;'\"{}\[\]]+)",
+    rf"(?<![\w])((?P<quote>\\{{0,7}}['\"]?)(?:{SENSITIVE_NAME})(?P=quote)\s*:\s*)"
+    r"(?:\\{1,7}(['\"])[^\\]{0,999}\\{1,7}\3"
+    r"|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s,;'\"{}\[\]]+)",
     re.IGNORECASE,
 )
 # A header, in whatever form it was printed, to the end of its value.
 HEADER = re.compile(
     r"(?<![\w])((?:proxy-)?authorization|x-api-key|api-key|x-xsrftoken)"
-    r"(?P<between>['\"]?\s*[:=,]\s*(?:b(?=['\"]))?['\"]?)(?:(?:bearer|basic|token|negotiate|digest)\s+)?"
-    r"[^\s'\",;)}\]]+",
+    r"(?P<between>\\{0,7}['\"]?\s*[:=,]\s*(?:b(?=['\"]))?\\{0,7}['\"]?)"
+    r"(?:(?:bearer|basic|token|negotiate|digest)\s+)?"
+    r"[^\s'\",;)}\]\\]+",
     re.IGNORECASE,
 )
 COOKIE = re.compile(r"(?<![\w])((?:set-)?cookie['\"]?\s*[:,]\s*['\"]?)[^'\"\n]+", re.IGNORECASE)
 # An option of a command line: `--password ...`.
 OPTION = re.compile(
-    rf"(?<!\S)(--?(?:[\w-]*-)?(?:{SENSITIVE_NAME}))(?:\s+|=)(?!-)\S+", re.IGNORECASE
+    rf"(?<!\S)(--?(?:[\w-]{{0,50}}-)?(?:{SENSITIVE_NAME}))(?:\s+|=)(?!-)\S+", re.IGNORECASE
 )
 # The whole of a URI, whose password may hold blanks, or digits and a slash like a port.
 WHOLE = re.compile(

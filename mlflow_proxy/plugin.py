@@ -7,20 +7,24 @@ extension, `Life` runs the same command.
 import functools
 import os
 import re
+import shutil
+import sys
 from collections.abc import Mapping
+from datetime import datetime, timezone
+from http import HTTPStatus
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
-from jupyter_server_proxy.config import ServerProcess, ServerProxy
-from tornado.web import url
-from traitlets import Unicode, Union
+from jupyter_server_proxy.config import ServerProxy
+from prometheus_client import REGISTRY
+from tornado.web import ErrorHandler, url
+from traitlets import Unicode
 
-from . import interpreter, kernels, prestart
-from ._version import __version__
-from .activity import counts_as_activity, record_activity
+from . import kernels, prestart
 from .addresses import (
     BAD_SETTINGS,
     IMPORT_NOTICE,
@@ -34,11 +38,13 @@ from .assets import icon
 from .config import MLflowProxy, settings
 from .life import Life
 from .log import log_file, set_up_logging
-from .process import MLflowCommand, jupyters_secrets
-from .progress import StartHistory
+from .metrics import Collector
+from .process import MLflowCommand, jupyters_variables
 from .reports import DeclinedOffers
+from .status import Status
+from .stores import SQLite
 from .web import control
-from .web.forwarding import may_frame_itself
+from .web.access import may_frame_itself
 from .web.handler import mlflow_handler, proxy_handler
 from .web.local_address import LocalAddress, without_proxy
 
@@ -68,28 +74,21 @@ def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
         # A dashboard inside JupyterLab is a frame.
         "new_browser_tab": config.new_browser_tab or not may_frame_itself(_headers()),
         "launcher_entry": {"title": "MLflow", "icon_path": str(icon())},
-        **activity(),
     }
 
 
 def mlflow_command(config: MLflowProxy) -> list[str]:
     """MLflow's command line. Other users can read it, so it holds no secrets."""
     return [
-        interpreter.find_interpreter(config.python),
+        shutil.which(config.python) or config.python,
         "-u",  # the last output of a process that is killed reaches the log
         str(SERVER),
         f"--root-dir={config.root_dir}",
         f"--idle-timeout={config.idle_timeout:g}",  # the dashboard pauses its requests then
         f"--declined-offers={log_file().with_name('mlflow-proxy-declined.json')}",
+        f"--allow-upgrade={config.allow_upgrade}".lower(),
         *(["--job-execution"] if config.job_execution else []),
     ]
-
-
-def activity() -> dict[str, Any]:
-    """What counts as activity, for a jupyter-server-proxy that takes a callable: 4.6 and newer."""
-    if not isinstance(ServerProcess.class_traits()["update_last_activity"], Union):
-        return {}
-    return {"update_last_activity": counts_as_activity}
 
 
 def environment(config: MLflowProxy) -> dict[str, str]:
@@ -98,7 +97,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
     The names are those that `mlflow server` itself reads.
     """
     return {
-        **dict.fromkeys(jupyters_secrets(os.environ), ""),
+        **dict.fromkeys(jupyters_variables(os.environ), ""),
         # The extension widens this for kernels; the MLflow process keeps the user's value.
         "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES": os.environ.get(
             "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES", ""
@@ -106,7 +105,7 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         # The extension sets these for kernels.
         "MLFLOW_TRACKING_TOKEN": os.environ.get("MLFLOW_TRACKING_TOKEN", ""),
         "MLFLOW_GATEWAY_URI": os.environ.get("MLFLOW_GATEWAY_URI", ""),
-        "MLFLOW_TRACKING_URI": config.backend_store_uri,
+        "MLFLOW_TRACKING_URI": kernels.clients_uri(config),
         **config.environment,
         "MLFLOW_BACKEND_STORE_URI": config.backend_store_uri,
         "MLFLOW_REGISTRY_STORE_URI": config.registry_store_uri,
@@ -170,13 +169,20 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress:
     address = LocalAddress(server_app)
     handler, arguments = proxy_handler(NAME, server_process(config))
     life = address.life = make_life(config, server_app, address, arguments["state"])
-    path = re.escape(url_path_join(server_app.base_url, NAME))
+    unescaped = url_path_join(server_app.base_url, NAME)
+    path = re.escape(unescaped)
     routes = [
         *control.routes(path, config, life),
         url(f"{path}/(.*)", mlflow_handler(handler, life), arguments),
+        # A `.` in the base URL matches any character in jupyter-server-proxy's own route, which
+        # would pass such a request on without our checks.
+        url(f"{unescaped}/.*", ErrorHandler, {"status_code": HTTPStatus.NOT_FOUND}),
     ]
     server_app.web_app.default_router.rules[:0] = routes
     prestart.schedule(server_app, life, config.prestart)
+    store = config.backend_store
+    database = store.path if isinstance(store, SQLite) else None
+    REGISTRY.register(Collector(life.status, life.last_use, life.metrics, database))
     return address
 
 
@@ -185,25 +191,33 @@ def make_life(
 ) -> Life:
     """MLflow's life by `config`; `proxy_state` is that of jupyter-server-proxy's handlers."""
     log = log_file()
-    program = mlflow_command(config)
-    variables = {**environment(config), **address_environment(config, address)}
+    variables = environment(config)  # before those for kernels are added
 
-    def environment_now() -> dict[str, str]:
-        inherited = {**os.environ, **variables}
-        for name in jupyters_secrets(inherited):
-            del inherited[name]
-        return interpreter.adapted_environment(program[0], inherited, config.environment)
+    def variables_now() -> dict[str, str]:
+        # Not earlier, since it opens a port.
+        return {**variables, **address_environment(config, address)}
 
+    output = set_up_logging(log, server_app.log, all_to=config.log_to_stderr)
     return Life(
-        command=MLflowCommand(tuple(program), config.root_dir, environment_now),
-        output=set_up_logging(log, server_app.log),
-        history=StartHistory(log.with_name("mlflow-proxy-start.json")),
+        command=MLflowCommand(
+            tuple(mlflow_command(config)), config.root_dir, variables_now, config.environment
+        ),
+        status=Status(output.lines, log, may_frame_itself(_headers())),
+        output=output,
         declined=DeclinedOffers(log.with_name("mlflow-proxy-declined.json")),
         start_timeout=config.start_timeout,
         idle_timeout=config.idle_timeout,
         record_activity=functools.partial(record_activity, server_app.web_app.settings),
         proxy_state=proxy_state,
     )
+
+
+def record_activity(settings: dict[str, Any]) -> None:
+    """Record use of MLflow as activity in the `settings` of Jupyter's web application.
+
+    A hub's idle culler reads it.
+    """
+    settings.setdefault("last_activity_times", {})[NAME] = datetime.now(timezone.utc)
 
 
 class MLflowProxyApp(ExtensionApp):
@@ -213,8 +227,11 @@ class MLflowProxyApp(ExtensionApp):
     """
 
     name = "mlflow_proxy"
-    description = "MLflow's dashboard in a Jupyter server. --help-all lists its settings."
-    version = Unicode(__version__)
+    description = (
+        "MLflow's dashboard in a Jupyter server. --help-all lists its settings. "
+        "`jupyter mlflow-proxy doctor` says what runs, with which settings, and what is wrong."
+    )
+    version = Unicode(version("jupyter-mlflow-proxy"))
     classes = [MLflowProxy]  # noqa: RUF012 (as traitlets has it)
     extension_url = f"/{NAME}/"
 
@@ -224,7 +241,13 @@ class MLflowProxyApp(ExtensionApp):
         load(self.serverapp)
 
 
-main = MLflowProxyApp.launch_instance
+def main() -> Any:
+    """The command `jupyter mlflow-proxy`: Jupyter with MLflow, or `doctor`."""
+    if sys.argv[1:2] == ["doctor"]:
+        from .doctor import examine  # noqa: PLC0415 (no Jupyter server needs it)
+
+        return examine(sys.argv[2:])
+    return MLflowProxyApp.launch_instance()  # type: ignore[no-untyped-call]
 
 
 def _headers() -> Mapping[str, str]:

@@ -5,6 +5,7 @@ pipe for its output are made once, so that they serve each of these starts.
 """
 
 import asyncio
+import atexit
 import contextlib
 import functools
 import logging
@@ -17,14 +18,14 @@ import stat
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, STDOUT
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from simpervisor import KilledProcessError, SupervisedProcess
+from simpervisor import KilledProcessError, SupervisedProcess, atexitasync
 
 from . import reports
 from .addresses import NAME, SOCKET_FOLDER, SOCKET_NAME
@@ -43,10 +44,21 @@ MAX_FOLDER = MAX_SOCKET_PATH - len(f"/{SOCKET_FOLDER}12345678/{SOCKET_NAME}")
 RETIRE = signal.SIGUSR1
 """Tells a ready MLflow process that it gets no new requests; it answers with `Retired`."""
 
-# Of the Jupyter server, a hub's single-user server and a hub's proxy.
-JUPYTERS_SECRET = re.compile(
-    r"(?:JUPYTER|JPY|CONFIGPROXY).*(?:TOKEN|SECRET|PASSWORD|PASSPHRASE|KEY|COOKIE)"
+# Of gateways of kernels, a hub's proxy, the Jupyter server and a hub, whose variables may hold a
+# secret under any name; but for those of the last two that name places and people.
+JUPYTERS_VARIABLE = re.compile(
+    r"(?:JUPYTER_GATEWAY|KG|EG|CONFIGPROXY)_.*|(?:JUPYTER|JUPYTERHUB|JUPYTERLAB|JPY)_"
+    r"(?!(?:\w*_)?(?:DIRS?|PATH|PREFIX|HOST|USER|SERVER_NAME|SESSION_NAME|PARENT_PID|IMAGE)$).*"
 )
+
+# They tell an interpreter where its modules are. What is meant for Jupyter's is wrong for another:
+# modules of another release or of another Python. HPC modules and wrappers of Jupyter set them.
+INTERPRETER_VARIABLES = ("PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE")
+# They name the environment that is activated.
+ACTIVATION_VARIABLES = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV")
+# What is in the folder of an environment, and the variable that names the folder. Scripts that a
+# conda package may have in `etc/conda/activate.d` are not run.
+ENVIRONMENT_KINDS = (("pyvenv.cfg", "VIRTUAL_ENV"), ("conda-meta", "CONDA_PREFIX"))
 
 _logger = logging.getLogger(__name__)
 
@@ -56,9 +68,32 @@ class MLflowCommand:
     """How to start MLflow; the socket's path and a descriptor are added to the arguments."""
 
     program: tuple[str, ...]
+    """Its interpreter, perhaps of another environment, and arguments."""
     folder: Path
-    environment: Callable[[], Mapping[str, str]]
-    """Returns the environment of a process that is started now."""
+    variables: Callable[[], Mapping[str, str]]
+    """Returns those of its environment, beside those of Jupyter."""
+    chosen: Collection[str] = ()
+    """Names of those that the user has chosen for MLflow."""
+
+    def environment(self) -> dict[str, str]:
+        """The environment of a process that is started now.
+
+        That of Jupyter without its secrets and, for an interpreter of another environment, as if
+        that were activated.
+        """
+        inherited = {**os.environ, **self.variables()}
+        for name in jupyters_variables(inherited.keys() - {*self.chosen}):
+            del inherited[name]
+        bin_folder = os.path.dirname(self.program[0])
+        if os.path.realpath(bin_folder) == os.path.realpath(os.path.dirname(sys.executable)):
+            return inherited
+        prefix = Path(bin_folder).parent
+        own = {name: str(prefix) for mark, name in ENVIRONMENT_KINDS if (prefix / mark).exists()}
+        if own:
+            own["PATH"] = os.pathsep.join(filter(None, (bin_folder, inherited.get("PATH"))))
+        dropped = {*INTERPRETER_VARIABLES, *ACTIVATION_VARIABLES} - {*self.chosen}
+        kept = {name: value for name, value in inherited.items() if name not in dropped}
+        return {**kept, **{name: value for name, value in own.items() if name not in self.chosen}}
 
 
 class MLflowProcess:
@@ -297,6 +332,25 @@ class _OutputReader(asyncio.Protocol):
             self.ended.set_result(None)
 
 
+def leave_signals_to_jupyter() -> None:
+    """Keep simpervisor from replacing Jupyter's signal handlers, which clean up after Jupyter.
+
+    All that simpervisor runs, for other entries of jupyter-server-proxy as well, gets its SIGTERM
+    when Jupyter has ended.
+    """
+    if not atexitasync.signal_handler_set:
+        atexitasync.signal_handler_set = True
+        atexit.register(_terminate_supervised, os.getpid())
+
+
+def _terminate_supervised(owner: int) -> None:
+    if os.getpid() != owner:  # a process that was forked from it
+        return
+    for handle_signal in [*atexitasync._handlers]:
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            handle_signal(signal.SIGTERM)
+
+
 def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     """A session that changes nothing of what it sends and receives."""
     return aiohttp.ClientSession(
@@ -325,6 +379,6 @@ def describe_exit(code: int) -> str:
     return f"signal {-code} ({signal.strsignal(-code)})"
 
 
-def jupyters_secrets(names: Iterable[str]) -> list[str]:
-    """Those of the variables `names` that open Jupyter or JupyterHub."""
-    return [name for name in names if JUPYTERS_SECRET.match(name)]
+def jupyters_variables(names: Iterable[str]) -> list[str]:
+    """Those of the variables `names` that are Jupyter's or JupyterHub's and may hold a secret."""
+    return [name for name in names if JUPYTERS_VARIABLE.fullmatch(name)]

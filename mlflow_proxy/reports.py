@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
+
+NEWEST_TESTED = (3, 18)
+"""The newest release of MLflow with which this package was tested."""
 
 
 class Repair(Enum):
@@ -86,10 +90,10 @@ class Busy:
 
 
 @dataclass(frozen=True)
-class StoreReplaced:
-    """The SQLite file at `path` is no longer the one that was opened; another start opens it."""
+class FilesOpened:
+    """The SQLite stores are open: paths of their files and their identities (`opened_files`)."""
 
-    path: str
+    files: dict[str, list[int]]
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,13 @@ class Version:
     """The MLflow that is shown has this `version`."""
 
     version: str
+
+    @property
+    def notice(self) -> str:
+        """Says that it is newer than what was tested; empty if it is not, or unknown."""
+        release = tuple(map(int, re.findall(r"\d+", self.version)[:2]))
+        what = f"MLflow {self.version} is not tested with this release of jupyter-mlflow-proxy"
+        return what if release > NEWEST_TESTED else ""
 
 
 @dataclass(frozen=True)
@@ -132,7 +143,7 @@ Report = (
     | ModulesImported
     | Ready
     | Busy
-    | StoreReplaced
+    | FilesOpened
     | Retired
     | Version
     | Repaired
@@ -191,23 +202,17 @@ class DeclinedOffers:
         Raises:
             OSError: the file cannot be written.
         """
-        part = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        with os.fdopen(os.open(part, flags, 0o600), "w") as file:
-            json.dump(sorted({*self._read(), _key(offer)}), file)
-        part.replace(self.path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        with os.fdopen(os.open(self.path, flags, 0o600), "w") as file:
+            file.write(f"\n{_key(offer)}\n")  # whatever is in the file
 
     def __contains__(self, offer: Offer) -> bool:
         """Whether the user has declined `offer`."""
-        return _key(offer) in self._read()
-
-    def _read(self) -> list[str]:
         try:
-            keys = json.loads(self.path.read_text())
-        except (OSError, ValueError):
-            return []
-        return [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
+            return _key(offer) in self.path.read_text(errors="replace").splitlines()
+        except OSError:
+            return False
 
 
 def _key(offer: Offer) -> str:
-    return f"{offer.repair.value}: {offer.subject}"
+    return json.dumps(f"{offer.repair.value}: {offer.subject}")  # on one line

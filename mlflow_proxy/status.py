@@ -1,4 +1,7 @@
-"""What is known of MLflow in this Jupyter server: `Life` writes it, handlers read it."""
+"""What is known of MLflow in this Jupyter server, and of its use.
+
+`Life` writes it, handlers read it.
+"""
 
 import contextlib
 import math
@@ -8,21 +11,38 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
+from .addresses import ATTENDED
 from .process import MLflowProcess, describe_exit
-from .progress import StartProgress
-from .reports import Failure
+from .quoting import quoted
+from .reports import Failure, Stage, Step, Version
 
 # Seconds after a failed start in which no request starts MLflow again, so that users can read why.
 # For programs, this doubles with each failure in a row.
 RETRY_INTERVAL = 3.0
 LAST_RETRY_INTERVAL = 60.0
+BY_USER = "stopped by the user"
 # Memory that processes share is divided between them: proc_pid_smaps(5).
 PSS = re.compile(rb"^Pss:\s+(\d+) kB$", re.MULTILINE)
 PROC = Path("/proc")
+# Seconds and modules of a start on an average machine: the proportions of its stages.
+SECONDS = {Stage.PREPARE: 0.1, Stage.IMPORT: 4.0, Stage.STORE: 0.3, Stage.SERVE: 0.1}
+MODULES = 2500
+TEXTS = {
+    Stage.PREPARE: "Looking for MLflow",
+    Stage.IMPORT: "Loading MLflow",
+    Stage.STORE: "Opening the store",
+    Stage.SERVE: "Opening the dashboard",
+    Step.CREATE: "Creating the store",
+    Step.WAIT: "Waiting for another program that creates the store",
+    Step.UPGRADE: "Upgrading the database",
+    Step.LOCATIONS: "Updating the locations of artifacts",
+}
 
 
 class State(Enum):
@@ -32,18 +52,6 @@ class State(Enum):
     READY = "ready"
     IDLE = "idle"
     FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class Idle:
-    """MLflow was stopped because it was not used for `seconds`."""
-
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Requested:
-    """The user has stopped MLflow."""
 
 
 class Retries:
@@ -79,23 +87,111 @@ class Retries:
         return max(0.0, self._for_programs - self._clock())
 
 
+class StartProgress:
+    """How far one start of MLflow has come, by its reports; `text` until the first of them."""
+
+    def __init__(self, text: str = "", clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.stage = Stage.PREPARE
+        self._modules = 0
+        self._fraction = 0.0
+        self.text = text or TEXTS[self.stage]
+        self._began = self._stage_began = clock()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start began."""
+        return self._clock() - self._began
+
+    def enter(self, stage: Stage, step: Step | None = None) -> None:
+        """Record that MLflow has reached `stage`, and what it does there."""
+        if stage is not self.stage:
+            self.stage, self._stage_began = stage, self._clock()
+        self.text = TEXTS[step or stage]
+
+    def imported(self, modules: int) -> None:
+        """Record how many modules MLflow has imported."""
+        self._modules = modules
+
+    @property
+    def fraction(self) -> float:
+        """The completed part of the start, 0 to 0.99; never decreases."""
+        stages = list(Stage)
+        done = sum(SECONDS[each] for each in stages[: stages.index(self.stage)])
+        current = SECONDS[self.stage] * self._fraction_of_stage()
+        self._fraction = max(self._fraction, min(0.99, (done + current) / sum(SECONDS.values())))
+        return self._fraction
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until MLflow is ready, at the pace of this start, if slower than the average."""
+        pace = self.seconds / max(0.05, self.fraction)
+        return (1 - self.fraction) * max(sum(SECONDS.values()), pace)
+
+    def _fraction_of_stage(self) -> float:
+        if self.stage is Stage.IMPORT:
+            return min(1.0, self._modules / MODULES)
+        return min(0.9, (self._clock() - self._stage_began) / SECONDS[self.stage])
+
+
+class LastUse:
+    """When MLflow was last used; Jupyter's handlers record it, its life reads it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._time = clock()
+        self._in_flight = 0
+        self.is_busy = False
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the last use; 0 while a job runs or a request is in flight that is use."""
+        return 0.0 if self._in_flight or self.is_busy else self._clock() - self._time
+
+    def record(self, seconds_ago: float = 0.0) -> None:
+        """Record a use, possibly an earlier one than the last."""
+        self._time = max(self._time, self._clock() - seconds_ago)
+
+    def record_jobs(self, is_busy: bool) -> None:
+        """Record whether one of MLflow's jobs runs: use until it ends, or MLflow by a crash."""
+        if self.is_busy:
+            self.record()
+        self.is_busy = is_busy
+
+    @contextmanager
+    def request(self, seconds: float) -> Iterator[None]:
+        """Record a request, from its head to the end of its response; `seconds` since its use."""
+        self.record(seconds)
+        is_use = seconds <= ATTENDED
+        self._in_flight += is_use
+        try:
+            yield
+        finally:
+            if is_use:
+                self._in_flight -= 1
+                self.record(seconds)
+
+
 @dataclass
 class Status:
     """`failure` is set in `State.FAILED`, and only there; `retried` only in a start after it.
 
-    `stopped` says why MLflow was stopped last.
+    `stop_reason` says for a person how MLflow was stopped, until it is ready again.
     """
 
-    progress: StartProgress
     log_lines: deque[str]
     """The last lines of MLflow's output."""
+    log_file: Path = Path()
+    may_frame: bool = False
+    """Whether JupyterLab, or our own page, may show the dashboard in a frame."""
+    progress: StartProgress = field(default_factory=StartProgress)
     state: State = State.IDLE
     since: float = field(default_factory=time.time)
     """When this state was entered, in seconds of Unix time."""
     has_started: bool = False
     has_served: bool = False
     """Whether MLflow was ready before: requests then wait until it is again."""
-    stopped: Idle | Requested | None = None
+    stop_reason: str = ""
     failure: Failure | None = None
     retried: Failure | None = None
     """Why the start before this one failed."""
@@ -117,7 +213,7 @@ class Status:
     @property
     def is_stopped_by_user(self) -> bool:
         """Whether MLflow is stopped because the user has stopped it."""
-        return self.state is State.IDLE and isinstance(self.stopped, Requested)
+        return self.state is State.IDLE and self.stop_reason == BY_USER
 
     @property
     def text(self) -> str:
@@ -129,18 +225,54 @@ class Status:
                 return self.failure.reason
             case State.IDLE if not self.has_started:
                 return "MLflow was not started"
-            case State.IDLE if isinstance(self.stopped, Idle):
-                return f"Stopped after {self.stopped.seconds:g} s without use"
             case State.IDLE:
-                return "Stopped by the user"
+                return self.stop_reason.capitalize()
         return "MLflow is running"
+
+    def document(self, *, may_see_log: bool) -> dict[str, Any]:
+        """What MLflow does, for the loading page, JupyterLab and programs, as JSON has it.
+
+        Memory in bytes, times in seconds, `since` of Unix time. The state is "stopped" until MLflow
+        is started for the first time. `may_see_log`: whether the user may see lines of its log.
+        """
+        failure, is_starting = self.failure, self.state is State.STARTING
+        offer = failure and failure.offer
+        return {
+            "state": self.state.value if self.has_started else "stopped",
+            "since": self.since if self.has_started else None,
+            "text": self.text,
+            "progress": round(self.progress.fraction, 3) if is_starting else None,
+            "seconds": round(self.progress.seconds, 1) if is_starting else None,
+            "reason": failure.reason if failure else "",
+            "remedy": failure.remedy if failure else "",
+            "offer": offer
+            and {
+                **asdict(offer),
+                "repair": offer.repair.value,
+                "copies": [*map(quoted, offer.copies)],
+            },
+            "stopped": f"{self.text}." if self.is_stopped_by_user else "",
+            "stop_reason": self.stop_reason,
+            "version": self.version,
+            "notice": Version(self.version or "").notice,
+            "memory": None if is_starting else self.memory,
+            "pid": self.pids[-1] if self.pids else None,
+            "log": str(self.log_file),
+            "lines": list(self.log_lines) if may_see_log else [],
+            # Whether the loading page may load the dashboard in a hidden frame.
+            "dashboard": self.may_frame and self.static_folder is not None,
+        }
 
     @property
     def memory(self) -> int | None:
         """Bytes that MLflow's processes use; None if there are none, or unknown."""
+        known = self.memory_by_process()
+        return sum(known.values()) if known else None
+
+    def memory_by_process(self) -> dict[int, int]:
+        """Bytes of MLflow's processes and what these have started, by process id, where known."""
         family = {each for pid in self.pids for each in _family(pid)}
-        known = [size for pid in family if (size := _memory_of(pid)) is not None]
-        return sum(known) if known else None
+        return {pid: size for pid in family if (size := _memory_of(pid)) is not None}
 
 
 def failure_of_exit(code: int, *, has_reported: bool) -> Failure:

@@ -3,18 +3,25 @@
 Jupyter, kernels and the MLflow process import this, so it imports nothing heavy.
 """
 
+import hashlib
 import os
 import re
-import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from os.path import expanduser, normpath
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.quoting import quoted_argument
 
 SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?]+)(?P<query>\?.*)?", re.DOTALL)
+# What ends a path in a SQLite URI, or is read there as another character since SQLAlchemy 2.1.
+UNCLEAR = re.compile(r"\?|%[0-9A-Fa-f]{2}")
+LINK = "mlflow-proxy-path-"  # prefix of the name of a link to such a path
+# What MLflow takes for another character in the path of a location, or for its end, or escapes.
+UNCLEAR_LOCATION = re.compile(r"[%?#\"\\\x00-\x1f]")
 # A path of a file store that starts at the folder of the program that opens it.
 RELATIVE_FOLDER = re.compile(r"(?P<scheme>file:)?(?P<path>(?!/)(?:[\w./-]+|[.~]\.?/.*))")
 DATABASE_SERVERS = ("postgresql", "mysql", "mssql")  # that MLflow knows
@@ -25,6 +32,8 @@ SERVICES = {
     "Azure Machine Learning": re.compile(r"azureml://.*", re.DOTALL),
     "Amazon SageMaker": re.compile(r"arn:aws:sagemaker:.*", re.DOTALL),
 }
+DEFAULT_NAME = "mlflow.db"
+"""Name of the default store, in Jupyter's root folder."""
 SERVED_ARTIFACTS = "mlflow-artifacts:"
 """Scheme of artifacts that only MLflow's server can reach."""
 ALLOW_FILE_STORE = "MLFLOW_ALLOW_FILE_STORE"  # MLflow >=3.13: refuses file stores without it
@@ -56,7 +65,7 @@ class Store:
 
     def is_default(self, root_dir: Path) -> bool:
         """Whether it is the default store of this root folder."""
-        return isinstance(self, SQLite) and self.path == SQLite.default(root_dir).path
+        return isinstance(self, SQLite) and self.path == root_dir / DEFAULT_NAME
 
     @property
     def is_remote(self) -> bool:
@@ -78,14 +87,14 @@ class SQLite(Database):
     path: Path
 
     @classmethod
-    def at(cls, path: Path) -> "SQLite":
-        """The database at `path`."""
-        return cls(f"sqlite:///{path}", "sqlite", path)
+    def at(cls, path: Path, links: Path) -> "SQLite":
+        """The database at `path`; `links` is a private folder, see `clear_path`."""
+        return cls(f"sqlite:///{clear_path(path, links)}", "sqlite", path)
 
     @classmethod
-    def default(cls, root_dir: Path) -> "SQLite":
+    def default(cls, root_dir: Path, links: Path) -> "SQLite":
         """The default store: `mlflow.db` in Jupyter's root folder."""
-        return cls.at(root_dir / "mlflow.db")
+        return cls.at(root_dir / DEFAULT_NAME, links)
 
     @property
     def shown(self) -> str:
@@ -137,7 +146,7 @@ def _parse(uri: str) -> Store:
         if not (match := SQLITE.fullmatch(uri)):
             raise ValueError("names no database file")
         if names_file(match["path"]):
-            return SQLite(uri, kind, Path(match["path"]).absolute())
+            return SQLite(uri, kind, linked_path(Path(match["path"]).absolute()))
     if kind in DATABASE_SERVERS:
         return Database(uri, kind)
     if "://" in uri and not scheme:
@@ -150,21 +159,71 @@ def names_file(database: str) -> bool:
     return database != ":memory:" and not database.startswith("file:")
 
 
-def normalize_uri(text: str | None, root_dir: Path) -> str:
+def clear_path(path: Path, links: Path) -> Path:
+    """`path` as every SQLAlchemy reads it in a URI: if need be, through a link in `links`.
+
+    There is no other way to write such a path for both SQLAlchemy 2.0 and 2.1.
+    """
+    unclear = [each for each in (path, *path.parents) if UNCLEAR.search(each.name)]
+    if not unclear:
+        return path
+    link = links / (LINK + hashlib.sha256(os.fsencode(unclear[0])).hexdigest()[:16])
+    with suppress(OSError):  # it exists
+        links.mkdir(mode=0o700, parents=True, exist_ok=True)
+        link.symlink_to(unclear[0])
+    return link / path.relative_to(unclear[0]) if link.is_symlink() else path
+
+
+def linked_path(path: Path) -> Path:
+    """The path for which `clear_path` has returned `path`."""
+    for each in (path, *path.parents):
+        if each.name.startswith(LINK) and each.is_symlink():
+            return each.readlink() / path.relative_to(each)
+    return path
+
+
+def without_links(uri: str) -> str:
+    """`uri` with the path that is meant by a link of `clear_path`, for a person."""
+    match = SQLITE.fullmatch(uri) if LINK in uri else None
+    return (
+        f"{match['scheme']}{linked_path(Path(match['path']))}{match['query'] or ''}"
+        if match
+        else uri
+    )
+
+
+def _meant(written: Path) -> Path:
+    """The file that a URI names by a path in which SQLAlchemy since 2.1 decodes %XX.
+
+    One that exists, else one whose folder exists.
+    """
+    decoded = Path(unquote(str(written)))
+    is_decoded = decoded.parent.is_dir() or not written.parent.is_dir()
+    return decoded if is_decoded and "\0" not in str(decoded) and not written.exists() else written
+
+
+def folder_location(folder: Path) -> str:
+    """`folder` as a location of artifacts: a URI if MLflow would read its path as another one."""
+    return folder.as_uri() if UNCLEAR_LOCATION.search(str(folder)) else str(folder)
+
+
+def normalize_uri(text: str | None, root_dir: Path, links: Path) -> str:
     """Strip quotes, resolve relative paths; "" if blank.
 
-    Relative paths start at `root_dir`, because kernels run in other folders than MLflow.
+    Relative paths start at `root_dir`, because kernels run in other folders than MLflow. `links` is
+    a private folder, see `clear_path`.
     """
     uri = (text or "").strip()
     if len(uri) > 1 and uri[0] in "\"'" and uri[0] == uri[-1]:  # an env file keeps them
         uri = uri[1:-1].strip()
     match = SQLITE.fullmatch(uri)
     if match and names_file(match["path"]):
-        return f"{match['scheme']}{root_dir / match['path']}{match['query'] or ''}"
+        path = clear_path(_meant(root_dir / match["path"]), links)
+        return f"{match['scheme']}{path}{match['query'] or ''}"
     match = RELATIVE_FOLDER.fullmatch(uri)
     if match and not isinstance(Store.parse(uri), Managed):
         folder = Path(normpath(root_dir / expanduser(match["path"])))
-        return folder.as_uri() if match["scheme"] else str(folder)
+        return folder.as_uri() if match["scheme"] else folder_location(folder)
     return uri
 
 
@@ -173,7 +232,8 @@ def allows_file_store(environment: Mapping[str, str] = os.environ) -> bool:
     return environment.get(ALLOW_FILE_STORE, "").lower() in ("true", "1")
 
 
-def migration_command(python: str, folder: Path, database: SQLite) -> str:
-    """The command that copies the file store in `folder` into a new `database`."""
+def migration_command(python: str, folder: Path, database: str) -> str:
+    """The command that copies the file store in `folder` into a new database with this URI."""
     command = [python, "-m", "mlflow", "migrate-filestore"]
-    return shlex.join([*command, f"--source={folder}", f"--target={database.uri}"])
+    arguments = [*command, f"--source={folder}", f"--target={database}"]
+    return " ".join(map(quoted_argument, arguments))

@@ -47,7 +47,6 @@ LONGEST = (
 # Files and tests whose outcome depends on a release of MLflow, Jupyter, aiohttp or traitlets: as if
 # they were marked `release`.
 RELEASE = (
-    "tests/glue/test_activity.py::test_jupyter_server_proxy_gets_the_function_if_it_takes_one",
     "tests/glue/test_entry_point.py",
     "tests/glue/test_private_names.py",
     "tests/glue/test_settings.py",
@@ -61,7 +60,6 @@ RELEASE = (
     "tests/server/test_locations.py::test_a_new_root_is_spelt_as_mlflow_reads_it",
     "tests/server/test_mlflow_app.py",
     "tests/server/test_mlflow_jobs.py",
-    "tests/server/test_mode.py::test_training_runs_and_traces_are_counted",
     "tests/server/test_remote_credentials.py::test_they_are_those_of_mlflows_client",
     "tests/server/test_remote_failures.py::test_a_certificate_for_another_name",
     "tests/server/test_remote_failures.py::test_a_certificate_that_has_expired",
@@ -88,7 +86,7 @@ RELEASE = (
     "tests/server/test_self_calls.py::test_any_other_user_is_not_local",
     "tests/server/test_self_calls.py::test_guardrails_get_addresses_that_open_the_gateway_only",
     "tests/server/test_self_calls.py::test_the_assistant_gets_an_address_without_a_secret",
-    "tests/glue/test_sqlite_creation.py",
+    "tests/glue/test_sqlite_files.py",
 )
 
 

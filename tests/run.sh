@@ -6,7 +6,8 @@
 #
 #   tests/run.sh                       everything, on the newest releases (tests/newest.txt)
 #   tests/run.sh --oldest              what depends on a release, on the oldest ones (tests/oldest.txt)
-#   tests/run.sh --both                both, one after the other
+#   tests/run.sh --prereleases         the same, on the newest pre-releases
+#   tests/run.sh --both                the first two, one after the other
 #   tests/run.sh tests/lab -k store    what pytest's arguments select
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,10 +16,11 @@ releases=newest
 case "${1:-}" in
     --oldest) releases=oldest && shift ;;
     --both) releases="newest oldest" && shift ;;
+    --prereleases) releases=prereleases && shift ;;
 esac
 
-environment_of() { # newest or oldest
-    [ "$1" = newest ] && echo .venv-tests || echo .venv-oldest
+environment_of() { # newest, oldest or prereleases
+    [ "$1" = newest ] && echo .venv-tests || echo ".venv-$1"
 }
 
 install_programs() {
@@ -51,12 +53,13 @@ install_programs() {
     fi
 }
 
-make_environment() { # newest or oldest
-    local environment extras=test
+make_environment() { # newest, oldest or prereleases
+    local environment extras=test option=(-c "tests/$1.txt")
     environment=$(environment_of "$1")
     [ "$1" = newest ] && extras=test,examples
+    [ "$1" = prereleases ] && option=(--prerelease allow)
     local install=("$uv" pip install -q --python "$environment/bin/python")
-    "${install[@]}" --compile-bytecode -c "tests/$1.txt" "$wheel[$extras]"
+    "${install[@]}" --compile-bytecode "${option[@]}" "$wheel[$extras]"
     "${install[@]}" --reinstall --no-deps "$wheel"
     # jsonschema takes this where it finds it. Its grammar costs each start of Jupyter two seconds
     # of processor, and there are many.
@@ -72,11 +75,16 @@ check() { # the sources; the types are those of the newest releases
     mypy
     tsc --project mlflow_proxy/lab/jsconfig.json
     check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+    check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+    check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+    check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/{bug,feature}.yml
+    check-jsonschema --builtin-schema vendor.readthedocs .readthedocs.yaml
+    sphinx-build -W --keep-going -q -d .venv-tests/doctrees docs .venv-tests/docs
     # Reported only: an advisory of today does not make yesterday's commit wrong.
     wait "$audit" || echo "pip-audit found something, or could not ask"
 }
 
-run_tests() { # newest or oldest, then the selection
+run_tests() { # newest, oldest or prereleases, then the selection
     local code=0 path
     path="$PWD/$(environment_of "$1")/bin:$PWD/.venv-tests/node/node_modules/.bin:$PATH"
     # Three at a time on two cores: tests wait for what they start about as long as they compute.
@@ -101,10 +109,13 @@ uv=$environment/bin/uv
 # uv takes a tenth of pip's time, and reads none of pip's settings.
 setting() { "${pip[@]}" config list 2>/dev/null | sed -n "s/^[^=]*\\.$1='\\(.*\\)'\$/\\1/p" | tail -n 1; }
 export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$(setting index-url)}" UV_FIND_LINKS="${UV_FIND_LINKS:-$(setting find-links)}"
-rm -rf build dist ./*.egg-info
-"${pip[@]}" wheel -q --no-deps -w dist .
-rm -rf build ./*.egg-info
-wheel=$(echo dist/*.whl)
+wheel=${WHEEL:-} # one that is built already
+if [ -z "$wheel" ]; then
+    rm -rf build dist ./*.egg-info
+    "${pip[@]}" wheel -q --no-deps -w dist .
+    rm -rf build ./*.egg-info
+    wheel=$(echo dist/*.whl)
+fi
 started=()
 if [ "$(uname)" = Linux ]; then
     install_programs & started+=($!)
@@ -131,6 +142,6 @@ for each in $releases; do
         check
         run_tests newest tests
     else
-        run_tests oldest -m release tests
+        run_tests "$each" -m release tests
     fi
 done

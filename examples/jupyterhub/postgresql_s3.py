@@ -37,3 +37,6 @@ c.Spawner.environment.update(
         **{name: os.environ[name] for name in BUCKET if name in os.environ},
     }
 )
+
+# MLflow reports to its makers which of its features are used, unless this is set.
+# c.Spawner.environment["MLFLOW_DISABLE_TELEMETRY"] = "true"

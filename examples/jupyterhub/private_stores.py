@@ -36,3 +36,6 @@ c.JupyterHub.load_roles.append(
         "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
     }
 )
+
+# MLflow reports to its makers which of its features are used, unless this is set.
+# c.Spawner.environment["MLFLOW_DISABLE_TELEMETRY"] = "true"

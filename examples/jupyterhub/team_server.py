@@ -6,6 +6,10 @@
 Each user has an account on the tracking server, with a password that the hub makes. Users read
 everything and log to all experiments. Only its creator deletes an experiment.
 
+A user who changes that password, on the account page of the dashboard, is then refused in kernels
+and in the tile, because the hub goes on to send its own. The next start of the user's server sets
+that again.
+
 Install `mlflow[auth]>=3.16.1` in the hub's environment. The tracking server listens on 127.0.0.1:
 users' servers must run on the hub's machine. kubernetes/team-server.yaml is for those elsewhere.
 """
@@ -24,7 +28,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
 c = get_config()  # noqa: F821
 
-SECRET = os.environ["MLFLOW_TEAM_SECRET"]
+SECRET = os.environ.get("MLFLOW_TEAM_SECRET", "")
 FOLDER = Path(os.environ.get("MLFLOW_TEAM_FOLDER", "/srv/mlflow"))  # of runs, artifacts, accounts
 PORT = int(os.environ.get("MLFLOW_TEAM_PORT", "5000"))
 # `postgresql+psycopg://...` for more than a few users.
@@ -41,7 +45,10 @@ PATIENCE = 30  # seconds that the start of a user's server waits for the trackin
 if Version(version("mlflow")) < Version("3.16.1"):
     raise SystemExit("MLflow before 3.16.1 has an administrator with a known password. Upgrade it.")
 if len(SECRET) < MIN_SECRET:
-    raise SystemExit(f"MLFLOW_TEAM_SECRET takes {MIN_SECRET} characters or more.")
+    raise SystemExit(
+        f"MLFLOW_TEAM_SECRET takes {MIN_SECRET} characters or more, in the hub's environment: "
+        "export MLFLOW_TEAM_SECRET=$(openssl rand -hex 32)"
+    )
 FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
@@ -77,6 +84,7 @@ c.JupyterHub.services.append(
             "MLFLOW_FLASK_SERVER_SECRET_KEY": derived("forms"),
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # saves 2 GB; LLM judges need it
             **{name: os.environ[name] for name in BUCKET if name in os.environ},
+            # "MLFLOW_DISABLE_TELEMETRY": "true",  # what MLflow reports to its makers
         },
     }
 )
@@ -93,27 +101,35 @@ c.Spawner.environment.update(
 )
 
 
+async def ask(method, path, name):
+    """Ask the tracking server for a change of the user's account."""
+    await AsyncHTTPClient().fetch(
+        f"{URL}/api/2.0/mlflow/users/{path}",
+        method=method,
+        headers={"Content-Type": "application/json"},
+        body=json.dumps({"username": name, "password": derived(f"user {name}")}),
+        auth_username=ADMIN,
+        auth_password=derived("administrator"),
+    )
+
+
 async def create_account(spawner):
-    """Create the user's account on the tracking server, once that answers, unless there is one."""
+    """Create the user's account on the tracking server, once that answers, or set its password."""
     name = spawner.user.name
-    account = json.dumps({"username": name, "password": derived(f"user {name}")})
+    method, path = "POST", "create"
     while True:
         try:
-            await AsyncHTTPClient().fetch(
-                f"{URL}/api/2.0/mlflow/users/create",
-                method="POST",
-                headers={"Content-Type": "application/json"},
-                body=account,
-                auth_username=ADMIN,
-                auth_password=derived("administrator"),
-            )
+            await ask(method, path, name)
             return
         except (HTTPClientError, OSError) as error:
-            if answer := getattr(error, "response", None):
-                if b"RESOURCE_ALREADY_EXISTS" not in answer.body:
-                    spawner.log.error("MLflow has no account for %s: %s", name, error)
+            answer = getattr(error, "response", None)
+            if answer and b"RESOURCE_ALREADY_EXISTS" in answer.body:
+                method, path = "PATCH", "update-password"  # the user may have changed it
+            elif answer:
+                spawner.log.error("MLflow has no account for %s: %s", name, error)
                 return
-            await asyncio.sleep(1)  # the tracking server starts with the hub
+            else:
+                await asyncio.sleep(1)  # the tracking server starts with the hub
 
 
 async def have_account(spawner):
@@ -126,3 +142,6 @@ async def have_account(spawner):
 
 creations = set()
 c.Spawner.pre_spawn_hook = have_account
+
+# MLflow reports to its makers which of its features are used, unless this is set.
+# c.Spawner.environment["MLFLOW_DISABLE_TELEMETRY"] = "true"

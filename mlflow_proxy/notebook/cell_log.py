@@ -1,12 +1,11 @@
 """Records what a cell logs to the dashboard's store."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-RUN_TYPE = "mlflow.runType"  # tag of a run, and its value for `mlflow.genai.evaluate`
-EVALUATION = "genai_evaluate"
+EVALUATION = ("mlflow.runType", "genai_evaluate")  # tag of a run of `mlflow.genai.evaluate`
 
 
 @dataclass
@@ -23,11 +22,10 @@ class CellLog:
     """What MLflow knows of each run, by its id."""
     traces: dict[str, Any] = field(default_factory=dict)
     """What MLflow knows of each trace, by its id."""
-    experiments: dict[str, str] = field(default_factory=dict)
-    """The names of experiments that cells have used, by their ids."""
     evaluations: set[str] = field(default_factory=set)
     """Ids of the runs that are evaluations."""
-    _own_runs: set[str] = field(default_factory=set)
+    own_runs: set[str] = field(default_factory=set)
+    """Ids of the runs that this process has made."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take_runs(self) -> dict[str, Any]:
@@ -42,28 +40,22 @@ class CellLog:
             taken, self.traces = self.traces, {}
         return taken
 
-    def add_tag(self, run_id: str, tag: Any) -> None:
-        """Record a tag of a run."""
-        if (tag.key, tag.value) == (RUN_TYPE, EVALUATION):
-            self.evaluations.add(run_id)
-
-    def add_made_run(self, run: Any) -> None:
-        """Record a run that has begun."""
-        self._own_runs.add(run.info.run_id)
-        if run.data.tags.get(RUN_TYPE) == EVALUATION:
-            self.evaluations.add(run.info.run_id)
-
     def add_ended_run(self, info: Any) -> None:
         """Record a run that has ended."""
         with self._lock:
             self.runs[info.run_id] = info
-        if info.run_id in self._own_runs and self.when_run_ends:
+        if info.run_id in self.own_runs and self.when_run_ends:
             self.when_run_ends(info)
 
     def add_trace(self, info: Any) -> None:
         """Record a trace that is stored."""
         with self._lock:
             self.traces[info.trace_id] = info
+
+    def add_tags(self, run_id: str, tags: Iterable[tuple[str, str]]) -> None:
+        """Record what the tags of a run, names and values, say of it."""
+        if EVALUATION in tags:
+            self.evaluations.add(run_id)
 
 
 class RecordedStore:
@@ -84,7 +76,8 @@ class RecordedStore:
     def create_run(self, *args: Any, **kwargs: Any) -> Any:
         """Record the run as one of this process."""
         run = self._store.create_run(*args, **kwargs)
-        self._log.add_made_run(run)
+        self._log.own_runs.add(run.info.run_id)
+        self._log.add_tags(run.info.run_id, run.data.tags.items())
         return run
 
     def update_run_info(self, run_id: str, run_status: Any, *args: Any, **kwargs: Any) -> Any:
@@ -99,28 +92,14 @@ class RecordedStore:
     def set_tag(self, run_id: str, tag: Any) -> Any:
         """Record whether the run is an evaluation."""
         result = self._store.set_tag(run_id, tag)
-        self._log.add_tag(run_id, tag)
+        self._log.add_tags(run_id, [(tag.key, tag.value)])
         return result
 
     def log_batch(self, run_id: str, metrics: Any, params: Any, tags: Any) -> Any:
         """Record whether the run is an evaluation."""
         result = self._store.log_batch(run_id, metrics=metrics, params=params, tags=tags)
-        for tag in tags:
-            self._log.add_tag(run_id, tag)
+        self._log.add_tags(run_id, [(tag.key, tag.value) for tag in tags])
         return result
-
-    def get_experiment(self, *args: Any, **kwargs: Any) -> Any:
-        """Record the experiment's name."""
-        return self._with_name(self._store.get_experiment(*args, **kwargs))
-
-    def get_experiment_by_name(self, *args: Any, **kwargs: Any) -> Any:
-        """Record the experiment's name."""
-        return self._with_name(self._store.get_experiment_by_name(*args, **kwargs))
-
-    def _with_name(self, experiment: Any) -> Any:
-        if experiment is not None:
-            self._log.experiments[experiment.experiment_id] = experiment.name
-        return experiment
 
     def start_trace(self, trace_info: Any, *args: Any, **kwargs: Any) -> Any:
         """Record the trace; despite its name, MLflow calls this when a trace is complete."""

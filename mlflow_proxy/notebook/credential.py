@@ -51,7 +51,7 @@ class OwnAddress:
             request.headers["Authorization"] = f"Bearer {os.environ.get(LOCAL_CREDENTIAL, '')}"
             request.headers[PROGRAM] = GUARDED
         else:
-            _sign_by_netrc(request)
+            _sign_by_default(request)
         return request
 
 
@@ -60,10 +60,11 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port
 
 
-def _sign_by_netrc(request: Any) -> None:
-    """Do what `requests` does for a request that has no such object: read `~/.netrc`."""
+def _sign_by_default(request: Any) -> None:
+    """Do what `requests` does without such an object: read the address, else `~/.netrc`."""
     from requests.auth import HTTPBasicAuth
-    from requests.utils import get_netrc_auth
+    from requests.utils import get_auth_from_url, get_netrc_auth
 
-    if found := get_netrc_auth(request.url):
+    in_address = get_auth_from_url(request.url)
+    if found := in_address if any(in_address) else get_netrc_auth(request.url):
         HTTPBasicAuth(*found)(request)

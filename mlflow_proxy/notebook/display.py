@@ -11,11 +11,12 @@ the text that is shown in its place.
 import contextlib
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from html import escape
+from html import escape, unescape
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -35,8 +36,8 @@ TRAINING, GENAI = "workflowType=machine_learning", "workflowType=genai"
 SOURCE_RUN = "mlflow.sourceRun"  # metadata of a trace: the run in which it was made
 LATE = "A trace is not stored yet. It is shown here once it is."
 
-Content = tuple[str, str]
-"""HTML, and the text for what cannot show HTML."""
+LINK = re.compile(r'<a href="([^"]*)"[^>]*>(.*?)</a>')
+MARKUP = re.compile(r"<style>.*?</style>|<[^>]*>", re.DOTALL)
 
 
 @dataclass
@@ -45,6 +46,8 @@ class Display:
 
     address: str
     log: CellLog
+    _names: dict[str, str] = field(default_factory=dict)
+    """The names of experiments, by their ids."""
     _last_trace: str | None = None
     _asking: threading.Thread | None = None
     _late: threading.Thread | None = field(default=None, repr=False)
@@ -86,17 +89,16 @@ class Display:
             lines.append(self._line(experiment, its_runs, max(left, 1)))
             left -= len(its_runs)
         if more := len(by_experiment) - len(shown):
-            lines.append(_div([_link(f"{self.address}/", f"{more} more experiments")]))
-        htmls, texts = zip(*lines, strict=True)
-        _display("\n".join(htmls), "\n".join(texts))
+            lines.append(_link(f"{self.address}/", f"{more} more experiments"))
+        _display("\n".join(f"<div>{line}</div>" for line in lines))
 
     def _ask_for_names(self, experiments: Iterable[str], until: float) -> None:
-        """Ask the store for the names of experiments that no cell has asked for."""
-        unknown = [each for each in experiments if each not in self.log.experiments]
+        """Ask the store for the names of experiments that no cell has shown."""
+        unknown = [each for each in experiments if each not in self._names]
         is_hanging = self._asking is not None and self._asking.is_alive()
         if not unknown or is_hanging or not self._is_current():
             return
-        store, names = self.log.store, self.log.experiments
+        store, names = self.log.store, self._names
 
         def ask() -> None:
             with contextlib.suppress(Exception):  # e.g. the store was deleted meanwhile
@@ -106,29 +108,27 @@ class Display:
         self._asking = _in_background(ask)
         self._asking.join(max(0.0, until - time.monotonic()))
 
-    def _line(self, experiment: str, runs: list[Any], limit: int) -> Content:
+    def _line(self, experiment: str, runs: list[Any], limit: int) -> str:
         """What is shown of the `runs` of one experiment; at most `limit` of them by name."""
         base = f"{self.address}/#/experiments/{quote(experiment)}"
-        name = self.log.experiments.get(experiment, f"experiment {experiment}")
+        name = self._names.get(experiment, f"experiment {experiment}")
+        where = f"in experiment {_link(f'{base}/runs?{TRAINING}', name)}"
         links = [self._run_link(base, run) for run in runs[:limit]]
+        if len(runs) == 1:
+            kind = "Evaluation" if runs[0].run_id in self.log.evaluations else "Run"
+            return f"{kind} {links[0]} {where}"
         if more := len(runs) - len(links):
             links.append(_link(f"{base}/runs?{TRAINING}", f"{more} more"))
-        where = [(" in experiment ",) * 2, _link(f"{base}/runs?{TRAINING}", name)]
-        if len(runs) == 1:
-            kind = "Evaluation " if runs[0].run_id in self.log.evaluations else "Run "
-            return _div([(kind,) * 2, *links, *where])
         compare = self._compare_link(experiment, [run.run_id for run in runs])
-        head = [(f"{len(runs)} runs",) * 2, *where, (" (",) * 2, compare, ("): ",) * 2]
-        commas = [part for link in links for part in ((", ",) * 2, link)][1:]
-        return _div([*head, *commas])
+        return f"{len(runs)} runs {where} ({compare}): {', '.join(links)}"
 
-    def _run_link(self, base: str, run: Any) -> Content:
+    def _run_link(self, base: str, run: Any) -> str:
         url = f"{base}/runs/{quote(run.run_id)}?{TRAINING}"
         if run.run_id in self.log.evaluations:
             url = f"{base}/evaluation-runs?selectedRunUuid={quote(run.run_id)}&{GENAI}"
         return _link(url, run.run_name or run.run_id)
 
-    def _compare_link(self, experiment: str, runs: list[str]) -> Content:
+    def _compare_link(self, experiment: str, runs: list[str]) -> str:
         compared = runs[:MAX_COMPARED]
         query = urlencode({"runs": json.dumps(compared), "experiments": json.dumps([experiment])})
         text = "compare these" if len(compared) == len(runs) else f"compare {MAX_COMPARED} of them"
@@ -137,24 +137,20 @@ class Display:
     def _show_traces(self, recorded: dict[str, Any], is_stored: bool) -> None:
         """Show the traces that are `recorded`; if not all are stored, all of them later."""
         if is_stored:
-            if content := self._traces_content(recorded):
-                _display(*content)
+            if html := self._traces_html(recorded):
+                _display(html)
             return
-        from IPython.display import display
-
-        handle = display(  # type: ignore[no-untyped-call]
-            _bundle(f"<div>{LATE}</div>", LATE), raw=True, display_id=True
-        )
+        handle = _display(f"<div>{LATE}</div>")
 
         def show_later() -> None:
             _wait_for_traces(time.monotonic() + MAX_LATE, POLL_LATE)
             late = {**self._traces_of_mlflow(), **self.log.take_traces()}
-            content = self._traces_content({**recorded, **late})
-            handle.update(_bundle(*(content or ("", ""))), raw=True)
+            handle.update(_bundle(self._traces_html({**recorded, **late})), raw=True)
 
         self._late = _in_background(show_later)
 
-    def _traces_content(self, traces: dict[str, Any]) -> Content | None:
+    def _traces_html(self, traces: dict[str, Any]) -> str:
+        """A frame with `traces`; empty if none of them is to be shown."""
         from mlflow.environment_variables import MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK
         from mlflow.tracing.display import get_display_handler
 
@@ -166,7 +162,7 @@ class Display:
             if info.trace_metadata.get(SOURCE_RUN) not in self.log.evaluations
         }
         shown = dict(list(shown.items())[: MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK.get()])
-        return self._frame(shown) if shown and not get_display_handler().disabled else None
+        return self._frame(shown) if shown and not get_display_handler().disabled else ""
 
     def _traces_of_mlflow(self) -> dict[str, Any]:
         """The traces that MLflow's client would show, with an address that no browser knows."""
@@ -191,11 +187,11 @@ class Display:
         if get_display_handler().disabled or not self._is_current():
             return trace._repr_mimebundle_()
         self.log.traces.pop(trace.info.trace_id, None)
-        html, _ = self._frame({trace.info.trace_id: trace.info.experiment_id})
+        html = self._frame({trace.info.trace_id: trace.info.experiment_id})
         return {**trace._repr_mimebundle_(), "text/html": html}
 
-    def _frame(self, traces: dict[str, str]) -> Content:
-        """HTML and text that show traces, given the experiment of each."""
+    def _frame(self, traces: dict[str, str]) -> str:
+        """Shows traces, given the experiment of each."""
         import mlflow
 
         # The version, so that the browser caches each release's page.
@@ -207,12 +203,10 @@ class Display:
         url = f"{self.address}{TRACE_PAGE}?{urlencode([*fields, ('version', mlflow.__version__)])}"
         what = next(iter(traces)) if len(traces) == 1 else f"{len(traces)} traces"
         # Where frames are forbidden, the browser would show an error in its place.
-        if os.environ.get(FRAMES) == "true":
-            html = files(__package__).joinpath("trace.html").read_text("utf-8")
-            html = html.replace("{url}", escape(url))
-        else:
-            html = _div([("View ",) * 2, _link(url, what)])[0]
-        return html, f"Trace {', '.join(traces)} at: {url}"
+        if os.environ.get(FRAMES) != "true":
+            return f"<div>View {_link(url, what)}</div>"
+        html = files(__package__).joinpath("trace.html").read_text("utf-8")
+        return html.replace("{url}", escape(url)).replace("{what}", escape(what))
 
 
 def _wait_for_traces(until: float, pause: float = POLL) -> bool:
@@ -245,20 +239,18 @@ def _in_background(function: Callable[[], Any]) -> threading.Thread:
     return thread
 
 
-def _link(url: str, text: str) -> Content:
-    return f'<a href="{escape(url)}" target="_blank">{escape(text)}</a>', f"{text} ({url})"
+def _link(url: str, text: str) -> str:
+    return f'<a href="{escape(url)}" target="_blank">{escape(text)}</a>'
 
 
-def _div(parts: list[Content]) -> Content:
-    htmls, texts = zip(*parts, strict=True)
-    return f"<div>{''.join(htmls)}</div>", "".join(texts)
+def _bundle(html: str) -> dict[str, str]:
+    """`html`, and its text for what cannot show HTML."""
+    text = MARKUP.sub("", LINK.sub(r"\2 (\1)", html)).strip()
+    return {"text/html": html, "text/plain": unescape(text)}
 
 
-def _bundle(html: str, text: str) -> dict[str, str]:
-    return {"text/html": html, "text/plain": text}
-
-
-def _display(html: str, text: str) -> None:
+def _display(html: str) -> Any:
+    """Display `html`; returns what updates it."""
     from IPython.display import display
 
-    display(_bundle(html, text), raw=True)  # type: ignore[no-untyped-call]
+    return display(_bundle(html), raw=True, display_id=True)  # type: ignore[no-untyped-call]

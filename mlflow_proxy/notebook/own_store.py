@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlflow_proxy import sqlite_creation
+from mlflow_proxy import sqlite_files
 from mlflow_proxy.stores import SQLite, Store
 
 from .cell_log import CellLog, RecordedStore
@@ -55,10 +55,10 @@ def _builder(build: Build, own: str, log: CellLog | None) -> Build:
 def _ensure(path: Path, build: Build, artifact_uri: str | None) -> None:
     """Create the database atomically: the MLflow process or another kernel may do so as well."""
 
-    def create(aside: Path) -> None:
-        build(store_uri=SQLite.at(aside).uri, artifact_uri=artifact_uri).engine.dispose()
+    def create(uri: str) -> None:
+        build(store_uri=uri, artifact_uri=artifact_uri).engine.dispose()
 
-    sqlite_creation.ensure(path, create, report=lambda _step: None)
+    sqlite_files.ensure(path, create, report=lambda _step: None)
 
 
 def _default_artifact_root() -> str:

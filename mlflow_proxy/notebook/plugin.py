@@ -43,7 +43,7 @@ class NotebookPlugin(RunContextProvider):  # type: ignore[misc] # mypy does not 
 
     def in_context(self) -> bool:
         """Whether it has tags for the run that is being created, or for traces."""
-        return self._source is not None
+        return self._source is not None and self._source.is_known
 
     def tags(self) -> dict[str, str]:
         """The notebook or console as the source."""

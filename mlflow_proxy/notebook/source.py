@@ -1,5 +1,6 @@
 """Which notebook or console of Jupyter this process runs the cells of."""
 
+import contextlib
 import os
 import sys
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ class Source:
     """A notebook or console."""
 
     path: Path
+    """Of a notebook: its file when the kernel started."""
+    inode: int | None
+    """Of that file, which it keeps while it is saved and renamed."""
 
     @classmethod
     def of_this_process(cls) -> "Source | None":
@@ -30,7 +34,8 @@ class Source:
         shell = ipython.get_ipython() if ipython else None
         if not hasattr(shell, "kernel") or not session or session.endswith("/"):
             return None
-        return cls(Path(session))
+        path = Path(session)
+        return cls(path, path.stat().st_ino if path.is_file() else None)
 
     @property
     def is_notebook(self) -> bool:
@@ -39,18 +44,25 @@ class Source:
 
     @property
     def file(self) -> Path | None:
-        """The notebook's saved file; None if there is none, as after it was renamed."""
-        return self.path if self.is_notebook and self.path.is_file() else None
+        """The notebook's saved file, also after it was renamed in its folder; None if unknown."""
+        if not self.is_notebook or self.path.is_file():
+            return self.path if self.is_notebook else None
+        with contextlib.suppress(OSError):  # the folder was renamed
+            beside = self.path.parent.glob(f"*{NOTEBOOK}")
+            return next((each for each in beside if each.stat().st_ino == self.inode), None)
+        return None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether no one knows better: Jupyter does, but a hub's refuses MLflow's request."""
+        return not self.is_notebook or self.file is not None or "JUPYTERHUB_API_TOKEN" in os.environ
 
     def tell_mlflow(self) -> None:
-        """Have MLflow take the name from this process, unless Jupyter knows a newer one.
-
-        The variable keeps the name that a notebook had when its kernel started.
-        """
-        if self.file or not self.is_notebook or os.environ.get("JUPYTERHUB_API_TOKEN"):
+        """Have MLflow take the name from this process, and not ask Jupyter for it."""
+        if self.is_known:
             os.environ.setdefault(NAME_FOR_MLFLOW, str(self.path))
 
     def tags(self) -> dict[str, str]:
         """MLflow's tags of a run that it makes."""
         kind = "NOTEBOOK" if self.is_notebook else "LOCAL"
-        return {"mlflow.source.name": self.path.name, "mlflow.source.type": kind}
+        return {"mlflow.source.name": (self.file or self.path).name, "mlflow.source.type": kind}

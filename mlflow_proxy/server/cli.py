@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
 from mlflow_proxy.addresses import BAD_SETTINGS
@@ -30,18 +31,20 @@ def main(arguments: list[str] | None = None) -> int:
     # Jupyter reads this and adds the time.
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # Jupyter logs the transitions
-    settings = StoreSettings.from_environment()
+    settings = replace(StoreSettings.from_environment(), allow_upgrade=options.allow_upgrade)
     try:
         os.chdir(options.root_dir)
         if misconfiguration := os.environ.pop(BAD_SETTINGS, ""):
             raise StartError(misconfiguration, RECONFIGURE)
-        if options.repair:
+        if options.check and not isinstance(settings.backend_store, TrackingServer):
+            local.check(settings)
+        elif options.repair:
             # SIGTERM is ignored: SIGKILL follows five seconds later, which is often enough.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             local.repair_store(reporter, settings, options.repair)
         elif isinstance(settings.backend_store, TrackingServer):
             uri = settings.backend_store.uri
-            remote.run(reporter, uri, options.unix_socket, options.idle_timeout)
+            remote.run(reporter, uri, options)
         else:
             local.run(reporter, settings, options)
     except StartError as error:
@@ -60,7 +63,9 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--root-dir", type=Path, default=Path.cwd(), help="the working folder")
     result.add_argument("--background", action="store_true", help="import at low priority")
     result.add_argument("--repair", type=Repair, help="repair the store, do not serve")
+    result.add_argument("--check", action="store_true", help="print what is found, do not serve")
     result.add_argument("--declined-offers", type=Path, required=True, help="a file that may exist")
     result.add_argument("--job-execution", action="store_true", help="run MLflow's jobs")
+    result.add_argument("--allow-upgrade", default="auto", help="true, false or auto: an own file")
     result.add_argument("--idle-timeout", type=float, default=0.0, help="seconds; 0: none")
     return result

@@ -6,7 +6,6 @@ start and the store; artifact stores and tracking servers have their own, and `m
 
 import itertools
 import re
-import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,8 +13,9 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Failure, Offer
-from mlflow_proxy.stores import ALLOW_FILE_STORE, SQLite, migration_command
+from mlflow_proxy.stores import ALLOW_FILE_STORE, DEFAULT_NAME, migration_command
 
 COMMAND = "\n    "
 """Before a command in a remedy: on a line of its own, indented, the page shows it as a command."""
@@ -33,8 +33,8 @@ class StartError(Exception):
 class Known:
     """A known failure: the pattern of its message, and what a person reads in place of that.
 
-    The sentences may use the pattern's named groups, the values that `match` is given, `{python}`
-    for a command line and, for a group `module`, the `{package}` to install.
+    The sentences may use the pattern's named groups, which are quoted, the values that `match` is
+    given, `{python}` for a command line and, for a group `module`, the `{package}` to install.
     """
 
     pattern: str
@@ -49,8 +49,9 @@ def match(table: Iterable[Known], texts: Iterable[str], values: Mapping[str, str
     """The first failure in `table` whose pattern is in one of `texts`, its sentences completed."""
     for known, text in itertools.product(table, texts):
         if found := re.search(known.pattern, text, re.DOTALL):
-            named = {**_installing(found.groupdict().get("module", "")), **values}
-            named.update(found.groupdict())
+            groups = found.groupdict()
+            named = {**_installing(groups.get("module", "")), **values}
+            named.update((name, quoted(value)) for name, value in groups.items() if value)
             reason, remedy = known.reason.format(**named), known.remedy.format(**named)
             return replace(known, reason=reason, remedy=remedy)
     return None
@@ -59,9 +60,9 @@ def match(table: Iterable[Known], texts: Iterable[str], values: Mapping[str, str
 def _installing(module: str) -> dict[str, str]:
     package = PACKAGES.get(module, module)
     return {
-        "python": shlex.quote(sys.executable),
+        "python": quoted_argument(sys.executable),
         "package": package,
-        "quoted_package": shlex.quote(package),
+        "quoted_package": quoted_argument(package),
     }
 
 
@@ -121,6 +122,21 @@ FAILURES = (
     ),
     # The database file
     Known(
+        r"is not a regular file",
+        "The database {store} or a journal beside it is not a regular file.",
+        f"Move it away, or correct {THE_URI}",
+    ),
+    Known(
+        r"(?P<table>\w+) is not a plain table",
+        "The database {store} is not MLflow's: {table} is not a plain table there.",
+        f"Move it away, or correct {THE_URI}",
+    ),
+    Known(
+        r"OperationalError: \D*interrupted",
+        "It takes too long to read the database {store}: it is damaged, or MLflow has not made it.",
+        f"Move it away, or correct {THE_URI}",
+    ),
+    Known(
         r"file is not a database|file is encrypted",
         "The file of {store} is not a SQLite database.",
         f"Move the file away, or correct {THE_URI}",
@@ -165,11 +181,11 @@ FAILURES = (
 def explain(error: BaseException, store: str, setting: str = "backend_store_uri") -> StartError:
     """Explain `error`, which occurred with `store`; an unknown error keeps its own message.
 
-    `store` is shown as it is and must not hold a password.
+    `store` is shown and must not hold a password.
     """
     values = {
-        "store": store,
-        "quoted_store": shlex.quote(store),
+        "store": quoted(store),
+        "quoted_store": quoted_argument(store),
         "migration": _migration(store),
         "setting": setting,
     }
@@ -177,13 +193,17 @@ def explain(error: BaseException, store: str, setting: str = "backend_store_uri"
         if known := match(FAILURES, [f"{type(each).__name__}: {each}"], values):
             return StartError(known.reason, known.remedy)
     # Unknown: its message was written for people, and the log has the rest.
-    first_line = str(error).strip().partition("\n")[0] or type(error).__name__
-    return StartError(first_line, "The last lines of the log, below, say more.")
+    return StartError(quoted(first_line(error)), "The last lines of the log, below, say more.")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what `error` says; its type if it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _migration(store: str) -> str:
     folder = Path(unquote(urlsplit(store).path))  # of a file store
-    return migration_command(sys.executable, folder, SQLite.default(folder.parent))
+    return migration_command(sys.executable, folder, f"sqlite:///{folder.parent / DEFAULT_NAME}")
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

@@ -11,9 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
-from mlflow_proxy.addresses import JOBS_FOLDER
+from mlflow_proxy.addresses import JOBS_FOLDER, PROVIDER_FOLDER
+from mlflow_proxy.opened_files import identities
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.reports import (
     DeclinedOffers,
+    FilesOpened,
     Repair,
     Repaired,
     Stage,
@@ -22,15 +25,14 @@ from mlflow_proxy.reports import (
     Step,
     Version,
 )
-from mlflow_proxy.sqlite_creation import Revisions
 from mlflow_proxy.stores import Database
 
 from . import mlflow_app
 from .own_address import OwnAddress
 from .reporter import Reporter
 from .store import locations, locks, upgrade
-from .store.opened_files import OpenedFiles
 from .store.settings import StoreSettings
+from .store.upgrade import Revisions
 
 if TYPE_CHECKING:  # Starlette comes with MLflow, which may be missing
     from starlette.middleware import Middleware
@@ -68,9 +70,11 @@ def run(
     with reporter.counting_modules():
         from . import jobs, serve
         from .middleware import self_calls, stack
-        from .middleware.replaced_store import ReplacedStore
 
         mlflow_app.configure(settings)
+        if address := OwnAddress.from_environment():
+            folder = options.unix_socket.with_name(PROVIDER_FOLDER)
+            address.export(settings.default_artifact_root, folder)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
         why_no_jobs = jobs.why_not(settings, options.job_execution)
 
@@ -80,25 +84,41 @@ def run(
         reporter.send(StageEntered(Stage.STORE, step))
 
     enter()
-    files = OpenedFiles(store.path for store in settings.files)
-    open_stores(settings, revisions, existing, enter)
-    files.complete()
+    # From here on there is garbage, of migrations: a new store would otherwise take 13 MB more.
     gc.freeze()
     gc.enable()
+    paths = [store.path for store in settings.files]
+    before = identities(paths)
+    open_stores(settings, revisions, existing, enter)
+    reporter.send(FilesOpened({**identities(paths), **before}))
+    gc.collect()
 
     reporter.send(StageEntered(Stage.SERVE))
-    address = OwnAddress.from_environment()
     if address is not None:
-        address.export(settings.default_artifact_root)
         self_calls.authorize_assistant(address)
-    retirement = serve.Retirement(reporter.send)
     app = stack(app, middlewares(settings, options.idle_timeout, address, why_no_jobs))
-    if reporter.is_heard:
-        app = ReplacedStore(app, files=files, retirement=retirement)
-    if not why_no_jobs:
-        folder = options.unix_socket.with_name(JOBS_FOLDER)
-        jobs.start(settings.backend_store, folder, retirement)
-    serve.run(app, options.unix_socket, retirement)
+    if why_no_jobs:
+        serve.run(app, options.unix_socket, reporter.send)
+        return
+    folder = options.unix_socket.with_name(JOBS_FOLDER)
+    end_jobs = jobs.start(settings.backend_store, folder, reporter.send)
+    serve.run(app, options.unix_socket, reporter.send, end_jobs)
+
+
+def check(settings: StoreSettings) -> None:
+    """Print the versions of MLflow and of the stores, without loading MLflow.
+
+    Raises:
+        StartError: it cannot start, for a known reason.
+    """
+    revisions = Revisions.read(mlflow_app.find_mlflow())
+    release = metadata.version("mlflow")
+    print(f"MLflow {release} of {sys.executable} has the revision {revisions.latest}")
+    print(Version(release).notice or "It is tested with this release of jupyter-mlflow-proxy")
+    settings.check()
+    for store, revision in upgrade.existing(settings, revisions, is_alone=False):
+        print(f"{quoted(store.shown)} has the revision {quoted(revision)}")
+    upgrade.check(settings, revisions)
 
 
 def middlewares(
@@ -115,7 +135,6 @@ def middlewares(
     from .middleware.policies import Policies
     from .middleware.programs import Programs
     from .middleware.self_calls import SelfCalls
-    from .mode import CurrentMode
 
     answered = [
         routes.artifact_frame(),
@@ -126,12 +145,7 @@ def middlewares(
     return [
         Middleware(LocalRequest),
         Middleware(Policies),
-        Middleware(
-            Pages,
-            idle_timeout=idle_timeout,
-            mode=CurrentMode(mlflow_app.find_mode),
-            has_local_address=address is not None,
-        ),
+        Middleware(Pages, idle_timeout=idle_timeout, has_local_address=address is not None),
         *([Middleware(Programs, authority=address.authority)] if address else []),
         *([Middleware(SelfCalls, address=address)] if address else []),
         Middleware(routes.Routes, routes=answered),

@@ -10,13 +10,11 @@ What else of MLflow is not public stands where it is used. tests/server/test_mlf
 against the installed MLflow.
 """
 
-import asyncio
 import contextlib
 import importlib.util
 import logging
 import os
 import re
-import shlex
 import sys
 import uuid
 import warnings
@@ -25,11 +23,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from mlflow_proxy import sqlite_creation
+from mlflow_proxy import sqlite_files
+from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Step
-from mlflow_proxy.stores import SQLite
 
-from . import mode
 from .failures import COMMAND, StartError
 from .store.settings import StoreSettings
 
@@ -62,18 +59,19 @@ def find_mlflow() -> Path:
     spec = importlib.util.find_spec("mlflow")
     folders = [Path(each) for each in (spec and spec.submodule_search_locations) or ()]
     folder = next((each for each in folders if (each / "server" / "__init__.py").is_file()), None)
-    install = f"Run:{COMMAND}{shlex.quote(sys.executable)} -m pip install"
+    python = quoted(sys.executable)
+    install = f"Run:{COMMAND}{quoted_argument(sys.executable)} -m pip install"
     release = _release("mlflow")
     if not release and _release("mlflow-skinny"):  # it has the server's modules, but not its needs
         raise StartError(
-            f"Only mlflow-skinny is installed for {sys.executable}, without MLflow's server.",
+            f"Only mlflow-skinny is installed for {python}, without MLflow's server.",
             f"{install} mlflow",
         )
     if folder is None:
-        raise StartError(f"MLflow is not installed for {sys.executable}.", f"{install} mlflow")
+        raise StartError(f"MLflow is not installed for {python}.", f"{install} mlflow")
     if release and tuple(map(int, re.findall(r"\d+", release)[:2])) < OLDEST:
         raise StartError(
-            f"MLflow {release} of {sys.executable} is too old.",
+            f"MLflow {release} of {python} is too old.",
             f'{install} "mlflow>={OLDEST[0]}.{OLDEST[1]}"',
         )
     return folder
@@ -160,9 +158,9 @@ def open_stores(settings: StoreSettings, report: Callable[[Step], None]) -> None
     from mlflow.server.handlers import initialize_backend_stores
 
     for store in settings.files:
-        sqlite_creation.ensure(
+        sqlite_files.ensure(
             store.path,
-            create=lambda aside: _create(aside, settings.default_artifact_root),
+            create=lambda uri: _create(uri, settings.default_artifact_root),
             report=report,
         )
     initialize_backend_stores(
@@ -170,25 +168,11 @@ def open_stores(settings: StoreSettings, report: Callable[[Step], None]) -> None
     )
 
 
-def _create(path: Path, artifact_root: str) -> None:
-    """Create a complete MLflow database, default experiment included, at `path`."""
+def _create(uri: str, artifact_root: str) -> None:
+    """Create a complete MLflow database, default experiment included, at `uri`."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(SQLite.at(path).uri, artifact_root).engine.dispose()
-
-
-async def find_mode() -> mode.Mode | None:
-    """The dashboard's mode for what the open tracking store has; None if it is no database.
-
-    Raises:
-        Exception: any exception of the driver.
-    """
-    from mlflow.server.handlers import _get_tracking_store
-
-    engine = getattr(_get_tracking_store(), "engine", None)  # its connections are open already
-    if engine is None:
-        return None
-    return mode.choose_mode(*await asyncio.to_thread(mode.count, engine))
+    SqlAlchemyStore(uri, artifact_root).engine.dispose()
 
 
 def upgrade_database(uri: str) -> None:

@@ -1,9 +1,13 @@
 """The address under which MLflow, and what it starts, reaches this MLflow: through Jupyter."""
 
+import contextlib
 import os
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import mlflow_proxy
 from mlflow_proxy.addresses import AUTH_PROVIDER, LOCAL_CREDENTIAL, LOCAL_URL
 from mlflow_proxy.gateway import gateway_credential
 from mlflow_proxy.notebook import credential
@@ -52,27 +56,34 @@ class OwnAddress:
         """The address of the AI Gateway for clients that send no credential."""
         return f"http://{self.authority}/{self.gateway_credential}"
 
-    def export(self, artifact_root: str) -> None:
+    def export(self, artifact_root: str, folder: Path) -> None:
         """Tell processes that inherit this environment (jobs, the Assistant) how to reach MLflow.
 
         Jobs open the store themselves, and ask MLflow for models of its gateway and for artifacts
-        that only the server can reach.
+        that only the server can reach. Call this before MLflow is imported; `folder` is private.
         """
         for name in PREFERRED:
             os.environ.pop(name, None)
         # MLflow's client would send a token or a password to every host that a location names.
         os.environ.update({LOCAL_URL: self.url, LOCAL_CREDENTIAL: self.credential})
         os.environ["MLFLOW_TRACKING_AUTH"] = AUTH_PROVIDER
-        _register_provider()
+        _provide(folder)
         if not os.environ.get("MLFLOW_GATEWAY_URI"):
             os.environ["MLFLOW_GATEWAY_URI"] = self.gateway_uri
         if artifact_root.startswith(SERVED_ARTIFACTS):
             os.environ["MLFLOW_TRACKING_URI"] = self.url
 
 
-def _register_provider() -> None:
-    """Have this process's MLflow know the provider, also where this package is not installed."""
-    from mlflow.tracking.request_auth.registry import _request_auth_provider_registry as registry
-
-    if not any(each.get_name() == AUTH_PROVIDER for each in registry):
-        registry.register(credential.OwnAddress)
+def _provide(folder: Path) -> None:
+    """Have MLflow, here and in jobs, know the provider where this package is not installed."""
+    distribution = folder / "mlflow_proxy_provider-0.dist-info"
+    distribution.mkdir(parents=True, exist_ok=True)
+    (distribution / "METADATA").write_text("Name: mlflow-proxy-provider\nVersion: 0\n")
+    (distribution / "entry_points.txt").write_text(
+        f"[mlflow.request_auth_provider]\n{AUTH_PROVIDER} = {credential.__name__}:OwnAddress\n"
+    )
+    with contextlib.suppress(FileExistsError):
+        (folder / "mlflow_proxy").symlink_to(mlflow_proxy.__path__[0])
+    sys.path.append(str(folder))
+    paths = (os.environ.get("PYTHONPATH"), str(folder))
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))

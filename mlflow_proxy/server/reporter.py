@@ -39,11 +39,6 @@ class Reporter:
                 target=self._end_with_jupyter, args=(self._socket,), daemon=True
             ).start()
 
-    @property
-    def is_heard(self) -> bool:
-        """Whether Jupyter acts on reports."""
-        return self._socket is not None
-
     def send(self, report: Report) -> None:
         """Send `report`, unless Jupyter is gone, which ends this process as well."""
         if self._socket:

@@ -18,30 +18,17 @@ BACKLOG = 2048
 GRACEFUL_SHUTDOWN = 4  # seconds for requests in flight; Jupyter waits for 5
 
 
-class Retirement:
-    """Begins when Jupyter sends no further requests here (`process.RETIRE`).
+def run(
+    app: ASGIApp,
+    unix_socket: Path,
+    report: Callable[[Report], None],
+    end_jobs: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve `app` on `unix_socket` until SIGTERM; `report` when it is ready.
 
-    The requests in flight are completed; then Jupyter sends SIGTERM.
+    Jupyter's signal (`process.RETIRE`) says that no further requests come. Then `end_jobs` is
+    called, because the requests of MLflow's jobs would be use and start MLflow again.
     """
-
-    def __init__(self, report: Callable[[Report], None]) -> None:
-        self.report = report
-        self.begun = asyncio.Event()
-        self.end_jobs: Callable[[], None] = lambda: None
-        """Ends MLflow's jobs, whose requests would be use and start MLflow again."""
-
-    def listen(self) -> None:
-        """Begin with the signal, from now on; called in the loop that serves."""
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._begin)
-
-    def _begin(self) -> None:
-        self.end_jobs()
-        self.begun.set()
-        self.report(Retired())
-
-
-def run(app: ASGIApp, unix_socket: Path, retirement: Retirement) -> None:
-    """Serve `app` on `unix_socket` until SIGTERM; report when it is ready."""
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -58,7 +45,7 @@ def run(app: ASGIApp, unix_socket: Path, retirement: Retirement) -> None:
         listener.bind(os.fspath(aside))
         aside.chmod(0o600)
         listener.listen(BACKLOG)
-        server = _ReportingServer(config, aside, unix_socket, retirement)
+        server = _ReportingServer(config, aside, unix_socket, report, end_jobs)
         server.run(sockets=[listener])
 
 
@@ -66,23 +53,33 @@ class _ReportingServer(uvicorn.Server):
     """Puts its socket in place and reports when it is ready."""
 
     def __init__(
-        self, config: uvicorn.Config, aside: Path, path: Path, retirement: Retirement
+        self,
+        config: uvicorn.Config,
+        aside: Path,
+        path: Path,
+        report: Callable[[Report], None],
+        end_jobs: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._aside = aside
         self._path = path
-        self._retirement = retirement
+        self._report = report
+        self._end_jobs = end_jobs
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to serve, then report it."""
         await super().startup(sockets)
         if self.started:
-            self._retirement.listen()
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._retire)
             self._aside.rename(self._path)
-            self._retirement.report(Ready())
+            self._report(Ready())
+
+    def _retire(self) -> None:
+        self._end_jobs()
+        self._report(Retired())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End, with MLflow's jobs, and leave no socket."""
-        self._retirement.end_jobs()
+        self._end_jobs()
         await super().shutdown(sockets)
         shutil.rmtree(self._path.parent, ignore_errors=True)

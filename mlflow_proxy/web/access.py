@@ -3,24 +3,29 @@
 jupyter-server-proxy switches Jupyter's XSRF check off for its routes and compares no origin. It
 leaves both to the program behind it. But MLflow knows neither Jupyter's cookies nor the origins
 that Jupyter's configuration admits.
+
+And who may show our pages in a frame. On a hub whose users share one domain, a page of another user
+is of the same origin. It could read a page that it shows in a frame, the XSRF cookie included, so
+JupyterHub forbids all frames.
 """
 
 import os
 import re
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async, url_path_join
 from tornado import web
 
-from mlflow_proxy.addresses import STARTS_PROGRAMS, STATIC_FILE, TELEMETRY
+from mlflow_proxy.addresses import ARTIFACT_FRAME, HUB, STATIC_FILE, TELEMETRY, starts_programs
 from mlflow_proxy.headers import is_own_origin
-from mlflow_proxy.hub import is_on_hub
 
-from .forwarding import frame_ancestors
-
+POLICY = "Content-Security-Policy"
+FORBIDDEN = "frame-ancestors 'none'"  # JupyterHub's default
+OWN = "frame-ancestors 'self'"  # Jupyter Server's default
 RESOURCE = "mlflow"
 """What Jupyter's authorizer is asked about, with the actions "read", "write" and "execute"."""
 
@@ -32,9 +37,7 @@ SEARCH = re.compile(
     r"|traces/(?:batchGetInfos|calculate-filter-correlation|metrics))"
 )
 # What has MLflow start a job later.
-SUBMITS_JOBS = re.compile(
-    r"/(?:ajax-)?api/3\.0/mlflow/(?:prompt-optimization/jobs|scorers/online-config)"
-)
+SUBMITS_JOBS = re.compile(r"/+(?:ajax-)?api/3\.0/mlflow/scorers/online-config")
 
 
 def required_action(method: str, path: str) -> str:
@@ -43,17 +46,36 @@ def required_action(method: str, path: str) -> str:
         return "read"
     if method == "POST" and SEARCH.fullmatch(path):
         return "read"
-    is_execution = STARTS_PROGRAMS.fullmatch(path) or SUBMITS_JOBS.fullmatch(path)
+    is_execution = starts_programs(path) or SUBMITS_JOBS.fullmatch(unquote(path))
     return "execute" if is_execution else "write"
 
 
 def how_to_log_in() -> str:
     """What a program that was refused has to send; on a hub, also the scope of its token."""
     text = "Log in to Jupyter, or send its token"
-    if not is_on_hub():
+    if HUB not in os.environ:
         return text
     server = f"{os.environ.get('JUPYTERHUB_USER')}/{os.environ.get('JUPYTERHUB_SERVER_NAME', '')}"
     return f"{text}; JupyterHub's needs the scope access:servers!server={server}"
+
+
+def frame_ancestors(headers: Mapping[str, str], path: str = "/") -> str:
+    """The directive for the page at `path`, by the `headers` of Jupyter's settings; may be empty.
+
+    The frame of HTML artifacts has no origin, so that no page can read it.
+    """
+    policy = headers.get(POLICY, FORBIDDEN if HUB in os.environ else OWN)
+    directives = (directive.strip() for directive in policy.split(";"))
+    found = next((each for each in directives if each.startswith("frame-ancestors")), "")
+    # With a domain for each user, JupyterHub names its own host.
+    has_own_domain = HUB in os.environ and os.environ.get("JUPYTERHUB_HOST")
+    is_safe = has_own_domain or path == ARTIFACT_FRAME
+    return OWN if found == FORBIDDEN and is_safe else found
+
+
+def may_frame_itself(headers: Mapping[str, str]) -> bool:
+    """Whether JupyterLab may show our pages in a frame, by the `headers` of Jupyter's settings."""
+    return frame_ancestors(headers) != FORBIDDEN
 
 
 class AccessChecks(JupyterHandler):

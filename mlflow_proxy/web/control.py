@@ -5,8 +5,7 @@ use of MLflow and does not start it.
 """
 
 import asyncio
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -14,42 +13,31 @@ from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from tornado import web
 from tornado.web import url
 
-from mlflow_proxy.activity import record_activity
-from mlflow_proxy.addresses import (
-    CONTROL,
-    CONTROL_DECLINE,
-    CONTROL_LOG,
-    CONTROL_REPAIR,
-    CONTROL_RESTART,
-    CONTROL_START,
-    CONTROL_STOP,
-    NAME,
-    STATUS,
-)
+from mlflow_proxy.addresses import CONTROL, CONTROL_LOG, NAME, STATUS
 from mlflow_proxy.config import MLflowProxy
 from mlflow_proxy.life import Life
-from mlflow_proxy.log import end_of_log, log_file
+from mlflow_proxy.log import end_of_log
 from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.quoting import escaped
+from mlflow_proxy.stores import without_links
 
 from .access import AccessChecks, how_to_log_in
-from .forwarding import may_frame_itself
-from .status_document import status_document
 
 MAX_LOG = 256 << 10  # bytes
 
 
 def routes(path: str, config: MLflowProxy, life: Life) -> Iterator[url]:
     """The routes below `path`, a regular expression for the dashboard's address."""
-    arguments = {"config": config, "life": life}
-    for name in (CONTROL, STATUS):
-        yield url(path + re.escape(name), StateHandler, arguments)
-    yield url(path + re.escape(CONTROL_LOG), LogHandler, arguments)
-    for action in (CONTROL_START, CONTROL_STOP, CONTROL_RESTART):
-        name = action.rpartition("/")[2]
-        yield url(path + re.escape(action), ActionHandler, {**arguments, "action": name})
-    for action in (CONTROL_REPAIR, CONTROL_DECLINE):
-        name = action.rpartition("/")[2]
-        yield url(f"{path}{re.escape(action)}/(\\w+)", ActionHandler, {**arguments, "action": name})
+    configured = {
+        "store": _shown(config.backend_store_uri),
+        "settings": shown_settings(config),
+        "sources": dict(config.sources),
+    }
+    arguments = {"life": life, "configured": configured}
+    yield url(f"{path}(?:{CONTROL}|{STATUS})", StateHandler, arguments)
+    yield url(path + CONTROL_LOG, LogHandler, arguments)
+    yield url(f"{path}{CONTROL}/(start|stop|restart)", ActionHandler, arguments)
+    yield url(f"{path}{CONTROL}/(repair|decline)/(\\w+)", ActionHandler, arguments)
 
 
 class ControlHandler(AccessChecks, APIHandler):
@@ -59,11 +47,10 @@ class ControlHandler(AccessChecks, APIHandler):
     action_required = "execute"
     _track_activity = False
 
-    def initialize(self, config: MLflowProxy, life: Life, action: str = "") -> None:
-        """Get what the route was made with."""
-        self._settings = config
+    def initialize(self, life: Life, configured: Mapping[str, Any]) -> None:
+        """Get MLflow's life, and what of the configuration the document shows."""
         self._life = life
-        self._action = action
+        self._configured = configured
 
     async def prepare(self, **_: Any) -> None:
         """Check who asks.
@@ -81,13 +68,8 @@ class ControlHandler(AccessChecks, APIHandler):
 
     async def document(self) -> dict[str, Any]:
         """What MLflow does, in which store, with which settings."""
-        may_frame = may_frame_itself(self.settings.get("headers", {}))
-        may_see_log = await self.may("execute")
-        return {
-            **status_document(self._life, may_frame=may_frame, may_see_log=may_see_log),
-            "store": mask_uri(self._settings.backend_store_uri),
-            "settings": shown_settings(self._settings),
-        }
+        document = self._life.status.document(may_see_log=await self.may("execute"))
+        return {**document, **self._configured}
 
 
 class StateHandler(ControlHandler):
@@ -103,7 +85,7 @@ class StateHandler(ControlHandler):
 class ActionHandler(ControlHandler):
     """Starts, stops, restarts or repairs MLflow, by the route."""
 
-    async def post(self, repair: str = "") -> None:
+    async def post(self, action: str, *repair: str) -> None:
         """Act, then answer with JSON; it may take time until MLflow has stopped or started.
 
         Raises:
@@ -113,11 +95,11 @@ class ActionHandler(ControlHandler):
         media_type = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise web.HTTPError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "POST application/json")
-        is_done = getattr(self._life, self._action)(*((repair,) if repair else ()))
+        is_done = getattr(self._life, action)(*repair)
         if is_done is False:
             raise web.HTTPError(HTTPStatus.CONFLICT, "This is not offered now")
-        if self._action != "stop":
-            record_activity(self.settings)
+        if action != "stop":
+            self._life.record_activity()
         self.set_status(HTTPStatus.ACCEPTED)
         self.finish(await self.document())
 
@@ -127,7 +109,7 @@ class LogHandler(ControlHandler):
 
     async def get(self) -> None:
         """Answer with text; empty if nothing was logged."""
-        text = await asyncio.to_thread(end_of_log, log_file(), MAX_LOG)
+        text = await asyncio.to_thread(end_of_log, self._life.status.log_file, MAX_LOG)
         self.finish(text, set_content_type="text/plain; charset=utf-8")
 
 
@@ -139,4 +121,6 @@ def shown_settings(config: MLflowProxy) -> dict[str, str]:
 def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(sorted(value))
-    return f"{value:g}" if isinstance(value, float) else mask_uri(str(value))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return escaped(mask_uri(without_links(str(value))))

@@ -1,12 +1,24 @@
-"""Decides what is done about a request below `/mlflow/`, by what MLflow does. The handlers act."""
+"""Decides what is done about a request below `/mlflow/`, by what MLflow does. The handlers act.
 
+And what counts as use of MLflow, for its idle time and for Jupyter's last activity: a page load, a
+user's click, key or scroll in the dashboard, or an API client's request. An open dashboard
+refreshes itself with the same requests that a user's clicks cause. A script in the dashboard
+(server/dashboard/input_reporter.js) therefore adds to each request the seconds since the user's
+last input. To watch a training is use without input: while a visible page shows a run that is still
+running, the script sends 0, for up to an hour after the last input.
+"""
+
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from mlflow_proxy import addresses
-from mlflow_proxy.activity import is_use
 from mlflow_proxy.status import State, Status
+
+# Requests that never count as use: parts of a page, the polling of the loading page and JupyterLab,
+# and the dashboard's telemetry, which a worker without our script sends.
+NEVER_USE = (addresses.STATUS, addresses.CONTROL, addresses.TELEMETRY)
 
 
 class Decision(Enum):
@@ -44,9 +56,20 @@ class Request:
         return bool(is_file and self.method in ("GET", "HEAD") and not self.wants_page)
 
     @property
+    def seconds_since_use(self) -> float:
+        """Seconds since the use that caused it; infinite if no use caused it."""
+        if self.path.startswith(NEVER_USE) or addresses.STATIC_FILE.fullmatch(self.path):
+            return math.inf
+        try:
+            seconds = float(self.headers.get(addresses.IDLE_HEADER) or 0)
+        except ValueError:
+            return 0.0
+        return seconds if seconds > 0 else 0.0  # also for a NaN
+
+    @property
     def is_use(self) -> bool:
-        """Whether it counts as use of MLflow."""
-        return is_use(self.path, self.headers.get(addresses.IDLE_HEADER))
+        """Whether it counts as use of MLflow now."""
+        return self.seconds_since_use <= addresses.ATTENDED
 
     @property
     def asks_to_wait(self) -> bool:

@@ -12,14 +12,12 @@ from jupyter_server_proxy.config import ServerProcess
 from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
 from tornado import httputil, web
 
-from mlflow_proxy.activity import counts_as_activity
 from mlflow_proxy.addresses import ASSISTANT, CURRENT_USER, MAY_EXECUTE
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
 
 from .access import AccessChecks, how_to_log_in, required_action
-from .forwarding import answer_headers, may_frame_itself, request_headers
-from .status_document import status_document
+from .forwarding import answer_headers, request_headers
 from .transport import StreamingTransport
 
 
@@ -57,8 +55,8 @@ class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandle
         if self._finished:  # redirected to the login page
             return
         self.set_xsrf_cookie()
-        path = self.request.path.removeprefix(self.prefix)
-        await self.check_may(required_action(self.request.method or "", path))
+        request = self.mlflows_request
+        await self.check_may(required_action(request.method, request.path))
         self.request.headers.pop(MAY_EXECUTE, None)
         if ASSISTANT in self.request.path and await self.may("execute", "kernels"):
             self.request.headers[MAY_EXECUTE] = "true"
@@ -78,19 +76,16 @@ class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandle
         """The headers of MLflow's `answer` for the browser."""
         return answer_headers(answer, self.prefix, self.frame_ancestors())
 
-    async def status_document(self) -> dict[str, Any]:
-        """What MLflow does, for the loading page."""
-        may_frame = may_frame_itself(self.settings.get("headers", {}))
-        may_see_log = await self.may("execute")
-        return status_document(self.life, may_frame=may_frame, may_see_log=may_see_log)
+    async def may_see_log(self) -> bool:
+        """Whether the user may see lines of MLflow's log."""
+        return await self.may("execute")
 
     def record_activity(self) -> None:
         """Record that the request counts as activity, if it does."""
         self._record_activity()
 
     def _record_activity(self) -> None:
-        # jupyter-server-proxy 4.5 has no setting for what counts.
-        if counts_as_activity(self):
+        if self.mlflows_request.is_use:
             super()._record_activity()
 
     def warn(self, message: str, *args: object) -> None:
@@ -104,10 +99,11 @@ class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandle
         MLflow's dashboard sends nine of them. A 404 for the user: each page asks for one, and an
         MLflow without accounts has none.
         """
-        path = self.request.path.removeprefix(self.prefix)
         if self.get_status() == HTTPStatus.SERVICE_UNAVAILABLE:
             self.log.debug("MLflow is not ready: %s %s", self.request.method, self.request.path)
-        elif self.get_status() == HTTPStatus.NOT_FOUND and path == CURRENT_USER:
+        elif (
+            self.get_status() == HTTPStatus.NOT_FOUND and self.mlflows_request.path == CURRENT_USER
+        ):
             self.log.debug("MLflow has no accounts: %s", self.request.path)
         else:
             super()._log()

@@ -21,19 +21,21 @@ from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import httputil, web
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
-from mlflow_proxy.activity import is_use, record_activity
 from mlflow_proxy.addresses import GUARDED, LOCAL_CREDENTIAL, MAY_EXECUTE, NAME, PROGRAM
 from mlflow_proxy.gateway import gateway_credential, is_gateway_path
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
 
 from .forwarding import answer_headers, request_headers
-from .status_document import status_document
 from .transport import StreamingTransport
 
 HOST = "127.0.0.1"
+# Every user of this machine may connect.
+TIMEOUT = 20.0  # seconds for a request's head, for the body of a refused one, and between requests
+MAX_STRANGERS = 100  # connections on which no request with a credential has come
 NOT_BY_PROXY = (HOST, "localhost")
 REFUSAL = (
     "This address is for programs that the user of this Jupyter server has started. They send "
@@ -55,18 +57,20 @@ class LocalAddress:
         self.server_app = server_app
 
     @functools.cached_property
-    def _port(self) -> int:
-        """The port; nothing listens before it is asked for."""
-        listeners = bind_sockets(0, HOST)
+    def server(self) -> "_Server":
+        """What serves it; nothing listens before this is asked for."""
+        (listener,) = bind_sockets(0, HOST)
         application = web.Application([("/.*", LocalHandler, {"address": self})], log_function=_log)
+        server = _Server(application, idle_connection_timeout=TIMEOUT, body_timeout=TIMEOUT)
+        server.strangers, server.port = {}, listener.getsockname()[1]
         # Requests wait until Jupyter's loop runs.
-        self.server_app.io_loop.add_callback(HTTPServer(application).add_sockets, listeners)
-        return int(listeners[0].getsockname()[1])
+        self.server_app.io_loop.add_callback(server.add_socket, listener)
+        return server
 
     @property
     def url(self) -> str:
         """MLflow's address, without a slash at its end."""
-        return f"http://{HOST}:{self._port}{self.path}"
+        return f"http://{HOST}:{self.server.port}{self.path}"
 
     @property
     def path(self) -> str:
@@ -76,12 +80,38 @@ class LocalAddress:
     @property
     def gateway_uri(self) -> str:
         """The address of the AI Gateway for programs that send no credential."""
-        return f"http://{HOST}:{self._port}/{gateway_credential(self.credential)}"
+        return f"http://{HOST}:{self.server.port}/{gateway_credential(self.credential)}"
+
+
+class _Server(HTTPServer):
+    """Closes the oldest connections of strangers, so that they cannot use up the descriptors.
+
+    A client with a credential sends it as soon as it is connected, so it is not among the oldest.
+    """
+
+    port: int
+    strangers: dict[IOStream, None]
+    """Connections on which no request with a credential has come, the oldest first."""
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        """Serve a new connection."""
+        self.strangers[stream] = None
+        if len(self.strangers) > MAX_STRANGERS:
+            oldest = next(iter(self.strangers))
+            del self.strangers[oldest]
+            oldest.close()
+        super().handle_stream(stream, address)
+
+    def on_close(self, server_conn: Any) -> None:
+        """Forget a connection that is closed."""
+        self.strangers.pop(server_conn.stream, None)
+        super().on_close(server_conn)
 
 
 class LocalHandler(StreamingTransport):
     """A request of a program on this machine."""
 
+    source = "local"
     waits = True  # not all of the clients try again after a 503
     # Kernels send many small ones, and MLflow's client tries again after a 502.
     on_kept_connections = ("GET", "HEAD", "POST")
@@ -93,6 +123,7 @@ class LocalHandler(StreamingTransport):
         self._credential = address.credential
         self._gateway_credential = gateway_credential(address.credential)
         self._path = address.path
+        self._server = address.server
 
     @property
     def prefix(self) -> str:
@@ -111,9 +142,9 @@ class LocalHandler(StreamingTransport):
         """Return no directive: what asks here is no browser."""
         return ""
 
-    async def status_document(self) -> dict[str, Any]:
-        """What MLflow does, for the loading page."""
-        return status_document(self.life, may_frame=False, may_see_log=True)
+    async def may_see_log(self) -> bool:
+        """Return True: the credential is the user's own."""
+        return True
 
     async def admit(self, *args: Any, **kwargs: Any) -> None:
         """Check the credential.
@@ -127,6 +158,8 @@ class LocalHandler(StreamingTransport):
                 self.redirect(url_path_join(self._server_app.connection_url, NAME) + "/")
                 return
             raise web.HTTPError(HTTPStatus.UNAUTHORIZED, REFUSAL)
+        connection: Any = self.request.server_connection
+        self._server.strangers.pop(connection.stream, None)
 
     def _has_credential(self) -> bool:
         sent = self.request.headers.get("Authorization", "")
@@ -154,8 +187,8 @@ class LocalHandler(StreamingTransport):
 
     def record_activity(self) -> None:
         """Record that the request counts as activity, if it does."""
-        if is_use(self.request.path.removeprefix(self.prefix), None):
-            record_activity(self._server_app.web_app.settings)
+        if self.mlflows_request.is_use:
+            self.life.record_activity()
 
     def warn(self, message: str, *args: object) -> None:
         """Log a warning, without a credential."""

@@ -1,9 +1,16 @@
-"""What Jupyter answers in MLflow's place: a page to a person, 503 to a program."""
+"""What Jupyter answers in MLflow's place: a page to a person, 503 to a program, static files.
 
+MLflow itself sends its static files uncompressed.
+"""
+
+import gzip
 import html
 import json
 import math
+import mimetypes
 import os
+import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -13,18 +20,24 @@ from typing import Any
 
 from mlflow_proxy import addresses
 from mlflow_proxy.assets import icon, lab_theme, tab_icons
+from mlflow_proxy.headers import COMPRESSIBLE, MIN_COMPRESSED
 from mlflow_proxy.status import LAST_RETRY_INTERVAL, State, Status
 
 from .decide import Request
 
-PAGES = Path(__file__).parent / "page"
+FOLDER = Path(__file__).parent / "page"
+PAGE_FILES = ("page.html", "page.css", "page.js", "texts.js", "theme.js")
+FILES = {name: (FOLDER / name).read_text(encoding="utf-8") for name in PAGE_FILES}
+ICON, ICONS = icon().read_text(encoding="utf-8"), tab_icons()
+THEME = lab_theme() + FILES["theme.js"]
 FAILED_TITLE = "MLflow could not start"
+# What the page's script requests, relative to the dashboard.
 PAGE_ADDRESSES = {
-    "status": addresses.STATUS,
-    "start": addresses.CONTROL_START,
-    "repair": addresses.CONTROL_REPAIR,
-    "decline": addresses.CONTROL_DECLINE,
-    "dashboard": addresses.DASHBOARD_FRAME,
+    "status": addresses.below(addresses.STATUS),
+    "start": addresses.below(addresses.CONTROL_START),
+    "repair": addresses.below(addresses.CONTROL_REPAIR),
+    "decline": addresses.below(addresses.CONTROL_DECLINE),
+    "dashboard": addresses.below(addresses.DASHBOARD_FRAME),
 }
 # Seconds for `Retry-After`. MLflow's client tries eight times and waits this long in between: about
 # the rest of the start, because a second each would be too little on a slow machine.
@@ -36,6 +49,12 @@ RETRY_AFTER_CRASHES = 30
 # 429 all its releases do, because 429 means that nothing was done.
 MLFLOWS_CLIENT, NOTHING_DONE = "mlflow-python-client/", HTTPStatus.TOO_MANY_REQUESTS
 
+# 4 MB take 0.1 s of a thread, once for each browser, which keeps them for four weeks. Level 9 takes
+# half as long again for 0.5 % less.
+GZIP_LEVEL = 6
+ACCEPTS_GZIP = re.compile(
+    r"(?:^|,)\s*(?:gzip|\*)\s*(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))(?:,|;|$)", re.IGNORECASE
+)
 
 NO_STORE = ("Cache-Control", "no-store")
 
@@ -54,6 +73,8 @@ def unavailable(request: Request, status: Status) -> Answer:
     http_status, seconds = HTTPStatus.SERVICE_UNAVAILABLE, _remaining(status)
     if failure := status.failure:
         message = f"{failure.reason} {failure.remedy}"
+        if request.waits:  # it has waited; after a 503 MLflow's client would try on for minutes
+            http_status = HTTPStatus.FAILED_DEPENDENCY
         # The next request then starts MLflow again.
         seconds = math.ceil(min(status.retries.seconds, LAST_RETRY_INTERVAL)) or MIN_RETRY_AFTER
     elif status.state is State.IDLE:
@@ -92,19 +113,18 @@ def loading_page(request: Request, status: Status, document: Mapping[str, Any]) 
     `document` is the status document, which the page's script requests again and again.
     """
     nonce = os.urandom(16).hex()
-    icons = tab_icons()
     failure = status.failure
-    text = Template(_read("page.html")).substitute(
+    text = Template(FILES["page.html"]).substitute(
         nonce=nonce,
         title=FAILED_TITLE if failure else "MLflow",
-        favicon=html.escape(icons["failed" if failure else "plain"]),
-        icons=_for_script(icons),
-        theme=lab_theme() + _read("theme.js"),
+        favicon=html.escape(ICONS["failed" if failure else "plain"]),
+        icons=_for_script(ICONS),
+        theme=THEME,
         theme_key=addresses.THEME_KEY,
         assistant_key=addresses.ASSISTANT_KEY,
-        style=_read("page.css"),
-        script=_read("texts.js") + _read("page.js"),
-        icon=icon().read_text(encoding="utf-8"),
+        style=FILES["page.css"],
+        script=FILES["texts.js"] + FILES["page.js"],
+        icon=ICON,
         state=status.state.value,
         reason=html.escape(failure.reason if failure else ""),
         remedy=html.escape(failure.remedy if failure else ""),
@@ -137,7 +157,7 @@ def _page(body: bytes, policy: str) -> Answer:
 
 
 def _addresses(request: Request) -> dict[str, str]:
-    """What the page's script requests, relative: the page may be at any depth of any base URL.
+    """`PAGE_ADDRESSES` relative to the page, which may be at any depth of any base URL.
 
     Only where the dashboard is to appear does the page load it in advance. A notebook shows the
     trace page in many small frames, each with this page while MLflow starts.
@@ -145,9 +165,9 @@ def _addresses(request: Request) -> dict[str, str]:
     base = "../" * (request.path.count("/") - 1)
     is_dashboard = request.path == "/"
     return {
-        name: base + addresses.below(path)
+        name: base + path
         for name, path in PAGE_ADDRESSES.items()
-        if is_dashboard or path != addresses.DASHBOARD_FRAME
+        if is_dashboard or name != "dashboard"
     }
 
 
@@ -165,5 +185,35 @@ def _content_security_policy(nonce: str) -> str:
     )
 
 
-def _read(name: str) -> str:
-    return (PAGES / name).read_text(encoding="utf-8")
+def static_file(folder: Path, path: str, headers: Mapping[str, str]) -> Answer:
+    """The file in `folder` for a request of the exact form `STATIC_FILE`, with its `headers`.
+
+    Blocks for a fraction of a second for a file of several megabytes.
+    """
+    file = folder / path.removeprefix(f"{addresses.STATIC_FILES}/")
+    try:
+        status = file.stat()
+    except OSError:  # e.g. its name is too long
+        return Answer(HTTPStatus.NOT_FOUND, b"Not found")
+    if not stat.S_ISREG(status.st_mode):
+        return Answer(HTTPStatus.NOT_FOUND, b"Not found")
+    media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    if media_type.startswith("text/"):
+        media_type += "; charset=utf-8"
+    etag = f'W/"{status.st_mtime_ns:x}-{status.st_size:x}"'
+    sent = [
+        # MLflow's own value: file names hold a hash of the content.
+        ("Cache-Control", "public, max-age=2419200"),
+        ("Content-Type", media_type),
+        ("ETag", etag),
+        ("Vary", "Accept-Encoding"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    if headers.get("If-None-Match") == etag:
+        return Answer(HTTPStatus.NOT_MODIFIED, b"", tuple(sent))
+    body = file.read_bytes()
+    shrinks = file.suffix in COMPRESSIBLE and status.st_size >= MIN_COMPRESSED
+    if shrinks and ACCEPTS_GZIP.search(headers.get("Accept-Encoding", "")):
+        sent.append(("Content-Encoding", "gzip"))
+        body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+    return Answer(HTTPStatus.OK, body, tuple(sent))

@@ -16,7 +16,6 @@ import aiohttp
 from tornado import httputil, web
 from tornado.iostream import StreamClosedError
 
-from mlflow_proxy.addresses import IDLE_HEADER
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
 from mlflow_proxy.process import MLflowProcess
@@ -24,8 +23,7 @@ from mlflow_proxy.status import State
 
 from .decide import Decision, Request, decide
 from .forwarding import request_url
-from .pages import Answer, bad_gateway, dashboard_frame, loading_page, unavailable
-from .static_files import static_file
+from .pages import Answer, bad_gateway, dashboard_frame, loading_page, static_file, unavailable
 
 ANY_SIZE = 1 << 62  # bytes
 MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is refused
@@ -95,6 +93,9 @@ class StreamingTransport(web.RequestHandler):
     """
 
     life: Life
+    source = "jupyter"
+    """The address that the request came through, in the metrics."""
+
     waits = False
     """Whether a client waits also while MLflow starts for the first time."""
 
@@ -134,8 +135,8 @@ class StreamingTransport(web.RequestHandler):
         """The directive that says who may show a page of ours in a frame; may be empty."""
         raise NotImplementedError
 
-    async def status_document(self) -> dict[str, Any]:
-        """What MLflow does, for the loading page."""
+    async def may_see_log(self) -> bool:
+        """Whether the user may see lines of MLflow's log."""
         raise NotImplementedError
 
     def write_refusal(self, error: web.HTTPError) -> None:
@@ -169,6 +170,7 @@ class StreamingTransport(web.RequestHandler):
         self._transforms: list[Any] = []
         # ServerApp.max_body_size protects Jupyter's memory, which a streamed body does not fill.
         self._connection.set_max_body_size(ANY_SIZE)
+        self._connection.set_body_timeout(None)  # an upload may take hours
         self.record_activity()
 
     async def data_received(self, chunk: bytes) -> None:
@@ -176,6 +178,7 @@ class StreamingTransport(web.RequestHandler):
         if self._refusal is not None:
             return
         self.record_activity()
+        self.life.metrics.received.labels(self.source).inc(len(chunk))
         body = self._body
         if body is None:
             body = self._body = RequestBody()
@@ -205,14 +208,15 @@ class StreamingTransport(web.RequestHandler):
             self._exchange.cancel()
 
     @functools.cached_property
-    def _mlflows_request(self) -> Request:
+    def mlflows_request(self) -> Request:
+        """What of the request decides what is done about it."""
         path = self.request.path.removeprefix(self.prefix)
         return Request(self.request.method or "", path, self.request.headers, self.waits)
 
     async def _run_exchange(self) -> None:
-        request = self._mlflows_request
+        request = self.mlflows_request
         try:
-            with self.life.last_use.request(request.path, request.headers.get(IDLE_HEADER)):
+            with self.life.last_use.request(request.seconds_since_use):
                 await self._answer()
         except StreamClosedError:  # the client has disconnected
             pass
@@ -225,11 +229,15 @@ class StreamingTransport(web.RequestHandler):
         finally:
             if self._body is not None:
                 self._body.close()
+            status = f"{self.get_status() // 100}xx" if self._is_answered else "aborted"
+            self.life.metrics.requests.labels(self.source, status).inc()
             if not self._is_answered:  # tornado would end the response as if it were complete
                 self._connection.close()
 
     async def _answer(self) -> None:
-        decision = decide(self._mlflows_request, self.life.status)
+        if self.mlflows_request.is_use:
+            await self.life.check_store()
+        decision = decide(self.mlflows_request, self.life.status)
         self._act(decision)
         if decision in (Decision.PROXY, Decision.WAKE) and (process := await self.life.ready()):
             with process.in_use():
@@ -250,14 +258,15 @@ class StreamingTransport(web.RequestHandler):
                 self.life.start()
             case Decision.PAGE if status.retries.is_due_for_people:
                 self.life.start()
-            case Decision.INPUT if status.state is State.IDLE and self._mlflows_request.is_use:
+            case Decision.INPUT if status.state is State.IDLE and self.mlflows_request.is_use:
                 self.life.start()
 
     async def _own_answer(self, decision: Decision) -> Answer:
-        request, status = self._mlflows_request, self.life.status
+        request, status = self.mlflows_request, self.life.status
         folder = status.static_folder
         if decision is Decision.PAGE:
-            return loading_page(request, status, await self.status_document())
+            document = status.document(may_see_log=await self.may_see_log())
+            return loading_page(request, status, document)
         if decision is Decision.INPUT:
             return Answer(HTTPStatus.NO_CONTENT, headers=(("Cache-Control", "no-store"),))
         if folder and decision is Decision.DASHBOARD_FRAME:
@@ -291,14 +300,17 @@ class StreamingTransport(web.RequestHandler):
         whole = await answer.read() if length is not None and length <= MAX_BUFFERED else b""
         self.set_status(answer.status, answer.reason)
         self._headers = self.received_headers(answer)
-        self.write(whole)
-        await self._flush()
+        await self._send_chunk(whole)
         async for chunk in answer.content.iter_any():
             self.record_activity()
-            self.write(chunk)
-            await self._flush()
+            await self._send_chunk(chunk)
         self._is_answered = True
         self.record_activity()
+
+    async def _send_chunk(self, chunk: bytes) -> None:
+        self.life.metrics.sent.labels(self.source).inc(len(chunk))
+        self.write(chunk)
+        await self._flush()
 
     async def _flush(self) -> None:
         # jupyter-server-proxy replaces `flush` on the instance by a wrapper that returns at once.
@@ -326,6 +338,7 @@ class StreamingTransport(web.RequestHandler):
         if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
             self.set_header("Content-Length", len(answer.body))
             self.write(answer.body)
+            self.life.metrics.sent.labels(self.source).inc(len(answer.body))
         with contextlib.suppress(StreamClosedError):
             await self._flush()
         self._is_answered = True

@@ -46,7 +46,7 @@ MAKE_STORE = "import mlflow; mlflow.search_experiments()"
 # From opening the sidebar to the first run that is shown, in milliseconds.
 WATCH = """() => new Promise((resolve) => {
   const began = performance.now();
-  const look = () => document.querySelector(".jp-mlflow-run")
+  const look = () => document.querySelector(".jp-mlflow-row[data-kind=run]")
     ? resolve(performance.now() - began)
     : requestAnimationFrame(look);
   jupyterapp.shell.activateById("jp-mlflow-sidebar");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,8 +50,13 @@ def test_a_stale_tab_sends_no_requests_until_a_click_restarts_mlflow(
 
         troubles = watch(page)
         row.click()
-        expect(page.get_by_text("Created by", exact=False).first).to_be_visible()
         expect(notice).to_have_count(0)
+        bar = page.get_by_role("status").filter(has_text="MLflow was stopped")
+        expect(bar).to_contain_text(f"stopped after {IDLE_TIMEOUT} s without use; starting …")
+        expect(bar).to_contain_text(re.compile(r"[1-9]\d? %"))
+        picture(page, "idle-waking")
+        expect(page.get_by_text("Created by", exact=False).first).to_be_visible()
+        expect(bar).to_have_count(0)
         picture(page, "idle-back")
         assert lab.status()["state"] == "ready"
         assert not troubles

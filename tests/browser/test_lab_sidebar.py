@@ -267,9 +267,8 @@ def test_a_registered_model_is_loaded_in_a_notebook(lab: Lab, context: BrowserCo
     picture(page, "sidebar-model")
 
 
-def test_a_store_as_people_have_it(lab: Lab, context: BrowserContext) -> None:
-    """Nested runs, traces, empty experiments, and runs with a start in the far future."""
-    used = f"used {uuid.uuid4().hex}"
+def fill_as_people_do(lab: Lab, used: str, empty: str, traced: str) -> None:
+    """Make experiments: one with nested runs and starts in the far future, empty ones, a traced one."""
     add_runs(lab, used, ("parent", 0.3), ("other", 0.1))
     (number,) = ids_of(lab, used)
     (parent,) = (r for r in runs_of(lab, number) if r["info"]["run_name"] == "parent")
@@ -282,18 +281,21 @@ def test_a_store_as_people_have_it(lab: Lab, context: BrowserContext) -> None:
         lab.api("runs/create", body)
     many = [{"key": f"m{n:03}", "value": n, "timestamp": 1, "step": 0} for n in range(300)]
     lab.api("runs/log-batch", {"run_id": parent["info"]["run_id"], "metrics": many})
-    empty = [f"empty {n} {uuid.uuid4().hex}" for n in range(3)]
-    for name in empty:
-        lab.api("experiments/create", {"name": name})
-    traced = f"traced {uuid.uuid4().hex}"
+    for n in range(3):
+        lab.api("experiments/create", {"name": f"{empty} {n}"})
     trace_into(lab, traced)
 
+
+def test_a_store_as_people_have_it(lab: Lab, context: BrowserContext) -> None:
+    """Nested runs, traces, empty experiments, and runs with a start in the far future."""
+    used, empty, traced = (f"{name} {uuid.uuid4().hex}" for name in ("used", "empty", "traced"))
+    fill_as_people_do(lab, used, empty, traced)
     page, panel = open_lab(context, lab)
     expect(page.locator(".jp-LauncherCard").first).to_be_visible()  # it takes the focus
     rows = panel.locator(".jp-mlflow-row[data-kind=experiment]")
     expect(row_of(panel, traced)).to_be_visible()
     order = rows.all_inner_texts()
-    places = [next(i for i, text in enumerate(order) if name in text) for name in (used, empty[0])]
+    places = [next(i for i, text in enumerate(order) if name in text) for name in (used, empty)]
     assert places == sorted(places)
     if row_of(panel, traced).get_attribute("aria-expanded") == "false":
         row_of(panel, traced).click()
@@ -331,9 +333,8 @@ def test_a_store_as_people_have_it(lab: Lab, context: BrowserContext) -> None:
 
 def ids_of(lab: Lab, experiment: str) -> list[str]:
     """The ID of an experiment, in a list."""
-    answer = lab.get(
-        "/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": experiment}
-    )
+    named = {"experiment_name": experiment}
+    answer = lab.get("/api/2.0/mlflow/experiments/get-by-name", params=named)
     return [answer.json()["experiment"]["experiment_id"]]
 
 

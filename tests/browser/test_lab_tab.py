@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FrameLocator, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, FrameLocator, Locator, Page, expect
 
 from mlflow_proxy.addresses import THEME_KEY
 from support.browser import chromium, picture, run_cell
@@ -37,6 +38,36 @@ NO_STORE = "c.MLflowProxy.backend_store_uri = 'sqlite:////proc/mlflow.db'"
 NO_FRAMES = """
 c.ServerApp.tornado_settings = {"headers": {"Content-Security-Policy": "frame-ancestors 'none'"}}
 """
+HACK = "window.top.hacked = true"
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="99" height="99"><circle r="50"/>'
+OUTPUT = f"<p>An output</p><script>{HACK}</script><img src=x onerror='{HACK}'>"
+CELL = {
+    "cell_type": "code",
+    "execution_count": 1,
+    "id": "a",
+    "metadata": {"trusted": True},
+    "outputs": [{"output_type": "display_data", "metadata": {}, "data": {"text/html": OUTPUT}}],
+    "source": "1",
+}
+NOTEBOOK = json.dumps({"cells": [CELL], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+# A run's artifacts, and what JupyterLab shows of each: a selector, and a text in it.
+ARTIFACTS = {
+    "metrics.csv": ("a,b\n1,2\n", ".jp-CSVViewer", ""),
+    "conf.json": ('{"depth": 3}', ".jp-RenderedJSON", "depth"),
+    "README.md": ("# A title\n\n[page](page.html)", ".jp-MarkdownViewer h1", "A title"),
+    "notes.txt": ("Grüße", ".jp-FileEditor", "Grüße"),
+    "page.html": (f"<h1>A page</h1><script>{HACK}</script>", ".jp-FileEditor", "<h1>A page</h1>"),
+    "drawing.svg": (
+        f"{SVG}<script>{HACK}</script></svg>",
+        ".jp-ImageViewer img[src^='data:image/svg']",
+        "",
+    ),
+    "analysis.ipynb": (NOTEBOOK, ".jp-Notebook .jp-OutputArea", "An output"),
+}
+OPEN_ARTIFACTS = """run_id =>
+    jupyterapp.commands.execute('mlflow-proxy:open-artifacts', { run_id, name: 'forest' })"""
+GET = """([path, type, format]) =>
+    jupyterapp.serviceManager.contents.get(path, { type, format })"""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +79,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def tab_lab(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iterator[Lab]:
     """A Lab whose tile opens inside JupyterLab."""
-    config = "c.MLflowProxy.new_browser_tab = False"
+    # The sidebar calls a command with an argument, which no menu has.
+    config = "c.MLflowProxy.new_browser_tab = False\nc.LabApp.expose_app_in_browser = True"
     home = tmp_path_factory.mktemp("lab")
     with lab_server(home, config=config, program="lab", database=new_database) as lab:
         yield lab
@@ -106,8 +138,15 @@ def address(page: Page) -> str:
     return found
 
 
+def wait_until_saved(page: Page) -> None:
+    """Wait until JupyterLab has saved its layout, which it does a while after a change."""
+    with page.expect_response(lambda response: "/lab/api/workspaces/" in response.url):
+        pass
+
+
 def log_run(lab: Lab) -> str:
     """Log a run "forest" to a new experiment "house prices"; returns its path in the dashboard."""
+    lab.wait_until("ready")
     search = {"filter": "name = 'house prices'", "max_results": 1}
     found = lab.api("experiments/search", search).get("experiments")
     created = found[0] if found else lab.api("experiments/create", {"name": "house prices"})
@@ -150,6 +189,12 @@ def test_the_tab_has_the_name_and_the_place_of_its_page(
     press(page, "Forward")
     expect(tabs(page, "forest")).to_be_visible()
     frames(page).evaluate("frame => { frame.contentWindow.isOld = true }")
+    page.emulate_media(color_scheme="dark")
+    expect(dashboard(page).locator("body")).to_have_class(DARK)
+    page.emulate_media(color_scheme="light")
+    expect(dashboard(page).locator("body")).not_to_have_class(DARK)
+    assert frames(page).evaluate("frame => frame.contentWindow.isOld")
+    expect(tabs(page, "forest")).to_be_visible()
     press(page, "Reload")
     page.wait_for_function("!document.querySelector('iframe[title=MLflow]').contentWindow.isOld")
     expect(dashboard(page).get_by_role("heading", name="forest")).to_be_visible()
@@ -157,11 +202,70 @@ def test_the_tab_has_the_name_and_the_place_of_its_page(
         press(page, "Open in a New Browser Tab")
     assert run in opened.value.url
 
+    call(page, "Show MLflow's Log")
+    expect(page.locator(".jp-mlflow-log")).to_contain_text("MLflow is ready")
+    tabs(page, "forest").click()
+    wait_until_saved(page)
     page.goto(f"{tab_lab.url}/lab")
+    expect(tabs(page, "MLflow's Log")).to_be_visible()
     expect(tabs(page, "forest")).to_be_visible()
     expect(dashboard(page).get_by_role("heading", name="forest")).to_be_visible()
     assert run in address(page)
     picture(page, "lab-tab-restored")
+
+
+def test_artifacts_open_in_jupyterlabs_viewers_and_run_nothing(
+    tab_lab: Lab, context: BrowserContext
+) -> None:
+    run = log_run(tab_lab).rpartition("/")[2]
+    listed = tab_lab.get(f"/ajax-api/2.0/mlflow/artifacts/list?run_id={run}").json()
+    folder = Path(listed["root_uri"])
+    for name, (text, *_) in ARTIFACTS.items():
+        path = folder / "kinds" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (folder / "model.bin").write_bytes(b"\xff\x00")
+    page = open_lab(context, tab_lab)
+    page.evaluate(OPEN_ARTIFACTS, run)
+    tree = page.locator(".jp-mlflow-artifacts")
+    tree.get_by_text("kinds").click()
+    expect(tree.get_by_text("analysis.ipynb")).to_be_visible()
+    picture(page, "lab-artifacts")
+    for name, (_, selector, text) in ARTIFACTS.items():
+        tabs(page, "Artifacts of forest").click()
+        tree.get_by_text(name).click()
+        expect(page.locator(f"{selector}:visible")).to_contain_text(text)
+    picture(page, "lab-artifacts-notebook")
+
+    # Links of stored texts, and addresses that a user types, do not open it as a page either.
+    tabs(page, "README.md").click()
+    page.get_by_role("link", name="page").click()
+    expect(page.locator(".jp-Dialog")).to_contain_text("source only")
+    page.get_by_role("button", name="Close").click()
+    for name in ("page.html", "drawing.svg"):
+        with pytest.raises(Error, match="source only"):
+            page.evaluate(GET, [f"MLflow:{run}/kinds/{name}", "file", "text"])
+    notebook = page.evaluate(GET, [f"MLflow:{run}/kinds/analysis.ipynb", "notebook", "json"])
+    assert notebook["content"]["cells"][0]["metadata"] == {"trusted": False}
+    assert not notebook["writable"]
+    with pytest.raises(Error, match="cannot be changed"):
+        page.evaluate(
+            "path => jupyterapp.serviceManager.contents.delete(path)", f"MLflow:{run}/kinds"
+        )
+    assert page.evaluate("window.hacked") is None
+
+    tabs(page, "Artifacts of forest").click()
+    tree.get_by_text("model.bin").click()
+    expect(page.locator(".jp-Dialog")).to_contain_text("It can be downloaded")
+    page.get_by_role("button", name="Close").click()
+    with page.expect_download() as download:
+        tree.get_by_text("model.bin").click(button="right")
+        page.get_by_role("menuitem", name="Download").click()
+    assert download.value.path().read_bytes() == b"\xff\x00"
+    wait_until_saved(page)
+    page.goto(f"{tab_lab.url}/lab")
+    expect(tree.get_by_text("model.bin")).to_be_visible()
+    expect(tabs(page, "page.html (source)")).to_be_visible()
 
 
 def test_the_tab_has_jupyterlabs_theme_until_another_is_chosen(

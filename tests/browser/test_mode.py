@@ -1,10 +1,9 @@
-"""The dashboard starts in the mode of the user's work, unless the user has chosen one."""
+"""The dashboard starts in the mode for model training, unless the user has chosen the other one."""
 
 from __future__ import annotations
 
 import re
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,20 +47,6 @@ def log_run(lab: Lab, name: str) -> str:
     return run_id
 
 
-def log_traces(lab: Lab, count: int) -> None:
-    """Log traces to the default experiment."""
-    place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}
-    for _ in range(count):
-        info = {
-            "trace_id": f"tr-{uuid.uuid4().hex}",
-            "trace_location": place,
-            "request_time": "2026-01-01T00:00:00Z",
-            "state": "OK",
-        }
-        path = "/api/3.0/mlflow/traces"
-        lab.post(path, json={"trace": {"trace_info": info}}).raise_for_status()
-
-
 def switch(page: Page, name: str) -> None:
     page.get_by_text(name, exact=True).first.click()
 
@@ -77,14 +62,14 @@ def expect_genai(page: Page) -> None:
     expect(page.get_by_role("link", name="Model registry")).to_have_count(0)
 
 
-def test_a_click_leads_to_the_users_work_and_a_choice_stays(
+def test_a_click_leads_to_model_training_and_a_choice_stays(
     mode_lab: Lab, browser: Browser
 ) -> None:
     context = log_in(browser, mode_lab)
     dashboard = Dashboard(context.new_page(), mode_lab)
     page = dashboard.page
     dashboard.open("")
-    expect_training(page)  # nothing is logged yet
+    expect_training(page)
     run_id = log_run(mode_lab, "forest")
     page.reload()
     page.get_by_role("link", name="house prices").first.click()
@@ -103,33 +88,7 @@ def test_a_click_leads_to_the_users_work_and_a_choice_stays(
     page.goto("about:blank")
     dashboard.open(f"experiments/{experiment}/runs/{run_id}?workflowType=machine_learning")
     expect(page.get_by_role("heading", name="forest")).to_be_visible()
-    context.close()
-
-
-def test_traces_are_shown_where_they_are_more_than_the_runs(
-    mode_lab: Lab, browser: Browser
-) -> None:
-    run_id = log_run(mode_lab, "boosting")
-    log_traces(mode_lab, 4)
-    context = log_in(browser, mode_lab)
-    dashboard = Dashboard(context.new_page(), mode_lab)
-    page = dashboard.page
-    dashboard.open("")
-    expect_genai(page)
-
-    # The link below a cell leads to the page of a run, not to the list of evaluations.
-    page.goto("about:blank")
-    experiment = dashboard.experiment("house prices")
-    dashboard.open(f"experiments/{experiment}/runs/{run_id}?workflowType=machine_learning")
-    expect(page.get_by_role("heading", name="boosting")).to_be_visible()
-    expect_training(page)
-
-    page.goto("about:blank")
-    dashboard.open("experiments")
-    switch(page, "Model training")
-    expect_training(page)
-    page.reload()
-    expect_training(page)
+    expect_training(page)  # as the link below a cell has it
     context.close()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from mlflow_proxy.addresses import ARTIFACT_FRAME
 from support.browser import chromium, picture, watch
 from support.lab import Lab, lab_server
 from support.waiting import wait_for
@@ -80,6 +81,78 @@ def test_any_input_resumes(hub_lab: Lab, browser: Browser) -> None:
         give(watched.page)
         expect(watched.page.get_by_text(f"after-{name}").first).to_be_visible()
         expect(watched.notice).to_have_count(0)
+
+
+# What stored content could do in a paused dashboard: MLflow shows an HTML artifact in such a frame.
+ARTIFACT = """address => new Promise((resolve) => {
+    const html = "<script>parent.postMessage('mlflow-input', '*')</script>";
+    const artifact = document.createElement("iframe");
+    Object.assign(artifact, { sandbox: "allow-scripts", src: address });
+    addEventListener("message", ({ data, source }) => {
+        if (data === "mlflow-input") setTimeout(resolve, 100);
+        else source.postMessage(new Blob([html]), "*");
+    });
+    document.body.append(artifact);
+})"""
+CLICK = "document.body.dispatchEvent(new MouseEvent('click', { bubbles: true }))"
+OPEN = """address => {
+    frames[0].postMessage("mlflow-input", location.origin);
+    frames[0].location.assign(address);
+}"""
+
+
+def test_a_click_in_jupyterlab_and_the_browsers_back_button_are_input(
+    hub_lab: Lab, browser: Browser
+) -> None:
+    training = Training(hub_lab, "outside")
+    training.end()
+    other = Training(hub_lab, "other")
+    other.end()
+    watched = Watched(browser, hub_lab, "")
+    page = watched.page
+    page.set_content(f"""<iframe style="width: 1200px; height: 700px"
+        src="{hub_lab.mlflow_url}/{training.experiment}/runs"></iframe>""")
+    dashboard = page.frame_locator("iframe")
+    watched.notice = dashboard.get_by_role("status").filter(has_text=NOTICE)
+    expect(dashboard.get_by_text("outside").first).to_be_visible()
+    watched.pass_time_until_paused(2 * PAUSE)
+
+    frame = page.frames[1]
+    frame.evaluate(ARTIFACT, f"{hub_lab.mlflow_url}{ARTIFACT_FRAME}")
+    frame.evaluate(CLICK)
+    expect(watched.notice).to_be_visible()
+
+    page.evaluate(OPEN, f"{hub_lab.mlflow_url}/{other.experiment}/runs")
+    expect(dashboard.get_by_text("other").first).to_be_visible()
+    expect(watched.notice).to_have_count(0)
+    watched.pass_time_until_paused(2 * PAUSE)
+    page.evaluate("history.back()")
+    expect(dashboard.get_by_text("outside").first).to_be_visible()
+    expect(watched.notice).to_have_count(0)
+
+
+def test_a_stopped_mlflow_is_told_and_started_by_a_click(hub_lab: Lab, browser: Browser) -> None:
+    training = Training(hub_lab, "before the stop")
+    training.end()
+    watched = open_table(browser, hub_lab, training)
+    page = watched.page
+    box = page.get_by_placeholder("metrics.rmse")
+    box.fill("metrics.lo")
+    page.clock.fast_forward(16_000)  # the next refresh is no use
+    hub_lab.stop()
+    watched.pass_time(REFRESH)
+    bar = page.get_by_role("status").filter(has_text="MLflow was stopped")
+    expect(bar).to_have_text("MLflow was stopped by the user. Click to start it.")
+    picture(page, "stopped-notice")
+    assert hub_lab.status()["state"] == "idle"
+    bar.click()
+    expect(bar).to_contain_text("MLflow was stopped by the user; starting …")
+    hub_lab.wait_until("ready")
+    expect(bar).to_have_count(0)
+    training.rename("after the stop")
+    watched.pass_time(REFRESH)
+    expect(page.get_by_text("after the stop").first).to_be_visible()
+    expect(box).to_have_value("metrics.lo")
 
 
 def test_a_hidden_page_pauses_and_goes_on_when_it_is_shown(hub_lab: Lab, browser: Browser) -> None:

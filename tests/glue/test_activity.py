@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from jupyter_server_proxy.config import ServerProcess
-from traitlets import Union
 
-import mlflow_proxy
-from mlflow_proxy.activity import is_use
+from mlflow_proxy.addresses import IDLE_HEADER
+from mlflow_proxy.web.decide import Request
 
 SEARCH = "/ajax-api/2.0/mlflow/runs/search"
+
+
+def is_use(path: str, idle: str | None) -> bool:
+    return Request("GET", path, {} if idle is None else {IDLE_HEADER: idle}).is_use
 
 
 @pytest.mark.parametrize(
@@ -38,10 +40,3 @@ def test_a_request_of_the_page_itself_is_not_use(path: str, idle: str | None) ->
 @pytest.mark.parametrize("idle", ["", "-5", "nan", "nonsense", "1,2"])
 def test_a_request_with_an_unreadable_header_is_use(idle: str) -> None:
     assert is_use(SEARCH, idle)
-
-
-def test_jupyter_server_proxy_gets_the_function_if_it_takes_one() -> None:
-    takes_function = isinstance(ServerProcess.class_traits()["update_last_activity"], Union)
-    entry = mlflow_proxy.setup_mlflow()
-    assert ("update_last_activity" in entry) is takes_function
-    ServerProcess(name="mlflow", **entry)

@@ -88,7 +88,7 @@ def test_one_module_of_the_lab_extension_spells_addresses() -> None:
 def test_the_loading_page_gets_the_addresses_that_its_script_uses() -> None:
     used = re.findall(r"\baddresses\.(\w+)", (PAGES / "page.js").read_text(encoding="utf-8"))
     assert set(used) == set(pages.PAGE_ADDRESSES)
-    assert set(pages.PAGE_ADDRESSES.values()) <= set(ADDRESSES.values())
+    assert {f"/{each}" for each in pages.PAGE_ADDRESSES.values()} <= set(ADDRESSES.values())
 
 
 @pytest.mark.parametrize("path", ["/", addresses.TRACE_PAGE])

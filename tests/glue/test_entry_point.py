@@ -15,6 +15,7 @@ from jupyter_server_proxy.config import LauncherEntry, ServerProcess
 import mlflow_proxy
 from mlflow_proxy import addresses, plugin, process
 from mlflow_proxy.config import MLflowProxy
+from mlflow_proxy.process import jupyters_variables
 
 ENTRY = mlflow_proxy.setup_mlflow()
 
@@ -141,3 +142,17 @@ def test_mlflows_own_variable_is_the_default_of_job_execution(
 ) -> None:
     monkeypatch.setenv("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", value)
     assert MLflowProxy().job_execution is expected
+
+
+def test_variables_of_jupyter_go_by_their_beginning() -> None:
+    taken = [
+        *("JUPYTER_TOKEN", "JPY_API_TOKEN", "JUPYTERHUB_API_TOKEN", "JUPYTERHUB_CLIENT_ID"),
+        *("JUPYTER_GATEWAY_HTTP_PWD", "JUPYTER_GATEWAY_HTTP_USER", "JUPYTER_GATEWAY_HEADERS"),
+        *("KG_AUTH_TOKEN", "KG_ANYTHING", "EG_REMOTE_USER", "EG_X", "CONFIGPROXY_AUTH_TOKEN"),
+    ]
+    kept = [
+        *("JUPYTER_RUNTIME_DIR", "JUPYTER_PATH", "JUPYTER_PLATFORM_DIRS", "JUPYTERHUB_USER"),
+        *("JUPYTERHUB_SERVICE_PREFIX", "JUPYTERHUB_HOST", "JPY_SESSION_NAME", "JUPYTERHUB_IMAGE"),
+        *("AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_TOKEN", "KGX", "EGG", "JUPYTERX", "MY_EG_X"),
+    ]
+    assert jupyters_variables([*taken, *kept]) == taken

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlflow_proxy.addresses import ARTIFACT_FRAME
-from mlflow_proxy.web import forwarding
+from mlflow_proxy.web import access
 
 OWN, FORBIDDEN = "frame-ancestors 'self'", "frame-ancestors 'none'"
 LMS = "frame-ancestors 'self' https://lms.example.org"
@@ -37,9 +37,9 @@ def test_jupyters_settings_and_the_hub_decide(
             monkeypatch.setenv(name, value)
         else:
             monkeypatch.delenv(name, raising=False)
-    headers = {} if policy is None else {forwarding.POLICY: policy}
-    assert forwarding.frame_ancestors(headers) == directive
-    assert forwarding.may_frame_itself(headers) is (directive != FORBIDDEN)
+    headers = {} if policy is None else {access.POLICY: policy}
+    assert access.frame_ancestors(headers) == directive
+    assert access.may_frame_itself(headers) is (directive != FORBIDDEN)
     # The frame of HTML artifacts has no origin: other pages cannot read it.
     expected = OWN if directive == FORBIDDEN else directive
-    assert forwarding.frame_ancestors(headers, ARTIFACT_FRAME) == expected
+    assert access.frame_ancestors(headers, ARTIFACT_FRAME) == expected

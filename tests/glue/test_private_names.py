@@ -25,7 +25,7 @@ from jupyter_server.serverapp import ServerWebApplication
 from jupyter_server_proxy.config import ServerProcess
 from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
 from jupyter_server_proxy.websocket import WebSocketHandlerMixin
-from simpervisor import SupervisedProcess
+from simpervisor import SupervisedProcess, atexitasync
 from simpervisor.process import KilledProcessError
 from tornado import httpserver, httputil, testing, web, websocket
 
@@ -412,6 +412,26 @@ def test_a_process_in_the_state_is_not_started_by_jupyter_server_proxy() -> None
 
 
 # simpervisor
+
+
+def test_it_takes_the_signal_handlers_unless_it_believes_that_it_has_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    added: list[int] = []
+    monkeypatch.setattr(atexitasync, "signal_handler_set", True)
+    monkeypatch.setattr(atexitasync, "_handlers", [])
+    atexitasync.add_handler(added.append)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert atexitasync._handlers == [added.append]
+    monkeypatch.setattr(atexitasync, "signal_handler_set", False)
+    kept = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        atexitasync.add_handler(added.append)
+        assert signal.getsignal(signal.SIGTERM) is not before
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
 
 
 def test_a_crashed_process_is_started_again_with_the_same_descriptors() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from importlib import metadata
 
 import pytest
 
@@ -12,6 +13,7 @@ from mlflow_proxy.reports import (
     Busy,
     Exited,
     Failure,
+    FilesOpened,
     ModulesImported,
     Offer,
     Ready,
@@ -23,7 +25,6 @@ from mlflow_proxy.reports import (
     StageEntered,
     StaticFolder,
     Step,
-    StoreReplaced,
     Version,
     decode,
     encode,
@@ -38,7 +39,7 @@ REPORTS: list[Report] = [
     Ready(),
     Busy(True),
     Busy(False),
-    StoreReplaced("/work/ä b/mlflow.db"),
+    FilesOpened({"/work/ä b/mlflow.db": [1, 2]}),
     Retired(),
     Exited(0),
     Exited(-9),
@@ -106,3 +107,18 @@ def test_a_field_name_has_one_meaning_in_all_reports() -> None:
 def test_a_line_that_is_no_report_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 (`json` has its own message)
         decode(line)
+
+
+@pytest.mark.parametrize("version", ["3.10.0", "3.18.2", "3.18.0rc1", "2.22.0", ""])
+def test_a_release_of_mlflow_up_to_the_newest_tested_has_no_notice(version: str) -> None:
+    assert not Version(version).notice
+
+
+@pytest.mark.parametrize("version", ["3.19.0", "3.100.0.dev0", "4.0.0rc1"])
+def test_a_newer_release_of_mlflow_has_one(version: str) -> None:
+    assert Version(version).notice.startswith(f"MLflow {version} is not tested with this release")
+
+
+@pytest.mark.release
+def test_the_installed_mlflow_is_one_of_the_tested() -> None:
+    assert not Version(metadata.version("mlflow")).notice

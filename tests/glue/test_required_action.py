@@ -42,7 +42,11 @@ API_3 = "/ajax-api/3.0/mlflow"
         ("PUT", f"{API_3}/scorers/online-config", "execute"),
         ("POST", "/ajax-api/3.0/jobs/", "execute"),
         ("PATCH", "/ajax-api/3.0/jobs/cancel/1", "execute"),
+        ("POST", f"/{API_3}/scorer/invoke", "execute"),
+        ("POST", "/ajax-api//3.0%2fjobs", "execute"),
+        ("PUT", "/%61pi/3.0/mlflow/scorers/online-config", "execute"),
         ("POST", "//ajax-api/2.0/mlflow/runs/search", "write"),
+        ("PUT", "/api/2.0/mlflow-artifacts/artifacts/1/r/artifacts/api/3.0/jobs", "write"),
         ("POST", "/gateway/x/mlflow/invocations", "write"),
     ],
 )

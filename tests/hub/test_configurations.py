@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from werkzeug.security import check_password_hash
 
 from support.hub import Hub, hub_server
 from support.lab import PAGE
 from support.postgres import postgres_server
 from support.processes import command_of, family_of, free_ports
+from support.recipes import follow, recipes
 from support.s3 import SECRET as S3_SECRET
 from support.s3 import s3_server
 from support.waiting import wait_for
@@ -138,11 +142,36 @@ def test_one_team_server_with_an_account_for_each_user(tmp_path: Path) -> None:
         assert bob.delete(run) == 403
         assert alice.delete(run) == 200
         assert requests.get(url + GET, params={"run_id": run}, timeout=30).status_code == 401
+        may_change_the_password(hub, url, tmp_path / "team", of_kernel["MLFLOW_TRACKING_PASSWORD"])
         assert SECRET not in of_kernel.values()
         assert SECRET not in commands()
         assert of_kernel["MLFLOW_TRACKING_PASSWORD"] not in commands()
         for tile in (alice, bob):
             tile.close()
+
+
+def may_change_the_password(hub: Hub, url: str, folder: Path, own: str) -> None:
+    """Change alice's on the account page; the next start of the server sets that of the hub again.
+
+    The accounts are backed up meanwhile, as the documentation says.
+    """
+    (back_up,) = recipes("how-to/backup.md", "Accounts of a team server")
+    follow(back_up, folder)
+    body = {"username": "alice", "password": "of alice's own choice"}
+    path, account = "/api/2.0/mlflow/users/update-password", ("alice", own)
+    assert requests.patch(url + path, json=body, auth=account, timeout=30).ok
+    assert not check_password_hash(password_of("alice", folder / "accounts.db"), own)
+    assert check_password_hash(password_of("alice", folder / "accounts-backup.db"), own)
+    hub.api("DELETE", "/users/alice/server")
+    wait_for(lambda: not hub.server_state("alice"), 30)
+    hub.start_server("alice")
+    assert check_password_hash(password_of("alice", folder / "accounts.db"), own)
+
+
+def password_of(user: str, accounts: Path) -> str:
+    with closing(sqlite3.connect(accounts)) as database:
+        query = "SELECT password_hash FROM users WHERE username = ?"
+        return database.execute(query, (user,)).fetchone()[0]
 
 
 def test_postgresql_and_s3(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def test_another_users_page_cannot_read_write_or_get_the_token(
     page = visit(hub, browser, "grace", mallory)
     mlflow = f"{BASE_URL}user/grace/mlflow/"
     assert page.evaluate(READ, mlflow + SEARCH) == 403
+    assert page.evaluate(READ, f"{mlflow}static-files/..%2f{SEARCH}") == 403
     assert page.evaluate(WRITE, mlflow + CREATE) == 403
     assert page.evaluate(READ, f"{mlflow}_proxy/control") == 403
     assert page.evaluate(WRITE, f"{mlflow}_proxy/control/stop") == 403

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from mlflow_proxy.addresses import CONTROL_START
+from mlflow_proxy.addresses import CONTROL_LOG, CONTROL_RESTART, CONTROL_START, CONTROL_STOP
 from support.lab import PAGE, TOKEN, Lab, lab_server
+from support.server import jupyter_server
 from support.upstream import upstream_config
 
 StartLab = Callable[..., Lab]
@@ -18,11 +19,25 @@ CREATE = "/ajax-api/2.0/mlflow/experiments/create"
 FRAMES = "Content-Security-Policy"
 ALLOWED = "https://lab.example.org"
 POLICY = "frame-ancestors 'self' https://lms.example.org"
+NAVIGATION = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+READ_ONLY = """
+from jupyter_server.auth import Authorizer
+class ReadOnly(Authorizer):
+    def is_authorized(self, handler, user, action, resource):
+        return resource != "mlflow" or action == "read"
+c.ServerApp.authorizer_class = ReadOnly
+"""
 SECRETS = {
     "JUPYTERHUB_API_TOKEN": "hunter2",
     "JPY_API_TOKEN": "hunter2",
     "JUPYTER_TOKEN": TOKEN,
     "CONFIGPROXY_AUTH_TOKEN": "hunter2",
+    "JUPYTER_GATEWAY_HEADERS": '{"Authorization": "hunter2"}',
+    "JUPYTER_GATEWAY_HTTP_PWD": "hunter2",
+    "JUPYTERHUB_OAUTH_STATE": "hunter2",
+    "EG_REMOTE_PWD": "hunter2",
+    "KG_AUTH": "hunter2",
+    "JUPYTERHUB_USER": "ada",
     "AWS_SECRET_ACCESS_KEY": "needed",
 }
 
@@ -83,19 +98,37 @@ def test_another_site_cannot_start_mlflow(start_lab: StartLab, tmp_path: Path) -
         for headers in (
             {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"},
             {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+            {**NAVIGATION, "Sec-Fetch-Dest": "iframe"},
+            {**NAVIGATION, "Sec-Fetch-Dest": "object"},
             {"Origin": "https://evil.example", "Sec-Fetch-Mode": "cors"},
             {"Connection": "origin", "Origin": "https://evil.example"},
         ):
             assert open_page(headers) == 403, headers
         assert not lab.mlflow_log.exists()
         for headers in (
-            {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+            NAVIGATION,
+            {**NAVIGATION, "Sec-Fetch-Dest": "document"},
             {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors"},
             {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"},
             {},
         ):
             assert open_page(headers) == 200, headers
         assert lab.mlflow_log.exists()
+
+
+def test_a_user_who_may_only_read_can_do_nothing_else(tmp_path: Path) -> None:
+    with jupyter_server(tmp_path, READ_ONLY) as server:
+        server.run_stand_in("serve", tmp_path)
+        search = "/api/2.0/mlflow/experiments/search"
+        assert server.request("/", headers=PAGE)[0] == 200
+        server.wait_until("ready")
+        assert server.request(search, "POST", body="{}")[0] == 200
+        for path in (CREATE, search + "/../create", "/ajax-api/3.0/jobs", "/new-in-a-release"):
+            assert server.request(path, "POST", body="{}")[0] == 403, path
+        for path in (CONTROL_START, CONTROL_STOP, CONTROL_RESTART):
+            assert server.post(path) == 403, path
+        assert server.request(CONTROL_LOG)[0] == 403
+        assert (server.status()["state"], server.status()["lines"]) == ("ready", [])
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +157,10 @@ def test_a_page_that_the_admin_allows_may_frame_the_dashboard(admins_lab: Lab) -
 def test_jupyters_secrets_are_not_in_mlflows_environment(admins_lab: Lab) -> None:
     admins_lab.wait_until("ready")
     environment = admins_lab.mlflow.environ()
-    assert "hunter2" not in environment.values()
+    assert [name for name, value in environment.items() if "hunter2" in value] == []
     assert TOKEN not in environment.values()
     assert environment["AWS_SECRET_ACCESS_KEY"] == "needed"
+    assert environment["JUPYTERHUB_USER"] == "ada"
     assert environment["JUPYTER_RUNTIME_DIR"] == str(admins_lab.runtime)
 
 

@@ -69,5 +69,7 @@ def test_mlflow_and_its_socket_are_gone_after_jupyter_ends(
         # A terminal sends SIGINT to the whole process group.
         (os.killpg if signum == signal.SIGINT else os.kill)(lab.process.pid, signum)
         assert not psutil.wait_procs(family, timeout=15)[1]
+    if signum == signal.SIGTERM:  # Jupyter has cleaned up what is its own
+        assert not list(lab.runtime.glob("jpserver-*.json"))
     assert not socket.parent.exists()
     assert not list(temporary.iterdir())

@@ -11,6 +11,7 @@ import pytest
 
 from mlflow_proxy.addresses import CONTROL_START
 from support.databases import run
+from support.hostile_files import HOSTILE
 from support.lab import PAGE, Lab
 from support.waiting import wait_for
 
@@ -45,6 +46,18 @@ def test_a_read_only_root_folder_is_reported(start_lab: StartLab) -> None:
         "MLflow cannot keep its database /sys/mlflow.db:",
         "choose another place with c.MLflowProxy.backend_store_uri",
     )
+
+
+def test_a_hostile_store_delays_neither_jupyters_start_nor_its_end(
+    start_lab: StartLab, tmp_path: Path
+) -> None:
+    database = tmp_path / "work" / "mlflow.db"
+    database.parent.mkdir()
+    HOSTILE["endless view"](database)
+    lab = start_lab()
+    check_failure(lab, f"The database {database} ", "Move it away, or correct the store's URI")
+    lab.process.terminate()
+    assert lab.process.wait(10) == 0
 
 
 @pytest.mark.parametrize(

@@ -38,12 +38,13 @@ def last_activity(lab: Lab) -> datetime:
 
 
 def test_a_judge_asks_the_gateway_and_ends_with_jupyter(tmp_path: Path) -> None:
-    root = tmp_path / "work"
+    made, root = tmp_path / "made", tmp_path / 'it\'s "My%20Project"? {x}'
+    made.mkdir()
     root.mkdir()
     with model_server() as model:
-        store = JudgedStore(root, model.url)
-        database = store.copy_to(tmp_path).replace(store.database)  # its judge is off
-        with lab_server(tmp_path, env=model.variables) as lab:
+        store = JudgedStore(made, model.url)
+        database = store.copy_to(root)  # its judge is off
+        with lab_server(tmp_path, root=root, env=model.variables) as lab:
             lab.wait_until("ready", TIMEOUT)
             job = invoke(lab, store.invocation(JUDGE))
             wait_for(lambda: assessments(database), TIMEOUT)

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from importlib.metadata import files
+from importlib.metadata import files, version
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ def test_the_extension_is_enabled_by_the_installation() -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = result.stdout + result.stderr
     assert "mlflow_proxy" in lines
-    assert "mlflow_proxy 0.1.0" in lines
+    assert f"mlflow_proxy {version('jupyter-mlflow-proxy')}" in lines
     assert "X" not in [
         word for line in lines.splitlines() if "mlflow_proxy" in line for word in line.split()
     ]

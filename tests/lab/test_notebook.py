@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from support.kernel import Printed, kernel
 from support.lab import TOKEN, Lab, lab_server
+from support.listener import listener
 from support.waiting import wait_for
 
 START = "import mlflow; mlflow.set_experiment('displayed'); mlflow.start_run(run_name='<mine>')"
@@ -226,15 +228,24 @@ def test_the_experiments_of_a_cell_have_a_line_each(run: Run) -> None:
     assert "compare" not in lines[1]
 
 
-def test_the_notebook_is_the_source_and_is_kept_with_its_run(kernels_lab: Lab, run: Run) -> None:
-    (made,) = run(RUN)
-    run_id = made.stdout.strip()
-    found = kernels_lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
+def source_of(lab: Lab, run_id: str) -> tuple[str, str]:
+    """Name and kind of a run's source."""
+    found = lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
     tags = {tag["key"]: tag["value"] for tag in found["data"]["tags"]}
-    assert (tags["mlflow.source.name"], tags["mlflow.source.type"]) == (
-        "displays.ipynb",
-        "NOTEBOOK",
-    )
+    return tags["mlflow.source.name"], tags["mlflow.source.type"]
+
+
+def test_the_notebook_is_the_source_and_is_kept_with_its_run(kernels_lab: Lab, run: Run) -> None:
+    # Another Jupyter server of the user.
+    another = kernels_lab.runtime / f"jpserver-{os.getpid()}.json"
+    with listener() as elsewhere:
+        server = {"url": f"{elsewhere.url}/", "token": "", "pid": os.getpid(), "root_dir": "/"}
+        another.write_text(json.dumps(server))
+        (made,) = run(RUN)
+        another.unlink()
+        assert elsewhere.take() == []
+    run_id = made.stdout.strip()
+    assert source_of(kernels_lab, run_id) == ("displays.ipynb", "NOTEBOOK")
     assert "/api/sessions?" not in kernels_lab.log.read_text()
 
     path = f"/get-artifact?run_id={run_id}&path=notebook/displays.ipynb"
@@ -244,18 +255,34 @@ def test_the_notebook_is_the_source_and_is_kept_with_its_run(kernels_lab: Lab, r
     assert kept["cells"][1] == NOTEBOOK["cells"][1]
 
 
+def test_a_notebook_that_is_renamed_and_saved_is_the_source(kernels_lab: Lab, run: Run) -> None:
+    contents = f"{kernels_lab.url}/api/contents"
+    for before, after in (("displays", "renamed"), ("renamed", "displays")):
+        to = {"path": f"{after}.ipynb"}
+        kernels_lab.session.patch(f"{contents}/{before}.ipynb", json=to).raise_for_status()
+        saved = {"type": "notebook", "format": "json", "content": NOTEBOOK}
+        kernels_lab.session.put(f"{contents}/{after}.ipynb", json=saved)
+        (made,) = run(RUN)
+        run_id = made.stdout.strip()
+        assert source_of(kernels_lab, run_id) == (f"{after}.ipynb", "NOTEBOOK")
+        kept = f"/get-artifact?run_id={run_id}&path=notebook/{after}.ipynb"
+        wait_for(lambda kept=kept: kernels_lab.get(kept).ok)
+
+
 def test_a_store_that_is_set_before_the_import_is_not_the_dashboards(
     kernels_lab: Lab, tmp_path: Path
 ) -> None:
-    with kernel(kernels_lab.url, TOKEN, "elsewhere.ipynb") as run_cells:
-        _, made, console = run_cells(
+    with kernel(kernels_lab.url, TOKEN, "Console 1") as run_cells:
+        _, made, traced = run_cells(
             f"import os; os.environ['MLFLOW_TRACKING_URI'] = 'sqlite:///{tmp_path}/own.db'",
             "import mlflow\n"
             "with mlflow.start_run() as own: mlflow.log_text('own', 'own.txt')\n"
-            "print(own.info.artifact_uri)",
+            "tags = mlflow.get_run(own.info.run_id).data.tags\n"
+            "print(tags['mlflow.source.name'], tags['mlflow.source.type'], own.info.artifact_uri)",
             TRACE,
         )
-    assert made.html == console.html == ""
+    assert made.html == traced.html == ""
+    assert made.stdout.startswith("Console 1 LOCAL ")
     folder = Path(made.stdout.split()[-1].removeprefix("file://"))
     assert (folder / "own.txt").exists()
     assert not folder.is_relative_to(kernels_lab.root / "mlartifacts")

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mlflow_proxy import prestart
 from mlflow_proxy.addresses import IMPORT_NOTICE
 from mlflow_proxy.notebook import import_notice
 from support.lab import PAGE, Lab, lab_server
@@ -138,6 +139,62 @@ def send(port: int, *datagrams: bytes) -> None:
         for each in datagrams:
             with suppress(OSError):  # the queue is full, or it is too long
                 sender.sendto(each, ("127.0.0.1", port))
+
+
+# The files of a machine with 8 GB free, and of a cgroup around Jupyter's.
+MACHINE = {"proc/meminfo": "MemTotal: 9000000 kB\nMemAvailable:   8000000 kB\n"}
+OF_2 = {"proc/self/cgroup": "0::/pod/user\n"}
+OF_1 = {"proc/self/cgroup": "5:cpu,cpuacct:/x\n4:memory:/docker/abc\n"}
+NO_LIMIT = {
+    "sys/fs/cgroup/pod/user/memory.max": "max\n",
+    "sys/fs/cgroup/pod/user/memory.current": "5\n",
+    "sys/fs/cgroup/pod/user/memory.stat": "inactive_file 1\n",
+}
+AROUND = {
+    "sys/fs/cgroup/pod/memory.max": "3000000000\n",
+    "sys/fs/cgroup/pod/memory.current": "2500000000\n",
+    "sys/fs/cgroup/pod/memory.stat": "anon 7\ninactive_file 400000000\n",
+}
+ROOT_OF_1 = {  # what a container sees of its own
+    "sys/fs/cgroup/memory/memory.limit_in_bytes": "1000000000\n",
+    "sys/fs/cgroup/memory/memory.usage_in_bytes": "300000000\n",
+    "sys/fs/cgroup/memory/memory.stat": "inactive_file 5\ntotal_inactive_file 50000000\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "free"),
+    [
+        ({}, float("inf")),
+        (MACHINE, 8_192_000_000),
+        ({**MACHINE, **OF_2}, 8_192_000_000),
+        ({**MACHINE, **OF_2, **NO_LIMIT}, 8_192_000_000),
+        ({**MACHINE, **OF_2, **NO_LIMIT, **AROUND}, 900_000_000),
+        ({**MACHINE, **OF_1, **ROOT_OF_1}, 700_000_005),
+    ],
+)
+def test_free_memory_is_that_of_the_machine_and_of_the_cgroups(
+    tmp_path: Path, files: dict[str, str], free: float
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert prestart.free_memory(tmp_path) == free
+
+
+@pytest.mark.parametrize(
+    ("variables", "enough", "listens"),
+    [({}, 0.5, True), ({}, 2.0, False), ({"JUPYTERHUB_SERVICE_PREFIX": "/"}, 0.5, False)],
+)
+def test_auto_listens_where_the_machine_is_ones_own_and_has_memory(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], enough: float, listens: bool
+) -> None:
+    monkeypatch.delenv("JUPYTERHUB_SERVICE_PREFIX", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(prestart, "MIN_FREE", prestart.free_memory() * enough)
+    assert (prestart.chosen("auto") == "kernel") is listens
+    assert prestart.chosen(True) is True  # as it was set
 
 
 def flood(port: int, *datagrams: bytes) -> None:

@@ -5,21 +5,28 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
+
+import pytest
 
 from support.lab import Lab
 
 LOG_A_RUN = """
 import mlflow
 with mlflow.start_run() as run:
-    mlflow.log_text("hello", "hello.txt")
+    mlflow.log_text("hello", "95%_ci.txt")
 mlflow.MlflowClient().create_registered_model("a model")
 print(run.info.run_id)
 """
 WARNING = "MLFLOW_TRACKING_URI is set to another store"
 
 
-def test_a_blank_uri_is_none(start_lab: Callable[..., Lab]) -> None:
-    lab = start_lab(env={"MLFLOW_TRACKING_URI": "  ", "MLFLOW_REGISTRY_URI": ""})
+@pytest.mark.release
+def test_a_blank_uri_is_none_and_a_root_folder_has_any_name(
+    start_lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    variables = {"MLFLOW_TRACKING_URI": "  ", "MLFLOW_REGISTRY_URI": ""}
+    lab = start_lab(env=variables, root=tmp_path / 'it\'s "My%20Project"? {x} #1')
     (lab.root / "deep").mkdir()
     run_id = lab.run_in_kernel(LOG_A_RUN, "deep").split()[-1]
     with closing(sqlite3.connect(lab.root / "mlflow.db")) as database:  # the dashboard's
@@ -27,6 +34,13 @@ def test_a_blank_uri_is_none(start_lab: Callable[..., Lab]) -> None:
         assert database.execute("SELECT name FROM registered_models").fetchall() == [("a model",)]
     assert [*(lab.root / "deep").iterdir()] == []
     assert WARNING not in lab.log.read_text()
+    lab.wait_until("ready")
+    artifact = {"run_id": run_id, "path": "95%_ci.txt"}
+    assert lab.get("/get-artifact", params=artifact).text == "hello"
+    assert [*lab.root.glob("mlartifacts/0/*/artifacts/95%_ci.txt")]
+    status = lab.get("/_proxy/control").json()
+    assert status["store"] == f"sqlite:///{lab.root}/mlflow.db"
+    assert [each.name for each in tmp_path.glob("it*")] == [lab.root.name]
 
 
 def test_a_kernel_in_a_sub_folder_logs_to_a_relative_database(

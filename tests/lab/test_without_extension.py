@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from support.lab import PAGE, TOKEN, Lab, leftovers
+import pytest
+
+from support.lab import PAGE, TOKEN, Lab
 from support.server import QUICK
 
 CONFIG = f"{QUICK}c.ServerApp.jpserver_extensions.update(mlflow_proxy=False)\n"
@@ -31,11 +32,14 @@ if any(each.startswith("--unix-socket") for each in sys.orig_argv):
 
 
 def test_the_tile_the_dashboard_and_an_artifact_are_served(
-    start_lab: Callable[..., Lab], tmp_path: Path
+    start_lab: Callable[..., Lab], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    # jupyter-server-proxy puts the socket below it, whose path may have 107 bytes.
+    temporary = tmp_path_factory.getbasetemp() / "j"
+    temporary.mkdir()
     (tmp_path / "sitecustomize.py").write_text(RECORD)
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    env = {"PYTHONPATH": path, "JUPYTER_TOKEN": SECRET}
+    env = {"PYTHONPATH": path, "JUPYTER_TOKEN": SECRET, "TMPDIR": str(temporary)}
     lab = start_lab(config=CONFIG, program="server", env=env)
     assert "mlflow_proxy | extension" not in lab.log.read_text()
     found = lab.session.get(f"{lab.url}/server-proxy/servers-info", timeout=30).json()
@@ -60,5 +64,3 @@ def test_the_tile_the_dashboard_and_an_artifact_are_served(
     for secret in (TOKEN, *lab.session.cookies.values()):
         assert secret not in received
     assert SECRET not in "".join(lab.mlflow.environ().values())
-    for folder in leftovers(lab.home):  # jupyter-server-proxy leaves the folder that it has made
-        shutil.rmtree(folder, ignore_errors=True)

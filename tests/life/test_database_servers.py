@@ -85,7 +85,9 @@ def test_mlflow_lives_on_a_database_server(tmp_path: Path, server: Postgres | Ma
     with ExitStack() as stack, ExitStack() as first:
         first.enter_context(server.running())
         store = {"MLFLOW_BACKEND_STORE_URI": server.uri("team")}
-        jupyter = stack.enter_context(mlflow_of(tmp_path, idle_timeout=8, **store))
+        options = ("--allow-upgrade=true",)
+        of_user = mlflow_of(tmp_path, idle_timeout=8, options=options, **store)
+        jupyter = stack.enter_context(of_user)
         if isinstance(server, MariaDB):
             offer = jupyter.wait_until("failed")["offer"]
             assert (offer["repair"], offer["subject"]) == ("upgrade", server.uri("team", "***"))

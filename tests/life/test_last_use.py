@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mlflow_proxy.activity import LastUse
+from mlflow_proxy.addresses import IDLE_HEADER
+from mlflow_proxy.status import LastUse
+from mlflow_proxy.web.decide import Request
 
 SEARCH = "/ajax-api/2.0/mlflow/runs/search"
 
@@ -26,7 +28,8 @@ def idle_during_and_after(path: str, idle: str | None, seconds: float = 0.0) -> 
     clock, found = Clock(), []
     last_use = LastUse(clock)
     clock.now += 100
-    with last_use.request(path, idle):
+    request = Request("GET", path, {} if idle is None else {IDLE_HEADER: idle})
+    with last_use.request(request.seconds_since_use):
         clock.now += seconds
         found.append(last_use.seconds)
     return [*found, last_use.seconds]

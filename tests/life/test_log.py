@@ -56,6 +56,20 @@ set_up_logging(pathlib.Path("/dev/null/mlflow.log"), logging.getLogger()).write(
     assert "a line" not in result.stderr
 
 
+def test_all_of_it_goes_to_jupyters_log_where_that_is_wanted(tmp_path: Path) -> None:
+    code = """
+import logging, pathlib, sys
+from mlflow_proxy.log import set_up_logging
+logging.basicConfig(format="Jupyter's: %(message)s", level=logging.INFO)
+path = pathlib.Path(sys.argv[1])
+set_up_logging(path, logging.getLogger(), all_to=len(sys.argv) > 2).write(b"db://me:hunter2@h\\n")
+"""
+    for more, told in (([], ""), (["all"], "Jupyter's: MLflow: db://me:***@h\n")):
+        command = [sys.executable, "-c", code, str(tmp_path / "mlflow.log"), *more]
+        result = subprocess.run(command, check=True, capture_output=True, text=True)
+        assert result.stderr == told
+
+
 def test_old_logs_of_ended_processes_are_removed(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pass
@@ -63,7 +77,7 @@ def test_old_logs_of_ended_processes_are_removed(tmp_path: Path) -> None:
     # Kept: recent logs (the process may run on another machine), logs of running processes, and
     # other files.
     young = [f"mlflow-proxy-{dead.pid}.log"]
-    old = [f"mlflow-proxy-{os.getpid()}.log", "mlflow-proxy-start.json", "other.log"]
+    old = [f"mlflow-proxy-{os.getpid()}.log", "mlflow-proxy-declined.json", "other.log"]
     for name in removed + young + old:
         (tmp_path / name).touch()
         age = OLD - 60 if name in young else OLD + 60

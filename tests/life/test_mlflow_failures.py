@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -130,6 +131,27 @@ def test_start_succeeds_after_a_file_that_is_no_database_is_removed(tmp_path: Pa
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs mount namespaces")
+@pytest.mark.skipif(not shutil.which("sqlite3"), reason="needs SQLite's program")
+def test_a_damaged_database_is_recovered_by_the_command(tmp_path: Path, older: bytes) -> None:
+    path = put(tmp_path, older)
+    with closing(sqlite3.connect(path)) as database:
+        size = database.execute("PRAGMA page_size").fetchone()[0]
+        root = database.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'alembic_version'"
+        ).fetchone()[0]
+    damaged = bytearray(older)
+    damaged[(root - 1) * size] = 0xFF  # no kind of page
+    put(tmp_path, bytes(damaged))
+    with mlflow_of(tmp_path) as jupyter:
+        told = failure(jupyter)
+        assert "is damaged" in told["reason"]
+        command = told["remedy"].split("read of it:\n    ")[1].splitlines()[0]
+        subprocess.run(command, shell=True, check=True, cwd="/")
+        with closing(sqlite3.connect(f"{path}.saved")) as saved:
+            assert saved.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert saved.execute("SELECT count(*) FROM experiments").fetchone()
+
+
 def test_full_disk_is_reported_and_retried(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -197,17 +219,22 @@ def test_missing_driver_is_named(tmp_path: Path) -> None:
         assert failure(jupyter)["remedy"].endswith("-m pip install pymssql")
 
 
-def test_older_database_of_a_server_is_upgraded_on_request(
+def test_older_database_of_a_server_is_upgraded_by_the_command_for_its_administrator(
     tmp_path: Path, postgres: Postgres
 ) -> None:
+    """Its offer, where the admin allows it, is tested with MariaDB in test_database_servers.py."""
     postgres.run("createdb", "older")
     make_database(postgres.uri("older"), OLDER)
     postgres.query("older", "INSERT INTO experiments (name) VALUES ('used')")
     with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=postgres.uri("older")) as jupyter:
-        database = postgres.uri("older", "***")
-        offer = failure(jupyter)["offer"]
-        assert (offer["subject"], offer["copies"]) == (database, [])
-        assert jupyter.repair("upgrade") == 202
+        told = failure(jupyter)
+        assert told["offer"] is None
+        assert jupyter.repair("upgrade") == 409
+        command = told["remedy"].split("administrator runs:\n    ")[1].splitlines()[0]
+        assert "mlflow db upgrade" in command
+        command = command.replace("***", "hunter2%2F%25")
+        subprocess.run(command, shell=True, check=True, cwd="/", capture_output=True)
+        jupyter.try_again()
         jupyter.wait_until("ready")
     revision = postgres.query("older", "SELECT version_num FROM alembic_version")
     assert revision == LATEST

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import http.client
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
+from requests.auth import _basic_auth_str
 
 from mlflow_proxy.addresses import AUTH_PROVIDER, GUARDED, LOCAL_CREDENTIAL, LOCAL_URL, PROGRAM
 from mlflow_proxy.notebook.credential import OwnAddress
+from support.environments import python_of
 from support.judged_store import INVOKE
 from support.kernel import Printed, kernel
 from support.lab import TOKEN, Lab, lab_server
 from support.listener import Listener, listener
 
 ASSISTANT = "/ajax-api/3.0/mlflow/assistant/config"
+STARTING = (
+    ASSISTANT,
+    INVOKE,
+    "/ajax-api/3.0/jobs",
+    "/ajax-api/3.0/mlflow/issues/invoke",
+    "/ajax-api/3.0/mlflow/genai/evaluate/invoke",
+    "/ajax-api/3.0/mlflow/prompt-optimization/jobs",
+)
 ATTEMPT = """
 try:
     {code}
@@ -43,11 +56,13 @@ with multiprocessing.get_context("spawn").Pool(1) as pool: print(pool.apply(coun
 """
 
 JOB = """
-import os, subprocess, sys
+import subprocess, sys
+from pathlib import Path
 from mlflow_proxy.server.own_address import OwnAddress
-OwnAddress(sys.argv[1], "secret").export("")
+python, folder, *urls = sys.argv[1:]
+OwnAddress(urls[0], "secret").export("", Path(folder))
 ask = "import mlflow, sys\\nfor url in sys.argv[1:]: mlflow.MlflowClient(url).search_experiments()"
-subprocess.run([sys.executable, "-c", ask, *sys.argv[1:]], check=True)
+subprocess.run([python, "-c", ask, *urls], check=True)
 """
 
 Run = Callable[..., list[Printed]]
@@ -132,10 +147,15 @@ def test_no_other_host_gets_the_credential(
         assert f"Bearer {held}" in {sent for _, sent in elsewhere.take()}, code
 
 
-def test_jobs_send_it_to_no_other_host(elsewhere: Listener) -> None:
-    """Jobs inherit what the MLflow process exports."""
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_jobs_send_it_to_no_other_host(
+    elsewhere: Listener, tmp_path: Path, is_installed: bool
+) -> None:
+    """Jobs inherit what the MLflow process exports, also where this package is not installed."""
+    python = sys.executable if is_installed else str(python_of("mlflow-skinny"))
     with listener() as own:
-        subprocess.run([sys.executable, "-c", JOB, own.url, elsewhere.url], check=True)
+        command = [sys.executable, "-c", JOB, python, str(tmp_path), own.url, elsewhere.url]
+        subprocess.run(command, check=True)
         assert {sent for _, sent in own.take()} == {"Bearer secret"}
     asked = elsewhere.take()
     assert asked
@@ -208,16 +228,55 @@ def test_the_credential_does_not_open_what_starts_programs(
     asked = requests.get(f"{url}{ASSISTANT}", headers=own_page, timeout=60)
     assert (asked.status_code, asked.json()["error_code"]) == (403, "PERMISSION_DENIED")
     assert server_lab.get(ASSISTANT).ok
-    for path in (
-        ASSISTANT,
-        ASSISTANT.replace("/", "//"),
-        ASSISTANT.replace("assistant", "%61ssistant"),
-    ):
-        changed = requests.put(f"{url}{path}", json={}, headers=headers, timeout=60)
-        assert changed.status_code in (403, 404, 405), path
     refused = requests.post(f"{url}{INVOKE}", json={}, headers=headers, timeout=60)
     assert refused.status_code == 403
     assert server_lab.post(INVOKE, json={}).status_code != 403
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: f"/{path}",
+        lambda path: f"///{path}",
+        lambda path: path.replace("/3.0/", "//3.0/"),
+        lambda path: path.replace("/3.0/", "%2f3.0%2F"),
+        lambda path: path.replace("api/", "%61pi/"),
+        lambda path: path.replace("/3.0/", "/x/../3.0/"),
+        lambda path: path.replace("/3.0/", "/%2e/3.0/"),
+        lambda path: path.replace("ajax-api", "AJAX-API"),
+        lambda path: f"{path}/",
+        lambda path: f"{path}%2f",
+        lambda path: f"{path}%0a",
+        lambda path: f"{path}?x=1",
+        lambda path: f"/static-files/..{path}",
+        lambda path: f"/mlflow/{path}",
+    ],
+)
+def test_no_spelling_of_an_address_opens_it(
+    server_lab: Lab, credential: tuple[str, dict[str, str]], write: Callable[[str], str]
+) -> None:
+    url, headers = credential
+    address = urlsplit(url)
+    override = {"X-HTTP-Method-Override": "POST", "X-Original-URL": INVOKE, "X-Rewrite-URL": INVOKE}
+    assert address.port
+    connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=60)
+
+    def status(method: str, path: str, **more: str) -> int:
+        sent = {**headers, "Content-Type": "application/json", **more}
+        connection.request(method, path, b"{}", sent)
+        with connection.getresponse() as answer:
+            answer.read()
+            return answer.status
+
+    with closing(connection):
+        for path in STARTING:
+            for prefix in ("", address.path):
+                for method, more in (("POST", {}), ("PUT", {}), ("GET", override)):
+                    found = status(method, prefix + write(path), **more)
+                    # A redirect leads to the one spelling.
+                    assert found in (307, 308, 403, 404, 405), (method, prefix, path)
+        assert status("POST", "/api/2.0/mlflow/experiments/create", **override) == 400  # no name
+    assert server_lab.post("/ajax-api/3.0/jobs", json={}).status_code != 403
 
 
 def test_a_redirect_takes_no_credential_along(
@@ -238,14 +297,17 @@ def test_a_redirect_takes_no_credential_along(
         assert {sent for _, sent in [*own.take(), *elsewhere.take()]} == {""}
 
 
-def test_a_file_of_credentials_is_read_for_other_hosts(
+def test_other_hosts_get_what_their_address_or_a_file_says(
     elsewhere: Listener, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password own\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv(LOCAL_URL, "http://127.0.0.1:1/mlflow")
     requests.get(elsewhere.url, auth=OwnAddress(), timeout=10)
-    assert [sent[:6] for _, sent in elsewhere.take()] == ["Basic "]
+    in_address = f"http://user:password@{elsewhere.authority}"
+    requests.get(in_address, auth=OwnAddress(), timeout=10)
+    sent = [sent for _, sent in elsewhere.take()]
+    assert sent == [_basic_auth_str("me", "own"), _basic_auth_str("user", "password")]
 
 
 def test_mlflow_finds_the_provider(run: Run) -> None:

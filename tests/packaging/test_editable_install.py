@@ -47,8 +47,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A copy of the repository, installed as CONTRIBUTING.md says."""
     checkout = Checkout(tmp_path_factory.mktemp("checkout"))
     for name in ("mlflow_proxy", "icons"):
-        shutil.copytree(REPOSITORY / name, checkout.folder / name)
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        # Not a developer's link to the icons, which lie beside the package.
+        without = shutil.ignore_patterns("icons")
+        shutil.copytree(REPOSITORY / name, checkout.folder / name, ignore=without)
+    for name in ("setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, checkout.folder)
     link_packages(checkout.prefix)
     install = ("install", "--quiet", "--no-deps", "--no-build-isolation")

@@ -61,12 +61,12 @@ def missing_folder(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("fail", "reason", "remedy"),
     [
-        (full_database, f"The disk of {STORE} is full.", "Free some space"),
-        (full_disk, f"The disk of {STORE} is full.", "Free some space"),
-        (no_database, f"The file of {STORE} is not a SQLite database.", "Move the file away"),
-        (damaged_database, f"The database {STORE} is damaged.", f"sqlite3 '{STORE}' .recover"),
-        (readonly_database, f"The store {STORE} cannot be written to.", "c.MLflowProxy.setting"),
-        (missing_folder, f"The store {STORE} cannot be written to.", "c.MLflowProxy.setting"),
+        (full_database, f'The disk of "{STORE}" is full.', "Free some space"),
+        (full_disk, f'The disk of "{STORE}" is full.', "Free some space"),
+        (no_database, f'The file of "{STORE}" is not a SQLite database.', "Move the file away"),
+        (damaged_database, f'The database "{STORE}" is damaged.', f"sqlite3 '{STORE}' .recover"),
+        (readonly_database, f'The store "{STORE}" cannot be written to.', "c.MLflowProxy.setting"),
+        (missing_folder, f'The store "{STORE}" cannot be written to.', "c.MLflowProxy.setting"),
         (
             lambda _: importlib.import_module("MySQLdb"),
             "The Python package mysqlclient is missing: the module MySQLdb cannot be imported.",
@@ -74,12 +74,12 @@ def missing_folder(folder: Path) -> None:
         ),
         (
             lambda _: sqlalchemy.create_engine("nonsense://host/database"),
-            f"The store's URI {STORE} cannot be read, or names an unknown database or driver.",
+            f'The store\'s URI "{STORE}" cannot be read, or names an unknown database or driver.',
             "c.MLflowProxy.setting",
         ),
         (
             lambda _: sqlalchemy.create_engine("postgresql://host:port/database"),
-            f"The store's URI {STORE} cannot be read, or names an unknown database or driver.",
+            f'The store\'s URI "{STORE}" cannot be read, or names an unknown database or driver.',
             "%40 for @",
         ),
     ],
@@ -135,10 +135,10 @@ def test_a_refused_file_store_has_its_migration_as_remedy() -> None:
 def test_the_cause_of_an_error_is_explained() -> None:
     error = RuntimeError("It does not work.")
     error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert failures.explain(error, STORE).failure.reason == f"The disk of {STORE} is full."
+    assert failures.explain(error, STORE).failure.reason == f'The disk of "{STORE}" is full.'
 
 
 def test_an_unknown_error_keeps_its_own_message() -> None:
     known = failures.explain(ValueError("It is {odd}.\nVery."), STORE).failure
-    assert known.reason == "It is {odd}."
+    assert known.reason == '"It is {odd}."'
     assert failures.explain(KeyError(), STORE).failure.reason == "KeyError"

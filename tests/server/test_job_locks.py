@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.server.store.locks import Locks
+from mlflow_proxy.server.store.locks import CREATION, Locks, alone
 from mlflow_proxy.stores import Store
 from support.mariadb import mariadb_cluster
 from support.postgres import postgres_server
@@ -89,40 +90,61 @@ def test_a_lock_ends_with_its_process(uri: str) -> None:
     locks.release_all()
 
 
-def test_a_lock_is_waited_for(uri: str) -> None:
-    locks = locks_of(uri)
-    with holder(uri, "one") as (process, _), ThreadPoolExecutor(1) as thread:
-        acquired = thread.submit(locks.acquire, "one", wait=True)
+def test_the_creation_lock_is_waited_for(uri: str) -> None:
+    stores = [Store.parse(uri)]
+
+    def create() -> str:
+        with alone(stores):
+            return "created"
+
+    with holder(uri, CREATION) as (process, _), ThreadPoolExecutor(1) as thread:
+        created = thread.submit(create)
         with pytest.raises(futures.TimeoutError):
-            acquired.result(0.5)
+            created.result(0.7)
         assert process.stdin
         process.stdin.close()
-        assert acquired.result(30)
-    assert held_elsewhere(uri, "one") == ["one"]
-    locks.release_all()
-    assert held_elsewhere(uri, "one") == []
-    locks.release("one")
-    locks.release("two")
-    assert held_elsewhere(uri, "one", "two") == []
+        assert created.result(30)
+    assert held_elsewhere(uri, CREATION) == []
 
 
-def test_nothing_is_left_beside_a_database(tmp_path: Path) -> None:
+def test_an_empty_file_is_all_that_is_beside_a_database(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     locks = locks_of(uri)
-    with holder(uri, "one") as (process, _):
-        assert locks.acquire("two")
-        locks.release("two")
-        assert [each.name for each in tmp_path.iterdir()] == [".mlflow.db-jobs"]
-        assert not locks.acquire("one")
-        assert process.stdin
-        process.stdin.close()
-        process.wait(30)
-        assert not list(tmp_path.iterdir())
-    # A file of a process that was killed is taken, and removed.
-    (tmp_path / ".mlflow.db-jobs").touch()
+    assert not list(tmp_path.iterdir())
     assert locks.acquire("one")
     locks.release("one")
-    assert not list(tmp_path.iterdir())
+    (file,) = tmp_path.iterdir()
+    assert (file.name, file.stat().st_size) == (".mlflow.db-jobs", 0)
+
+
+def link_to(name: str) -> Callable[[Path], object]:
+    """Make a link to this name."""
+    return lambda path: path.symlink_to(name)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        link_to("missing"),
+        link_to("mlflow.db"),
+        link_to("/dev/zero"),
+        os.mkfifo,
+        Path.mkdir,
+        lambda path: path.hardlink_to(path.with_name("mlflow.db")),
+    ],
+)
+def test_what_others_planted_is_no_lock_file(
+    tmp_path: Path, plant: Callable[[Path], object]
+) -> None:
+    (tmp_path / "mlflow.db").write_text("valuable")
+    plant(tmp_path / ".mlflow.db-jobs")
+    before = sorted(tmp_path.iterdir())
+    locks = locks_of(f"sqlite:///{tmp_path}/mlflow.db")
+    assert locks.acquire("one")  # as if it were alone
+    assert locks._file is None
+    locks.release_all()
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "mlflow.db").read_text() == "valuable"
 
 
 def test_a_process_is_alone_where_locks_fail(tmp_path: Path) -> None:

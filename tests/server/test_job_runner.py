@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlflow_proxy.server.jobs.runner import JobRunner
+from mlflow_proxy.server.jobs.mlflow_jobs import JobRunner
 from mlflow_proxy.server.store.locks import Locks
 from support.waiting import wait_for
 

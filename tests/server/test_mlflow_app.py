@@ -145,7 +145,7 @@ def test_the_revisions_are_those_that_alembic_finds() -> None:
 from alembic.script import ScriptDirectory
 from mlflow.store.db.utils import _get_alembic_config
 from mlflow_proxy.server.mlflow_app import find_mlflow
-from mlflow_proxy.sqlite_creation import Revisions
+from mlflow_proxy.server.store.upgrade import Revisions
 script = ScriptDirectory.from_config(_get_alembic_config(""))
 revisions = Revisions.read(find_mlflow())
 assert revisions.latest == script.get_current_head()
@@ -161,16 +161,19 @@ from pathlib import Path
 from mlflow_proxy.server.mlflow_app import find_mlflow
 from mlflow_proxy.server.store import upgrade
 from mlflow_proxy.stores import SQLite
-from mlflow_proxy import sqlite_creation as creation
-from mlflow_proxy.sqlite_creation import Revisions
+from mlflow_proxy import sqlite_files
+from mlflow_proxy.server.store.upgrade import Revisions
 path, latest = Path(sys.argv[1]), Revisions.read(find_mlflow()).latest
-mlflow_app._create(path, sys.argv[1])
+store = SQLite.at(path, path.parent)
+mlflow_app._create(store.uri, sys.argv[1])
 connection = sqlite3.connect(path)
-assert connection.execute(upgrade.REVISION).fetchall() == [(latest,)]
-assert connection.execute(upgrade.EXPERIMENTS).fetchall() == [(1,)]
+tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
 connection.close()
-assert creation.is_complete(path)
-assert upgrade.revision_of(SQLite.at(path)) == latest
+read = {"alembic_version", "experiments", "runs", "logged_models", "model_versions", "trace_tags"}
+assert read <= tables & set(sqlite_files.TABLES), tables
+assert sqlite_files.is_complete(path)
+assert upgrade._read(store) == (latest, True)
+assert upgrade.revision_of(store) == latest
 """,
         str(tmp_path / "mlflow.db"),
     )

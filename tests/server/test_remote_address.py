@@ -29,6 +29,26 @@ def test_an_address_is_parsed(uri: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("uri", "clients_uri", "api"),
+    [
+        ("http://host/team/mlflow", "http://host", "http://host"),
+        ("http://host/team/mlflow", "http://host/team/", "http://host/team"),
+        ("http://host/mlflow", "http://host/mlflow", "http://host/mlflow"),
+        ("http://host/mlflow", "", "http://host/mlflow"),
+        ("http://host/mlflow", "http://other", "http://host/mlflow"),
+        ("http://host/mlflow", "http://host/ml", "http://host/mlflow"),
+        ("http://host/mlflow", "sqlite:////x.db", "http://host/mlflow"),
+    ],
+)
+def test_the_api_may_be_above_the_dashboard(uri: str, clients_uri: str, api: str) -> None:
+    address = ServerAddress.parse(uri, clients_uri)
+    path = "/api/2.0/mlflow/runs/get"
+    assert str(address.target(path.encode())) == api + path
+    for path in ("/ajax-api/2.0/mlflow/runs/get", "/static-files/main.js", "/", "/version"):
+        assert str(address.target(path.encode())) == uri + path
+
+
+@pytest.mark.parametrize(
     "uri",
     [
         "http://",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import time
@@ -65,7 +66,7 @@ def redirect(location: str) -> bytes:
     [
         (
             "http://no-such-host.invalid",
-            "The name of the server http://no-such-host.invalid",
+            "The server http://no-such-host.invalid cannot be used: ",
             "URI",
         ),
         ("http://127.0.0.1:1", "refuses the connection", "Check that it is running"),
@@ -153,7 +154,7 @@ def test_a_server_that_never_answers(tmp_path: Path) -> None:
         ),
         (
             everything(Last(b"SSH-2.0-OpenSSH_9.2\r\n")),
-            "does not speak HTTP",
+            "cannot be used: ",
             "MLFLOW_TRACKING_URI",
         ),
         (everything(Last(b"")), "Server disconnected", "https://"),
@@ -226,6 +227,50 @@ def test_credentials_in_the_file_are_enough(tmp_path: Path) -> None:
         file.write_text(text.format("secret"))
         assert jupyter.request("/x")[0] == 200
         assert "secret" not in jupyter.log.read_text()
+
+
+def test_the_address_that_a_redirect_names_is_shown(tmp_path: Path) -> None:
+    with wire_server(prefix="/mlflow") as server:
+        root = server.url.removesuffix("/mlflow")
+        server.answers.update(everything(redirect("/mlflow/")))
+        with showing(tmp_path, root) as jupyter:
+            told = jupyter.wait_until("failed")
+            assert "If MLflow is there, correct the server's address" in told["remedy"]
+            (target,) = re.findall(r"redirects to (\S+)\.$", told["reason"])
+        assert target == server.url
+        folder = tmp_path / "corrected"
+        folder.mkdir()
+        with showing(folder, target) as jupyter:
+            jupyter.wait_until("ready")
+
+
+def test_a_login_lets_a_token_pass(tmp_path: Path) -> None:
+    def ask(received: wire.Received) -> bytes:
+        has_token = received.all("authorization") == ["Bearer secret"]
+        path = received.target.partition("?")[0]
+        return answers.get(path, wire.json()) if has_token else redirect(OAUTH)
+
+    with wire_server() as server:
+        answers = dict(server.answers)
+        server.answers = dict.fromkeys(answers, ask)
+        check(tmp_path, server.url, "redirects to", "set MLFLOW_TRACKING_TOKEN in Jupyter's")
+        folder = tmp_path / "with a token"
+        folder.mkdir()
+        with showing(folder, server.url, MLFLOW_TRACKING_TOKEN="secret") as jupyter:
+            jupyter.wait_until("ready")
+
+
+def test_a_server_that_is_added_to_no_proxy_is_reached(tmp_path: Path) -> None:
+    proxy = {"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1"}
+    none = dict.fromkeys(("NO_PROXY", "no_proxy"), "")
+    with wire_server() as server:
+        reason, remedy = "The proxy on the way to", "add the server to NO_PROXY"
+        check(tmp_path, server.url, reason, remedy, **proxy, **none)
+        folder = tmp_path / "excepted"
+        folder.mkdir()
+        excepted = dict.fromkeys(none, "localhost")
+        with showing(folder, server.url, **proxy, **excepted) as jupyter:
+            jupyter.wait_until("ready")
 
 
 # TLS

@@ -113,7 +113,7 @@ def test_an_auth_plugin_is_asked_anew_and_sees_the_body(tmp_path: Path, server: 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("failing", "The credentials by MLFLOW_TRACKING_AUTH=failing cannot be made: the vault"),
+        ("failing", 'The credentials by MLFLOW_TRACKING_AUTH=failing cannot be made: "the vault'),
         ("other", "MLFLOW_TRACKING_AUTH is other, but no such provider is installed"),
         ("kubernetes", "kubernetes"),
     ],

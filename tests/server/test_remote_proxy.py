@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import threading
 from collections.abc import Iterator
 from http.client import IncompleteRead
 
+import aiohttp
 import pytest
+from starlette.requests import Request
 
+from mlflow_proxy.addresses import TRACE_PAGE
+from mlflow_proxy.server.remote import client
+from mlflow_proxy.server.remote.boundary import ServerAddress
 from support import wire
 from support.server import PAGE, Connection, Server, mlflow_of
 from support.upstream import send as upstream_send
@@ -578,6 +584,17 @@ def test_a_person_sees_that_the_server_hangs(proxy: Server, server: WireServer) 
         server.held.pop(f"{PREFIX}/").set()
 
 
+def test_a_page_of_any_bytes_is_shown(proxy: Server, server: WireServer) -> None:
+    page = server.answers[f"{PREFIX}/"]
+    server.answers[f"{PREFIX}/"] = wire.answer(wire.PAGE + b"\xff", "Content-Type: text/html")
+    try:
+        body = send(proxy, "/", *PAGE.items())[2]
+    finally:
+        server.answers[f"{PREFIX}/"] = page
+    assert b"static-files/main.js" in body
+    assert body.endswith(b"\xff")
+
+
 def test_a_page_without_a_length_is_shown(proxy: Server, server: WireServer) -> None:
     page = server.answers[f"{PREFIX}/"]
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -586,6 +603,119 @@ def test_a_page_without_a_length_is_shown(proxy: Server, server: WireServer) -> 
         assert b"static-files/main.js" in send(proxy, "/", *PAGE.items())[2]
     finally:
         server.answers[f"{PREFIX}/"] = page
+
+
+# A server that is not well, or hostile
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+@pytest.mark.parametrize("path", ["/", TRACE_PAGE])
+def test_a_page_that_never_ends_is_refused(proxy: Server, server: WireServer, path: str) -> None:
+    pages = {f"{PREFIX}{path}": server.answers.get(f"{PREFIX}{path}", wire.answer(wire.PAGE))}
+    large = wire.PAGE + b" " * 900_000
+    server.answers[f"{PREFIX}{path}"] = wire.answer(large, "Content-Type: text/html")
+    status, _, body = send(proxy, path, *PAGE.items())  # known-good: a large page
+    assert (status, b"static-files/main.js" in body) == (200, True)
+    before = proxy.child.memory_info().rss
+
+    def endless(_: Received) -> Iterator[bytes]:
+        yield CHUNKED + chunk(wire.PAGE)
+        while True:
+            yield chunk(b" " * 100_000)
+
+    server.answers[f"{PREFIX}{path}"] = endless
+    try:
+        assert send(proxy, path)[0] == 502
+        assert (
+            b"There is no dashboard of MLflow" in send(proxy, "/", *PAGE.items())[2] or path != "/"
+        )
+        assert proxy.child.memory_info().rss < before + (30 << 20)
+    finally:
+        server.answers.update(pages)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [(CHUNKED, chunk(b"x")), (b"", b"HTTP/1.1 100 Continue\r\n\r\n")],
+    ids=["body", "head"],
+)
+def test_what_never_ends_ends_with_the_client(
+    proxy: Server, server: WireServer, method: str, head: bytes, piece: bytes
+) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def endless(_: Received) -> Iterator[bytes]:
+        try:
+            yield head
+            while True:
+                yield piece
+                begun.set()
+                ended.wait(0.01)
+        finally:
+            ended.set()
+
+    server.answers[f"{PREFIX}/endless"] = endless
+    connection = Connection(proxy.socket)
+    try:
+        connection.request(method, "/endless", headers={"Host": "localhost"})
+        assert begun.wait(10)
+        if head:  # known-good: a client that stays receives it
+            assert connection.getresponse().read(3) == b"xxx"
+        assert not ended.is_set()
+    finally:
+        connection.close()
+    assert ended.wait(20)
+
+
+def test_a_read_has_a_time_and_an_upload_has_none(
+    server: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "READ_TIMEOUT", 0.4)
+    silent = server.held[f"{PREFIX}/silent"] = threading.Event()
+
+    async def ask(path: str, pause: asyncio.Event | None = None) -> int:
+        """Send a body, its end after `pause`; returns the status."""
+        chunks = [b"def", b"abc"]
+
+        async def receive() -> dict[str, object]:
+            if pause and len(chunks) == 1:
+                await pause.wait()
+            return {"type": "http.request", "body": chunks.pop(), "more_body": bool(chunks)}
+
+        scope = {"type": "http", "method": "PUT", "headers": [(b"content-length", b"6")]}
+        async with client.Client(ServerAddress.parse(server.url)) as sender:
+            upload = client.Upload(Request(scope, receive))
+            url = sender.address.target(path.encode())
+            return (await sender.send("PUT", url, (), upload)).status
+
+    async def ask_both() -> None:
+        timed_out = asyncio.Event()
+        upload = asyncio.ensure_future(ask("/upload", timed_out))
+        with pytest.raises(aiohttp.ServerTimeoutError):
+            await ask("/silent")
+        timed_out.set()
+        assert await upload == 200  # known-good
+
+    try:
+        asyncio.run(ask_both())
+        assert server.last(f"{PREFIX}/upload").body == b"abcdef"
+    finally:
+        silent.set()
+
+
+def test_a_part_of_a_page_is_not_asked_for(proxy: Server, server: WireServer) -> None:
+    part = ("Range", "bytes=0-10")
+    assert b"static-files/main.js" in send(proxy, "/", part, *PAGE.items())[2]
+    assert server.last(f"{PREFIX}/").all("range") == []
+    send(proxy, "/get-artifact", part)  # known-good
+    assert server.last(f"{PREFIX}/get-artifact").all("range") == ["bytes=0-10"]
 
 
 @pytest.mark.parametrize(
@@ -618,7 +748,7 @@ def test_a_person_sees_why_there_is_no_dashboard(
     assert b'data-state="failed"' in body
     assert b"Try again" in body
     assert dict(headers)["cache-control"] in ("no-store", "no-cache")
-    assert b"failed" not in send(proxy, "/", *PAGE.items())[2]  # back by itself
+    assert b"static-files/main.js" in send(proxy, "/", *PAGE.items())[2]  # back by itself
 
 
 def test_no_secret_is_logged(proxy: Server) -> None:

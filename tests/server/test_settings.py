@@ -38,7 +38,7 @@ def test_a_password_is_not_shown() -> None:
 
 
 def test_a_database_that_is_a_folder_cannot_be_opened(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match="Is a directory"):
+    with pytest.raises(StartError, match="is not a regular file"):
         check_store("backend_store_uri", Store.parse(f"sqlite:///{tmp_path}"))
 
 

@@ -63,7 +63,7 @@ def chromium(*extra_args: str) -> Iterator[Browser]:
             browser.close()
 
 
-def run_cell(context: BrowserContext, lab: Lab, code: str) -> Page:
+def run_cell(context: BrowserContext, lab: Lab, code: str, name: str = "") -> Page:
     """Run `code` in a new notebook of one cell in JupyterLab; returns its page, without waiting.
 
     The cell is not typed: JupyterLab drops input before the kernel is ready.
@@ -75,7 +75,7 @@ def run_cell(context: BrowserContext, lab: Lab, code: str) -> Page:
         "nbformat": 4,
         "nbformat_minor": 5,
     }
-    name = f"{uuid.uuid4().hex}.ipynb"
+    name = f"{name or uuid.uuid4().hex}.ipynb"
     (lab.root / name).write_text(json.dumps(notebook))
     page = context.new_page()
     page.goto(f"{lab.url}/lab/tree/{name}?token={TOKEN}&reset")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from mlflow_proxy.server.mlflow_app import find_mlflow
-from mlflow_proxy.sqlite_creation import Revisions
+from mlflow_proxy.server.store.upgrade import Revisions
 
 LATEST = Revisions.read(find_mlflow()).latest
 OLDER = "cbc13b556ace"  # of MLflow 3.0; known to all supported releases

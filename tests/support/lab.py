@@ -23,6 +23,8 @@ TOKEN = "the-token-of-the-tests"
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
 # JupyterLab asks npm for language servers, which takes a second of processor.
 QUIET = "c.LanguageServerManager.autodetect = False\n"
+# By default, whether a kernel that imports MLflow starts it here depends on the machine's memory.
+QUIET += "c.MLflowProxy.prestart = False\n"
 # Without these, Jupyter starts in less than half the time.
 PAGES = dict.fromkeys(("jupyterlab", "jupyter_lsp", "notebook", "notebook_shim"), False)
 WITHOUT_PAGES = f"c.ServerApp.jpserver_extensions = {PAGES}\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,8 +12,8 @@ from mlflow_proxy.life import Life
 from mlflow_proxy.log import MLflowOutput
 from mlflow_proxy.plugin import SERVER
 from mlflow_proxy.process import MLflowCommand
-from mlflow_proxy.progress import StartHistory
 from mlflow_proxy.reports import DeclinedOffers
+from mlflow_proxy.status import Status
 
 
 def store_in(folder: Path, store: str = "") -> dict[str, str]:
@@ -39,10 +38,11 @@ async def life_of(
 ) -> AsyncIterator[Life]:
     """The life of `program`, of `store`, in `folder`; no process may be left at the end."""
     variables = store_in(folder, store)
+    output = MLflowOutput()
     life = Life(
-        command=MLflowCommand(program, folder, lambda: {**os.environ, **variables}),
-        output=MLflowOutput(),
-        history=StartHistory(folder / "start.json"),
+        command=MLflowCommand(program, folder, lambda: variables),
+        status=Status(output.lines),
+        output=output,
         declined=DeclinedOffers(folder / "declined.json"),
         start_timeout=start_timeout,
         idle_timeout=idle_timeout,

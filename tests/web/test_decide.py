@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from mlflow_proxy.addresses import DASHBOARD_FRAME, IDLE_HEADER, INPUT, TELEMETRY, TRACE_PAGE, WAIT
-from mlflow_proxy.progress import StartHistory, StartProgress
 from mlflow_proxy.reports import Failure
-from mlflow_proxy.status import Requested, Retries, State, Status
+from mlflow_proxy.status import BY_USER, Retries, State, Status
 from mlflow_proxy.web.decide import Decision, Request, decide
+from mlflow_proxy.web.pages import unavailable
 
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
 POLL = {IDLE_HEADER: "1000"}
@@ -58,13 +58,12 @@ class Clock:
 
 
 @pytest.fixture
-def status_in(tmp_path: Path) -> Callable[[str], Status]:
+def status_in() -> Callable[[str], Status]:
     """A function that returns the status in a state of `TABLE`."""
 
     def make(state: str) -> Status:
         clock = Clock()
-        progress = StartProgress(StartHistory(tmp_path / "none"))
-        status = Status(progress, deque(), retries=Retries(clock), has_started=state != "stopped")
+        status = Status(deque(), retries=Retries(clock), has_started=state != "stopped")
         match state:
             case "first start":
                 status.state = State.STARTING
@@ -73,7 +72,7 @@ def status_in(tmp_path: Path) -> Callable[[str], Status]:
             case "idle":
                 status.has_served = True
             case "stopped by the user":
-                status.has_served, status.stopped = True, Requested()
+                status.has_served, status.stop_reason = True, BY_USER
             case "start after a stop":
                 status.state, status.has_served = State.STARTING, True
             case "start after a failure":
@@ -138,3 +137,19 @@ def test_only_get_and_head_with_accept_html_get_a_page(
     method: str, accept: str, wants_page: bool
 ) -> None:
     assert Request(method, "/", {"Accept": accept} if accept else {}).wants_page is wants_page
+
+
+def test_programs_read_why_a_start_fails(status_in: Callable[[str], Status]) -> None:
+    for state in ("failed a moment ago", "failed", "start after a failure"):
+        answer = unavailable(REQUESTS["program"], status_in(state))
+        assert answer.status == 503
+        assert b"It is broken. Mend it." in answer.body
+    assert b"broken" not in unavailable(REQUESTS["program"], status_in("first start")).body
+
+
+def test_a_kernel_that_has_waited_is_told_to_try_no_further(
+    status_in: Callable[[str], Status],
+) -> None:
+    """MLflow's client repeats what gets a 503."""
+    assert unavailable(REQUESTS["kernel"], status_in("failed a moment ago")).status == 424
+    assert unavailable(REQUESTS["kernel"], status_in("idle")).status == 503

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.web.pages import dashboard_frame
-from mlflow_proxy.web.static_files import static_file
+from mlflow_proxy.web.pages import dashboard_frame, static_file
 
 SCRIPT = b"console.log('MLflow');\n" * 200
 NAME = "/static-files/static/js/main.js"

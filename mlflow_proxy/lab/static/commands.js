@@ -6,7 +6,7 @@ const PALETTE = "apputils:activate-command-palette"; // it shows whether command
  * @param {import("./extension.js").Parts} parts
  * @param {any} palette JupyterLab's ICommandPalette, if the application has one
  */
-export function addCommands({ lab, app, server, model, icon, trans, open }, palette) {
+export function addCommands({ lab, app, server, model, icon, trans, open, showLog }, palette) {
   const attempt = (what) => async () => {
     try {
       await model.control(what);
@@ -33,32 +33,11 @@ export function addCommands({ lab, app, server, model, icon, trans, open }, pale
     "mlflow:restart": { label: trans.__("Restart MLflow"), execute: attempt("restart") },
     "mlflow:show-log": {
       label: trans.__("Show MLflow's Log"),
-      execute: () => showLog(lab, app, server, icon, trans),
+      execute: showLog,
     },
   };
   for (const [name, command] of Object.entries(commands)) {
     app.commands.addCommand(name, { caption: command.label, ...command });
     palette?.addItem({ command: name, category: trans.__("MLflow") });
   }
-}
-
-/** Show the end of the log in a tab; the command shows it anew. */
-async function showLog(lab, app, server, icon, trans) {
-  const content = new lab.widgets.Widget({ node: document.createElement("pre") });
-  content.addClass("jp-mlflow-log");
-  content.node.tabIndex = 0;
-  try {
-    content.node.textContent = (await server.log()) || trans.__("MLflow has written nothing yet.");
-  } catch (error) {
-    await lab.apputils.showErrorMessage(trans.__("MLflow's log cannot be read"), error);
-    return;
-  }
-  const ID = "mlflow-log";
-  [...app.shell.widgets("main")].find((widget) => widget.id === ID)?.dispose();
-  const tab = new lab.apputils.MainAreaWidget({ content });
-  Object.assign(tab, { id: ID });
-  Object.assign(tab.title, { label: trans.__("MLflow's Log"), icon, closable: true });
-  app.shell.add(tab, "main");
-  app.shell.activateById(ID);
-  content.node.scrollTop = content.node.scrollHeight;
 }

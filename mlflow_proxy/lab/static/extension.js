@@ -1,7 +1,9 @@
 // The plugin: what it takes of JupyterLab, and which parts it sets up.
 
 export { load } from "./packages.js";
+import { addArtifacts } from "./artifacts.js";
 import { addCommands } from "./commands.js";
+import { addLog } from "./log.js";
 import { addToRunningPanel } from "./running.js";
 import { Server } from "./server.js";
 import { addSidebar } from "./sidebar.js";
@@ -11,7 +13,7 @@ import { addTab } from "./tab.js";
 
 /** What the parts share.
  * @typedef {{lab: Record<string, any>, app: any, server: Server, model: StatusModel, icon: any,
- *   trans: any, settings: Promise<any>, open: (path: string) => any}} Parts
+ *   trans: any, settings: Promise<any>, open: (path: string) => any, showLog?: () => any}} Parts
  */
 
 /** @param {Record<string, any>} lab JupyterLab's packages */
@@ -48,7 +50,11 @@ async function activate(lab, app, services) {
   const trans = (translator ?? lab.translation.nullTranslator).load("jupyter-mlflow-proxy");
   const model = new StatusModel(lab, server);
   const shared = { lab, app, server, model, icon, trans, settings: loadSettings(lab, registry, server, forms) };
-  const parts = { ...shared, open: addTab(shared, restorer, labShell) };
+  const open = addTab(shared, restorer, labShell);
+  const parts = { ...shared, open, showLog: addLog(shared, restorer) };
+  if (labShell) {
+    addArtifacts(shared, restorer);
+  }
   addCommands(parts, palette);
   if (managers) {
     addToRunningPanel(managers, parts);

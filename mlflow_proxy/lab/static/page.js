@@ -40,8 +40,12 @@ export class Page {
     return !this._window.document.body?.dataset.state;
   }
 
-  /** @param {string} path */
+  /** Show the page at `path`; with an empty one, the page that is shown. @param {string} path */
   open(path) {
+    this._tellInput();
+    if (this._isLoaded && !path) {
+      return;
+    }
     if (this._isLoaded) {
       this._window.location.assign(this._home + path);
     } else {
@@ -57,10 +61,16 @@ export class Page {
 
   /** @param {number} steps 0 reloads the page */
   go(steps) {
+    this._tellInput();
     const { location } = this._window;
     this._position += steps;
     steps ? location.replace(this.address) : location.reload();
     this.changed();
+  }
+
+  /** A click of ours is the user's input in the page, which may be paused (see input_reporter.js). */
+  _tellInput() {
+    this._window.postMessage("mlflow-input", location.origin);
   }
 
   /** Have the browser load this page: now if the frame is visible, and after it has moved in the document. */

@@ -16,17 +16,17 @@ export class Server {
 
   /** MLflow's state. @returns {Promise<Status>} */
   async status() {
-    return (await this._request("_proxy/control")).json();
+    return (await this.request("_proxy/control")).json();
   }
 
   /** Start, stop or restart MLflow. @param {"start"|"stop"|"restart"} what @returns {Promise<Status>} */
   async control(what) {
-    return (await this._request(`_proxy/control/${what}`, post({}))).json();
+    return (await this.request(`_proxy/control/${what}`, post({}))).json();
   }
 
   /** The end of MLflow's log. */
   async log() {
-    return (await this._request("_proxy/control/log")).text();
+    return (await this.request("_proxy/control/log")).text();
   }
 
   /**
@@ -41,11 +41,11 @@ export class Server {
     const headers = { "X-MLflow-Proxy-Idle": String(idle) };
     const init = body ? post(body, headers) : { headers };
     const full = path.startsWith("/") ? path.slice(1) : `ajax-api/2.0/mlflow/${path}`;
-    return (await this._request(full, init)).json();
+    return (await this.request(full, init)).json();
   }
 
-  /** @param {string} path @param {RequestInit} [init] @returns {Promise<Response>} */
-  async _request(path, init = {}) {
+  /** @param {string} path below the dashboard's address @param {RequestInit} [init] @returns {Promise<Response>} */
+  async request(path, init = {}) {
     const { makeRequest, ResponseError } = this._connection;
     const response = await makeRequest(this.url + path, { cache: "no-store", ...init }, this._settings);
     if (!response.ok) {

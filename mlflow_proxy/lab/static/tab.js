@@ -39,7 +39,7 @@ export function addTab(parts, restorer, labShell) {
       };
       app.shell.add(tab, "main", place);
       void tracker.add(tab);
-    } else if (path) {
+    } else {
       tab.page.open(path);
     }
     app.shell.activateById(ID);

@@ -3,15 +3,16 @@
 "use strict";
 
 (() => {
-  const { assistantKey, mode, modeKey } = document.currentScript.dataset;
+  const { assistantKey, modeKey } = document.currentScript.dataset;
 
   // The dashboard has two modes, "GenAI" and "Model training", and reads one when a page loads. Where none is
-  // stored, a page gets that of its link, or else that of what is in the MLflow store (see mode.py).
+  // stored, a page gets that of its link, or else that of model training. MLflow's own default is GenAI, whose
+  // pages have traces but no table of runs; those of model training have both.
   const MODES = ["genai", "machine_learning"];
   // MLflow <3.17 does not read the link itself.
   const linked = () => new URLSearchParams(location.hash.split("?")[1]).get("workflowType");
-  const initial = () => [linked(), mode].find((each) => MODES.includes(each));
-  whenRead(modeKey, (stored) => stored ?? JSON.stringify(initial()) ?? null);
+  const initial = () => MODES.find((each) => each === linked()) ?? "machine_learning";
+  whenRead(modeKey, (stored) => stored ?? JSON.stringify(initial()));
 
   // At "localhost", the Assistant opens by itself on the first visit, takes a quarter of the window, and
   // remembers that it has done so. This lets the user open it.

@@ -57,11 +57,7 @@ const gatewayAddresses = (() => {
       target.select();
     }
   }, true);
-  new MutationObserver(onChange).observe(document, {
-    characterData: true,
-    childList: true,
-    subtree: true,
-  });
+  new MutationObserver(onChange).observe(document, { characterData: true, childList: true, subtree: true });
 
   return {
     // The address that a request to `target` is for.

@@ -8,17 +8,22 @@
 
 (() => {
   const REPORT_INTERVAL = 60e3; // milliseconds; an input without a request is reported this late
-  // `scroll` may be a script's; a screen reader may cause a `click` alone.
-  const INPUTS = ["pointerdown", "click", "keydown", "wheel", "touchmove"];
+  const PAUSED = "Refresh is paused because this page was not used. Click to resume.";
+  const LATE = 500; // milliseconds after which a response is late: MLflow may have been stopped
+  const UNAVAILABLE = 503;
+  // `scroll` may be a script's; a screen reader may cause a `click` alone. The browser's own "Back" button, or
+  // an address that the user types, changes the hash: MLflow's scripts use the history instead.
+  const INPUTS = ["pointerdown", "click", "keydown", "wheel", "touchmove", "hashchange"];
 
   const {
-    attended, base: root, idleHeader, input, pauseAfter, watchLimit
+    attended, base: root, idleHeader, input, inputMessage, pauseAfter, watchLimit
   } = document.currentScript.dataset;
   const base = new URL(root, location.href).href;
   const attendedMs = 1e3 * Number(attended); // requests until then are the input's
   const pauseAfterMs = 1e3 * Number(pauseAfter) || Infinity;
   const watchLimitMs = 1e3 * Number(watchLimit);
   const plainFetch = window.fetch;
+  const NO_STORE = { cache: "no-store" };
   let lastInput = Date.now(); // a user has just opened the page
   let lastSent = lastInput;
   let reporting = null;
@@ -59,33 +64,39 @@
     return plainFetch.call(window, target, { ...options, headers });
   }
 
-  async function sendWhenInUse(target, options) {
-    const watched = await isWatched();
-    if (!watched && idle() >= pauseAfterMs) {
-      await hold(options?.signal ?? (target instanceof Request ? target.signal : undefined));
-    }
-    return sendNow(target, options, watched ? 0 : idle());
+  // A page without input holds a request, unless a run is watched. While MLflow is stopped, a request that no
+  // input has caused waits for one, too, and is sent anew.
+  async function sendWhenReady(target, options) {
+    const signal = options?.signal ?? target.signal;
+    const isWatchedNow = idle() >= Math.min(attendedMs, pauseAfterMs) && await isWatched();
+    if (!isWatchedNow && idle() >= pauseAfterMs) await hold(signal, PAUSED);
+    const follow = () => serverState.follow((address) => sendNow(base + address, NO_STORE, idle()));
+    const late = setTimeout(follow, LATE);
+    const response = await sendNow(target, options, isWatchedNow ? 0 : idle())
+      .finally(() => clearTimeout(late));
+    if (response.status !== UNAVAILABLE || target instanceof Request) return response;
+    const { isAnswer, reason } = await follow();
+    if (isAnswer) return response;
+    if (reason) await hold(signal, reason);
+    return sendWhenReady(target, options);
   }
 
   window.fetch = async function (requested, options) {
     const target = gatewayAddresses.correct(requested);
     if (!isOurs(target)) return plainFetch.call(window, target, options);
-    const isPaused = idle() >= pauseAfterMs;
-    const response = isPaused || (idle() >= attendedMs && mayBeWatched())
-      ? await sendWhenInUse(target, options)
-      : await sendNow(target, options, idle());
+    const response = await sendWhenReady(target, options);
     await watchedRuns.read(response); // MLflow's GraphQL client aborts the request once it has its answer
     return response;
   };
 
-  function hold(signal) {
-    pauseNotice.show();
+  function hold(signal, reason) {
+    notice.show(reason);
     return new Promise((release) => {
       held.add(release);
       signal?.addEventListener("abort", () => {
         release();
         held.delete(release);
-        if (held.size === 0) pauseNotice.hide();
+        if (held.size === 0) notice.hide();
       });
     });
   }
@@ -93,7 +104,7 @@
   function releaseAll(event) {
     held.forEach((release) => release());
     held.clear();
-    pauseNotice.hide(event);
+    notice.hide(event);
   }
 
   // MLflow polls with `fetch`. Other requests are not held.
@@ -123,7 +134,7 @@
   function report() {
     reporting = null;
     if (lastSent >= lastInput) return; // another request has reported it
-    window.fetch(`${base}${input}`, { cache: "no-store" }).catch(() => {});
+    window.fetch(`${base}${input}`, NO_STORE).catch(() => {});
   }
 
   function onInput(event) {
@@ -136,6 +147,12 @@
   for (const name of INPUTS) {
     window.addEventListener(name, onInput, { capture: true, passive: true });
   }
+  // A click of the user in JupyterLab, which has this page in a tab. A frame in this page has another origin.
+  window.addEventListener("message", (event) => {
+    const isOfLab = event.source === parent && event.origin === location.origin;
+    if (isOfLab && event.data === inputMessage) onInput(event);
+  });
+
   async function onShown() {
     if (held.size > 0 && await isWatched()) releaseAll();
   }

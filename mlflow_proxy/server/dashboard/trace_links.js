@@ -16,10 +16,9 @@
   }
 
   const LINKS = 'a[href^="/"]:not([href^="//"]), a[href^="#/"]:not([target])';
-  new MutationObserver(() => document.querySelectorAll(LINKS).forEach(correct)).observe(document, {
-    subtree: true,
-    childList: true,
-    attributeFilter: ["href"],
+  const correctAll = () => document.querySelectorAll(LINKS).forEach(correct);
+  new MutationObserver(correctAll).observe(document, {
+    subtree: true, childList: true, attributeFilter: ["href"],
   });
 
   // JupyterLab takes the link if the user has links open in its own tab of MLflow.

@@ -4,34 +4,18 @@
 
 (() => {
   const INTERVAL = 5000; // milliseconds
-  const SEEN = 500; // milliseconds for which a try is shown, where the answer comes at once
-  const again = document.getElementById("again");
-  let isTrying = false;
 
-  async function tryAgain() {
-    if (isTrying) return; // one that is held
-    isTrying = true;
+  async function follow() {
     try {
       const answer = await fetch("", { headers: { Accept: "text/html" }, cache: "no-store" });
       const page = await answer.text();
       if (answer.ok && !page.includes('data-state="failed"')) location.reload();
     } catch {
       // Jupyter cannot be reached; the next time, perhaps.
-    } finally {
-      isTrying = false;
     }
+    setTimeout(follow, INTERVAL);
   }
 
-  function show(text) {
-    again.textContent = text;
-    again.disabled = text !== "Try again";
-  }
-
-  again.addEventListener("click", async () => {
-    show("Trying …");
-    const seen = new Promise((resolve) => { setTimeout(resolve, SEEN); });
-    await Promise.all([tryAgain(), seen]);
-    show("Try again");
-  });
-  setInterval(tryAgain, INTERVAL);
+  document.getElementById("again").addEventListener("click", () => location.reload());
+  setTimeout(follow, INTERVAL);
 })();

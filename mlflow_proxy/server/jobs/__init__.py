@@ -7,17 +7,16 @@ process starts the job's process itself, so there is nothing to keep while there
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from mlflow_proxy.reports import Busy
-from mlflow_proxy.server.serve import Retirement
+from mlflow_proxy.reports import Busy, Report
 from mlflow_proxy.server.store.locks import Locks
 from mlflow_proxy.stores import Store
 
 from . import mlflow_jobs
-from .mlflow_jobs import why_not
+from .mlflow_jobs import JobRunner, why_not
 from .periodic import PeriodicTasks
-from .runner import JobRunner
 
 __all__ = ["start", "why_not"]
 
@@ -27,37 +26,31 @@ INTERVAL = 15.0  # seconds between scans for unfinished jobs and due tasks
 _logger = logging.getLogger(__name__)
 
 
-def start(store: Store, folder: Path, retirement: Retirement) -> None:
-    """Run the jobs in `store`, which is open, until the `retirement` of this process.
+def start(store: Store, folder: Path, report: Callable[[Report], None]) -> Callable[[], None]:
+    """Run the jobs in `store`, which is open; returns what ends them.
 
     Their files are in `folder`, which ends with this process.
     """
-    runner = JobRunner(lambda is_busy: retirement.report(Busy(is_busy)))
+    runner = JobRunner(lambda is_busy: report(Busy(is_busy)))
     locks = Locks.of(store)
 
     def end() -> None:
         runner.end()
         locks.release_all()
 
-    retirement.end_jobs = end
     folder.mkdir(exist_ok=True)
     mlflow_jobs.install(runner, folder, locks)
     threading.Thread(target=_keep, args=(runner, locks, time.time()), daemon=True).start()
+    return end
 
 
 def _keep(runner: JobRunner, locks: Locks, started: float) -> None:
     """Resume jobs that were unfinished when this process `started`, and submit periodic ones."""
     time.sleep(SETTLE)
     tasks = PeriodicTasks(locks)
-    should_scan = True
-    was_told = False
     while not runner.is_closed:
         try:
-            if should_scan:  # jobs of another process may be left when it ends
-                should_scan = mlflow_jobs.resume_unfinished(started, locks)
-            if should_scan and not was_told:
-                _logger.info("Another process on this store runs jobs of it")
-                was_told = True
+            mlflow_jobs.resume_unfinished(started, locks)  # also those of a process that has ended
             tasks.run()
         except Exception:  # the database may be away for a while
             _logger.exception("MLflow's jobs could not be looked for")

@@ -9,8 +9,12 @@ mlflow/server/__init__.py. tests/server/test_mlflow_jobs.py runs all of it on th
 """
 
 import json
+import logging
 import os
+import signal
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -22,8 +26,6 @@ from mlflow_proxy.server.store.locks import Locks
 from mlflow_proxy.server.store.settings import StoreSettings
 from mlflow_proxy.stores import Database
 
-from .runner import JobRunner
-
 ENABLED = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
 # Another engine than huey's, which refuses some jobs after it has begun their runs.
 ENGINE = "MLFLOW_SERVER_JOB_EXECUTION_ENGINE"
@@ -32,6 +34,69 @@ SETTING = "c.MLflowProxy.job_execution"
 # A job's process has MLflow's imports, 350 MB, and uses a core for them.
 MAX_JOBS = max(2, os.cpu_count() or 1)  # of a kind at once
 UNFINISHED = ("PENDING", "RUNNING", "NEEDS_RECOVERY")
+
+_logger = logging.getLogger(__name__)
+
+Run = Callable[[], float | None]
+"""Runs a job to its end; returns the seconds after which to run it again, or None."""
+
+
+class JobRunner:
+    """Runs what is submitted; `report_busy` is told when the first job begins and the last ends."""
+
+    def __init__(self, report_busy: Callable[[bool], None]) -> None:
+        self._report_busy = report_busy
+        self._lock = threading.Lock()
+        self._free: dict[str, threading.Semaphore] = {}
+        self._unfinished = 0
+        self.is_closed = False
+        """Whether no job begins or ends any more."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job runs, waits for others of its kind, or waits to run again."""
+        return self._unfinished > 0 and not self.is_closed
+
+    def end(self) -> None:
+        """End jobs at once and without a result, so that MLflow resumes them when it starts.
+
+        Their processes are of this one's group.
+        """
+        was_busy, self.is_closed = self.is_busy, True
+        if was_busy and os.getpgrp() == os.getpid():
+            handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.killpg(0, signal.SIGTERM)
+            signal.signal(signal.SIGTERM, handler)
+
+    def wait_if_closed(self) -> None:
+        """Block for ever in a closed runner, so that a job has no result."""
+        if self.is_closed:
+            threading.Event().wait()
+
+    def submit(self, kind: str, limit: int, run: Run) -> None:
+        """Have `run` called once fewer than `limit` jobs of this kind run; returns at once."""
+        with self._lock:
+            free = self._free.setdefault(kind, threading.Semaphore(limit))
+            self._unfinished += 1
+            if self._unfinished == 1:
+                self._report_busy(True)
+        # A daemon: this process does not wait for jobs when it ends.
+        threading.Thread(target=self._run, args=(free, run), name=kind, daemon=True).start()
+
+    def _run(self, free: threading.Semaphore, run: Run) -> None:
+        delay: float | None = 0.0
+        try:
+            while delay is not None:
+                time.sleep(delay)
+                with free:
+                    self.wait_if_closed()
+                    delay = run()
+        except Exception:
+            _logger.exception("A job could not be run")
+        with self._lock:
+            self._unfinished -= 1
+            if not self._unfinished:
+                self._report_busy(False)
 
 
 def why_not(settings: StoreSettings, is_wanted: bool) -> str:
@@ -132,10 +197,9 @@ def _metadata(job_name: str) -> Any:
     return utils._load_function(utils.get_job_fn_fullname(job_name))._job_fn_metadata
 
 
-def resume_unfinished(before: float, locks: Locks) -> bool:
-    """Submit the jobs that were submitted before the time `before` and have not ended.
+def resume_unfinished(before: float, locks: Locks) -> None:
+    """Submit the jobs that were submitted before the time `before`, and that no process runs.
 
-    Returns whether another process runs some of them, which may not come to their end there.
     `_enqueue_unfinished_jobs` of MLflow resumes these, too.
     """
     from mlflow.entities._job_status import JobStatus
@@ -145,13 +209,12 @@ def resume_unfinished(before: float, locks: Locks) -> bool:
     unfinished = [JobStatus[name] for name in UNFINISHED if name in JobStatus.__members__]
     status = [each.to_int() for each in unfinished]
     if not finds("jobs", "status", lambda column: column.in_(status)):
-        return False
+        return
     store = _get_job_store()
-    has_others = False
     for job in list(store.list_jobs(statuses=unfinished, end_timestamp=int(before * 1000))):
         if not locks.acquire(job.job_id):
-            has_others = has_others or not locks.holds(job.job_id)
-        elif store.get_job(job.job_id).status in unfinished:
+            continue
+        if store.get_job(job.job_id).status in unfinished:
             if job.status != JobStatus.PENDING:
                 store.reset_job(job.job_id)
             utils._get_or_init_huey_instance(job.job_name).submit_task(
@@ -164,7 +227,6 @@ def resume_unfinished(before: float, locks: Locks) -> bool:
             )
         else:  # it has ended meanwhile
             locks.release(job.job_id)
-    return has_others
 
 
 def finds(table: str, column: str, condition: Callable[[Any], Any]) -> bool:

@@ -40,9 +40,7 @@ class PeriodicTasks:
         if minute == self._last_run:
             return
         self._last_run = minute
-        if not _may_have_work():
-            self._locks.release(LOCK)
-        elif self._locks.holds(LOCK) or self._locks.acquire(LOCK):
+        if _may_have_work() and (self._locks.holds(LOCK) or self._locks.acquire(LOCK)):
             if not self._tasks:
                 from mlflow.server.jobs import utils
 

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlflow_proxy.passwords import mask_passwords
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server.failures import Known, match
 
 from .bodies import is_api_response, rewriting_json
@@ -63,7 +64,7 @@ FAILURES = (
 def explained(said: str) -> tuple[str, HTTPStatus] | None:
     """What `said` says with a remedy, and a status; None if it is not known."""
     sentence = mask_passwords(QUERY.sub("", said)).rstrip(".\n ")
-    known = match(FAILURES, [said], {"said": sentence})
+    known = match(FAILURES, [said], {"said": quoted(sentence)})
     if known is None:
         return None
     has_remedy = said.endswith(known.remedy)

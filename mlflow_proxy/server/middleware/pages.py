@@ -5,7 +5,8 @@ ships it, its links start at the root of the host.
 """
 
 import html
-from collections.abc import Awaitable, Callable, Mapping
+import os
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +14,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlflow_proxy import addresses
-from mlflow_proxy.activity import ATTENDED
 from mlflow_proxy.assets import lab_theme
-from mlflow_proxy.hub import is_on_hub
-from mlflow_proxy.server.mode import Mode
 
 from .bodies import rewriting
 from .policies import NONCE
@@ -24,7 +22,8 @@ from .policies import NONCE
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
 NAMES = (
     "watched_runs.js",
-    "pause_notice.js",
+    "notice.js",
+    "server_state.js",
     "gateway_addresses.js",
     "input_reporter.js",
     "artifact_frame.js",
@@ -44,7 +43,7 @@ SCRIPTS = "\n".join(
 )
 # A browser may have cached a page with another version's scripts. The page is sent each time; it
 # has a kilobyte or two.
-CONDITIONS = ("if-none-match", "if-modified-since", "accept-encoding")
+CONDITIONS = ("if-none-match", "if-modified-since", "accept-encoding", "range", "if-range")
 VALIDATORS = ("etag", "last-modified")
 # A hub's proxy counts every request as activity, so a page without input must pause its refresh
 # long before a culler checks. The user then sees no refresh, so elsewhere the pause is later.
@@ -57,17 +56,10 @@ WATCH_LIMIT = 3600.0  # seconds since the last input
 class Pages:
     """Inserts our scripts before all others of the two pages."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        idle_timeout: float,
-        mode: Callable[[], Awaitable[Mode | None]] | None = None,
-        has_local_address: bool = False,
-    ) -> None:
+    def __init__(self, app: ASGIApp, idle_timeout: float, has_local_address: bool = False) -> None:
         self._app = app
-        self._mode = mode
         self._data = {
-            "attended": f"{ATTENDED:g}",
+            "attended": f"{addresses.ATTENDED:g}",
             "artifact-frame": addresses.below(addresses.ARTIFACT_FRAME),
             "assistant-key": addresses.ASSISTANT_KEY,
             "gateway": addresses.below(addresses.GATEWAY),
@@ -75,10 +67,12 @@ class Pages:
             "has-local-address": "true" if has_local_address else "",
             "idle-header": addresses.IDLE_HEADER,
             "input": addresses.below(addresses.INPUT),
+            "input-message": addresses.INPUT_MESSAGE,
             "mode-key": addresses.MODE_KEY,
             "pause-after": f"{pause_after(idle_timeout):g}",
             "run": addresses.below(addresses.RUN),
             "run-search": addresses.below(addresses.RUN_SEARCH),
+            "status": addresses.below(addresses.STATUS),
             "theme-key": addresses.THEME_KEY,
             "watch-limit": f"{WATCH_LIMIT:g}",
         }
@@ -90,9 +84,7 @@ class Pages:
             headers = MutableHeaders(raw=list(scope["headers"]))
             for name in CONDITIONS:
                 del headers[name]
-            mode = await self._mode() if self._mode else None
-            data = {**self._data, "mode": mode.value if mode else ""}
-            change = partial(_change, scope["path"], data, scope.get(NONCE, str))
+            change = partial(_change, scope["path"], self._data, scope.get(NONCE, str))
             scope = {**scope, "headers": headers.raw}
             send = rewriting(send, _forbid_caching, change)
         await self._app(scope, receive, send)
@@ -100,7 +92,7 @@ class Pages:
 
 def pause_after(idle_timeout: float) -> float:
     """Seconds without input after which a dashboard pauses its requests; 0: never."""
-    if not is_on_hub():
+    if addresses.HUB not in os.environ:
         return idle_timeout
     return min(PAUSE_AFTER_ON_HUB, idle_timeout or PAUSE_AFTER_ON_HUB)
 
@@ -114,12 +106,13 @@ def _change(
     is_trace_page = "true" if path == addresses.TRACE_PAGE else ""
     pairs = {**data, "base": base, "is-trace-page": is_trace_page}.items()
     attributes = "".join(f' data-{name}="{html.escape(value)}"' for name, value in pairs)
-    text = page.decode("utf-8").replace("<script", f'<script nonce="{nonce}"')
+    text = page.decode("utf-8", "surrogateescape").replace("<script", f'<script nonce="{nonce}"')
     ours = f'<script nonce="{nonce}"{attributes}>{SCRIPTS}</script>'
     text = text.replace("<head>", f"<head>{ours}", 1)
     text = text.replace('<base href="/">', f'<base href="{base}">', 1)
     absolute, relative = addresses.STATIC_FILES, addresses.below(addresses.STATIC_FILES)
-    return text.replace(f'src="{absolute}/', f'src="{relative}/').encode()
+    text = text.replace(f'src="{absolute}/', f'src="{relative}/')
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _forbid_caching(start: Message) -> bool:

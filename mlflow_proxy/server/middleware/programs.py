@@ -13,12 +13,12 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlflow_proxy.addresses import GUARDED, PROGRAM, STARTS_PROGRAMS
+from mlflow_proxy.addresses import GUARDED, PROGRAM, starts_programs
 
 from .bodies import is_api_response, rewriting_json
 
 REFUSAL = "What starts programs is for the dashboard's pages, which Jupyter's login opens."
-# Fields, and the tag of a trace, whose values MLflow's client opens.
+# Fields, and tags of a trace, whose values MLflow's client opens.
 LOCATIONS = frozenset(
     {
         "artifact_location",
@@ -26,6 +26,7 @@ LOCATIONS = frozenset(
         "artifact_uri",
         "artifactUri",
         "mlflow.artifactLocation",
+        "mlflow.trace.archiveLocation",
         "root_uri",
         "source",
         "storage_location",
@@ -47,7 +48,7 @@ class Programs:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
         kind = Headers(scope=scope).get(PROGRAM) if scope["type"] == "http" else None
-        if kind and STARTS_PROGRAMS.fullmatch(scope["path"]):
+        if kind and starts_programs(scope["path"]):
             refusal = {"error_code": "PERMISSION_DENIED", "message": REFUSAL, "detail": REFUSAL}
             await JSONResponse(refusal, HTTPStatus.FORBIDDEN)(scope, receive, send)
             return
@@ -82,4 +83,6 @@ class Programs:
             return False
         if parts.scheme not in SIGNED or parts.netloc == self._authority:
             return False
-        return bool(parts.netloc) or parts.scheme != "mlflow-artifacts"
+        # MLflow's client joins paths to what has no host, and of `////host` makes `//host`.
+        has_host = bool(parts.netloc) or parts.path.startswith("//")
+        return has_host or parts.scheme != "mlflow-artifacts"

@@ -3,17 +3,19 @@
 MLflow itself is not imported, unless one of its plugins makes the credentials (`credentials.py`).
 """
 
+import argparse
 import asyncio
-from pathlib import Path
+import os
 
 from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.reports import Stage, StageEntered, Version
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.reporter import Reporter
 
 
-def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) -> None:
-    """Check the tracking server at `uri`, then show it.
+def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
+    """Check the tracking server at `uri`, then show it, with the `options` of the command line.
 
     Raises:
         ImportError: a package is missing. MLflow need not bring aiohttp.
@@ -28,7 +30,6 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
         from mlflow_proxy.server.middleware.local_request import LocalRequest
         from mlflow_proxy.server.middleware.pages import Pages
         from mlflow_proxy.server.middleware.policies import Policies
-        from mlflow_proxy.server.mode import Mode
 
         from . import diagnosis
         from .boundary import ServerAddress
@@ -36,10 +37,10 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
         from .proxy import CompressedStaticFiles, RemoteProxy
 
     try:
-        address = ServerAddress.parse(uri)
+        address = ServerAddress.parse(uri, os.environ.get("MLFLOW_TRACKING_URI", ""))
     except ValueError as error:
         raise StartError(
-            f"The server's address {mask_uri(uri)} cannot be read: {error}.",
+            f"The server's address {quoted(mask_uri(uri))} cannot be read: {quoted(error)}.",
             "Correct MLFLOW_TRACKING_URI or c.MLflowProxy.backend_store_uri, for example to "
             "https://mlflow.example:5000.",
         ) from None
@@ -47,17 +48,17 @@ def run(reporter: Reporter, uri: str, unix_socket: Path, idle_timeout: float) ->
     client = Client(address)
     if number := asyncio.run(diagnosis.check(client)):
         reporter.send(Version(number))
-
-    async def training_mode() -> Mode:
-        # To ask the server takes three searches. These pages show runs and traces.
-        return Mode.TRAINING
+    if options.check:
+        print(f"The tracking server {address} has MLflow {number or 'of an unknown version'}")
+        return
 
     reporter.send(StageEntered(Stage.SERVE))
     middlewares = [
         Middleware(LocalRequest),
         Middleware(Policies),
-        Middleware(Pages, idle_timeout=idle_timeout, mode=training_mode),
+        Middleware(Pages, idle_timeout=options.idle_timeout),
         Middleware(routes.Routes, routes=[routes.artifact_frame()]),
         Middleware(CompressedStaticFiles),
     ]
-    serve.run(stack(RemoteProxy(client), middlewares), unix_socket, serve.Retirement(reporter.send))
+    app = stack(RemoteProxy(client), middlewares)
+    serve.run(app, options.unix_socket, reporter.send)

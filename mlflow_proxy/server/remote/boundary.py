@@ -49,10 +49,12 @@ class ServerAddress:
     """Path without a slash at its end, percent-encoded; empty for the root."""
     user: str = ""
     password: str = field(default="", repr=False)
+    api_prefix: str | None = None
+    """Path below which the API for programs is, if that is not `prefix` but a beginning of it."""
 
     @classmethod
-    def parse(cls, uri: str) -> "ServerAddress":
-        """Parse a store URI.
+    def parse(cls, uri: str, clients_uri: str = "") -> "ServerAddress":
+        """Parse a store URI; `clients_uri`, a beginning of it, is where clients find the server.
 
         Raises:
             ValueError: it is not the address of a server.
@@ -67,7 +69,10 @@ class ServerAddress:
         if leaves(prefix):
             raise ValueError("its path has ..")
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        return cls(url.scheme, url.raw_authority, prefix, user, password)
+        api_prefix = None
+        if uri.startswith(f"{clients_uri.rstrip('/')}/"):
+            api_prefix = quote(urlsplit(clients_uri).path, safe=PATH_CHARACTERS).rstrip("/")
+        return cls(url.scheme, url.raw_authority, prefix, user, password, api_prefix)
 
     def __str__(self) -> str:
         """The address without user and password."""
@@ -82,12 +87,15 @@ class ServerAddress:
         """The address of `path`, as received, below the dashboard's address.
 
         Raises:
-            RequestError: it names another server, or may lead above the prefix.
+            RequestError: it names another server, or may lead elsewhere than it seems to.
         """
         quoted = quote(path, safe=UNQUOTED)
-        if not quoted.startswith("/") or (self.prefix and leaves(quoted)):
+        if not quoted.startswith("/") or leaves(quoted):
             raise RequestError("This path is not below the server's address.")
-        return URL(f"{self}{quoted}?{quote(query, safe=UNQUOTED)}", encoded=True)
+        is_apart = self.api_prefix is not None and quoted.startswith("/api/")
+        prefix = self.api_prefix if is_apart else self.prefix
+        address = f"{self.scheme}://{self.host}{prefix}{quoted}"
+        return URL(f"{address}?{quote(query, safe=UNQUOTED)}", encoded=True)
 
     def location(self, requested: URL, location: str) -> str | None:
         """A redirect's `location` after `requested`, as MLflow on this machine would give it.

@@ -1,18 +1,31 @@
-"""Sends requests to one tracking server, with the user's credentials."""
+"""Sends requests to one tracking server, by the way and as the user that MLflow's client takes."""
 
+import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import aiohttp
 from starlette.requests import Request
 from yarl import URL
 
 from mlflow_proxy.headers import as_utf8
+from mlflow_proxy.quoting import quoted
+from mlflow_proxy.server.failures import StartError
 
 from .boundary import RequestError, ServerAddress, request_headers
-from .connection import outbound_proxy, tls_context
-from .credentials import Authorizer
+from .credentials import Authorizer, is_true
 
+INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
+SERVER_CERTIFICATE = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+CLIENT_CERTIFICATE = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # of requests, in its order
 CONNECT_TIMEOUT = 5.0  # seconds, for the connection and its TLS
+# Twice what MLflow waits for a model. A server that never answers would else keep connections.
+READ_TIMEOUT = 600.0  # seconds without a byte of the response
 # Servers close a connection that was not used for a while: gunicorn after 2 s, uvicorn after 5 s. A
 # `POST` that meets that moment would be lost, because it must not be repeated.
 KEEPALIVE = 1.5  # seconds
@@ -22,25 +35,38 @@ MAX_SIGNED = 16 << 20  # bytes of a body that is kept in memory, because a signa
 AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp's, not wanted
 
 
-class StreamedBody:
-    """The body of a request, which can be read once; `length` is None if it is not known."""
+class Upload:
+    """The body of a request, a stream that can be read once."""
 
-    def __init__(self, request: Request, length: int | None) -> None:
-        self.length = length
+    def __init__(self, request: Request) -> None:
+        # With both in one request, the length does not count (RFC 9112, 6.3).
+        is_chunked = "transfer-encoding" in request.headers
+        self.length = None if is_chunked else int(request.headers.get("content-length") or 0)
+        """In bytes; None if it is not known."""
         self._request = request
-        self._is_read = False
+        self._is_begun = False
+        self._is_complete = asyncio.Event()
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         """Iterate over the chunks.
 
         Raises:
             ConnectionError: on the second call. aiohttp repeats a `PUT` whose connection broke, and
                 would send only the rest of the body.
         """
-        if self._is_read:
+        if self._is_begun:
             raise ConnectionError("The connection broke, and the body cannot be sent again")
-        self._is_read = True
-        return self._request.stream()
+        self._is_begun = True
+        async for chunk in self._request.stream():
+            yield chunk
+        self._is_complete.set()
+
+    async def until_disconnect(self) -> None:
+        """Wait until the client disconnects after the body; earlier, the stream raises."""
+        if self.length != 0:
+            await self._is_complete.wait()
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
 
 
 class Client:
@@ -57,7 +83,7 @@ class Client:
         self._tls = tls_context() if address.scheme == "https" else True
         self._proxy = outbound_proxy(address)
 
-    async def open(self) -> None:
+    async def __aenter__(self) -> "Client":
         """Create the pool; it belongs to the running event loop."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -68,15 +94,16 @@ class Client:
                 resolver=aiohttp.ThreadedResolver(),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT),
+            timeout=aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT, sock_read=READ_TIMEOUT),
             auto_decompress=False,
             read_bufsize=READ_BUFFER,
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
             skip_auto_headers=AUTOMATIC,
         )
+        return self
 
-    async def close(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close all connections."""
         await self._session.close()
 
@@ -85,11 +112,9 @@ class Client:
         method: str,
         url: URL,
         headers: Iterable[tuple[bytes, bytes]] = (),
-        request: Request | None = None,
+        upload: Upload | None = None,
     ) -> aiohttp.ClientResponse:
-        """Send to `url`, one of `ServerAddress.target`, the body of `request`, if there is one.
-
-        Returns the head of the answer.
+        """Send to `url`, one of `ServerAddress.target`; returns the head of the answer.
 
         Raises:
             aiohttp.ClientError, OSError: the server cannot be reached, or breaks off.
@@ -100,29 +125,81 @@ class Client:
         passing = [(name, as_utf8(value)) for name, value in request_headers(headers)]
         if not any(name == "accept-encoding" for name, _ in passing):
             passing.append(("accept-encoding", "identity"))
-        body = b"" if request is None else await self._body(request)
-        known = body if isinstance(body, bytes) else b""
-        sent = await self.authorizer.authorize(method, str(url), passing, known)
-        if isinstance(body, StreamedBody) and body.length is not None:
+        body: Upload | bytes | None = None
+        if upload and upload.length != 0:
+            body = await self._whole(upload) if self.authorizer.reads_body else upload
+        read = body if isinstance(body, bytes) else b""
+        sent = await self.authorizer.authorize(method, str(url), passing, read)
+        if isinstance(body, Upload) and body.length is not None:
             sent = [*sent, ("content-length", str(body.length))]
         return await self._session.request(
-            method,
-            url,
-            headers=sent,
-            data=body or None,
-            allow_redirects=False,
-            proxy=self._proxy,
+            method, url, headers=sent, data=body, allow_redirects=False, proxy=self._proxy
         )
 
-    async def _body(self, request: Request) -> bytes | StreamedBody:
-        """The body of `request`: whole if it is signed, else a stream."""
-        # With both in one request, the length does not count (RFC 9112, 6.3).
-        is_chunked = "transfer-encoding" in request.headers
-        length = None if is_chunked else int(request.headers.get("content-length") or 0)
-        if length == 0:
-            return b""
-        if self.authorizer.reads_body and length is not None and length <= MAX_SIGNED:
-            return await request.body()
+    async def _whole(self, upload: Upload) -> Upload | bytes:
+        if upload.length is not None and upload.length <= MAX_SIGNED:
+            return b"".join([chunk async for chunk in upload])
         if self.authorizer.is_aws:
             raise RequestError("The request must be signed, for which its body is too large.")
-        return StreamedBody(request, length)
+        return upload
+
+
+def tls_context() -> ssl.SSLContext:
+    """The TLS context: which authorities are trusted, and the client's own certificate.
+
+    Raises:
+        StartError: a variable names a file that cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    variables = (SERVER_CERTIFICATE, *BUNDLES)
+    variable = next((name for name in variables if os.environ.get(name)), "")
+    try:
+        # MLflow's client refuses this variable together with a certificate of the server.
+        if is_true(INSECURE) and variable != SERVER_CERTIFICATE:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        else:
+            _trust(context, os.environ.get(variable, ""))
+        if own := os.environ.get(CLIENT_CERTIFICATE):
+            variable = CLIENT_CERTIFICATE
+            context.load_cert_chain(own, password="")  # else a key with one asks at the terminal
+    except OSError as error:  # an SSLError is one
+        raise StartError(
+            f"The file of {variable}, {quoted(os.environ.get(variable))}, cannot be used: "
+            f"{error.strerror or error}.",
+            f"{SERVER_CERTIFICATE} and {BUNDLES[0]} name a PEM file with certificates of the "
+            f"authorities to trust, {CLIENT_CERTIFICATE} one with the client's certificate and its "
+            "key, without a password.",
+        ) from None
+    return context
+
+
+def _trust(context: ssl.SSLContext, path: str) -> None:
+    if not path:
+        import certifi
+
+        path = certifi.where()  # as MLflow's client; not the system's certificates
+    context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
+
+
+def outbound_proxy(address: ServerAddress) -> URL | None:
+    """The proxy, with its password, that requests, and so MLflow's client, uses for `address`.
+
+    Raises:
+        StartError: the proxy is not an HTTP proxy.
+    """
+    if not getproxies().keys() - {"no"}:  # only NO_PROXY is set
+        return None
+    # A few megabytes, only where there is a proxy. Its rules for NO_PROXY are its own.
+    from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
+
+    named = select_proxy(str(address.url), get_environ_proxies(str(address.url), None))
+    if not named:
+        return None
+    parts = urlsplit(prepend_scheme_if_needed(named, "http"))
+    if parts.scheme not in ("http", "https"):
+        raise StartError(
+            f"The proxy for {address} is not an HTTP proxy: its scheme is {quoted(parts.scheme)}.",
+            f"Set {address.scheme.upper()}_PROXY to an HTTP proxy, or add the server to NO_PROXY.",
+        )
+    return URL(parts.geturl())

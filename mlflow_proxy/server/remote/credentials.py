@@ -14,15 +14,14 @@ import os
 import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlflow_proxy.headers import Headers
-from mlflow_proxy.server.failures import StartError
+from mlflow_proxy.quoting import quoted
+from mlflow_proxy.server.failures import StartError, first_line
 
 from .boundary import ServerAddress
-from .connection import is_true
 
 USERNAME = "MLFLOW_TRACKING_USERNAME"
 PASSWORD = "MLFLOW_TRACKING_PASSWORD"  # noqa: S105 (a name)
@@ -30,6 +29,10 @@ TOKEN = "MLFLOW_TRACKING_TOKEN"  # noqa: S105
 AUTH = "MLFLOW_TRACKING_AUTH"
 SIGV4 = "MLFLOW_TRACKING_AWS_SIGV4"
 FILE = "~/.mlflow/credentials"
+THREE_LINES = (
+    f"Write {FILE} as three lines: [mlflow], {USERNAME.lower()} = …, {PASSWORD.lower()} = … "
+    "(with %% for a %)."
+)
 NETRC_FILES = ("~/.netrc", "~/_netrc")
 KUBERNETES = ("kubernetes", "kubernetes-namespaced")  # providers that replace a password
 HEADER_PROVIDERS = "mlflow.request_header_provider"  # group of entry points
@@ -41,8 +44,12 @@ KEPT = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Credentials:
+def is_true(name: str) -> bool:
+    """Whether one of MLflow's boolean variables is true; MLflow's client refuses other values."""
+    return os.environ.get(name, "").lower() in ("true", "1")
+
+
+class Credentials(NamedTuple):
     """A value for the header `Authorization`, and where it is from."""
 
     authorization: str
@@ -56,7 +63,10 @@ def find(address: ServerAddress) -> Credentials | None:
         StartError: they cannot be used.
     """
     # requests lets a netrc file and the address win over a header.
-    found = _from_netrc(address) or _from_address(address) or _from_mlflows_variables()
+    found = _from_netrc(address)
+    if not found and (address.user or address.password):
+        found = Credentials(_basic(address.user, address.password), "the store's URI")
+    found = found or _from_mlflows_variables()
     if found and not found.authorization.isprintable():
         raise StartError(
             f"The credentials in {found.source} have a line break or another control character.",
@@ -74,13 +84,7 @@ def _from_netrc(address: ServerAddress) -> Credentials | None:
     from requests.utils import get_netrc_auth  # a few megabytes, only where there is such a file
 
     found = get_netrc_auth(str(address.url))
-    return Credentials(_basic(*found), file) if found else None
-
-
-def _from_address(address: ServerAddress) -> Credentials | None:
-    if not address.user and not address.password:
-        return None
-    return Credentials(_basic(address.user, address.password), "the store's URI")
+    return Credentials(_basic(*found), quoted(file)) if found else None
 
 
 def _from_mlflows_variables() -> Credentials | None:
@@ -91,9 +95,8 @@ def _from_mlflows_variables() -> Credentials | None:
         names = [name for name in (USERNAME, PASSWORD) if os.environ.get(name)]
         source = " and ".join(names if len(names) > 1 else [*names, FILE])
         return Credentials(_basic(user, password), source)
-    if token := os.environ.get(TOKEN):
-        return Credentials(f"Bearer {token}", TOKEN)
-    return None
+    token = os.environ.get(TOKEN)
+    return Credentials(f"Bearer {token}", TOKEN) if token else None
 
 
 def _read_file() -> Mapping[str, str]:
@@ -107,9 +110,7 @@ def _read_file() -> Mapping[str, str]:
     except (configparser.Error, UnicodeError) as error:
         # Only its type: a message would quote a line of the file.
         raise StartError(
-            f"The credentials in {path} cannot be read: {type(error).__name__}.",
-            f"Write it as three lines: [mlflow], {USERNAME.lower()} = …, {PASSWORD.lower()} = … "
-            "(with %% for a %).",
+            f"The credentials in {FILE} cannot be read: {type(error).__name__}.", THREE_LINES
         ) from None
 
 
@@ -160,17 +161,15 @@ class Authorizer:
         headers = self._with_credentials(headers)
         if not self.reads_body:
             return headers
-        name = SIGV4 if self.is_aws else f"{AUTH}={self._auth}"
+        name = SIGV4 if self.is_aws else f"{AUTH}={quoted(self._auth)}"
         self.sent = f"the credentials by {name}"
         try:
             return _replace(headers, self._sign(method, url, headers, body))
         except (StartError, ImportError):
             raise
         except Exception as error:  # a plugin may raise anything
-            said = str(error).strip().partition("\n")[0] or type(error).__name__
-            raise StartError(
-                f"The credentials by {name} cannot be made: {said}", f"Correct {name}."
-            ) from error
+            said = f"The credentials by {name} cannot be made: {quoted(first_line(error))}"
+            raise StartError(said, f"Correct {name}.") from error
 
     def _sign(self, method: str, url: str, headers: Headers, body: bytes) -> dict[str, Any]:
         """The headers that AWS's signature or the provider of `MLFLOW_TRACKING_AUTH` adds."""
@@ -193,14 +192,13 @@ class Authorizer:
         from mlflow.tracking.request_auth.registry import fetch_auth
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of what is refused below
-            auth = fetch_auth(self._auth)
-        if auth is None:
-            raise StartError(
-                f"{AUTH} is {self._auth}, but no such provider is installed for MLflow.",
-                f"Install its package beside MLflow, or correct {AUTH}.",
-            )
-        return auth
+            warnings.simplefilter("ignore")  # it warns of what is refused here
+            if auth := fetch_auth(self._auth):
+                return auth
+        raise StartError(
+            f"{AUTH} is {quoted(self._auth)}, but no such provider is installed for MLflow.",
+            f"Install its package beside MLflow, or correct {AUTH}.",
+        )
 
 
 def _replace(headers: Headers, added: Mapping[str, Any]) -> Headers:

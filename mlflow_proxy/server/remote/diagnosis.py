@@ -1,9 +1,10 @@
 """Why a tracking server cannot be shown: asked before the tile says that it is ready, and later.
 
-An error that is not in the tables is shown in the words of the server or of the library.
+An error that is not in the tables is quoted in the words of the server or of the library.
 """
 
 import asyncio
+import contextlib
 import itertools
 import re
 from collections.abc import Iterable, Sequence
@@ -15,18 +16,19 @@ import aiohttp
 from yarl import URL
 
 from mlflow_proxy.headers import REDIRECTS
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import Known, StartError
 
-from . import connection, credentials
-from .client import Client
+from . import credentials
+from .client import BUNDLES, CLIENT_CERTIFICATE, SERVER_CERTIFICATE, Client
 
-ANSWER_TIMEOUT = 8.0  # seconds for an answer of a few bytes
-MAX_READ = 256 << 10  # bytes of an answer that are looked at
+ANSWER_TIMEOUT = 8.0  # seconds for an answer that a person waits for, with its body
+MAX_PAGE = 1 << 20  # bytes of a page of MLflow's, which is read whole; it has a few thousand
 API = b"/api/2.0/mlflow/experiments/search"
-VERSION_NUMBER = re.compile(r"\s*\d+\.\d+[\w.+-]*\s*")
+VERSION_NUMBER = re.compile(rb"\s*(\d+\.\d+[\w.+-]{,40})\s*")
 # The dashboard's scripts, or the text of a server without a dashboard.
-DASHBOARD = re.compile(r"static-files/|Unable to display MLflow UI")
+DASHBOARD = re.compile(rb"static-files/|Unable to display MLflow UI")
 
 ADDRESS = "the server's address (MLFLOW_TRACKING_URI, or c.MLflowProxy.backend_store_uri)"
 REACH = (
@@ -37,8 +39,7 @@ SET = "in Jupyter's environment, so that notebooks have it too, and restart Jupy
 LOGIN = f"If it is a login, set {credentials.TOKEN} {SET}"
 AUTHENTICATE = (
     f"Set {credentials.TOKEN}, or {credentials.USERNAME} and {credentials.PASSWORD}, {SET} "
-    f"Or write the last two into {credentials.FILE} (three lines: [mlflow], "
-    f"{credentials.USERNAME.lower()} = …, {credentials.PASSWORD.lower()} = …) and try again."
+    f"Or try again with the last two in a file. {credentials.THREE_LINES}"
 )
 
 # Patterns of an error, as `explain` writes it.
@@ -52,16 +53,10 @@ UNREACHABLE = (
     Known(
         r"CERTIFICATE_VERIFY_FAILED.*verify failed: (?P<said>[^(]*[\w'])",
         "The server's certificate of {server} cannot be trusted: {said}.",
-        f"Set {connection.SERVER_CERTIFICATE} (or {connection.BUNDLES[0]}) to a PEM file with the "
+        f"Set {SERVER_CERTIFICATE} (or {BUNDLES[0]}) to a PEM file with the "
         f"certificate of the authority that has signed it, {SET} If it has expired, its "
         f"administrator must renew it. If it is for another name, correct {ADDRESS}.",
     ),
-    Known(
-        r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|BadStatusLine|BadHttpMessage",
-        "What answers at {server} does not speak {protocol}.",
-        REACH,
-    ),
-    Known(r"DNSError|gaierror", "The name of the server {server} is unknown.", REACH),
     Known(
         r"Connection refused|Connect call failed",
         "The server {server} refuses the connection.",
@@ -83,7 +78,7 @@ REFUSED = (
     Known(
         r"^HTTP 400: .*(?P<said>plain HTTP request was sent to HTTPS port|SSL certificate [\w ]+)",
         "The server {server} refuses the connection: {said}.",  # nginx
-        f"Correct http:// or https:// in {ADDRESS}, or set {connection.CLIENT_CERTIFICATE} {SET}",
+        f"Correct http:// or https:// in {ADDRESS}, or set {CLIENT_CERTIFICATE} {SET}",
     ),
     Known(r"^HTTP 401", "The server {server} does not accept {credentials}.", AUTHENTICATE),
     Known(
@@ -108,8 +103,9 @@ NO_DASHBOARD = (
         r"",
         "There is no dashboard of MLflow at {server}: another page answers there.",
         f"Correct {ADDRESS}: it ends where the dashboard's address has its #. If the server was "
-        "started with --static-prefix and clients have another address, set only "
-        f"c.MLflowProxy.backend_store_uri. {LOGIN}",
+        "started with --static-prefix and clients have another address, set both: "
+        "MLFLOW_TRACKING_URI to that of clients, and c.MLflowProxy.backend_store_uri to the "
+        f"dashboard's. {LOGIN}",
     ),
 )
 
@@ -120,19 +116,31 @@ class Answer:
 
     url: URL
     status: int
-    location: str
-    text: str
+    location: str | None
+    """Where a redirect leads."""
+    body: bytes = b""
+    """Only its beginning if it has `MAX_PAGE` bytes or more."""
+
+    @classmethod
+    async def read(cls, url: URL, response: aiohttp.ClientResponse, size: int) -> "Answer":
+        """Read at least `size` bytes of the body, or all of it."""
+        location = response.headers.get("Location") if response.status in REDIRECTS else None
+        body = b""
+        while len(body) < size and (chunk := await response.content.readany()):
+            body += chunk
+        return cls(url, response.status, location, body)
 
     def __str__(self) -> str:
         """What the tables' patterns are matched with."""
-        if self.location:
+        if self.location is not None:
             return f"HTTP {self.status} to {urljoin(str(self.url), self.location)}"
-        return f"HTTP {self.status}: {self.text}"
+        return f"HTTP {self.status}: {self.body.decode('utf-8', 'replace')}"
 
     @property
     def is_dashboard(self) -> bool:
         """Whether this is the dashboard's page."""
-        return self.status == HTTPStatus.OK and DASHBOARD.search(self.text) is not None
+        is_page = self.status == HTTPStatus.OK and len(self.body) < MAX_PAGE
+        return is_page and DASHBOARD.search(self.body) is not None
 
 
 async def check(client: Client) -> str:
@@ -144,43 +152,31 @@ async def check(client: Client) -> str:
         StartError: it is not, or cannot be reached.
     """
     address = client.address
-    await client.open()
-    try:
-        targets = address.target(b"/version"), address.target(API, b"max_results=1"), address.url
+    targets = address.target(API, b"max_results=1"), address.target(b"/version"), address.url
+    async with client:
+        try:
+            # Plugins import MLflow, which takes seconds, of which the server knows nothing.
+            await client.authorizer.authorize("GET", str(address.url), [], b"")
+        except Exception as error:  # of a plugin's own kind
+            raise explain(client, [error]) from error
         asked = (asyncio.wait_for(_ask(client, each), ANSWER_TIMEOUT) for each in targets)
         answers = await asyncio.gather(*asked, return_exceptions=True)
-    finally:
-        await client.close()
     if errors := [each for each in answers if isinstance(each, BaseException)]:
         raise explain(client, errors) from errors[0]
-    return _version(client, *(each for each in answers if isinstance(each, Answer)))
+    # The cause before its consequences. A server whose database is down is shown as well.
+    if refused := known(client, REFUSED, answers):
+        raise refused
+    _, version, page = (each for each in answers if isinstance(each, Answer))
+    if other := not_dashboard(client, page):
+        raise other
+    number = VERSION_NUMBER.fullmatch(version.body)
+    return number[1].decode() if number and version.status == HTTPStatus.OK else ""
 
 
 async def _ask(client: Client, url: URL) -> Answer:
-    answer = await client.send("GET", url, [(b"accept", b"*/*")])
-    try:
-        text = b""
-        while len(text) < MAX_READ and (chunk := await answer.content.readany()):
-            text += chunk
-    finally:
-        answer.close()
-    return Answer(url, answer.status, location_of(answer) or "", text.decode("utf-8", "replace"))
-
-
-def location_of(answer: aiohttp.ClientResponse) -> str | None:
-    """Where a redirect leads."""
-    return answer.headers.get("Location") if answer.status in REDIRECTS else None
-
-
-def _version(client: Client, version: Answer, api: Answer, page: Answer) -> str:
-    """Judge the answers, the cause before its consequences; returns MLflow's version, if known."""
-    if refused := known(client, REFUSED, [api, version, page]):
-        raise refused
-    # A server whose database is down is shown as well.
-    if other := not_dashboard(client, page):
-        raise other
-    is_known = version.status == HTTPStatus.OK and VERSION_NUMBER.fullmatch(version.text)
-    return version.text.strip() if is_known else ""
+    response = await client.send("GET", url, [(b"accept", b"*/*")])
+    with contextlib.closing(response):
+        return await Answer.read(url, response, MAX_PAGE)
 
 
 def not_dashboard(client: Client, page: Answer) -> StartError | None:
@@ -198,13 +194,12 @@ def explain(client: Client, errors: Sequence[BaseException]) -> StartError:
             return each
         if isinstance(each, ImportError):  # a package that a plugin needs
             return failures.explain(each, str(address))
-        texts.append(f"{address.scheme}: {type(each).__name__}: {each}")
+        texts.append(f"{type(each).__name__}: {each}")
     if explained := known(client, UNREACHABLE, texts):
         return explained
-    first_line = str(errors[0]).strip().partition("\n")[0] or type(errors[0]).__name__
     return StartError(
-        f"The server {address} cannot be used: {first_line}",
-        f"{REACH} If it wants a certificate of the client, set {connection.CLIENT_CERTIFICATE} "
+        f"The server {address} cannot be used: {quoted(failures.first_line(errors[0]))}",
+        f"{REACH} If it wants a certificate of the client, set {CLIENT_CERTIFICATE} "
         f"to a PEM file with that certificate and its key, {SET}",
     )
 
@@ -212,7 +207,6 @@ def explain(client: Client, errors: Sequence[BaseException]) -> StartError:
 def known(client: Client, table: Iterable[Known], said: Iterable[object]) -> StartError | None:
     """The first failure of `table` of which `said` speaks: answers, or texts."""
     address, sent = client.address, client.authorizer.sent
-    protocol = "TLS" if address.scheme == "https" else "HTTP"
-    values = {"server": str(address), "host": address.host, "protocol": protocol}
-    found = failures.match(table, map(str, said), {**values, "credentials": sent})
+    values = {"server": str(address), "host": address.host, "credentials": sent}
+    found = failures.match(table, map(str, said), values)
     return StartError(found.reason, found.remedy) if found else None

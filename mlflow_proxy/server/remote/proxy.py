@@ -18,8 +18,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
-from yarl import URL
 
+from mlflow_proxy.addresses import TRACE_PAGE
 from mlflow_proxy.assets import tab_icons
 from mlflow_proxy.headers import COMPRESSIBLE, MIN_COMPRESSED
 from mlflow_proxy.server.failures import StartError
@@ -27,9 +27,11 @@ from mlflow_proxy.server.middleware.policies import is_static_file
 
 from . import diagnosis
 from .boundary import RequestError, response_headers
-from .client import Client
+from .client import Client, Upload
+from .diagnosis import Answer
 
 PAGE = "/"
+REWRITTEN = (PAGE, TRACE_PAGE)  # by `Pages`, for which they are read whole
 EXPECTED = (StartError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 GZIP_LEVEL = 4  # 6 takes twice as long for 5 % less
@@ -62,19 +64,32 @@ class RemoteProxy:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        await self._client.open()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._client.close()
+        async with self._client:
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, request: Request, send: Send) -> None:
-        scope = request.scope
+        """Exchange a request for as long as its client waits."""
+        upload = Upload(request)
+        exchange = asyncio.ensure_future(self._exchange(request, upload, send))
+        leaving = asyncio.ensure_future(upload.until_disconnect())
         try:
-            url = self._client.address.target(scope["raw_path"], scope["query_string"])
+            await asyncio.wait((exchange, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            exchange.cancel()
+            leaving.cancel()
+            await asyncio.wait((exchange, leaving))
+        if not exchange.cancelled():
+            exchange.result()  # raises what was not expected
+
+    async def _exchange(self, request: Request, upload: Upload, send: Send) -> None:
+        scope = request.scope
+        own: Response | None
+        try:
             # A person should read that the server hangs. Programs have time-outs of their own.
-            timeout = diagnosis.ANSWER_TIMEOUT if is_page(scope) else None
-            answer, page = await asyncio.wait_for(self._ask(request, url), timeout)
+            timeout = diagnosis.ANSWER_TIMEOUT if is_rewritten(scope) else None
+            response, answer = await asyncio.wait_for(self._ask(request, upload), timeout)
         except RequestError as error:
             own = error_response(HTTPStatus.BAD_REQUEST, str(error))
         except Exception as error:  # of any kind: the client must get an answer
@@ -82,60 +97,46 @@ class RemoteProxy:
                 return
             own = self._failed(scope, error)
         else:
-            with contextlib.closing(answer):  # also if it came before the whole request was read
-                if refused := self._refusal(scope, url, answer, page):
-                    await refused(scope, request.receive, send)
-                else:
-                    await self._send(request, url, answer, page, send)
-            return
+            with contextlib.closing(response):  # also if it came before the whole request was read
+                own = self._refusal(scope, answer)
+                if own is None:
+                    await self._send(response, answer, send)
+                    return
         await own(scope, request.receive, send)
 
-    async def _ask(self, request: Request, url: URL) -> tuple[aiohttp.ClientResponse, bytes | None]:
-        """The answer and, of the dashboard, the whole page, which shows whether it is one."""
-        answer = await self._client.send(request.method, url, request.scope["headers"], request)
-        return answer, await answer.read() if is_page(request.scope) else None
+    async def _ask(self, request: Request, upload: Upload) -> tuple[aiohttp.ClientResponse, Answer]:
+        """The head of the response, and what it says; of what is rewritten the whole body."""
+        scope = request.scope
+        url = self._client.address.target(scope["raw_path"], scope["query_string"])
+        response = await self._client.send(request.method, url, scope["headers"], upload)
+        size = diagnosis.MAX_PAGE if is_rewritten(scope) else 0
+        return response, await Answer.read(url, response, size)
 
-    async def _send(
-        self,
-        request: Request,
-        url: URL,
-        answer: aiohttp.ClientResponse,
-        page: bytes | None,
-        send: Send,
-    ) -> None:
-        """Send the answer; one that breaks off is not completed, so that the client notices."""
-        headers = response_headers(answer.raw_headers)
-        if (location := diagnosis.location_of(answer)) is not None:
-            own = self._client.address.location(url, location)
+    async def _send(self, response: aiohttp.ClientResponse, answer: Answer, send: Send) -> None:
+        """Send the response; one that breaks off is not completed, so that the client notices."""
+        headers = response_headers(response.raw_headers)
+        if answer.location is not None:
+            own = self._client.address.location(answer.url, answer.location)
             headers.append((b"location", (own or "").encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         try:
-            async for chunk in answer.content.iter_any():
+            async for chunk in response.content.iter_any():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                # Not while a body may still arrive, of which this would take a part.
-                if request.method == "GET" and await request.is_disconnected():
-                    return
         except (aiohttp.ClientError, OSError) as error:
             _logger.warning("The server's response is incomplete: %s", type(error).__name__)
         else:
-            await send({"type": "http.response.body", "body": page or b""})
+            await send({"type": "http.response.body", "body": answer.body})
 
-    def _refusal(
-        self, scope: Scope, url: URL, answer: aiohttp.ClientResponse, page: bytes | None
-    ) -> Response | None:
+    def _refusal(self, scope: Scope, answer: Answer) -> Response | None:
         """What is answered in place of an answer that neither page nor program can use."""
-        location = diagnosis.location_of(answer)
         is_unauthorized = answer.status == HTTPStatus.UNAUTHORIZED
-        if location is None:
-            is_usable = not is_unauthorized and not is_page(scope)
+        if answer.location is not None:
+            is_usable = self._client.address.location(answer.url, answer.location) is not None
         else:
-            is_usable = self._client.address.location(url, location) is not None
-        if is_usable:
-            return None
-        text = (page or b"").decode("utf-8", "replace")
-        told = diagnosis.Answer(url, answer.status, location or "", text)
+            is_complete = len(answer.body) < diagnosis.MAX_PAGE
+            is_usable = not is_unauthorized and not is_page(scope) and is_complete
+        why = None if is_usable else diagnosis.not_dashboard(self._client, answer)
         status = HTTPStatus.UNAUTHORIZED if is_unauthorized else HTTPStatus.BAD_GATEWAY
-        why = diagnosis.not_dashboard(self._client, told)
         return refusal(scope, why, status) if why else None
 
     def _failed(self, scope: Scope, error: Exception) -> Response:
@@ -168,6 +169,11 @@ def is_page(scope: Scope) -> bool:
     """Whether a person opens the dashboard."""
     accept = Headers(scope=scope).get("accept", "")
     return bool(scope["method"] == "GET" and scope["path"] == PAGE and "text/html" in accept)
+
+
+def is_rewritten(scope: Scope) -> bool:
+    """Whether `Pages` changes the response."""
+    return scope["method"] == "GET" and scope["path"] in REWRITTEN
 
 
 def refusal(scope: Scope, why: StartError, status: HTTPStatus = HTTPStatus.BAD_GATEWAY) -> Response:

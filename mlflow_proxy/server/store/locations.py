@@ -10,19 +10,20 @@ import os
 import sqlite3
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from os.path import lexists, normpath, realpath
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
+from mlflow_proxy import sqlite_files
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.reports import DeclinedOffers, Offer, Repair
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.stores import Database, SQLite
 
-from . import backup, database
 from .settings import StoreSettings
 
 # The columns in which MLflow looks up where files are. What else may name a path says where
@@ -39,9 +40,11 @@ COLUMNS = (
     ("workspaces", "default_artifact_root"),
     ("workspaces", "trace_archival_location"),  # MLflow >=3.12
 )
-LOGGED = (("runs", "artifact_uri"), ("logged_models", "artifact_location"), ("trace_tags", "value"))
 TRACE_TAGS = ("mlflow.artifactLocation", "mlflow.trace.archiveLocation")
+MAX_PATH = 4096  # characters, as Linux has it
+MAX_MOVES = 20  # at once
 LABEL = "before-move"  # in the name of the copy
+UPDATE_TIMEOUT = 600.0  # seconds for the rows of a database; its author may have made them endless
 
 _logger = logging.getLogger(__name__)
 
@@ -55,29 +58,26 @@ class Move:
 
 
 def relocated(text: object, moves: Sequence[Move]) -> str | None:
-    """The location `text` after `moves`, in its spelling; None if it remains as it is.
+    """The location `text` after `moves`; None if it remains as it is.
 
     Files that are only in the old folder keep their location.
     """
-    if path_of(text) is None:
-        return None
-    spellings: tuple[Callable[[str], str], ...] = (as_path, lambda path: Path(path).as_uri())
+    path = path_of(text)
     for move in moves:
-        for spell in spellings:
-            old, new = spell(move.old), spell(move.new)
-            if isinstance(text, str) and is_within(text, old):
-                tail = text[len(old) :]
-                before, after = move.old + unquote(tail), move.new + unquote(tail)
-                stays = os.path.exists(before) and not os.path.exists(after)
-                return None if stays else new + tail
+        if path and is_within(path, move.old):
+            new = move.new + path.removeprefix(move.old)
+            if os.path.exists(path) and not os.path.exists(new):
+                return None
+            return f"file://{quote(new)}" if str(text).startswith("file://") else as_path(new)
     return None
 
 
 def path_of(text: object) -> str | None:
     """The path of the location `text` as MLflow's clients read it; None if it is elsewhere."""
     path = unquote(text.removeprefix("file://")) if isinstance(text, str) else ""
-    # `..` could lead anywhere.
-    return path if path[:1] == "/" and ".." not in path.split("/") and "\0" not in path else None
+    # `..` could lead anywhere, and a line break could make it look like our text on the page.
+    is_plain = ".." not in path.split("/") and path.isprintable() and len(path) < MAX_PATH
+    return path if path[:1] == "/" and is_plain else None
 
 
 def as_path(path: str) -> str:
@@ -105,7 +105,6 @@ def moves_in(connection: sqlite3.Connection, artifact_root: str) -> list[Move]:
         if name == str(number):
             experiments[former].add(name)
     tail = artifacts.removeprefix(root) if is_within(artifacts, root) else None
-    here = set(os.listdir(artifacts)) if os.access(f"{artifacts}/", os.R_OK) else set()
     found: list[Move] = []
     for former, names in experiments.items():
         if realpath(former) == realpath(artifacts):
@@ -113,22 +112,9 @@ def moves_in(connection: sqlite3.Connection, artifact_root: str) -> list[Move]:
         old = former.removesuffix(tail) if tail is not None and former.endswith(tail) else ""
         if old and not lexists(old):
             found.append(Move(old, root))
-        elif names & here and _has_files(connection, move := Move(former, artifacts)):
-            found.append(move)  # the former root may hold other things, which were not moved
+        elif any(lexists(os.path.join(artifacts, name)) for name in names):
+            found.append(Move(former, artifacts))  # the former root may hold other things
     return sorted(found, key=lambda move: -len(move.old))
-
-
-def _has_files(connection: sqlite3.Connection, move: Move) -> bool:
-    """Whether something that the database names is in the new folder.
-
-    A database of another place, put here, may have experiments of the same numbers.
-    """
-    for table, column in LOGGED:
-        for (text,) in connection.execute(f"SELECT {column} FROM {table}"):  # noqa: S608
-            path = path_of(text) or ""
-            if is_within(path, move.old) and lexists(move.new + path[len(move.old) :]):
-                return True
-    return False
 
 
 def check(settings: StoreSettings, stores: Sequence[Database], declined: DeclinedOffers) -> None:
@@ -137,15 +123,20 @@ def check(settings: StoreSettings, stores: Sequence[Database], declined: Decline
     Only in those that are in the root folder: the artifacts of others may be anywhere.
 
     Raises:
-        StartError: the files were moved, and the user has not declined to update the locations; or
-            a database cannot be read.
+        StartError: the files were moved, and the user has not declined to update the locations.
     """
-    moves = find_moves(settings, stores)
+    try:
+        moves = find_moves(settings, stores)
+    except sqlite3.Error as error:  # above all, there are too many to look at
+        _logger.warning("It is not known whether the locations of artifacts are right: %s", error)
+        return
     if not moves:
         return
     offer = offer_of(stores, moves)
     if offer not in declined:
-        reasons = [f"{move.old} was moved or copied to {move.new}." for move in moves]
+        reasons = [
+            f"{quoted(move.old)} was moved or copied to {quoted(move.new)}." for move in moves
+        ]
         raise StartError(
             "\n".join([*reasons, "The database has the old locations of artifacts."]),
             "Update the locations: until then MLflow does not find these artifacts. "
@@ -155,20 +146,19 @@ def check(settings: StoreSettings, stores: Sequence[Database], declined: Decline
     _logger.info("The locations of artifacts remain as they are, as declined before")
 
 
-def find_moves(settings: StoreSettings, stores: Sequence[Database]) -> list[Move]:
+def find_moves(
+    settings: StoreSettings, stores: Sequence[Database], seconds: float = sqlite_files.TIMEOUT
+) -> list[Move]:
     """The moves after which the locations in the databases `stores` were not updated.
 
     Raises:
-        StartError: a database cannot be read.
+        sqlite3.Error: a database cannot be read, or not in `seconds` seconds.
     """
     moves: list[Move] = []
     for path in _files_in_root(stores):
-        try:
-            with _transaction(path, database.TIMEOUT) as connection:
-                moves += moves_in(connection, settings.served_artifacts)
-        except sqlite3.Error as error:
-            raise failures.explain(error, str(path)) from error
-    return list(dict.fromkeys(moves))
+        with closing(sqlite_files.connect(path, "rw", seconds)) as connection:
+            moves += moves_in(connection, settings.served_artifacts)
+    return list(dict.fromkeys(moves))[:MAX_MOVES]
 
 
 def _files_in_root(stores: Sequence[Database]) -> list[Path]:
@@ -176,25 +166,17 @@ def _files_in_root(stores: Sequence[Database]) -> list[Path]:
     return [path for path in files if is_within(str(path), str(Path.cwd()))]
 
 
-@contextmanager
-def _transaction(path: Path, timeout: float) -> Iterator[sqlite3.Connection]:
-    """A transaction on the database at `path`, rolled back if the block raises."""
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=timeout)
-    with closing(connection), connection:
-        yield connection
-
-
 def offer_of(stores: Sequence[Database], moves: Sequence[Move]) -> Offer:
     """The offer to update the locations in the databases `stores`."""
-    lines = [f"From: {move.old}\nTo: {move.new}" for move in moves]
+    lines = [f"From: {quoted(move.old)}\nTo: {quoted(move.new)}" for move in moves]
     files = _files_in_root(stores)
     return Offer(
         Repair.LOCATIONS,
         "Update locations",
-        "\n".join([*lines, f"Database: {' and '.join(map(str, files))}"]),
+        "\n".join([*lines, f"Database: {' and '.join(map(quoted, files))}"]),
         "Stop notebooks and programs that use the database first: they would go on writing to the "
         "old folder. What is only there keeps its location.",
-        tuple(str(backup.free_copy_path(path, LABEL)) for path in files),
+        tuple(str(sqlite_files.free_copy_path(path, LABEL)) for path in files),
         decline="Open unchanged",
     )
 
@@ -204,18 +186,21 @@ def run(settings: StoreSettings, stores: Sequence[Database]) -> None:
 
     Raises:
         StartError: they could not be updated.
+        sqlite3.Error: a database cannot be read.
     """
-    moves = find_moves(settings, stores)
+    moves = find_moves(settings, stores, sqlite_files.COPY_TIMEOUT)
     if not moves:  # another program has updated them meanwhile
         return
     for path in _files_in_root(stores):
-        copy = backup.copy_aside(path, LABEL)
+        copy = None
         try:
-            with _transaction(path, backup.COPY_TIMEOUT) as connection:
+            copy = sqlite_files.copy_aside(path, LABEL)
+            connection = sqlite_files.connect(path, "rw", sqlite_files.COPY_TIMEOUT)
+            with closing(connection), connection:  # which rolls back if anything is raised
                 update(connection, moves)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             traceback.print_exc()
-            with suppress(OSError):
+            if copy:
                 copy.unlink()
             why = failures.explain(error, str(path)).failure
             reason = f"The locations could not be updated, and nothing was changed. {why.reason}"
@@ -225,14 +210,14 @@ def run(settings: StoreSettings, stores: Sequence[Database]) -> None:
 def update(connection: sqlite3.Connection, moves: Sequence[Move]) -> None:
     """Update all locations in one database."""
     connection.execute("BEGIN IMMEDIATE")
+    sqlite_files.set_deadline(connection, UPDATE_TIMEOUT)
+    connection.create_function("relocated", 1, lambda text: relocated(text, moves))
     for table, column in COLUMNS:
         if column not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
             continue
-        query = f"SELECT {column}, rowid FROM {table}"  # noqa: S608 (of names that are above)
-        if table == "trace_tags":
-            query += f" WHERE key IN {TRACE_TAGS}"
-        rows = connection.execute(query).fetchall()
-        changes = [(new, row) for text, row in rows if (new := relocated(text, moves))]
-        update = f"UPDATE {table} SET {column} = ? WHERE rowid = ?"  # noqa: S608
-        connection.executemany(update, changes)
-        _logger.info("%s.%s: %d updated", table, column, len(changes))
+        condition = f"AND key IN {TRACE_TAGS}" if table == "trace_tags" else ""
+        updated = connection.execute(
+            f"UPDATE {table} SET {column} = relocated({column}) "  # noqa: S608 (of names above)
+            f"WHERE relocated({column}) IS NOT NULL {condition}"
+        )
+        _logger.info("%s.%s: %d updated", table, column, updated.rowcount)

@@ -7,10 +7,11 @@ Both end with the process, however it ends.
 import contextlib
 import fcntl
 import hashlib
-import io
 import logging
 import os
+import stat
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 from mlflow_proxy.stores import Database, SQLite, Store
 
-from .database import engine_of
+from .settings import engine_of
 
 CREATION = "creation"
 """The key of the lock of the program that creates or upgrades the database."""
@@ -26,18 +27,15 @@ CREATION = "creation"
 # server, with names of 64 characters at most.
 _POSTGRESQL = "hashtextextended(coalesce(current_schema(), '') || :key, 0)"
 _MYSQL = "sha2(concat(database(), :key), 256)"
-STATEMENTS = {
-    "postgresql": {
-        "try": f"SELECT pg_try_advisory_lock({_POSTGRESQL})",
-        "wait": f"SELECT pg_advisory_lock({_POSTGRESQL})",
-        "release": f"SELECT pg_advisory_unlock({_POSTGRESQL})",
-    },
-    "mysql": {
-        "try": f"SELECT get_lock({_MYSQL}, 0)",
-        "wait": f"SELECT get_lock({_MYSQL}, 3600)",
-        "release": f"SELECT release_lock({_MYSQL})",
-    },
+ACQUIRE = {
+    "postgresql": f"SELECT pg_try_advisory_lock({_POSTGRESQL})",
+    "mysql": f"SELECT get_lock({_MYSQL}, 0)",
 }
+RELEASE = {
+    "postgresql": f"SELECT pg_advisory_unlock({_POSTGRESQL})",
+    "mysql": f"SELECT release_lock({_MYSQL})",
+}
+INTERVAL = 0.5  # seconds between attempts to acquire the creation lock
 
 _logger = logging.getLogger(__name__)
 
@@ -51,7 +49,8 @@ def alone(stores: Sequence[Database]) -> Iterator[None]:
     programs with the same stores, and cannot wait for another of this one.
     """
     locks = Locks.of(stores[0] if stores else None)
-    locks.acquire(CREATION, wait=True)
+    while not locks.acquire(CREATION):
+        time.sleep(INTERVAL)
     try:
         yield
     finally:
@@ -88,13 +87,13 @@ class Locks:
                 return _ServerLocks(store)
         return Locks()
 
-    def acquire(self, key: str, *, wait: bool = False) -> bool:
-        """Acquire `key`; returns whether it was free. Non-blocking, unless it should `wait`."""
+    def acquire(self, key: str) -> bool:
+        """Acquire `key`; returns whether it was free. Non-blocking."""
         with self._lock:
             if key in self._held:
                 return False
             try:
-                is_free = self._acquire(key, wait)
+                is_free = self._acquire(key)
             except Exception as error:  # each driver has its own exceptions
                 _logger.warning("Cannot lock the database: %s", error)
                 self._close()
@@ -127,7 +126,7 @@ class Locks:
             self._held.clear()
             self._close()
 
-    def _acquire(self, key: str, wait: bool) -> bool:
+    def _acquire(self, key: str) -> bool:
         return True
 
     def _release(self, key: str) -> None: ...
@@ -143,14 +142,13 @@ class _ServerLocks(Locks):
         self._store = store
         self._connection: Any = None
 
-    def _acquire(self, key: str, wait: bool) -> bool:
+    def _acquire(self, key: str) -> bool:
         if self._connection is None:
             self._connection = engine_of(self._store).connect()
-        was_free = self._execute("wait" if wait else "try", key)
-        return wait or bool(was_free)  # PostgreSQL's function that waits returns nothing
+        return bool(self._execute(ACQUIRE, key))
 
     def _release(self, key: str) -> None:
-        self._execute("release", key)
+        self._execute(RELEASE, key)
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
@@ -158,16 +156,16 @@ class _ServerLocks(Locks):
             if connection:  # without a rollback, after which PgBouncer would keep the locks
                 connection.invalidate()
 
-    def _execute(self, name: str, key: str) -> Any:
+    def _execute(self, statements: dict[str, str], key: str) -> Any:
         import sqlalchemy
 
         # The transaction stays open: PgBouncer gives the connection to others after its end.
-        statement = sqlalchemy.text(STATEMENTS[self._store.kind][name])
+        statement = sqlalchemy.text(statements[self._store.kind])
         return self._connection.scalar(statement, {"key": key})
 
 
 class _FileLocks(Locks):
-    """Locks of a SQLite database: a byte each of an empty file, which the last one removes.
+    """Locks of a SQLite database: a byte each of an empty file beside it, which stays there.
 
     They hold on network file systems, too, and are no locks of SQLite's.
     """
@@ -175,41 +173,35 @@ class _FileLocks(Locks):
     def __init__(self, database: Path) -> None:
         super().__init__()
         self._path = database.with_name(f".{database.name}-jobs")
-        self._file: io.FileIO | None = None
+        self._file: int | None = None
 
-    def _acquire(self, key: str, wait: bool) -> bool:
-        how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
-        while True:
-            if self._file is None:
-                self._file = io.FileIO(self._path, "a")
-            try:
-                fcntl.lockf(self._file, how, 1, _byte(key))
-            except (BlockingIOError, PermissionError):  # POSIX allows both
-                return False
-            if self._is_in_place(self._file):
-                return True
-            self._file.close()  # another process has removed it meanwhile
-            self._file = None
+    def _acquire(self, key: str) -> bool:
+        if self._file is None:
+            self._file = self._open()
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _byte(key))
+        except (BlockingIOError, PermissionError):  # POSIX allows both
+            return False
+        return True
+
+    def _open(self) -> int:
+        """Open the file. What others have put in its place is refused."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        file = os.open(self._path, flags, 0o666)
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+            os.close(file)
+            raise OSError(f"{self._path} is not a file of its own")
+        return file
 
     def _release(self, key: str) -> None:
-        if self._file:
+        if self._file is not None:
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _byte(key))
 
     def _close(self) -> None:
         file, self._file = self._file, None
-        if file is None:
-            return
-        with contextlib.suppress(OSError):
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # all of it: no other process has one
-            if self._is_in_place(file):
-                self._path.unlink()
-        file.close()
-
-    def _is_in_place(self, file: io.FileIO) -> bool:
-        try:
-            return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
-        except FileNotFoundError:
-            return False
+        if file is not None:
+            os.close(file)
 
 
 def _byte(key: str) -> int:

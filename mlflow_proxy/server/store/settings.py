@@ -1,11 +1,17 @@
 """Which stores MLflow opens, and which of their errors show before MLflow is imported."""
 
 import errno
+import fcntl
 import os
 import sys
+import tempfile
+from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from mlflow_proxy import sqlite_files
+from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import COMMAND, StartError
 from mlflow_proxy.stores import (
@@ -20,9 +26,20 @@ from mlflow_proxy.stores import (
     migration_command,
 )
 
-from . import file_system
+if TYPE_CHECKING:
+    import sqlalchemy
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+# MLflow's variables for MySQL over TLS, and what the drivers call them.
+MYSQL_SSL = {
+    "ssl_ca": "MLFLOW_MYSQL_SSL_CA",
+    "ssl_cert": "MLFLOW_MYSQL_SSL_CERT",
+    "ssl_key": "MLFLOW_MYSQL_SSL_KEY",
+}
+PROBE_TIMEOUT = 10.0  # seconds; a lock may wait for a server that does not answer
+# The bytes that SQLite locks (https://sqlite.org/fileformat.html, 1.6).
+LOCKED, LOCKED_SIZE = 0x40000000, 512
+PAGES = bytes(1 << 16)
 EXAMPLE = "sqlite:////home/me/mlflow.db or postgresql://user@host/database"
 
 
@@ -35,6 +52,8 @@ class StoreSettings:
     default_artifact_root: str
     artifacts_destination: str = ""
     """Where the artifacts are that only the server can reach; empty: in `default_artifact_root`."""
+    allow_upgrade: str = "auto"
+    """`c.MLflowProxy.allow_upgrade`: "true", "false" or "auto"."""
 
     @classmethod
     def parse(cls, backend: str, registry: str, *artifacts: str) -> "StoreSettings":
@@ -79,6 +98,12 @@ class StoreSettings:
         """Each store that is on a database server."""
         return [store for store in self.databases.values() if not isinstance(store, SQLite)]
 
+    def may_upgrade(self, database: Database) -> bool:
+        """Whether the user may upgrade `database`; by default, only an own file."""
+        if self.allow_upgrade != "auto":
+            return self.allow_upgrade == "true"
+        return isinstance(database, SQLite) and os.stat(database.path).st_uid == os.geteuid()
+
     def check(self) -> None:
         """Find errors that MLflow would find after seconds of imports, and explain less clearly.
 
@@ -88,18 +113,34 @@ class StoreSettings:
         for name, store in self.stores.items():
             check_store(name, store)
         # Only the default store: any other was chosen by the user.
-        database = SQLite.default(Path.cwd())
-        folder = database.hidden_file_store
-        if folder and self.backend_store.is_default(Path.cwd()) and not allows_file_store():
-            command = migration_command(sys.executable, folder.parent, database)
+        store = self.backend_store
+        if not isinstance(store, SQLite) or not store.is_default(Path.cwd()):
+            return
+        if (folder := store.hidden_file_store) and not allows_file_store():
+            command = migration_command(sys.executable, folder.parent, store.uri)
             raise StartError(
-                f"The runs of this folder are in MLflow's former file store, {folder}, "
+                f"The runs of this folder are in MLflow's former file store, {quoted(folder)}, "
                 "which a new database would hide.",
-                f"Migrate them, which leaves {folder.name} as it is, and try again:"
+                f"Migrate them, which leaves {quoted(folder.name)} as it is, and try again:"
                 f"{COMMAND}{command}\n"
                 f"Or, to use the file store as it is, start Jupyter with {ALLOW_FILE_STORE}=true "
                 "in its environment.",
             )
+
+
+def engine_of(store: Database) -> "sqlalchemy.Engine":
+    """An engine that keeps no connections."""
+    import sqlalchemy
+
+    options: dict[str, Any] = {"poolclass": sqlalchemy.pool.NullPool, "hide_parameters": True}
+    if isinstance(store, SQLite):
+        # Not read-only, because a transaction of a killed program must be rolled back first.
+        options["creator"] = lambda: sqlite_files.connect(store.path, "rw")
+        return sqlalchemy.create_engine("sqlite://", **options)
+    if store.kind == "mysql":
+        tls = {name: os.environ[key] for name, key in MYSQL_SSL.items() if key in os.environ}
+        options["connect_args"] = tls
+    return sqlalchemy.create_engine(store.uri, **options)
 
 
 def check_store(name: str, store: Store) -> None:
@@ -113,20 +154,20 @@ def check_store(name: str, store: Store) -> None:
             check_folder_of(store.path, name)
         case Invalid():
             raise StartError(
-                f"The store URI {store.shown} {store.mistake}.",
+                f"The store URI {quoted(store.shown)} {store.mistake}.",
                 f"Set c.MLflowProxy.{name}, or the variable that it comes from, "
                 f"for example to {EXAMPLE}.",
             )
         case Managed():
             raise StartError(
-                f"The runs of {store.shown} are kept by {store.service}, which has a dashboard of "
-                "its own.",
+                f"The runs of {quoted(store.shown)} are kept by {store.service}, which has a "
+                "dashboard of its own.",
                 "Open it there. Notebooks log to it all the same.",
             )
         case TrackingServer():  # as the other store, the process would not have come here
             raise StartError(
-                f"The model registry, {store.shown}, is a tracking server, but the runs are kept "
-                "elsewhere.",
+                f"The model registry, {quoted(store.shown)}, is a tracking server, but the runs "
+                "are kept elsewhere.",
                 f"Set c.MLflowProxy.backend_store_uri to that server as well, or leave {name} "
                 "unset.",
             )
@@ -142,22 +183,43 @@ def check_folder_of(database: Path, setting: str = "backend_store_uri") -> None:
     folder = Path(os.path.realpath(database)).parent
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
-        file_system.probe(folder)
+        problem = sqlite_files.within(PROBE_TIMEOUT, lambda: _probe(folder))
+        sqlite_files.check_file(database)
         if database.exists():
-            with database.open("r+b"):
-                pass
-    except file_system.NoLocksError as error:
-        raise StartError(
-            f"The file system of {folder} cannot lock files ({error}), which SQLite needs.",
-            f"Keep the database on a local disk: set c.MLflowProxy.{setting} in the Jupyter "
-            "configuration, for example to sqlite:////local/disk/mlflow.db. "
-            "Or use a database server, for example postgresql://user@host/database.",
-        ) from None
+            os.close(os.open(database, os.O_RDWR | os.O_NONBLOCK))
+    except futures.TimeoutError:
+        problem = f"no answer within {PROBE_TIMEOUT:g} s"
+    except sqlite_files.RefusedFileError as error:
+        raise failures.explain(error, str(database), setting) from None
     except OSError as error:
         if error.errno in FULL:
             raise failures.explain(error, str(database), setting) from None
         raise StartError(
-            f"MLflow cannot keep its database {database}: {error.strerror}.",
+            f"MLflow cannot keep its database {quoted(database)}: {error.strerror}.",
             f"Make the folder writable, or choose another place with c.MLflowProxy.{setting} "
             "(and c.MLflowProxy.default_artifact_root).",
         ) from None
+    if problem:
+        raise StartError(
+            f"The file system of {quoted(folder)} cannot lock files ({problem}), as SQLite needs.",
+            f"Keep the database on a local disk: set c.MLflowProxy.{setting} in the Jupyter "
+            "configuration, for example to sqlite:////local/disk/mlflow.db. "
+            "Or use a database server, for example postgresql://user@host/database.",
+        )
+
+
+def _probe(folder: Path) -> str:
+    """Do in `folder`, in a file without a name, what SQLite does; returns why it cannot be locked.
+
+    SQLite's own error would be that of a busy database or a bad disk, or come after two minutes.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCKED_SIZE, LOCKED)
+        except OSError as error:
+            return str(error.strerror)
+        file.write(PAGES)
+    return ""

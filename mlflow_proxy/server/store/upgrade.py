@@ -5,25 +5,57 @@ asking, after which older programs cannot open them.
 """
 
 import logging
-import shlex
+import re
+import sqlite3
+import sys
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-from mlflow_proxy import sqlite_creation
+from mlflow_proxy import sqlite_files
+from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Offer, Repair
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import COMMAND, StartError
-from mlflow_proxy.sqlite_creation import Revisions
 from mlflow_proxy.stores import Database, SQLite
 
-from . import backup, database, locks
-from .settings import StoreSettings
+from . import locks
+from .settings import StoreSettings, engine_of
 
 NO_REVISION = "none"  # MLflow before 1.0 wrote no revision into its databases
-REVISION = "SELECT version_num FROM alembic_version"
-EXPERIMENTS = "SELECT COUNT(*) FROM experiments"  # drivers fetch all rows of a result
+# In MLflow's migrations. alembic needs MLflow's database code to read them: seconds of imports.
+REVISIONS = re.compile(r"^(down_)?revision\b[^=\n]*=(.*)$", re.MULTILINE)
+NAMES = re.compile(r"[\"'](\w+)[\"']")
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """`latest` is the revision that a database must have; `known` are all that lead to it."""
+
+    latest: str
+    known: frozenset[str]
+
+    @classmethod
+    def read(cls, mlflow_folder: Path) -> "Revisions":
+        """Read them from MLflow's migrations.
+
+        Raises:
+            ValueError: the migrations have an unknown format.
+        """
+        known: set[str] = set()
+        before: set[str] = set()
+        for file in (mlflow_folder / "store" / "db_migrations" / "versions").glob("*.py"):
+            for is_before, names in REVISIONS.findall(file.read_text(encoding="utf-8")):
+                (before if is_before else known).update(NAMES.findall(names))
+        try:
+            (latest,) = known - before
+        except ValueError:
+            raise ValueError(f"{mlflow_folder} has no single latest revision") from None
+        return cls(latest, frozenset(known))
 
 
 def check(settings: StoreSettings, revisions: Revisions, is_alone: bool = False) -> list[Database]:
@@ -37,7 +69,7 @@ def check(settings: StoreSettings, revisions: Revisions, is_alone: bool = False)
     found = []
     for store, revision in existing(settings, revisions, is_alone):
         if revision != revisions.latest:
-            raise outdated(store, revision, revisions)
+            raise outdated(store, revision, revisions, may_upgrade=settings.may_upgrade(store))
         found.append(store)
     return found
 
@@ -58,7 +90,9 @@ def existing(
             raise failures.explain(error, store.shown, name) from error
         if revision and revision not in revisions.known | {NO_REVISION}:
             # alembic's message, seconds earlier.
-            newer = LookupError(f"Can't locate revision identified by '{revision}'")
+            word = re.match(r"\w{1,40}", revision)
+            what = f"Can't locate revision identified by '{word[0] if word else '?'}'"
+            newer = LookupError(what)
             raise failures.explain(newer, store.shown, name)
         if revision:
             yield store, revision
@@ -72,50 +106,68 @@ def revision_of(store: Database, is_alone: bool = False) -> str | None:
     another program has its creation lock.
 
     Raises:
-        Exception: any exception of the driver, or TimeoutError after `database.TIMEOUT` seconds.
+        Exception: any exception of the driver, or TimeoutError after `TIMEOUT` seconds.
     """
-    if not isinstance(store, SQLite):
+    if isinstance(store, SQLite):
+        if not store.path.exists():
+            return None
+        sqlite_files.wait_until_created(store.path)
+        revision, is_used = _read(store)
+        return revision or (NO_REVISION if is_used else None)
 
-        def read() -> tuple[str | None, bool]:
-            is_locked = not is_alone and locks.is_being_created(store)
-            return (None, False) if is_locked else _read(store)
+    def read() -> tuple[str | None, bool]:
+        is_locked = not is_alone and locks.is_being_created(store)
+        return (None, False) if is_locked else _read(store)
 
-        # Each driver has other time-outs and other options.
-        revision, is_used = database.within(database.TIMEOUT, read)
-        return (revision or NO_REVISION) if is_used else None
-    if not store.path.exists():
-        return None
-    sqlite_creation.wait_until_created(store.path)
-    revision, is_used = _read(store)
-    return revision or (NO_REVISION if is_used else None)
+    # Each driver has other time-outs and other options.
+    revision, is_used = sqlite_files.within(sqlite_files.TIMEOUT, read)
+    return (revision or NO_REVISION) if is_used else None
 
 
 def _read(store: Database) -> tuple[str | None, bool]:
     """The revision of a database, and whether it has experiments."""
     import sqlalchemy
 
-    with database.engine_of(store).connect() as connection:
-        tables, revision = sqlalchemy.inspect(connection), None
-        if tables.has_table("alembic_version"):
-            revision = connection.scalar(sqlalchemy.text(REVISION))
-        has_experiments = tables.has_table("experiments")
-        is_used = has_experiments and bool(connection.scalar(sqlalchemy.text(EXPERIMENTS)))
-        return revision and str(revision), is_used
+    with engine_of(store).connect() as connection:
+        tables = sqlalchemy.inspect(connection)
+
+        def first(name: str, column: str) -> str | None:
+            rows = sqlalchemy.select(sqlalchemy.text(column)).select_from(sqlalchemy.text(name))
+            found = connection.scalar(rows.limit(1)) if tables.has_table(name) else None
+            return None if found is None else str(found)
+
+        return first("alembic_version", "version_num"), first("experiments", "1") is not None
 
 
-def outdated(store: Database, revision: str, revisions: Revisions) -> StartError:
-    """The failure that offers the upgrade of `store`."""
+def outdated(
+    store: Database, revision: str, revisions: Revisions, *, may_upgrade: bool
+) -> StartError:
+    """The failure that offers the upgrade of `store`, or says who may upgrade it."""
+    reason = (
+        f"The database {quoted(store.shown)} was made by an older MLflow "
+        f"(its revision is {quoted(revision)}, this MLflow needs {revisions.latest})."
+    )
+    if not may_upgrade:
+        words = (sys.executable, "-m", "mlflow", "db", "upgrade", mask_uri(store.uri))
+        command = " ".join(map(quoted_argument, words))
+        return StartError(
+            reason,
+            "Ask its administrator to upgrade it, once all who use it have this MLflow: an older "
+            f"one cannot open it afterwards. After a backup, the administrator runs:{COMMAND}"
+            f"{command}\n"
+            "Until then, use the MLflow that you had (c.MLflowProxy.python names another one).",
+        )
+    files = [store.path] if isinstance(store, SQLite) else []
     offer = Offer(
         Repair.UPGRADE,
         "Upgrade database",
-        store.shown,
+        quoted(store.shown),
         "Notebooks and programs with an older MLflow cannot use the database afterwards. "
         "Stop those that use it now first.",
-        (str(backup.free_copy_path(store.path, revision)),) if isinstance(store, SQLite) else (),
+        tuple(str(sqlite_files.free_copy_path(path, revision)) for path in files),
     )
     return StartError(
-        f"The database {store.shown} was made by an older MLflow "
-        f"(its revision is {revision}, this MLflow needs {revisions.latest}).",
+        reason,
         "Upgrade it, after which older releases of MLflow cannot open it any more; "
         "or install the release that made it.",
         offer,
@@ -134,6 +186,8 @@ def run(
         # Another user of the same database may just have upgraded it.
         for store, revision in existing(settings, revisions, is_alone=True):
             if revision != revisions.latest:
+                if not settings.may_upgrade(store):
+                    raise outdated(store, revision, revisions, may_upgrade=False)
                 _upgrade(store, revision, upgrade_database)
                 return
 
@@ -141,16 +195,22 @@ def run(
 def _upgrade(store: Database, revision: str, upgrade_database: Callable[[str], None]) -> None:
     remedy = "The last lines of the log, below, say more."
     if isinstance(store, SQLite):
-        copy = backup.copy_aside(store.path, revision)
-        command = shlex.join(["cp", str(copy), store.shown])
+        try:
+            copy = sqlite_files.copy_aside(store.path, revision)
+        except (OSError, sqlite3.Error) as error:
+            why = failures.explain(error, store.shown).failure
+            reason = f"The database could not be copied, and was not changed. {why.reason}"
+            raise StartError(reason, why.remedy) from error
+        command = " ".join(map(quoted_argument, ("cp", copy, store.path)))
         remedy = (
-            f"The database as it was is kept at {copy}. To go back to it, "
+            f"The database as it was is kept at {quoted(copy)}. To go back to it, "
             f"end what uses the database and run:{COMMAND}{command}"
         )
     try:
         upgrade_database(store.uri)
     except Exception as error:  # a migration can fail in any way
         traceback.print_exc()
-        why = failures.explain(error, store.shown).failure.reason
-        raise StartError(f"The upgrade of {store.shown} has failed: {why}", remedy) from error
+        why = failures.explain(error, store.shown).failure
+        reason = f"The upgrade of {quoted(store.shown)} has failed: {why.reason}"
+        raise StartError(reason, remedy) from error
     _logger.info("%s is upgraded", store.shown)

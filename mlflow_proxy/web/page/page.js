@@ -8,17 +8,10 @@ const addresses = JSON.parse(element("addresses").textContent);
 
 const INTERVAL = addresses.dashboard ? 200 : 1000; // milliseconds between status requests
 const RETRY_INTERVAL = 2000; // milliseconds after a failed request, e.g. without a network
-// After a failure: milliseconds between status requests, and from the time that the user has come to
-// this page to the last of them. A hub's proxy counts each request as activity, so they must end.
-const WATCH_INTERVAL = 10_000;
-const WATCH_TIME = 600_000;
-const SHOWN_TIME = 500; // milliseconds that a start is shown at least
+const SHOWN_TIME = 500; // milliseconds that a start is shown at least, also if it fails at once
 
 let preloaded = false;
-let watch; // timer of the next status request after a failure
-let arrived = Date.now();
 let offer = null; // the repair that the page shows
-let isTrying = false; // whether the user has pressed "Try again", and the start has not ended
 const icons = JSON.parse(element("icons").textContent);
 
 // Jupyter's XSRF token, which a page of another user cannot read.
@@ -36,10 +29,6 @@ function show(report) {
     location.reload();
     return;
   }
-  if (report.state === "failed" && isTrying) {
-    isTrying = false;
-    setText("trouble", `Tried again at ${new Date().toLocaleTimeString()}, and it failed.`);
-  }
   const percent = Math.round(100 * report.progress);
   const bar = element("bar");
   bar.setAttribute("aria-valuenow", percent);
@@ -47,11 +36,13 @@ function show(report) {
   bar.firstElementChild.style.width = `${percent}%`;
   setText("text", report.text);
   setText("seconds", `${Math.floor(report.seconds)} s`);
-  setLinked("reason", report.reason || report.stopped);
+  element("reason").replaceChildren(...linked(report.reason || report.stopped));
   showRemedy(report.remedy);
   showOffer(report.offer);
   if (isStopped) setText("failed-title", "MLflow is stopped");
   setText("again", isStopped ? "Start MLflow" : "Try again");
+  element("again").hidden = needsRestart(report.remedy);
+  setText("notice", report.notice);
   showInTab(report);
   showLog(report.lines);
 }
@@ -122,30 +113,18 @@ async function follow() {
     }
     if (!answer.ok) throw new Error(answer.statusText);
     const report = await answer.json();
-    // A program may have MLflow tried again: the user can read on, unless this leads to another state.
-    const isRetry = document.body.dataset.state === "failed" && report.state === "starting";
-    if (!isRetry) show(report);
+    show(report);
     if (report.state === "starting" && report.dashboard) preload();
   } catch {
     wait = RETRY_INTERVAL;
   }
-  followLater(wait);
-}
-
-function followLater(wait) {
-  clearTimeout(watch);
   if (document.body.dataset.state === "starting") setTimeout(follow, wait);
-  else if (!document.hidden && Date.now() - arrived < WATCH_TIME) {
-    watch = setTimeout(follow, WATCH_INTERVAL);
-  }
 }
 
 async function act(address) {
   const buttons = [element("again"), element("repair"), element("decline")];
   buttons.forEach((button) => { button.disabled = true; });
-  isTrying = address === addresses.start;
-  setText("trouble", isTrying ? "Trying again…" : "");
-  arrived = Date.now();
+  setText("trouble", "");
   try {
     const answer = await fetch(address, {
       method: "POST",
@@ -155,10 +134,8 @@ async function act(address) {
     if (answer.status === 404) location.reload(); // MLflow is ready already
     if (!answer.ok) throw new Error(answer.statusText);
     show(await answer.json());
-    // A start that fails at once must not look as if nothing had happened.
     setTimeout(follow, SHOWN_TIME);
   } catch {
-    isTrying = false;
     setText("trouble", "The request failed; try again.");
   }
   buttons.forEach((button) => { button.disabled = false; });
@@ -174,9 +151,9 @@ element("agree").addEventListener("click", () => {
   act(`${addresses.repair}/${offer.repair}`);
 });
 
-// A client or another tab may have started MLflow while this page was in the background.
+// The cause may be gone, or MLflow started elsewhere, when the user comes back. While the user is away, a
+// failure is not followed: a hub's proxy counts each request as activity.
 function arrive() {
-  arrived = Date.now();
   if (!document.hidden && document.body.dataset.state === "failed") follow();
 }
 
@@ -184,4 +161,4 @@ document.addEventListener("visibilitychange", arrive);
 window.addEventListener("focus", arrive);
 
 show(JSON.parse(element("report").textContent));
-followLater(INTERVAL);
+if (document.body.dataset.state === "starting") setTimeout(follow, INTERVAL);

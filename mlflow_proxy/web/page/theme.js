@@ -1,23 +1,12 @@
-// Before the page is drawn: the theme of MLflow's dashboard, which follows this page. That is the one that
-// MLflow has stored, or else the browser's.
+// Before the page is drawn: the theme of MLflow's dashboard, which follows this page (see lab_theme.js).
 "use strict";
 
 (() => {
-  const { themeKey } = document.currentScript.dataset;
-  const prefersDark = matchMedia("(prefers-color-scheme: dark)");
-
-  function apply() {
-    let stored = null;
-    try {
-      stored = localStorage.getItem(themeKey);
-    } catch {
-      // The browser forbids storage.
-    }
-    const isDark = stored === null ? prefersDark.matches : stored === "true";
-    document.documentElement.dataset.theme = isDark ? "dark" : "light";
-  }
-
+  const apply = () => {
+    document.documentElement.dataset.theme = theme.isDark() ? "dark" : "light";
+  };
   apply();
-  prefersDark.addEventListener("change", apply);
+  theme.onChange(apply);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
   window.addEventListener("storage", apply);
 })();

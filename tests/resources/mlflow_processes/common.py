@@ -11,14 +11,15 @@ import sys
 import threading
 from pathlib import Path
 
+from mlflow_proxy.opened_files import identities
 from mlflow_proxy.reports import (
+    FilesOpened,
     ModulesImported,
     Ready,
     Repair,
     Retired,
     Stage,
     StageEntered,
-    StoreReplaced,
 )
 from mlflow_proxy.server.reporter import Reporter
 
@@ -74,11 +75,12 @@ def listen() -> socket.socket:
 
 
 def serve() -> None:
-    """Answer every request with the process id; `/report-replaced` also sends a report."""
+    """Answer every request with the process id; the file "store" is the store, if it exists."""
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     signal.signal(signal.SIGUSR1, lambda *_: reporter.send(Retired()))
     reporter.send(ModulesImported(1000))
+    reporter.send(FilesOpened(identities([Path("store").absolute()])))
     reporter.send(StageEntered(Stage.SERVE))
     listener = listen()
     reporter.send(Ready())
@@ -87,10 +89,8 @@ def serve() -> None:
             continue
         connection, _ = listener.accept()
         with connection:
-            if not (request := receive(connection)):
+            if not receive(connection):
                 continue
-            if request.split()[1] == b"/report-replaced":
-                reporter.send(StoreReplaced("/store"))
             body = str(os.getpid())
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             connection.sendall((head + body).encode())

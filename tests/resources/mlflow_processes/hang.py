@@ -1,7 +1,10 @@
-"""Never gets ready."""
+"""Reports an MLflow of the future, and never gets ready."""
 
 import threading
 
-import common  # noqa: F401 (reports the first stage)
+from common import reporter  # which has reported the first stage
 
+from mlflow_proxy.reports import Version
+
+reporter.send(Version("99.1.0"))
 threading.Event().wait()

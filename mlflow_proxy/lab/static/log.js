@@ -1,0 +1,29 @@
+// The end of MLflow's log in a tab. The command shows it anew, as JupyterLab does after a reload.
+
+const ID = "mlflow-log";
+
+/**
+ * @param {Omit<import("./extension.js").Parts, "open">} parts
+ * @param {any} restorer JupyterLab's ILayoutRestorer, if the application has one
+ * @returns {() => Promise<void>} shows the log
+ */
+export function addLog({ lab, app, server, icon, trans }, restorer) {
+  const tracker = new lab.apputils.WidgetTracker({ namespace: ID });
+  restorer?.restore(tracker, { command: "mlflow:show-log", name: () => ID });
+  return async () => {
+    const node = Object.assign(document.createElement("pre"), { className: "jp-mlflow-log", tabIndex: 0 });
+    try {
+      node.textContent = (await server.log()) || trans.__("MLflow has written nothing yet.");
+    } catch (error) {
+      await lab.apputils.showErrorMessage(trans.__("MLflow's log cannot be read"), error);
+      return;
+    }
+    tracker.currentWidget?.dispose();
+    const tab = Object.assign(new lab.apputils.MainAreaWidget({ content: new lab.widgets.Widget({ node }) }), { id: ID });
+    Object.assign(tab.title, { label: trans.__("MLflow's Log"), icon, closable: true });
+    app.shell.add(tab, "main");
+    void tracker.add(tab);
+    app.shell.activateById(ID);
+    node.scrollTop = node.scrollHeight;
+  };
+}

@@ -1,0 +1,102 @@
+"""`jupyter mlflow-proxy doctor`: in a terminal of Jupyter, elsewhere, where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from support.databases import NEWER
+from support.lab import Lab
+from support.processes import BIN, environment
+
+COMMAND = [str(BIN / "jupyter"), "mlflow-proxy", "doctor"]
+TERMINAL = (
+    "import subprocess; print(subprocess.run({command}, capture_output=True, text=True).stdout)"
+)
+
+
+def doctor(home: Path, *options: str, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """The exit code and the output."""
+    result = subprocess.run(
+        [*COMMAND, *options],
+        cwd=home,
+        env=environment(home, env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "hunter2" not in result.stdout + result.stderr
+    return result.returncode, result.stdout
+
+
+@pytest.mark.release
+def test_all_is_well_in_a_terminal_of_jupyter(
+    start_lab: Callable[..., Lab], new_database: Path
+) -> None:
+    config = "c.MLflowProxy.environment = {'KEY': 'hunter2'}\nc.MLflowProxy.kernels = 'server'"
+    lab = start_lab(
+        config=config, env={"MLFLOW_DEFAULT_ARTIFACT_ROOT": "art"}, database=new_database
+    )
+    lab.wait_until("ready")
+    before = lab.mlflow.pid
+    told = lab.run_in_kernel(TERMINAL.format(command=COMMAND))
+    assert "Problems: 0" in told, told
+    assert "hunter2" not in told
+    assert f"ok {lab.mlflow_url}/ answers 200" in told
+    assert "is ready: MLflow is running" in told
+    assert f"ok Socket {lab.mlflow_socket}" in told
+    assert "ok The address for kernels, http://127.0.0.1:" in told
+    # Of the server that runs, whose file the terminal does not read.
+    assert f"kernels = server  [{lab.home}/jupyter_config.py]" in told
+    assert f"default_artifact_root = {lab.root}/art  [$MLFLOW_DEFAULT_ARTIFACT_ROOT]" in told
+    assert "idle_timeout = 1800  [default]" in told
+    assert "has the revision" in told
+    assert lab.mlflow.pid == before
+
+    lab.mlflow_socket.chmod(0o666)
+    assert "!! Socket" in lab.run_in_kernel(TERMINAL.format(command=COMMAND))
+
+
+def test_the_command_line_and_the_file_are_named_without_a_server(tmp_path: Path) -> None:
+    file = tmp_path / "config" / "jupyter_mlflow_proxy_config.py"
+    file.parent.mkdir()
+    file.write_text("c.MLflowProxy.idle_timeout = 60")
+    code, told = doctor(tmp_path, "--MLflowProxy.prestart=True")
+    assert (code, "Problems: 0" in told) == (0, True), told
+    assert f"idle_timeout = 60  [{file}]" in told
+    assert "prestart = True  [the command line]" in told
+    assert "Not one of a Jupyter server" in told
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_what_is_wrong_has_a_remedy_and_no_password(tmp_path: Path) -> None:
+    config = tmp_path / "config" / "jupyter_server_config.d"
+    config.mkdir(parents=True)
+    disabled = {"ServerApp": {"jpserver_extensions": {"mlflow_proxy": False}}}
+    (config / "mine.json").write_text(json.dumps(disabled))
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
+        database.execute("CREATE TABLE alembic_version (version_num)")
+        database.execute("INSERT INTO alembic_version VALUES (?)", (NEWER,))
+    # In a virtual environment its own files win over the user's.
+    code, told = doctor(tmp_path, env={"JUPYTER_PREFER_ENV_PATH": "0"})
+    assert code == 1
+    assert "!! Server extension mlflow_proxy" in told
+    assert "jupyter server extension enable mlflow_proxy" in told
+    assert "is of a newer MLflow than this one" in told
+    assert "-m pip install --upgrade mlflow" in told
+
+    store = "--MLflowProxy.backend_store_uri=http://me:hunter2@127.0.0.1:1"
+    code, told = doctor(tmp_path, store, "--MLflowProxy.start_timeout=0")
+    assert "c.MLflowProxy.start_timeout is '0'; it takes a number of seconds above 0" in told
+    code, told = doctor(tmp_path, store)
+    assert code == 1
+    assert "refuses the connection" in told
+    assert "backend_store_uri = http://me:***@127.0.0.1:1" in told
+    assert "hunter2" not in told
