@@ -268,7 +268,7 @@ def test_a_registered_model_is_loaded_in_a_notebook(lab: Lab, context: BrowserCo
 
 
 def fill_as_people_do(lab: Lab, used: str, empty: str, traced: str) -> None:
-    """Make experiments: one with nested runs and starts in the far future, empty ones, a traced one."""
+    """Make an experiment with nested runs and starts in the far future, empty and traced ones."""
     add_runs(lab, used, ("parent", 0.3), ("other", 0.1))
     (number,) = ids_of(lab, used)
     (parent,) = (r for r in runs_of(lab, number) if r["info"]["run_name"] == "parent")
