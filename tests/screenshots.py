@@ -103,15 +103,18 @@ def take_lab(context: BrowserContext, lab: Lab) -> None:
     page.goto(f"{lab.url}/lab?reset")
     expect(page.locator(".jp-LauncherCard", has_text="MLflow")).to_be_visible()
     page.locator("[data-id=jp-mlflow-sidebar]").click()
-    summary = page.locator("summary", has_text="pytorch")
-    experiment = page.locator("#jp-mlflow-sidebar li > details").filter(has=summary).first
-    experiment.evaluate("details => { details.open = true }")
-    experiment.get_by_role("button", name="Open experiment").click()
+    experiments = page.locator(".jp-mlflow-row[data-kind=experiment]")
+    experiment = experiments.filter(has_text="pytorch").first
+    if experiment.get_attribute("aria-expanded") == "false":
+        experiment.click()
+    experiment.hover()
+    experiment.get_by_role("button", name="Open in the dashboard").click()
     tab = page.frame_locator(".jp-mlflow-dashboard iframe")
     tab.get_by_role("main").get_by_role("radio").nth(1).locator("xpath=ancestor::label").click()
     expect(tab.locator(".js-line").first).to_be_attached()
     tab.get_by_role("button", name="Toggle sidebar").click()
-    experiment.locator(".jp-mlflow-run summary").first.click()
+    below = experiment.locator("xpath=..").locator(".jp-mlflow-row[data-kind=run]")
+    below.first.click()
     expect(page.locator("#jp-mlflow-sidebar svg polyline").first).to_be_attached()
     take(page, "lab")
 

@@ -1,5 +1,7 @@
 // Commands of the palette and the menu. Users can bind keys to their names.
 
+const PALETTE = "apputils:activate-command-palette"; // it shows whether commands are enabled
+
 /**
  * @param {import("./extension.js").Parts} parts
  * @param {any} palette JupyterLab's ICommandPalette, if the application has one
@@ -13,6 +15,9 @@ export function addCommands({ lab, app, server, model, icon, trans, open, showLo
     }
   };
   const isRunning = () => ["starting", "ready"].includes(model.status?.state ?? "ready");
+  const isReady = () => model.status?.state === "ready";
+  model.changed.connect(() => app.commands.notifyCommandChanged());
+  app.commands.commandExecuted.connect((_, { id }) => id === PALETTE && model.refresh());
   const commands = {
     "mlflow:open": {
       label: trans.__("Open MLflow"),
@@ -23,7 +28,7 @@ export function addCommands({ lab, app, server, model, icon, trans, open, showLo
       label: trans.__("Open MLflow in a New Browser Tab"),
       execute: ({ path = "" }) => void window.open(server.url + path, "_blank"),
     },
-    "mlflow:start": { label: trans.__("Start MLflow"), execute: attempt("start") },
+    "mlflow:start": { label: trans.__("Start MLflow"), isEnabled: () => !isReady(), execute: attempt("start") },
     "mlflow:stop": { label: trans.__("Stop MLflow"), isEnabled: isRunning, execute: attempt("stop") },
     "mlflow:restart": { label: trans.__("Restart MLflow"), execute: attempt("restart") },
     "mlflow:show-log": {

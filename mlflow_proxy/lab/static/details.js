@@ -96,9 +96,12 @@ export class Details {
     const charts = [...this._wanted].map((key) => this._charts.get(key));
     const queries = [...this._wanted].map((metricKey) => ({ runIds: [this.run.id], metricKey }));
     this._wanted.clear();
-    // The last value is shown anyhow.
-    const histories = await this._actions.api.histories(queries, POINTS).catch(() => []);
-    histories.forEach((values, index) => charts[index]?.draw(values));
+    try {
+      const histories = await this._actions.api.histories(queries, POINTS);
+      histories.forEach((values, index) => charts[index]?.draw(values));
+    } catch (error) {
+      console.warn(error); // the last value is shown anyhow
+    }
   }
 }
 

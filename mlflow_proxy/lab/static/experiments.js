@@ -8,7 +8,7 @@ import { RunList } from "./runs.js";
 import { chooseSorting } from "./sorting.js";
 
 const FIRST = 300; // experiments whose use is looked up before the list is shown
-const RUNS = 500; // that are looked at for that
+const RUNS = 200; // that are looked at for that
 const PAGE = 50;
 const TRACES = 5; // of an experiment
 const HOUR = 3_600_000; // ms

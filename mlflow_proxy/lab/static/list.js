@@ -17,7 +17,8 @@ export class PagedList {
     this._search = search;
     this._make = make;
     this._list = element("ul", { role: "group" });
-    this._none = element("p", { textContent: none, hidden: true });
+    this._none = element("p", { textContent: none && actions.trans.__("Loading…") });
+    this._noneText = none;
     const next = () => actions.attempt(() => this._next());
     const role = "treeitem"; // a tree may own nothing else
     this._more = button(actions.trans.__("Show more"), next, { className: "jp-mlflow-more", role, hidden: true });
@@ -61,6 +62,7 @@ export class PagedList {
     this._token = token;
     this._more.hidden = !token;
     this._none.hidden = found.length > 0;
+    this._none.textContent = this._noneText;
     this.actions.arranged();
   }
 }

@@ -120,7 +120,8 @@ export class Panel {
     const isReady = status?.state === "ready";
     const hadFocus = this._notice.contains(document.activeElement);
     this._notice.hidden = isReady;
-    this._usable.forEach((part) => (part.inert = !isReady));
+    // A state that is unknown for a moment does not take the focus.
+    this._usable.forEach((part) => (part.inert = status ? !isReady : !this._hasLoaded));
     if (isReady && hadFocus) this._box.focus();
     this._start.hidden = !status || NEEDS_RESTART.test(status.remedy);
     this._start.ariaDisabled = String(status?.state === "starting"); // it keeps the focus

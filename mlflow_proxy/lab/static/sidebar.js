@@ -67,21 +67,31 @@ function makeWidget(actions, panel) {
   add(side, "refresh", "refresh", trans.__("Refresh"), () => panel.refresh());
   add(side, "collapse", "collapseAll", trans.__("Collapse all"), collapse);
 
+  let open = "";
+  const share = () => { // the height, when a section is opened or closed
+    const sizes = content.widgets.map(({ isHidden }) => Number(!isHidden));
+    if (open !== String(sizes)) {
+      open = String(sizes);
+      content.setRelativeSizes(sizes);
+    }
+  };
   const section = (label, node, list) => {
     const made = new PanelWithToolbar();
     made.title.label = label;
     made.addWidget(new Widget({ node }));
     side.addWidget(made);
     if (label !== trans.__("Experiments")) content.collapse(content.widgets.length - 1);
-    if (list) made.onAfterShow = () => void actions.attempt(() => list.load());
+    made.onAfterHide = () => requestAnimationFrame(share);
+    made.onAfterShow = () => {
+      requestAnimationFrame(share); // when the panel has arranged it
+      list && actions.attempt(() => list.load());
+    };
     return made;
   };
   section(trans.__("Experiments"), panel.tree);
   const run = section(trans.__("Run"), panel.details.node);
   section(trans.__("Models"), panel.modelTree, panel.models);
   section(trans.__("Prompts"), panel.promptTree, panel.prompts);
-  const share = () => content.setRelativeSizes(content.widgets.map(({ isHidden }) => Number(!isHidden)));
-  content.expansionToggled.connect(share);
   new ResizeObserver(() => content.update()).observe(panel.header);
 
   const shown = () => ({ ...panel.details.run, kind: "run" });
