@@ -171,6 +171,7 @@ def test_an_older_database_is_not_upgraded_without_consent(lab: Lab, tmp_path: P
 
 def test_a_file_that_keeps_changing_causes_no_loop(lab: Lab, other: Path) -> None:
     enough, path = threading.Event(), "/api/2.0/mlflow/runs/search"
+    requests = 1
 
     def keep_replacing() -> None:
         while not enough.wait(0.3):
@@ -180,17 +181,17 @@ def test_a_file_that_keeps_changing_causes_no_loop(lab: Lab, other: Path) -> Non
     thread.start()
     try:
         began = time.monotonic()
-        while time.monotonic() - began < 40:
-            # Held during several starts.
+        while time.monotonic() - began < 10:
+            requests += 1
             answer = lab.session.post(f"{lab.mlflow_url}{path}", json=SEARCH, timeout=120)
             assert answer.status_code in (200, 503)
     finally:
         enough.set()
         thread.join()
-    wait_for(lambda: lab.post(path, json=SEARCH).status_code == 200, 60)
+    assert lab.post(path, json=SEARCH).status_code == 200
     assert names(lab) == []
     starts = re.findall(r"Started MLflow \(pid \d+\): replaced", lab.mlflow_log.read_text())
-    assert 2 <= len(starts) <= 8
+    assert 2 <= len(starts) <= requests
 
 
 @contextmanager

