@@ -121,7 +121,7 @@ c.MLflowProxy.kernel = "server"
     )
     check_failure(lab, reason, "Correct the Jupyter configuration or command line, then restart")
     page, log = lab.get("/", headers=PAGE).text, lab.log.read_text()
-    for name in ("idle_timeout is -5", "backend_store_uri is a value", "environment is a dict"):
+    for name in ("idle_timeout is -5", "backend_store_uri is a value", "environment is a value"):
         assert f"c.MLflowProxy.{name}" in page
         assert log.count(f"MLflow is not available: c.MLflowProxy.{name}") == 1
     assert log.count("Config option `kernel` not recognized by `MLflowProxy`.") == 1

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from mlflow_proxy.process import MLflowCommand
+from mlflow_proxy.quoting import quoted
 from support.databases import OLDER, make_database
 from support.environments import find_python, make_conda_like, make_virtual, python_of
 from support.life import life_of, mlflow_in
@@ -160,16 +161,17 @@ def test_an_environment_without_a_fitting_mlflow_is_explained(tmp_path: Path) ->
     python = make_bare(tmp_path)
     install = f"Run:\n    '{python}' -m pip install "
     found = fail(tmp_path, python)
-    assert found == (f"MLflow is not installed for {python}.", f"{install}mlflow")
+    assert found == (f"MLflow is not installed for {quoted(python)}.", f"{install}mlflow")
     site = next((python.parents[1] / "lib").glob("*/site-packages"))
     (site / "mlflow" / "server").mkdir(parents=True)
     (site / "mlflow" / "server" / "__init__.py").touch()
     (site / "mlflow-2.22.1.dist-info").mkdir()
     (site / "mlflow-2.22.1.dist-info" / "METADATA").write_text("Name: mlflow\nVersion: 2.22.1\n")
     found = fail(tmp_path, python)
-    assert found == (f"MLflow 2.22.1 of {python} is too old.", f'{install}"mlflow>=3.10"')
+    assert found == (f"MLflow 2.22.1 of {quoted(python)} is too old.", f'{install}"mlflow>=3.10"')
     (site / "mlflow-2.22.1.dist-info").rename(site / "mlflow_skinny-2.22.1.dist-info")
-    assert fail(tmp_path, python)[0].startswith(f"Only mlflow-skinny is installed for {python}")
+    reason = f"Only mlflow-skinny is installed for {quoted(python)}"
+    assert fail(tmp_path, python)[0].startswith(reason)
 
 
 def test_a_python_that_is_too_old_is_explained(tmp_path: Path) -> None:

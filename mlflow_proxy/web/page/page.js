@@ -10,7 +10,6 @@ const INTERVAL = addresses.dashboard ? 200 : 1000; // milliseconds between statu
 const RETRY_INTERVAL = 2000; // milliseconds after a failed request, e.g. without a network
 const SHOWN_TIME = 500; // milliseconds that a start is shown at least, also if it fails at once
 
-let preloaded = false;
 let offer = null; // the repair that the page shows
 const icons = JSON.parse(element("icons").textContent);
 
@@ -43,6 +42,7 @@ function show(report) {
   setText("again", isStopped ? "Start MLflow" : "Try again");
   element("again").hidden = needsRestart(report.remedy);
   setText("notice", report.notice);
+  if (report.state === "failed") document.querySelector("iframe")?.remove(); // it would ask on
   showInTab(report);
   showLog(report.lines);
 }
@@ -88,8 +88,7 @@ function showLog(lines) {
 // Let the browser fetch and compile the dashboard while MLflow starts, in a hidden frame in which only
 // its scripts and styles are answered. The dashboard then appears in half the time.
 function preload() {
-  if (preloaded || !addresses.dashboard) return;
-  preloaded = true;
+  if (document.querySelector("iframe") || !addresses.dashboard) return;
   try { // else MLflow's Assistant would open by itself in the frame, and stay open
     const { assistantKey } = document.body.dataset;
     if (localStorage.getItem(assistantKey) === null) localStorage.setItem(assistantKey, "true");
