@@ -11,6 +11,7 @@ import platform
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from importlib import metadata
@@ -40,6 +41,13 @@ ANSWER_TIMEOUT = 10.0  # seconds
 CHECK_TIMEOUT = 60.0  # seconds
 WRONG = "!!"  # begins what has a remedy
 REINSTALL = "Run, in Jupyter's environment: pip install --force-reinstall jupyter-mlflow-proxy"
+
+
+def main() -> Any:
+    """The command `jupyter mlflow-proxy`: Jupyter with MLflow, or `doctor`."""
+    if sys.argv[1:2] == ["doctor"]:
+        return examine(sys.argv[2:])
+    return plugin.MLflowProxyApp.launch_instance()  # type: ignore[no-untyped-call]
 
 
 def examine(arguments: Sequence[str]) -> int:

@@ -8,7 +8,6 @@ import functools
 import os
 import re
 import shutil
-import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from http import HTTPStatus
@@ -239,15 +238,6 @@ class MLflowProxyApp(ExtensionApp):
         """Set up the Jupyter server; called once, after jupyter-server-proxy was loaded."""
         assert self.serverapp is not None  # noqa: S101
         load(self.serverapp)
-
-
-def main() -> Any:
-    """The command `jupyter mlflow-proxy`: Jupyter with MLflow, or `doctor`."""
-    if sys.argv[1:2] == ["doctor"]:
-        from .doctor import examine  # noqa: PLC0415 (no Jupyter server needs it)
-
-        return examine(sys.argv[2:])
-    return MLflowProxyApp.launch_instance()  # type: ignore[no-untyped-call]
 
 
 def _headers() -> Mapping[str, str]:
