@@ -3,7 +3,7 @@
     python tests/benchmarks/remote.py [GB]
 
 From the click: the first page and the dashboard in Chromium, the tile stopped. Then a small
-request, an upload and a download, through Jupyter, through the tile's socket alone, and straight.
+request, an upload and a download, through Jupyter and straight.
 The server is a real `mlflow server` on this machine. There is no pass or fail.
 """
 
@@ -24,7 +24,6 @@ from common import tell, versions
 
 from support.browser import chromium
 from support.lab import TOKEN, Lab, lab_server
-from support.server import Connection
 from support.tracking_server import TrackingServer, tracking_server
 from support.waiting import wait_for
 
@@ -43,11 +42,9 @@ Connect = Callable[[], http.client.HTTPConnection]
 
 def ways(lab: Lab, server: TrackingServer) -> dict[str, tuple[Connect, str]]:
     """How a client reaches the server: a connection and the prefix of a path."""
-    path = lab.mlflow_socket
     jupyter = urlsplit(lab.mlflow_url)
     return {
         "straight": (lambda: http.client.HTTPConnection("127.0.0.1", server.port, 600), ""),
-        "the tile's socket": (lambda: Connection(path), ""),
         "Jupyter": (lambda: http.client.HTTPConnection(jupyter.netloc, timeout=600), jupyter.path),
     }
 
