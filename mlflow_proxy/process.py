@@ -18,7 +18,7 @@ import stat
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, STDOUT
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ import aiohttp
 from simpervisor import KilledProcessError, SupervisedProcess, atexitasync
 
 from . import reports
-from .addresses import NAME, SOCKET_FOLDER, SOCKET_NAME
+from .addresses import NAME, OWN_VARIABLES, SOCKET_FOLDER, SOCKET_NAME
 from .headers import KEEP_ALIVE
 from .log import MLflowOutput
 from .reports import Exited, Report, Retired
@@ -45,9 +45,10 @@ RETIRE = signal.SIGUSR1
 """Tells a ready MLflow process that it gets no new requests; it answers with `Retired`."""
 
 # Of gateways of kernels, a hub's proxy, the Jupyter server and a hub, whose variables may hold a
-# secret under any name; but for those of the last two that name places and people.
+# secret under any name; but for those of the last two that name places and people. And what we give
+# kernels: MLflow's process imports MLflow, too, and is none.
 JUPYTERS_VARIABLE = re.compile(
-    r"(?:JUPYTER_GATEWAY|KG|EG|CONFIGPROXY)_.*|(?:JUPYTER|JUPYTERHUB|JUPYTERLAB|JPY)_"
+    rf"(?:JUPYTER_GATEWAY|KG|EG|CONFIGPROXY)_.*|{OWN_VARIABLES}.*|(?:JUPYTER|JUPYTERHUB|JUPYTERLAB|JPY)_"
     r"(?!(?:\w*_)?(?:DIRS?|PATH|PREFIX|HOST|USER|SERVER_NAME|SESSION_NAME|PARENT_PID|IMAGE)$).*"
 )
 
@@ -72,8 +73,6 @@ class MLflowCommand:
     folder: Path
     variables: Callable[[], Mapping[str, str]]
     """Returns those of its environment, beside those of Jupyter."""
-    chosen: Collection[str] = ()
-    """Names of those that the user has chosen for MLflow."""
 
     def environment(self) -> dict[str, str]:
         """The environment of a process that is started now.
@@ -81,19 +80,16 @@ class MLflowCommand:
         That of Jupyter without its secrets and, for an interpreter of another environment, as if
         that were activated.
         """
-        inherited = {**os.environ, **self.variables()}
-        for name in jupyters_variables(inherited.keys() - {*self.chosen}):
-            del inherited[name]
+        dropped, own = {*jupyters_variables(os.environ)}, {}
         bin_folder = os.path.dirname(self.program[0])
-        if os.path.realpath(bin_folder) == os.path.realpath(os.path.dirname(sys.executable)):
-            return inherited
-        prefix = Path(bin_folder).parent
-        own = {name: str(prefix) for mark, name in ENVIRONMENT_KINDS if (prefix / mark).exists()}
-        if own:
-            own["PATH"] = os.pathsep.join(filter(None, (bin_folder, inherited.get("PATH"))))
-        dropped = {*INTERPRETER_VARIABLES, *ACTIVATION_VARIABLES} - {*self.chosen}
-        kept = {name: value for name, value in inherited.items() if name not in dropped}
-        return {**kept, **{name: value for name, value in own.items() if name not in self.chosen}}
+        if os.path.realpath(bin_folder) != os.path.realpath(os.path.dirname(sys.executable)):
+            dropped |= {*INTERPRETER_VARIABLES, *ACTIVATION_VARIABLES}
+            root = Path(bin_folder).parent
+            own = {name: str(root) for mark, name in ENVIRONMENT_KINDS if (root / mark).exists()}
+            if own:
+                own["PATH"] = os.pathsep.join(filter(None, (bin_folder, os.environ.get("PATH"))))
+        kept = {name: value for name, value in os.environ.items() if name not in dropped}
+        return {**kept, **own, **self.variables()}
 
 
 class MLflowProcess:
@@ -380,5 +376,5 @@ def describe_exit(code: int) -> str:
 
 
 def jupyters_variables(names: Iterable[str]) -> list[str]:
-    """Those of the variables `names` that are Jupyter's or JupyterHub's and may hold a secret."""
+    """Those of the variables `names` that MLflow does not get: Jupyter's, the hub's, kernels'."""
     return [name for name in names if JUPYTERS_VARIABLE.fullmatch(name)]
