@@ -28,7 +28,6 @@ from .assets import icon
 from .config import MLflowProxy, settings
 from .life import Life
 from .log import log_file, set_up_logging
-from .metrics import Collector
 from .process import MLflowCommand, jupyters_variables
 from .reports import DeclinedOffers
 from .status import Status
@@ -164,9 +163,9 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress:
     ]
     server_app.web_app.default_router.rules[:0] = routes
     prestart.schedule(server_app, life, config.prestart)
-    store = config.backend_store
-    database = store.path if isinstance(store, SQLite) else None
-    REGISTRY.register(Collector(life.status, life.last_use, life.metrics, database))
+    if isinstance(store := config.backend_store, SQLite):
+        life.metrics.database = store.path
+    REGISTRY.register(life.metrics)
     return address
 
 

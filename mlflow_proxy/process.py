@@ -35,7 +35,7 @@ from .reports import Exited, Report, Retired
 
 END_TIMEOUT = 5.0  # seconds between SIGTERM and SIGKILL
 OUTPUT_TIMEOUT = 1.0  # seconds to read the output of a process that has ended
-RESTART_TIMEOUT = 1.0  # seconds for simpervisor to start a process that has just crashed
+CHUNK = 64 << 10  # bytes of the output that are read at once
 MAX_HEADER = 64 << 10  # bytes of one header of a response; aiohttp's default is 8 KiB
 MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes, see unix(7)
 # mkdtemp adds eight characters. MLflow binds its socket under a name of up to six first.
@@ -108,7 +108,7 @@ class MLflowProcess:
         """Path of the unix socket on which MLflow accepts requests once it is ready."""
         arguments = (f"--unix-socket={self.socket}", f"--reports={self._theirs.fileno()}", *options)
         self.supervised = _Supervised(
-            NAME,
+            self,
             *(*command.program, *arguments),
             cwd=command.folder,
             env=command.environment(),
@@ -124,7 +124,8 @@ class MLflowProcess:
         self._exchanges = 0
         self._is_unused = asyncio.Event()
         self._is_unused.set()
-        self._is_ended = False
+        self.is_ended = False
+        """Whether it is not started again, also if it crashes while it is ended."""
 
     async def start(self) -> None:
         """Start it; a cancellation meanwhile leaves a process that `end` ends.
@@ -134,11 +135,18 @@ class MLflowProcess:
         """
         loop = asyncio.get_running_loop()
         self._reports, self._lifeline = await asyncio.open_connection(sock=self._ours)
-        reading = functools.partial(_OutputReader, self._output)
-        self._reading, _ = await loop.connect_read_pipe(reading, os.fdopen(self._pipe, "rb", 0))
+        output = asyncio.StreamReader()
+        self._reading, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(output), os.fdopen(self._pipe, "rb", 0)
+        )
+        self._logging = asyncio.ensure_future(self._log(output))
         self._starting = asyncio.ensure_future(self.supervised.start())
         await asyncio.shield(self._starting)
-        self._watching = asyncio.ensure_future(self._report_exits())
+
+    async def _log(self, output: asyncio.StreamReader) -> None:
+        while data := await output.read(CHUNK):
+            self._output.write(data)
+        self._output.write(b"")
 
     @property
     def pid(self) -> int | None:
@@ -191,24 +199,20 @@ class MLflowProcess:
             except ValueError as error:  # of another version: the package was upgraded meanwhile
                 _logger.warning("Ignored a report of MLflow (pid %s): %s", self.pid, error)
 
-    async def _report_exits(self) -> None:
-        """Report each exit where the process's own reports come, after the last of them."""
-        code = 1
-        while code:
-            try:
-                process = await asyncio.wait_for(self.supervised.starts.get(), RESTART_TIMEOUT)
-            except asyncio.TimeoutError:  # it cannot be started again
-                self._report_exit(0)
-                return
-            code = await process.wait()
-            with contextlib.suppress(OSError):  # there is none
-                os.killpg(process.pid, signal.SIGKILL)  # the processes of MLflow's jobs
-            _logger.info("MLflow ended (pid %s): %s", process.pid, describe_exit(code))
-            if self._is_ended:
-                return
-            self._report_exit(code)
+    def watch(self, process: Any) -> None:
+        """Log and report the end of `process`, which simpervisor has started."""
+        self._watching = asyncio.ensure_future(self._watch(process))
 
-    def _report_exit(self, code: int) -> None:
+    async def _watch(self, process: Any) -> None:
+        code = await process.wait()
+        with contextlib.suppress(OSError):  # there is none
+            os.killpg(process.pid, signal.SIGKILL)  # the processes of MLflow's jobs
+        _logger.info("MLflow ended (pid %s): %s", process.pid, describe_exit(code))
+        if not self.is_ended:
+            self.report_exit(code)
+
+    def report_exit(self, code: int) -> None:
+        """Report an exit where the process's own reports come, after the last of them."""
         self._theirs.sendall(b"\n" + reports.encode(Exited(code)))
 
     async def end(self, *, completes: bool) -> None:
@@ -217,9 +221,9 @@ class MLflowProcess:
         Those may be uploads of hours, so they get the time that they need. A process that does not
         react is killed.
         """
-        if self._is_ended:
+        if self.is_ended:
             return
-        self._is_ended = True
+        self.is_ended = True
         try:
             if self._starting:
                 with contextlib.suppress(OSError):
@@ -245,7 +249,6 @@ class MLflowProcess:
 
     async def _terminate(self) -> None:
         """SIGTERM, then SIGKILL after `END_TIMEOUT`."""
-        self.supervised.is_closed = True
         if self.supervised.proc is None:
             return
         ending = asyncio.ensure_future(self.supervised.terminate())
@@ -272,8 +275,7 @@ class MLflowProcess:
             return
         self._lifeline.close()
         # A process that MLflow started may still hold the pipe; its output is not waited for.
-        reader: _OutputReader = self._reading.get_protocol()  # type: ignore[assignment]
-        await asyncio.wait([reader.ended], timeout=OUTPUT_TIMEOUT)
+        await asyncio.wait([self._logging], timeout=OUTPUT_TIMEOUT)
         self._reading.close()
 
     def remove_folder(self) -> None:
@@ -282,50 +284,32 @@ class MLflowProcess:
 
 
 class _Supervised(SupervisedProcess):  # type: ignore[misc] # it has no types
-    """A process that tells each of its starts, also one that ends at once."""
+    """A process of which `owner` watches each start, also one that ends at once."""
 
     proc: Any
 
-    def __init__(self, name: str, *args: str, **kwargs: Any) -> None:
-        super().__init__(name, *args, **kwargs)
-        self.starts: asyncio.Queue[Any] = asyncio.Queue()
-        self.is_closed = False
-        """Whether it is not started again, also if it crashes while it is ended."""
+    def __init__(self, owner: MLflowProcess, *args: str, **kwargs: Any) -> None:
+        super().__init__(NAME, *args, **kwargs)
+        self._owner = owner
 
     async def start(self) -> None:
-        """Start it unless it runs; simpervisor calls this after a crash as well.
+        """Start it; simpervisor calls this after a crash as well.
 
         Raises:
             OSError: the program does not exist or cannot be run.
         """
-        if self.is_closed:
+        if self._owner.is_ended:
             return
         before = self.proc
         try:
             await super().start()
         except OSError:
             self.proc = before
-            raise
-        if self.proc is not before:
-            self.starts.put_nowait(self.proc)
-
-
-class _OutputReader(asyncio.Protocol):
-    """Passes what comes out of a pipe on to the log."""
-
-    def __init__(self, output: MLflowOutput) -> None:
-        self._output = output
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def data_received(self, data: bytes) -> None:
-        """Log `data`."""
-        self._output.write(data)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        """Log the last line."""
-        self._output.write(b"")
-        if not self.ended.done():
-            self.ended.set_result(None)
+            if before is None:
+                raise
+            self._owner.report_exit(0)  # it cannot be started again
+        else:
+            self._owner.watch(self.proc)
 
 
 def leave_signals_to_jupyter() -> None:

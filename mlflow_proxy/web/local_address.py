@@ -23,14 +23,7 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
-from mlflow_proxy.addresses import (
-    GUARDED,
-    LOCAL_CREDENTIAL,
-    LOCAL_URL,
-    MAY_EXECUTE,
-    NAME,
-    PROGRAM,
-)
+from mlflow_proxy import addresses
 from mlflow_proxy.gateway import gateway_credential, is_gateway_path
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
@@ -48,7 +41,7 @@ REFUSAL = (
     "MLFLOW_TRACKING_TOKEN. If MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_AUTH or "
     "~/.mlflow/credentials are set for another server, MLflow sends those in its place: unset "
     "them. A program of another environment that a notebook starts needs "
-    f"MLFLOW_TRACKING_TOKEN=${LOCAL_CREDENTIAL}."
+    f"MLFLOW_TRACKING_TOKEN=${addresses.LOCAL_CREDENTIAL}."
 )
 
 
@@ -85,7 +78,7 @@ class LocalAddress:
     @property
     def path(self) -> str:
         """The path of `url`, which is that of the dashboard; MLflow is at the root as well."""
-        return str(url_path_join(self.server_app.base_url, NAME))
+        return str(url_path_join(self.server_app.base_url, addresses.NAME))
 
     @property
     def gateway_uri(self) -> str:
@@ -95,7 +88,7 @@ class LocalAddress:
     @property
     def variables(self) -> dict[str, str]:
         """Environment variables that name it to programs which have this package."""
-        return {LOCAL_URL: self.url, LOCAL_CREDENTIAL: self.credential}
+        return {addresses.LOCAL_URL: self.url, addresses.LOCAL_CREDENTIAL: self.credential}
 
 
 class _Server(HTTPServer):
@@ -157,7 +150,8 @@ class LocalHandler(StreamingTransport):
         if not self._has_credential():
             if "text/html" in self.request.headers.get("Accept", ""):
                 # A person has opened a link that MLflow's client printed.
-                self.redirect(url_path_join(self._address.server_app.connection_url, NAME) + "/")
+                jupyter = self._address.server_app.connection_url
+                self.redirect(url_path_join(jupyter, addresses.NAME, "/"))
                 return
             raise web.HTTPError(HTTPStatus.UNAUTHORIZED, REFUSAL)
         connection: Any = self.request.server_connection
@@ -177,9 +171,10 @@ class LocalHandler(StreamingTransport):
     def sent_headers(self) -> Headers:
         """The request's headers for MLflow."""
         headers = request_headers(self.request.headers, self._address.path)
-        kept = (each for each in headers if each[0] not in ("Authorization", MAY_EXECUTE, PROGRAM))
-        is_guarded = self.request.headers.get(PROGRAM) == GUARDED
-        return [*kept, (PROGRAM, GUARDED if is_guarded else "true")]
+        dropped = ("Authorization", addresses.MAY_EXECUTE, addresses.PROGRAM)
+        kept = (each for each in headers if each[0] not in dropped)
+        is_guarded = self.request.headers.get(addresses.PROGRAM) == addresses.GUARDED
+        return [*kept, (addresses.PROGRAM, addresses.GUARDED if is_guarded else "true")]
 
     def write_refusal(self, error: web.HTTPError) -> None:
         """Answer as MLflow's server does."""
