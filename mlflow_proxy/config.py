@@ -55,6 +55,7 @@ class MLflowProxy(LoggingConfigurable):
     sources: Mapping[str, str] = MappingProxyType({})
     """By the name of the setting: where its value comes from, for a person."""
 
+    # `for_kernels`: without its value it is not known what kernels should be given.
     backend_store_uri = traitlets.Unicode(
         help="""
         Where experiments and runs are kept: any store URI of MLflow. With the address of a tracking
@@ -65,7 +66,7 @@ class MLflowProxy(LoggingConfigurable):
         store `mlruns` that is there in its place. Relative SQLite paths start at the Jupyter root
         folder. A password belongs in the environment variable rather than in a file.
         """,
-    ).tag(config=True)
+    ).tag(config=True, for_kernels=True)
 
     registry_store_uri = traitlets.Unicode(
         help="""
@@ -74,7 +75,7 @@ class MLflowProxy(LoggingConfigurable):
         Default: `$MLFLOW_REGISTRY_STORE_URI`, else `$MLFLOW_REGISTRY_URI`, else the store of
         `backend_store_uri`.
         """,
-    ).tag(config=True)
+    ).tag(config=True, for_kernels=True)
 
     default_artifact_root = traitlets.Unicode(
         help="""
@@ -82,7 +83,7 @@ class MLflowProxy(LoggingConfigurable):
 
         Default: `$MLFLOW_DEFAULT_ARTIFACT_ROOT`, else `<Jupyter root folder>/mlartifacts`.
         """,
-    ).tag(config=True)
+    ).tag(config=True, for_kernels=True)
 
     export_tracking_uri = traitlets.Bool(
         True,
@@ -90,7 +91,7 @@ class MLflowProxy(LoggingConfigurable):
         Give kernels and terminals `MLFLOW_TRACKING_URI`, so that what they log is what the
         dashboard shows. A value that names another store is never changed.
         """,
-    ).tag(config=True)
+    ).tag(config=True, for_kernels=True)
 
     kernels = traitlets.Enum(
         ("auto", "database", "server"),
@@ -103,7 +104,7 @@ class MLflowProxy(LoggingConfigurable):
         holds experiments whose artifacts only MLflow's server can reach, as those of an earlier
         `mlflow ui`, else "database".
         """,
-    ).tag(config=True)
+    ).tag(config=True, for_kernels=True)
 
     job_execution = traitlets.Bool(
         help="""

@@ -39,7 +39,10 @@ CREDENTIALS_FILE = "~/.mlflow/credentials"
 TIMEOUT = 1.0  # seconds to wait for a database, and then for its answer
 SERVED = "SELECT 1 FROM experiments WHERE artifact_location LIKE ? LIMIT 1"
 
-
+CREDENTIALS_WARNING = (
+    "Kernels cannot use the address of the MLflow dashboard: MLflow's client sends the credentials "
+    "that it finds in %s. Remove them, or set c.MLflowProxy.kernels to 'database'."
+)
 GATEWAY_WARNING = (
     "Kernels run on the gateway of c.GatewayClient.url, and get none of this server's environment. "
     "The MLflow dashboard will not show what notebooks log, unless MLFLOW_TRACKING_URI is set for "
@@ -69,7 +72,8 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress) ->
         # Where the kernel has this package, `notebook/credential.py` takes the token away.
         token = {"MLFLOW_TRACKING_TOKEN": address.credential}
         exported = {"MLFLOW_TRACKING_URI": address.url, **token, **address.variables}
-        warn_of_other_credentials(server_app)
+        if found := other_credentials():
+            server_app.log.warning(CREDENTIALS_WARNING, found)
     else:
         exported = store_environment(config, store)
         if config.unmigrated_file_store:
@@ -125,17 +129,6 @@ def store_environment(config: MLflowProxy, store: str) -> dict[str, str]:
         exported["_MLFLOW_SERVER_ARTIFACT_ROOT"] = config.default_artifact_root
         exported["MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES"] = HOST_ADDRESSED_SCHEMES
     return exported
-
-
-def warn_of_other_credentials(server_app: ServerApp) -> None:
-    """Log a warning if MLflow's client will send the credentials of another server."""
-    if found := other_credentials():
-        server_app.log.warning(
-            "Kernels cannot use the address of the MLflow dashboard: MLflow's client sends the "
-            "credentials that it finds in %s. Remove them, or set c.MLflowProxy.kernels to "
-            "'database'.",
-            found,
-        )
 
 
 def follow_migration(config: MLflowProxy) -> None:

@@ -39,16 +39,6 @@ from .web.local_address import LocalAddress, without_proxy
 
 SERVER = Path(__file__).with_name("server")
 LAB_EXTENSION = "jupyter-mlflow-proxy"  # its name, in lab/package.json
-KERNEL_SETTINGS = frozenset(
-    {
-        "backend_store_uri",
-        "default_artifact_root",
-        "export_tracking_uri",
-        "kernels",
-        "registry_store_uri",
-    }
-)
-"""Settings without which it is not known what kernels should be given."""
 
 
 def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
@@ -117,7 +107,7 @@ def load(server_app: ServerApp) -> None:
         "MLflow is at %s%s/, its log will be %s", server_app.base_url, NAME, log_file()
     )
     address = add_route(config, server_app)  # MLflow inherits the environment as the user set it
-    if unknown := KERNEL_SETTINGS & config.bad_values.keys():
+    if unknown := config.traits(for_kernels=True).keys() & config.bad_values.keys():
         what = "Kernels are given no store until %s can be used"
         server_app.log.warning(what, " and ".join(sorted(unknown)))
     elif config.export_tracking_uri:

@@ -28,18 +28,19 @@ import aiohttp
 from simpervisor import KilledProcessError, SupervisedProcess, atexitasync
 
 from . import reports
-from .addresses import NAME, OWN_VARIABLES, SOCKET_FOLDER, SOCKET_NAME
+from .addresses import NAME, OWN_VARIABLES
 from .headers import KEEP_ALIVE
 from .log import MLflowOutput
 from .reports import Exited, Report, Retired
 
+SOCKET_FOLDER = "jupyter-server-proxy-"  # prefix of its name, as of jupyter-server-proxy's own
 END_TIMEOUT = 5.0  # seconds between SIGTERM and SIGKILL
 OUTPUT_TIMEOUT = 1.0  # seconds to read the output of a process that has ended
 CHUNK = 64 << 10  # bytes of the output that are read at once
 MAX_HEADER = 64 << 10  # bytes of one header of a response; aiohttp's default is 8 KiB
 MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes, see unix(7)
 # mkdtemp adds eight characters. MLflow binds its socket under a name of up to six first.
-MAX_FOLDER = MAX_SOCKET_PATH - len(f"/{SOCKET_FOLDER}12345678/{SOCKET_NAME}")
+MAX_FOLDER = MAX_SOCKET_PATH - len(f"/{SOCKET_FOLDER}12345678/socket")
 
 RETIRE = signal.SIGUSR1
 """Tells a ready MLflow process that it gets no new requests; it answers with `Retired`."""
@@ -52,11 +53,13 @@ JUPYTERS_VARIABLE = re.compile(
     r"(?!(?:\w*_)?(?:DIRS?|PATH|PREFIX|HOST|USER|SERVER_NAME|SESSION_NAME|PARENT_PID|IMAGE)$).*"
 )
 
-# They tell an interpreter where its modules are. What is meant for Jupyter's is wrong for another:
-# modules of another release or of another Python. HPC modules and wrappers of Jupyter set them.
-INTERPRETER_VARIABLES = ("PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE")
-# They name the environment that is activated.
-ACTIVATION_VARIABLES = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV")
+# They tell an interpreter where its modules are, or which environment is activated. What is meant
+# for Jupyter's is wrong for another: modules of another release or of another Python. HPC modules
+# and wrappers of Jupyter set them.
+INTERPRETER_VARIABLES = (
+    *("PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE"),
+    *("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV"),
+)
 # What is in the folder of an environment, and the variable that names the folder. Scripts that a
 # conda package may have in `etc/conda/activate.d` are not run.
 ENVIRONMENT_KINDS = (("pyvenv.cfg", "VIRTUAL_ENV"), ("conda-meta", "CONDA_PREFIX"))
@@ -83,7 +86,7 @@ class MLflowCommand:
         dropped, own = {*jupyters_variables(os.environ)}, {}
         bin_folder = os.path.dirname(self.program[0])
         if os.path.realpath(bin_folder) != os.path.realpath(os.path.dirname(sys.executable)):
-            dropped |= {*INTERPRETER_VARIABLES, *ACTIVATION_VARIABLES}
+            dropped.update(INTERPRETER_VARIABLES)
             root = Path(bin_folder).parent
             own = {name: str(root) for mark, name in ENVIRONMENT_KINDS if (root / mark).exists()}
             if own:
@@ -104,7 +107,7 @@ class MLflowProcess:
         self._ours, self._theirs = socket.socketpair()
         self._pipe, self._output_end = os.pipe()
         self._folder = make_socket_folder()
-        self.socket = f"{self._folder}/{SOCKET_NAME}"
+        self.socket = f"{self._folder}/socket"
         """Path of the unix socket on which MLflow accepts requests once it is ready."""
         arguments = (f"--unix-socket={self.socket}", f"--reports={self._theirs.fileno()}", *options)
         self.supervised = _Supervised(

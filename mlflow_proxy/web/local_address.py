@@ -55,6 +55,8 @@ class LocalAddress:
         self.credential = secrets.token_urlsafe(32)
         self.gateway_credential = gateway_credential(self.credential)
         self.server_app = server_app
+        self.path = str(url_path_join(server_app.base_url, addresses.NAME))
+        """The path of `url`, which is that of the dashboard; MLflow is at the root as well."""
 
     @functools.cached_property
     def server(self) -> "_Server":
@@ -74,11 +76,6 @@ class LocalAddress:
     def url(self) -> str:
         """MLflow's address, without a slash at its end."""
         return f"http://{HOST}:{self.server.port}{self.path}"
-
-    @property
-    def path(self) -> str:
-        """The path of `url`, which is that of the dashboard; MLflow is at the root as well."""
-        return str(url_path_join(self.server_app.base_url, addresses.NAME))
 
     @property
     def gateway_uri(self) -> str:

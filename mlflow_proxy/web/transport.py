@@ -9,7 +9,7 @@ import contextlib
 import functools
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Any
 
@@ -24,7 +24,7 @@ from mlflow_proxy.status import State
 
 from .decide import Decision, Request, decide
 from .forwarding import answer_headers, request_headers, request_url
-from .pages import Answer, bad_gateway, dashboard_frame, loading_page, static_file, unavailable
+from .pages import Answer, dashboard_frame, error_answer, loading_page, static_file, unavailable
 
 ANY_SIZE = 1 << 62  # bytes
 MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is refused
@@ -32,8 +32,8 @@ MAX_DISCARDED = 16 << 20  # bytes of a body that a client may still send althoug
 MAX_BUFFERED = 1 << 20  # bytes of a response that is sent only once it is complete
 CHUNKS = 2  # of a request in memory at a time; tornado reads 64 KiB each
 
-BROKEN_OFF = bad_gateway("MLflow closed the connection.")
-NOT_PRIVATE = bad_gateway("MLflow's socket is not private.")
+BROKEN_OFF = error_answer(HTTPStatus.BAD_GATEWAY, "MLflow closed the connection.")
+NOT_PRIVATE = error_answer(HTTPStatus.BAD_GATEWAY, "MLflow's socket is not private.")
 
 _logger = logging.getLogger(__name__)
 
@@ -272,7 +272,9 @@ class StreamingTransport(web.RequestHandler):
         return unavailable(request, status)
 
     async def _exchange_with(self, process: MLflowProcess) -> None:
-        async with self._session(process) as session:
+        is_kept = self.request.method in self.on_kept_connections
+        kept = nullcontext(process.session) if is_kept else process.session_for_one_request()
+        async with kept as session:
             answer = await session.request(
                 self.request.method or "",
                 request_url((self.request.uri or "")[len(self.prefix) :]),
@@ -282,13 +284,6 @@ class StreamingTransport(web.RequestHandler):
             )
             with contextlib.closing(answer):  # also if MLflow has not read the whole request
                 await self._send_answer(answer)
-
-    def _session(
-        self, process: MLflowProcess
-    ) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
-        if self.request.method in self.on_kept_connections:
-            return nullcontext(process.session)
-        return process.session_for_one_request()
 
     async def _send_answer(self, answer: aiohttp.ClientResponse) -> None:
         # MLflow's client retries after a 502, but not after an incomplete response.
