@@ -1,5 +1,6 @@
 """The log file of MLflow and of its life in this Jupyter server, bounded in size."""
 
+import contextlib
 import io
 import logging
 import os
@@ -105,19 +106,14 @@ class _PrivateFile(RotatingFileHandler):
 
 def end_of_log(log: Path, size: int) -> bytes:
     """The last lines of `log` and its predecessor, at most `size` bytes; empty without a log."""
-    end = _end_of(log, size)
-    end = _end_of(log.with_name(log.name + ROTATED), size - len(end)) + end
+    end = b""
+    for file in (log, log.with_name(log.name + ROTATED)):
+        with contextlib.suppress(FileNotFoundError), file.open("rb") as opened:
+            left = size - len(end)
+            opened.seek(max(0, file.stat().st_size - left))
+            end = opened.read(left) + end
     # The first line may be cut off, in the middle of a character.
     return end.partition(b"\n")[2] if len(end) == size else end
-
-
-def _end_of(file: Path, size: int) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            opened.seek(max(0, file.stat().st_size - size))
-            return opened.read(size)
-    except FileNotFoundError:
-        return b""
 
 
 def remove_old_logs(path: Path) -> None:

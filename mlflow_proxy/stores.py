@@ -54,10 +54,7 @@ class Store:
         for service, pattern in SERVICES.items():
             if pattern.fullmatch(uri):
                 return Managed(uri, service)
-        try:
-            return _parse(uri)
-        except ValueError as mistake:
-            return Invalid(uri, str(mistake))
+        return _parse(uri)
 
     @property
     def shown(self) -> str:
@@ -120,34 +117,28 @@ class Managed(Store):
 
 @dataclass(frozen=True)
 class Invalid(Store):
-    """No store: the URI `mistake`, e.g. "has no scheme"."""
+    """No store: the URI `mistake`, e.g. "has no scheme", which continues "The store URI ..."."""
 
     mistake: str
 
 
 def _parse(uri: str) -> Store:
-    """The store of `uri`, which is not remote.
-
-    Raises:
-        ValueError: there is none; the message continues "The store URI ...".
-    """
+    """The store of `uri`, which is not remote."""
     try:
         scheme, authority = urlsplit(uri)[:2]
     except ValueError as error:
-        raise ValueError(f"cannot be read: {error}") from None
+        return Invalid(uri, f"cannot be read: {error}")
     if authority.count("@") > 1:  # the part after the first would be shown, as the host
-        raise ValueError("cannot be read: write %40 for @ in a password")
+        return Invalid(uri, "cannot be read: write %40 for @ in a password")
     kind = scheme.partition("+")[0]
     if kind == "sqlite":
         if not (match := SQLITE.fullmatch(uri)):
-            raise ValueError("names no database file")
+            return Invalid(uri, "names no database file")
         if names_file(match["path"]):
             return SQLite(uri, kind, Path(without_links(match["path"])).absolute())
     if kind in DATABASE_SERVERS:
         return Database(uri, kind)
-    if "://" in uri and not scheme:
-        raise ValueError("has no scheme")
-    return Store(uri)
+    return Invalid(uri, "has no scheme") if "://" in uri and not scheme else Store(uri)
 
 
 def names_file(database: str) -> bool:

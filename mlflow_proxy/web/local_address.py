@@ -145,7 +145,7 @@ class LocalHandler(StreamingTransport):
             tornado.web.HTTPError: 401, it is not there or wrong.
         """
         if not self._has_credential():
-            if "text/html" in self.request.headers.get("Accept", ""):
+            if self.mlflows_request.wants_page:
                 # A person has opened a link that MLflow's client printed.
                 jupyter = self._address.server_app.connection_url
                 self.redirect(url_path_join(jupyter, addresses.NAME, "/"))

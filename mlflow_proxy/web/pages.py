@@ -30,6 +30,10 @@ FILES = {name: (FOLDER / name).read_text(encoding="utf-8") for name in PAGE_FILE
 ICON, ICONS = icon().read_text(encoding="utf-8"), tab_icons()
 THEME = lab_theme() + FILES["theme.js"]
 FAILED_TITLE = "MLflow could not start"
+POLICY = (
+    "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; connect-src 'self'; "
+    "img-src data:; frame-src 'self'; base-uri 'none'; form-action 'none'"
+)
 # What the page's script requests, relative to the dashboard.
 PAGE_ADDRESSES = {
     "status": addresses.below(addresses.STATUS),
@@ -127,7 +131,7 @@ def loading_page(request: Request, status: Status, document: Mapping[str, Any]) 
         addresses=_for_script(_addresses(request)),
         report=_for_script(document),
     )
-    return _page(text.encode(), _content_security_policy(nonce))
+    return _page(text.encode(), POLICY.format(nonce))
 
 
 def dashboard_frame(folder: Path) -> Answer:
@@ -169,15 +173,6 @@ def _addresses(request: Request) -> dict[str, str]:
 def _for_script(value: Any) -> str:
     """JSON for a `<script>` element, which only a `<` could end."""
     return json.dumps(value).replace("<", "\\u003c")
-
-
-def _content_security_policy(nonce: str) -> str:
-    source = f"'nonce-{nonce}'"
-    return (
-        f"default-src 'none'; script-src {source}; style-src {source}; connect-src 'self'; "
-        "img-src data:; frame-src 'self'; "
-        "base-uri 'none'; form-action 'none'"
-    )
 
 
 def static_file(folder: Path, path: str, headers: Mapping[str, str]) -> Answer:
