@@ -310,7 +310,8 @@ class _Supervised(SupervisedProcess):  # type: ignore[misc] # it has no types
             self.proc = before
             if before is None:
                 raise
-            self._owner.report_exit(0)  # it cannot be started again
+            # It cannot be started again. Its end is reported first.
+            asyncio.get_running_loop().call_soon(self._owner.report_exit, 0)
         else:
             self._owner.watch(self.proc)
 
