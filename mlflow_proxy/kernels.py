@@ -22,7 +22,7 @@ MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store
 # MLflow 3.17 it then refuses artifact URIs that name a host. Kernels are clients and may use any.
 # https://github.com/mlflow/mlflow/blob/master/mlflow/store/artifact/host_policy.py
 HOST_ADDRESSED_SCHEMES = "ftp,sftp,hdfs,viewfs,http,https,mlflow-artifacts,r2,b2,abfss"
-# Variables that kernels get and MLflow's server would read as the admin's.
+# Variables that kernels get, and that MLflow's process would take for the admin's.
 FOR_KERNELS_ONLY = (
     "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES",
     "MLFLOW_GATEWAY_URI",
