@@ -204,6 +204,25 @@ def test_a_server_behind_tls_with_a_clients_certificate(
         assert run["info"]["run_name"] == "from a notebook"
 
 
+def test_a_server_is_shown_by_a_name_that_its_administrator_has_allowed(
+    start_lab: StartLab, tmp_path: Path, plain_server: TrackingServer
+) -> None:
+    def variables(port: int) -> dict[str, str]:
+        """Variables for a name of which only a proxy knows; the server itself can be the proxy."""
+        proxy = dict.fromkeys(("HTTP_PROXY", "http_proxy"), f"http://127.0.0.1:{port}")
+        none = dict.fromkeys(("NO_PROXY", "no_proxy"), "")
+        return {"MLFLOW_TRACKING_URI": "http://mlflow.example", **proxy, **none}
+
+    lab = start_lab(tmp_path / "refused", env=variables(plain_server.port))
+    status = lab.wait_until("failed")
+    assert status["reason"] == (
+        "The MLflow server does not know that it is reached as mlflow.example."
+    )
+    (options,) = re.findall(r"to start it with (--allowed-hosts \S+)\.$", status["remedy"])
+    with tracking_server(tmp_path / "allowed", *options.split()) as server:
+        start_lab(tmp_path / "shown", env=variables(server.port)).wait_until("ready")
+
+
 def test_a_server_that_is_killed_is_shown_again_once_it_is_back(
     start_lab: StartLab, tmp_path: Path
 ) -> None:
