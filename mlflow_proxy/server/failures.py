@@ -76,7 +76,10 @@ PACKAGES = {
     "pymysql": "PyMySQL",
 }
 INSTALL = f"Run:{COMMAND}{{python}} -m pip install"
-THE_URI = "the store's URI (c.MLflowProxy.{setting}, or the variable that it comes from)."
+THE_URI = (
+    "the store's URI (c.MLflowProxy.{setting}, or the variable that it comes from), "
+    "and restart Jupyter."
+)
 CORRECT = f"Correct {THE_URI}"
 FREE = "Free some space, then try again."
 
@@ -163,7 +166,8 @@ FAILURES = (
     Known(
         r"readonly database|unable to open database file|Permission denied|Read-only file system",
         "The store {store} cannot be written to.",
-        "Grant this user write access, or choose another place with c.MLflowProxy.{setting}.",
+        "Grant this user write access. Or choose another place with c.MLflowProxy.{setting}, and "
+        "restart Jupyter.",
     ),
     # The store's age
     Known(
@@ -176,7 +180,7 @@ FAILURES = (
         "This release of MLflow refuses file stores such as {store}.",
         f"Run:{COMMAND}{{migration}}\n"
         "Then make that database the store with c.MLflowProxy.{setting}; "
-        f"or set {ALLOW_FILE_STORE}=true in Jupyter's environment.",
+        f"or set {ALLOW_FILE_STORE}=true in Jupyter's environment. Restart Jupyter after either.",
     ),
 )
 

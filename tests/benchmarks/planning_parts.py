@@ -105,8 +105,8 @@ def measure_tile(lab: Lab) -> dict[str, float]:
         click(lab)
     action = (processor_time(lab) - before) / ACTIONS
     mlflow = memory(lab.mlflow)
-    # Its processor time counts until it has ended.
-    wait_for(lambda: lab.status()["state"] == "idle" and not lab.mlflow_processes(), 120)
+    # Its processor time counts until Jupyter has seen its end.
+    wait_for(lambda: lab.status()["state"] == "idle" and lab.status()["pid"] is None, 120)
     before = processor_time(lab)
     # Held until MLflow is up.
     lab.session.get(f"{lab.mlflow_url}{SEARCH}", timeout=300).raise_for_status()

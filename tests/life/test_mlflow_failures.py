@@ -209,7 +209,7 @@ def test_a_disk_can_be_written_again(tmp_path: Path) -> None:
             status = failure(jupyter)
             reason = f"MLflow cannot keep its database {path}: Read-only file system."
             assert status["reason"] == reason
-            assert status["remedy"].startswith("Make the folder writable, or ")
+            assert status["remedy"].startswith("Make the folder writable. Or ")
             subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
             jupyter.try_again()
             status = failure(jupyter)

@@ -89,6 +89,22 @@ def test_mlflow_is_added_to_mlflow_skinny_and_the_driver_that_needs_no_compiler(
         assert jupyter.wait_until("failed")["reason"].endswith("cannot be reached.")
 
 
+def test_an_older_mlflow_opens_its_own_database_still(
+    tmp_path: Path, environment: Environment
+) -> None:
+    environment.install(*mlflow(OLDEST))
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    create = [environment.python, "-c", "import mlflow; mlflow.search_experiments()"]
+    subprocess.run(create, env={**os.environ, **store}, cwd=tmp_path, check=True)
+    with mlflow_of(tmp_path, options=["--allow-upgrade=false"]) as jupyter:
+        told = jupyter.wait_until("failed")
+        assert "was made by an older MLflow" in told["reason"]
+        assert "use the MLflow that you had (c.MLflowProxy.python names " in told["remedy"]
+    with mlflow_of(tmp_path, python=environment.python) as jupyter:
+        jupyter.wait_until("ready")
+        assert jupyter.request("/version")[2] == OLDEST
+
+
 def test_a_newer_mlflow_opens_a_newer_database(
     tmp_path: Path, environment: Environment, new_database: Path
 ) -> None:

@@ -27,7 +27,7 @@ def test_each_wrong_setting_is_told_until_all_are_corrected(tmp_path: Path) -> N
             ): {"python": "/no/such/python"},
             (
                 "MLflow was not ready within 0.001 seconds.",
-                "If the machine or the database is slow, raise c.MLflowProxy.start_timeout.",
+                "If the machine or the database is slow, raise c.MLflowProxy.start_timeout,",
             ): {"start_timeout": 0.001},
             (
                 "The store URI postgresql://me:***@host/db cannot be read: write %40 for an",

@@ -279,7 +279,10 @@ def test_credentials_in_the_file_are_enough(tmp_path: Path) -> None:
 def test_a_token_without_its_line_break_is_enough(tmp_path: Path) -> None:
     with wire_server() as server:
         server.answers = asking_for("Bearer secret", server.answers)
-        reason, remedy = "in MLFLOW_TRACKING_TOKEN have a line break or", "Remove it."
+        reason, remedy = (
+            "in MLFLOW_TRACKING_TOKEN have a line break or",
+            "Remove it.",
+        )
         check(tmp_path, server.url, reason, remedy, MLFLOW_TRACKING_TOKEN="secret\n")
         follow(tmp_path, server.url, MLFLOW_TRACKING_TOKEN="secret")
 
