@@ -129,7 +129,8 @@ def _parse(uri: str) -> Store:
     except ValueError as error:
         return Invalid(uri, f"cannot be read: {error}")
     if authority.count("@") > 1:  # the part after the first would be shown, as the host
-        return Invalid(uri, "cannot be read: write %40 for @ in a password")
+        # Without that character: passwords are masked up to the last one in a text.
+        return Invalid(uri, "cannot be read: write %40 for an at sign in a password")
     kind = scheme.partition("+")[0]
     if kind == "sqlite":
         if not (match := SQLITE.fullmatch(uri)):
