@@ -198,7 +198,7 @@ def explain(error: BaseException, store: str, setting: str = "backend_store_uri"
     return StartError(quoted(first_line(error)), "The last lines of the log, below, say more.")
 
 
-def first_line(error: BaseException) -> str:
+def first_line(error: object) -> str:
     """The first line of what `error` says; its type if it says nothing."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 

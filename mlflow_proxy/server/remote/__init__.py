@@ -34,7 +34,7 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
         from . import diagnosis
         from .boundary import ServerAddress
         from .client import Client
-        from .proxy import CompressedStaticFiles, RemoteProxy
+        from .proxy import RemoteProxy, compressed_static_files
 
     try:
         address = ServerAddress.parse(uri, os.environ.get("MLFLOW_TRACKING_URI", ""))
@@ -53,12 +53,12 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
         return
 
     reporter.send(StageEntered(Stage.SERVE))
+    proxy = RemoteProxy(client)
     middlewares = [
         Middleware(LocalRequest),
         Middleware(Policies),
         Middleware(Pages, idle_timeout=options.idle_timeout),
-        Middleware(routes.Routes, routes=[routes.artifact_frame()]),
-        Middleware(CompressedStaticFiles),
+        Middleware(routes.Routes, routes=[routes.artifact_frame(), compressed_static_files(proxy)]),
     ]
-    app = stack(RemoteProxy(client), middlewares)
-    serve.run(app, options.unix_socket, reporter.send)
+    app = stack(proxy, middlewares)
+    serve.Server(app, options.unix_socket, reporter.send).listen_and_run()

@@ -9,7 +9,7 @@ import contextlib
 import html
 import logging
 from http import HTTPStatus
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from string import Template
 
 import aiohttp
@@ -17,13 +17,13 @@ from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlflow_proxy.addresses import TRACE_PAGE
+from mlflow_proxy.addresses import STATIC_FILES, TRACE_PAGE
 from mlflow_proxy.assets import tab_icons
-from mlflow_proxy.headers import COMPRESSIBLE, MIN_COMPRESSED
+from mlflow_proxy.headers import MIN_COMPRESSED
 from mlflow_proxy.server.failures import StartError
-from mlflow_proxy.server.middleware.policies import is_static_file
 
 from . import diagnosis
 from .boundary import RequestError, response_headers
@@ -132,12 +132,14 @@ class RemoteProxy:
         is_unauthorized = answer.status == HTTPStatus.UNAUTHORIZED
         if answer.location is not None:
             is_usable = self._client.address.location(answer.url, answer.location) is not None
+        elif is_page(scope):
+            is_usable = answer.is_dashboard
         else:
-            is_complete = len(answer.body) < diagnosis.MAX_PAGE
-            is_usable = not is_unauthorized and not is_page(scope) and is_complete
-        why = None if is_usable else diagnosis.not_dashboard(self._client, answer)
+            is_usable = not is_unauthorized and len(answer.body) < diagnosis.MAX_PAGE
+        if is_usable:
+            return None
         status = HTTPStatus.UNAUTHORIZED if is_unauthorized else HTTPStatus.BAD_GATEWAY
-        return refusal(scope, why, status) if why else None
+        return refusal(scope, diagnosis.explain(self._client, [answer]), status)
 
     def _failed(self, scope: Scope, error: Exception) -> Response:
         why = diagnosis.explain(self._client, [error])
@@ -150,19 +152,10 @@ class RemoteProxy:
         return refusal(scope, why)
 
 
-class CompressedStaticFiles:
+def compressed_static_files(app: ASGIApp) -> Route:
     """Compresses static files, which MLflow sends uncompressed, on the way to the browser."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._compressed = GZipMiddleware(app, MIN_COMPRESSED, GZIP_LEVEL)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
-        is_file = scope["type"] == "http" and is_static_file(scope)
-        shrinks = is_file and PurePosixPath(scope["path"]).suffix in COMPRESSIBLE
-        is_whole = shrinks and "range" not in Headers(scope=scope)
-        await (self._compressed if is_whole else self._app)(scope, receive, send)
+    compressed = GZipMiddleware(app, MIN_COMPRESSED, GZIP_LEVEL)
+    return Route(f"{STATIC_FILES}/{{path:path}}", compressed)
 
 
 def is_page(scope: Scope) -> bool:
