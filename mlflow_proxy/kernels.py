@@ -14,6 +14,7 @@ from tornado.ioloop import PeriodicCallback
 
 from . import sqlite_files
 from .addresses import (
+    CREDENTIALS,
     DASHBOARD_URL,
     FRAMES,
     LOCAL_CREDENTIAL,
@@ -22,6 +23,7 @@ from .addresses import (
     NAME,
     OWN_VARIABLES,
     STORE_URI,
+    TOKEN,
 )
 from .config import MLflowProxy
 from .stores import SERVED_ARTIFACTS, Managed, SQLite, folder_location
@@ -34,13 +36,6 @@ MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store
 # MLflow 3.17 it then refuses artifact URIs that name a host. Kernels are clients and may use any.
 # https://github.com/mlflow/mlflow/blob/master/mlflow/store/artifact/host_policy.py
 HOST_ADDRESSED_SCHEMES = "ftp,sftp,hdfs,viewfs,http,https,mlflow-artifacts,r2,b2,abfss"
-# What MLflow's client would send in place of the credential that it finds for the dashboard.
-OTHER_CREDENTIALS = (
-    "MLFLOW_TRACKING_USERNAME",
-    "MLFLOW_TRACKING_TOKEN",
-    "MLFLOW_TRACKING_AUTH",
-    "MLFLOW_TRACKING_AWS_SIGV4",
-)
 CREDENTIALS_FILE = "~/.mlflow/credentials"
 TIMEOUT = 1.0  # seconds to wait for a database, and then for its answer
 SERVED = "SELECT 1 FROM experiments WHERE artifact_location LIKE ? LIMIT 1"
@@ -138,7 +133,7 @@ def address_environment(address: LocalAddress) -> dict[str, str]:
     """
     return {
         "MLFLOW_TRACKING_URI": address.url,
-        "MLFLOW_TRACKING_TOKEN": address.credential,
+        TOKEN: address.credential,
         LOCAL_URL: address.url,
         LOCAL_CREDENTIAL: address.credential,
     }
@@ -199,8 +194,11 @@ def _holds_served_artifacts(database: Path) -> bool:
 
 
 def other_credentials() -> str:
-    """The variable or file with credentials for another server; empty if there is none."""
-    found = [name for name in OTHER_CREDENTIALS if os.environ.get(name)]
+    """The variable or file with credentials for another server; empty if there is none.
+
+    MLflow's client would send these in place of those that it finds for the dashboard.
+    """
+    found = [name for name in CREDENTIALS if os.environ.get(name)]
     file = Path(CREDENTIALS_FILE).expanduser()
     return found[0] if found else CREDENTIALS_FILE if file.exists() else ""
 

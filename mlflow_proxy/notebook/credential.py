@@ -9,14 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mlflow_proxy.addresses import (
+    AUTH,
     AUTH_PROVIDER,
     GUARDED,
     LOCAL_CREDENTIAL,
     LOCAL_URL,
     PROGRAM,
+    TOKEN,
 )
-
-TOKEN, AUTH = "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH"
 
 
 def guard() -> None:

@@ -23,7 +23,7 @@ from urllib.parse import quote, urlencode
 
 from mlflow_proxy.addresses import FRAMES, TRACE_PAGE
 
-from .cell_log import CellLog
+from .cell_log import CellLog, take
 
 MAX_WAIT = 0.25  # seconds that a cell waits for its traces and for the names of its experiments
 MAX_LATE = 120.0  # seconds within which a trace is shown that is stored later
@@ -68,10 +68,10 @@ class Display:
         traced = self._last_trace != (last := mlflow.get_last_active_trace_id())
         self._last_trace = last
         is_stored = not (traced and self._is_current()) or _wait_for_traces(until)
-        self._show_runs(self.log.take_runs(), until)
+        self._show_runs(take(self.log.runs), until)
         traces = self._traces_of_mlflow()  # in any case, else MLflow's client shows them
         if traced or not (self._late and self._late.is_alive()):  # which shows an earlier cell's
-            self._show_traces({**self.log.take_traces(), **traces}, is_stored)
+            self._show_traces({**take(self.log.traces), **traces}, is_stored)
 
     def _show_runs(self, runs: dict[str, Any], until: float) -> None:
         """Show a line for each experiment, with links to the first of its `runs`."""
@@ -144,7 +144,7 @@ class Display:
 
         def show_later() -> None:
             _wait_for_traces(time.monotonic() + MAX_LATE, POLL_LATE)
-            late = {**self._traces_of_mlflow(), **self.log.take_traces()}
+            late = {**self._traces_of_mlflow(), **take(self.log.traces)}
             handle.update(_bundle(self._traces_html({**recorded, **late})), raw=True)
 
         self._late = _in_background(show_later)

@@ -25,9 +25,7 @@ def register(own: str, log: CellLog | None) -> None:
     """
     from mlflow.exceptions import MlflowException
     from mlflow.store.db.db_types import DATABASE_ENGINES
-    from mlflow.tracking._tracking_service.utils import (
-        _tracking_store_registry as registry,
-    )
+    from mlflow.tracking._tracking_service.utils import _tracking_store_registry as registry
     from mlflow.utils.uri import get_uri_scheme
 
     own_scheme = get_uri_scheme(own)  # "postgresql" for each of its drivers

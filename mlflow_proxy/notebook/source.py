@@ -2,9 +2,9 @@
 
 import contextlib
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # Jupyter sets it for a kernel: the folder, and the file's name or a console's title ("Console 1").
 SESSION = "JPY_SESSION_NAME"
@@ -24,14 +24,12 @@ class Source:
     """Of that file, which it keeps while it is saved and renamed."""
 
     @classmethod
-    def of_this_process(cls) -> "Source | None":
-        """The one whose kernel this process is; None if it is no kernel, or an unnamed one's.
+    def of_shell(cls, shell: Any) -> "Source | None":
+        """The one whose cells IPython's `shell` runs; None if it is no kernel, or an unnamed one's.
 
         Programs that a kernel starts inherit its variable.
         """
         session = os.environ.get(SESSION, "")
-        ipython = sys.modules.get("IPython")
-        shell = ipython.get_ipython() if ipython else None
         if not hasattr(shell, "kernel") or not session or session.endswith("/"):
             return None
         path = Path(session)

@@ -36,11 +36,7 @@ PAUSES = (1.0, 3.0)
 _logger = logging.getLogger(__name__)
 
 
-def run(
-    reporter: Reporter,
-    settings: StoreSettings,
-    options: argparse.Namespace,
-) -> None:
+def run(reporter: Reporter, settings: StoreSettings, options: argparse.Namespace) -> None:
     """Start MLflow and serve it, with the `options` of the command line.
 
     Raises:

@@ -8,19 +8,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import mlflow_proxy
-from mlflow_proxy.addresses import AUTH_PROVIDER, LOCAL_CREDENTIAL, LOCAL_URL
+from mlflow_proxy.addresses import AUTH, AUTH_PROVIDER, CREDENTIALS, LOCAL_CREDENTIAL, LOCAL_URL
 from mlflow_proxy.gateway import gateway_credential
 from mlflow_proxy.notebook import credential
 from mlflow_proxy.stores import SERVED_ARTIFACTS
 
 USER = "mlflow"  # any name does; it is only shown
-# MLflow's client would send these in place of the credential for the address.
-PREFERRED = (
-    "MLFLOW_TRACKING_USERNAME",
-    "MLFLOW_TRACKING_PASSWORD",
-    "MLFLOW_TRACKING_TOKEN",
-    "MLFLOW_TRACKING_AWS_SIGV4",
-)
 
 
 @dataclass(frozen=True)
@@ -62,11 +55,11 @@ class OwnAddress:
         Jobs open the store themselves, and ask MLflow for models of its gateway and for artifacts
         that only the server can reach. Call this before MLflow is imported; `folder` is private.
         """
-        for name in PREFERRED:
+        for name in CREDENTIALS:  # which the client would send in place of that for the address
             os.environ.pop(name, None)
         # MLflow's client would send a token or a password to every host that a location names.
         os.environ.update({LOCAL_URL: self.url, LOCAL_CREDENTIAL: self.credential})
-        os.environ["MLFLOW_TRACKING_AUTH"] = AUTH_PROVIDER
+        os.environ[AUTH] = AUTH_PROVIDER
         _provide(folder)
         if not os.environ.get("MLFLOW_GATEWAY_URI"):
             os.environ["MLFLOW_GATEWAY_URI"] = self.gateway_uri

@@ -17,17 +17,13 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
+from mlflow_proxy.addresses import AUTH, PASSWORD, SIGV4, TOKEN, USERNAME
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server.failures import StartError, first_line
 
 from .boundary import ServerAddress
 
-USERNAME = "MLFLOW_TRACKING_USERNAME"
-PASSWORD = "MLFLOW_TRACKING_PASSWORD"  # noqa: S105 (a name)
-TOKEN = "MLFLOW_TRACKING_TOKEN"  # noqa: S105
-AUTH = "MLFLOW_TRACKING_AUTH"
-SIGV4 = "MLFLOW_TRACKING_AWS_SIGV4"
 FILE = "~/.mlflow/credentials"
 THREE_LINES = (
     f"Write {FILE} as three lines: [mlflow], {USERNAME.lower()} = …, {PASSWORD.lower()} = … "

@@ -14,13 +14,14 @@ from urllib.parse import urljoin
 import aiohttp
 from yarl import URL
 
+from mlflow_proxy.addresses import PASSWORD, TOKEN, USERNAME
 from mlflow_proxy.headers import REDIRECTS
 from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import Known, StartError
 
-from . import credentials
 from .client import BUNDLES, CLIENT_CERTIFICATE, SERVER_CERTIFICATE, Client
+from .credentials import THREE_LINES
 
 ANSWER_TIMEOUT = 8.0  # seconds for an answer that a person waits for, with its body
 MAX_PAGE = 1 << 20  # bytes of a page of MLflow's, which is read whole; it has a few thousand
@@ -36,10 +37,10 @@ REACH = (
     "its port, and http:// or https://."
 )
 SET = "in Jupyter's environment, so that notebooks have it too, and restart Jupyter."
-LOGIN = f"If it is a login, set {credentials.TOKEN} {SET}"
+LOGIN = f"If it is a login, set {TOKEN} {SET}"
 AUTHENTICATE = (
-    f"Set {credentials.TOKEN}, or {credentials.USERNAME} and {credentials.PASSWORD}, {SET} "
-    f"Or try again with the last two in a file. {credentials.THREE_LINES}"
+    f"Set {TOKEN}, or {USERNAME} and {PASSWORD}, {SET} "
+    f"Or try again with the last two in a file. {THREE_LINES}"
 )
 
 # Patterns of an answer in the dashboard's place, as `Answer.__str__` writes it, then of an error.

@@ -39,10 +39,7 @@ GZIP_LEVEL = 4  # 6 takes twice as long for 5 % less
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
 NO_STORE = {"Cache-Control": "no-store"}
 # MLflow's names of errors.
-CODES = {
-    HTTPStatus.BAD_REQUEST: "BAD_REQUEST",
-    HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED",
-}
+CODES = {HTTPStatus.BAD_REQUEST: "BAD_REQUEST", HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED"}
 
 _logger = logging.getLogger(__name__)
 
