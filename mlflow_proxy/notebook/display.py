@@ -49,7 +49,6 @@ class Display:
     _names: dict[str, str] = field(default_factory=dict)
     """The names of experiments, by their ids."""
     _last_trace: str | None = None
-    _asking: threading.Thread | None = None
     _late: threading.Thread | None = field(default=None, repr=False)
 
     def register(self, shell: Any) -> None:
@@ -95,18 +94,14 @@ class Display:
     def _ask_for_names(self, experiments: Iterable[str], until: float) -> None:
         """Ask the store for the names of experiments that no cell has shown."""
         unknown = [each for each in experiments if each not in self._names]
-        is_hanging = self._asking is not None and self._asking.is_alive()
-        if not unknown or is_hanging or not self._is_current():
-            return
-        store, names = self.log.store, self._names
 
         def ask() -> None:
             with contextlib.suppress(Exception):  # e.g. the store was deleted meanwhile
                 for each in unknown:
-                    names[each] = store.get_experiment(each).name
+                    self._names[each] = self.log.store.get_experiment(each).name
 
-        self._asking = _in_background(ask)
-        self._asking.join(max(0.0, until - time.monotonic()))
+        if unknown:
+            _in_background(ask).join(max(0.0, until - time.monotonic()))
 
     def _line(self, experiment: str, runs: list[Any], limit: int) -> str:
         """What is shown of the `runs` of one experiment; at most `limit` of them by name."""

@@ -36,6 +36,8 @@ def register(own: str, log: CellLog | None) -> None:
 
 
 def _builder(build: Build, own: str, log: CellLog | None) -> Build:
+    from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+
     def build_store(store_uri: str, artifact_uri: str | None = None, **options: Any) -> Any:
         store = Store.parse(store_uri)
         if store_uri == own:
@@ -44,7 +46,9 @@ def _builder(build: Build, own: str, log: CellLog | None) -> Build:
             opened = build(store_uri=store_uri, artifact_uri=artifact_uri, **options)
             return RecordedStore(opened, log) if log else opened
         if not store.is_remote:
-            artifact_uri = artifact_uri or _default_artifact_root()
+            # The environment has the root of the dashboard's store, whose experiments have the same
+            # numbers.
+            artifact_uri = artifact_uri or str(DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH)
         return build(store_uri=store_uri, artifact_uri=artifact_uri, **options)
 
     return build_store
@@ -57,13 +61,3 @@ def _ensure(path: Path, build: Build, artifact_uri: str | None) -> None:
         build(store_uri=uri, artifact_uri=artifact_uri).engine.dispose()
 
     sqlite_files.ensure(path, create, report=lambda _step: None)
-
-
-def _default_artifact_root() -> str:
-    """MLflow's default for a store that a client opens.
-
-    The environment has that of the dashboard's store, whose experiments have the same numbers.
-    """
-    from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
-
-    return str(DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH)

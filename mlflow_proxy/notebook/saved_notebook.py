@@ -2,7 +2,6 @@
 
 import json
 import logging
-import queue
 import tempfile
 import threading
 from dataclasses import dataclass, field
@@ -18,39 +17,30 @@ _logger = logging.getLogger(__name__)
 
 @dataclass
 class SavedNotebook:
-    """Uploads the file of `source` to runs of the store `uri`, in a thread of its own."""
+    """Uploads the file of `source` to runs of the store `uri`, one at a time."""
 
     source: Source
     uri: str
     has_outputs: bool
-    _ended: "queue.SimpleQueue[Any]" = field(default_factory=queue.SimpleQueue)
-    _thread: threading.Thread | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def when_run_ends(self, run: Any) -> None:
         """Have the file uploaded to `run`; returns at once."""
-        self._ended.put(run)
-        if self._thread is None:
-            # The end of the kernel does not wait for it, either.
-            self._thread = threading.Thread(target=self._work, daemon=True)
-            self._thread.start()
+        # The end of the kernel does not wait for it, either.
+        threading.Thread(target=self._upload, args=(run.run_id,), daemon=True).start()
 
-    def _work(self) -> None:
-        while True:
-            run = self._ended.get()
-            try:
-                if file := self.source.file:
-                    self._upload(run.run_id, file)
-            except Exception as error:  # of any kind of store
-                _logger.warning("The notebook was not kept with run %s: %s", run.run_id, error)
-
-    def _upload(self, run_id: str, file: Path) -> None:
+    def _upload(self, run_id: str) -> None:
         from mlflow import MlflowClient
 
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, file.name)
-            content = file.read_bytes()
-            copy.write_bytes(content if self.has_outputs else without_outputs(content))
-            MlflowClient(self.uri).log_artifact(run_id, str(copy), FOLDER)
+        try:
+            with self._lock, tempfile.TemporaryDirectory() as folder:
+                if file := self.source.file:
+                    copy = Path(folder, file.name)
+                    content = file.read_bytes()
+                    copy.write_bytes(content if self.has_outputs else without_outputs(content))
+                    MlflowClient(self.uri).log_artifact(run_id, str(copy), FOLDER)
+        except Exception as error:  # of any kind of store
+            _logger.warning("The notebook was not kept with run %s: %s", run_id, error)
 
 
 def without_outputs(notebook: bytes) -> bytes:

@@ -116,13 +116,9 @@ def middlewares(
     from starlette.middleware import Middleware
 
     from . import routes
-    from .middleware.artifact_failures import ArtifactRemedies
-    from .middleware.artifact_uris import ArtifactUris
+    from .middleware import artifact_failures, artifact_uris, policies, programs, self_calls
     from .middleware.local_request import LocalRequest
     from .middleware.pages import Pages
-    from .middleware.policies import Policies
-    from .middleware.programs import Programs
-    from .middleware.self_calls import SelfCalls
 
     answered = [
         routes.artifact_frame(),
@@ -130,17 +126,16 @@ def middlewares(
         *routes.no_jobs(why_no_jobs),
     ]
     served = settings.served_artifacts
+    keeps_folders = served == settings.default_artifact_root
     return [
         Middleware(LocalRequest),
-        Middleware(Policies),
+        Middleware(policies.Policies),
         Middleware(Pages, idle_timeout=idle_timeout, has_local_address=address is not None),
-        *([Middleware(Programs, authority=address.authority)] if address else []),
-        *([Middleware(SelfCalls, address=address)] if address else []),
+        *([Middleware(programs.Programs, authority=address.authority)] if address else []),
+        *([Middleware(self_calls.SelfCalls, address=address)] if address else []),
         Middleware(routes.Routes, routes=answered),
-        Middleware(ArtifactRemedies),
-        Middleware(
-            ArtifactUris, root=served, keeps_folders=served == settings.default_artifact_root
-        ),
+        Middleware(artifact_failures.ArtifactRemedies),
+        Middleware(artifact_uris.ArtifactUris, root=served, keeps_folders=keeps_folders),
     ]
 
 

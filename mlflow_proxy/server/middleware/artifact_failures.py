@@ -27,7 +27,7 @@ FAILURES = (
     Known(
         r"No module named '(?P<module>\w+)",
         SAID,
-        "Run: {python} -m pip install {quoted_package}",
+        "Run: {python} -m pip install {package}",
         HTTPStatus.NOT_IMPLEMENTED,
     ),
     Known(

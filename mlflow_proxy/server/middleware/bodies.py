@@ -8,16 +8,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Receive, Send
 
 
-async def read_body(receive: Receive) -> bytes | None:
-    """Receive a request's complete body, as MLflow does; None if the client disconnects."""
-    chunks = []
-    while (message := await receive())["type"] == "http.request":
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(chunks)
-    return None
-
-
 def with_body(body: bytes, receive: Receive) -> Receive:
     """A `receive` that yields `body`, then what `receive` yields."""
     messages: list[Message] = [{"type": "http.request", "body": body}]

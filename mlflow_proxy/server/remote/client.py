@@ -143,7 +143,10 @@ def tls_context() -> ssl.SSLContext:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         else:
-            _trust(context, os.environ.get(variable, ""))
+            import certifi
+
+            path = os.environ.get(variable) or certifi.where()  # as MLflow's client has it
+            context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
         if own := os.environ.get(CLIENT_CERTIFICATE):
             variable = CLIENT_CERTIFICATE
             context.load_cert_chain(own, password="")  # else a key with one asks at the terminal
@@ -156,14 +159,6 @@ def tls_context() -> ssl.SSLContext:
             "key, without a password.",
         ) from None
     return context
-
-
-def _trust(context: ssl.SSLContext, path: str) -> None:
-    if not path:
-        import certifi
-
-        path = certifi.where()  # as MLflow's client; not the system's certificates
-    context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
 
 
 def outbound_proxy(address: ServerAddress) -> URL | None:
