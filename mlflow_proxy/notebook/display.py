@@ -190,12 +190,9 @@ class Display:
         import mlflow
 
         # The version, so that the browser caches each release's page.
-        fields = [
-            field
-            for pair in traces.items()
-            for field in zip(("trace_id", "experiment_id"), pair, strict=True)
-        ]
-        url = f"{self.address}{TRACE_PAGE}?{urlencode([*fields, ('version', mlflow.__version__)])}"
+        ids = {"trace_id": traces.keys(), "experiment_id": traces.values()}
+        query = urlencode({**ids, "version": mlflow.__version__}, doseq=True)
+        url = f"{self.address}{TRACE_PAGE}?{query}"
         what = next(iter(traces)) if len(traces) == 1 else f"{len(traces)} traces"
         # Where frames are forbidden, the browser would show an error in its place.
         if os.environ.get(FRAMES) != "true":

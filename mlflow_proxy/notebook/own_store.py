@@ -7,7 +7,6 @@ name.
 
 import contextlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from mlflow_proxy import sqlite_files
@@ -42,7 +41,12 @@ def _builder(build: Build, own: str, log: CellLog | None) -> Build:
         store = Store.parse(store_uri)
         if store_uri == own:
             if isinstance(store, SQLite):
-                _ensure(store.path, build, artifact_uri)
+                # Atomically: the MLflow process or another kernel may create it as well.
+                sqlite_files.ensure(
+                    store.path,
+                    lambda uri: build(store_uri=uri, artifact_uri=artifact_uri).engine.dispose(),
+                    report=lambda _step: None,
+                )
             opened = build(store_uri=store_uri, artifact_uri=artifact_uri, **options)
             return RecordedStore(opened, log) if log else opened
         if not store.is_remote:
@@ -52,12 +56,3 @@ def _builder(build: Build, own: str, log: CellLog | None) -> Build:
         return build(store_uri=store_uri, artifact_uri=artifact_uri, **options)
 
     return build_store
-
-
-def _ensure(path: Path, build: Build, artifact_uri: str | None) -> None:
-    """Create the database atomically: the MLflow process or another kernel may do so as well."""
-
-    def create(uri: str) -> None:
-        build(store_uri=uri, artifact_uri=artifact_uri).engine.dispose()
-
-    sqlite_files.ensure(path, create, report=lambda _step: None)

@@ -44,11 +44,6 @@ class OwnAddress:
         """The credential that opens the models of the AI Gateway only."""
         return gateway_credential(self.credential)
 
-    @property
-    def gateway_uri(self) -> str:
-        """The address of the AI Gateway for clients that send no credential."""
-        return f"http://{self.authority}/{self.gateway_credential}"
-
     def export(self, artifact_root: str, folder: Path) -> None:
         """Tell processes that inherit this environment (jobs, the Assistant) how to reach MLflow.
 
@@ -61,8 +56,8 @@ class OwnAddress:
         os.environ.update({LOCAL_URL: self.url, LOCAL_CREDENTIAL: self.credential})
         os.environ[AUTH] = AUTH_PROVIDER
         _provide(folder)
-        if not os.environ.get("MLFLOW_GATEWAY_URI"):
-            os.environ["MLFLOW_GATEWAY_URI"] = self.gateway_uri
+        if not os.environ.get("MLFLOW_GATEWAY_URI"):  # its clients send no credential
+            os.environ["MLFLOW_GATEWAY_URI"] = f"http://{self.authority}/{self.gateway_credential}"
         if artifact_root.startswith(SERVED_ARTIFACTS):
             os.environ["MLFLOW_TRACKING_URI"] = self.url
 

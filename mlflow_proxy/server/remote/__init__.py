@@ -34,7 +34,7 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
         from . import diagnosis
         from .boundary import ServerAddress
         from .client import Client
-        from .proxy import RemoteProxy, compressed_static_files
+        from .proxy import application
 
     try:
         address = ServerAddress.parse(uri, os.environ.get("MLFLOW_TRACKING_URI", ""))
@@ -53,12 +53,10 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
         return
 
     reporter.send(StageEntered(Stage.SERVE))
-    proxy = RemoteProxy(client)
     middlewares = [
         Middleware(LocalRequest),
         Middleware(Policies),
         Middleware(Pages, idle_timeout=options.idle_timeout),
-        Middleware(routes.Routes, routes=[routes.artifact_frame(), compressed_static_files(proxy)]),
     ]
-    app = stack(proxy, middlewares)
+    app = stack(application(client, routes.artifact_frame()), middlewares)
     serve.Server(app, options.unix_socket, reporter.send).listen_and_run()

@@ -1,6 +1,7 @@
 """Sends requests to one tracking server, by the way and as the user that MLflow's client takes."""
 
 import asyncio
+import contextlib
 import os
 import ssl
 from collections.abc import AsyncIterator, Iterable
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import aiohttp
+import anyio
 from starlette.requests import Request
 from yarl import URL
 
@@ -56,12 +58,13 @@ class Upload:
             yield chunk
         self._is_complete.set()
 
-    async def until_disconnect(self) -> None:
-        """Wait until the client disconnects after the body; earlier, the stream raises."""
+    async def cancel_at_disconnect(self, scope: anyio.CancelScope) -> None:
+        """Cancel `scope` when the client disconnects after the body; earlier, the stream raises."""
         if self.length != 0:
             await self._is_complete.wait()
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
+        scope.cancel()
 
 
 class Client:
@@ -78,9 +81,10 @@ class Client:
         self._tls = tls_context() if address.scheme == "https" else True
         self._proxy = outbound_proxy(address)
 
-    async def __aenter__(self) -> "Client":
-        """Create the pool; it belongs to the running event loop."""
-        self._session = aiohttp.ClientSession(
+    @contextlib.asynccontextmanager
+    async def connected(self, _: object = None) -> AsyncIterator[None]:
+        """Keep the pool, which belongs to the running event loop; an application's lifespan."""
+        async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 ssl=self._tls,
                 limit=0,
@@ -95,12 +99,8 @@ class Client:
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
             skip_auto_headers=AUTOMATIC,
-        )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close all connections."""
-        await self._session.close()
+        ) as self._session:
+            yield
 
     async def send(
         self,

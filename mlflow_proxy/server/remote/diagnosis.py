@@ -132,11 +132,6 @@ class Answer:
         return f"HTTP {self.status}: {self.body.decode('utf-8', 'replace')}"
 
     @property
-    def is_refusal(self) -> bool:
-        """Whether it says that others must be asked, or asked in another way."""
-        return self.location is not None or self.status in UNPERMITTED
-
-    @property
     def is_dashboard(self) -> bool:
         """Whether this is the dashboard's page."""
         is_page = self.status == HTTPStatus.OK and len(self.body) < MAX_PAGE
@@ -153,7 +148,7 @@ async def check(client: Client) -> str:
     """
     address = client.address
     targets = address.target(API, b"max_results=1"), address.target(b"/version"), address.url
-    async with client:
+    async with client.connected():
         try:
             # Plugins import MLflow, which takes seconds, of which the server knows nothing.
             await client.authorizer.authorize("GET", str(address.url), [])
@@ -166,7 +161,7 @@ async def check(client: Client) -> str:
     answers = [each for each in said if isinstance(each, Answer)]
     _, version, page = answers
     # A server whose database is down is shown as well.
-    refusals = [each for each in answers if each.is_refusal]
+    refusals = [each for each in answers if each.location or each.status in UNPERMITTED]
     if refusals or not page.is_dashboard:
         raise explain(client, [*refusals, page])
     number = VERSION_NUMBER.fullmatch(version.body)

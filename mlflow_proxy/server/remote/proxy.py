@@ -13,17 +13,19 @@ from pathlib import Path
 from string import Template
 
 import aiohttp
+import anyio
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
 
 from mlflow_proxy.addresses import STATIC_FILES, TRACE_PAGE
 from mlflow_proxy.assets import tab_icons
 from mlflow_proxy.headers import MIN_COMPRESSED
 from mlflow_proxy.server.failures import StartError
+from mlflow_proxy.server.middleware.bodies import error_response
 
 from . import diagnosis
 from .boundary import RequestError, response_headers
@@ -38,8 +40,6 @@ GZIP_LEVEL = 4  # 6 takes twice as long for 5 % less
 
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
 NO_STORE = {"Cache-Control": "no-store"}
-# MLflow's names of errors.
-CODES = {HTTPStatus.BAD_REQUEST: "BAD_REQUEST", HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED"}
 
 _logger = logging.getLogger(__name__)
 
@@ -51,34 +51,13 @@ class RemoteProxy:
         self._client = client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the application's life."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "websocket":  # MLflow has none
-            await send({"type": "websocket.close"})
-        else:
-            await self._serve(Request(scope, receive), send)
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
-        async with self._client:
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})
-
-    async def _serve(self, request: Request, send: Send) -> None:
-        """Exchange a request for as long as its client waits."""
+        """Exchange one request for as long as its client waits."""
+        request = Request(scope, receive)
         upload = Upload(request)
-        exchange = asyncio.ensure_future(self._exchange(request, upload, send))
-        leaving = asyncio.ensure_future(upload.until_disconnect())
-        try:
-            await asyncio.wait((exchange, leaving), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            exchange.cancel()
-            leaving.cancel()
-            await asyncio.wait((exchange, leaving))
-        if not exchange.cancelled():
-            exchange.result()  # raises what was not expected
+        async with anyio.create_task_group() as group:
+            group.start_soon(upload.cancel_at_disconnect, group.cancel_scope)
+            await self._exchange(request, upload, send)
+            group.cancel_scope.cancel()
 
     async def _exchange(self, request: Request, upload: Upload, send: Send) -> None:
         scope = request.scope
@@ -88,7 +67,7 @@ class RemoteProxy:
             timeout = diagnosis.ANSWER_TIMEOUT if is_rewritten(scope) else None
             response, answer = await asyncio.wait_for(self._ask(request, upload), timeout)
         except RequestError as error:
-            own = error_response(HTTPStatus.BAD_REQUEST, str(error))
+            own = error_response(HTTPStatus.BAD_REQUEST, "BAD_REQUEST", str(error))
         except Exception as error:  # of any kind: the client must get an answer
             if await request.is_disconnected():
                 return
@@ -149,10 +128,12 @@ class RemoteProxy:
         return refusal(scope, why)
 
 
-def compressed_static_files(app: ASGIApp) -> Route:
-    """Compresses static files, which MLflow sends uncompressed, on the way to the browser."""
-    compressed = GZipMiddleware(app, MIN_COMPRESSED, GZIP_LEVEL)
-    return Route(f"{STATIC_FILES}/{{path:path}}", compressed)
+def application(client: Client, *routes: Route) -> Router:
+    """The proxy, but for `routes`; compresses static files, which MLflow sends uncompressed."""
+    proxy = RemoteProxy(client)
+    compressed = GZipMiddleware(proxy, MIN_COMPRESSED, GZIP_LEVEL)
+    answered = [*routes, Route(f"{STATIC_FILES}/{{path:path}}", compressed)]
+    return Router(answered, redirect_slashes=False, default=proxy, lifespan=client.connected)
 
 
 def is_page(scope: Scope) -> bool:
@@ -170,7 +151,9 @@ def refusal(scope: Scope, why: StartError, status: HTTPStatus = HTTPStatus.BAD_G
     """Answer with the failure: 200 and a page to a person, `status` and JSON to a program."""
     failure = why.failure
     if not is_page(scope):
-        return error_response(status, f"{failure.reason} {failure.remedy}")
+        is_unauthorized = status is HTTPStatus.UNAUTHORIZED
+        code = "UNAUTHENTICATED" if is_unauthorized else "TEMPORARILY_UNAVAILABLE"
+        return error_response(status, code, f"{failure.reason} {failure.remedy}")
     page = Template(_read("unreachable.html")).substitute(
         icon=html.escape(tab_icons()["failed"]),
         style=_read("unreachable.css"),
@@ -183,9 +166,3 @@ def refusal(scope: Scope, why: StartError, status: HTTPStatus = HTTPStatus.BAD_G
 
 def _read(name: str) -> str:
     return (DASHBOARD / name).read_text(encoding="utf-8")
-
-
-def error_response(status: HTTPStatus, message: str) -> Response:
-    """Answer a program as MLflow reports errors."""
-    code = CODES.get(status, "TEMPORARILY_UNAVAILABLE")
-    return JSONResponse({"error_code": code, "message": message}, status, NO_STORE)
