@@ -63,7 +63,7 @@ def run(reporter: Reporter, settings: StoreSettings, options: argparse.Namespace
             folder = options.unix_socket.with_name(PROVIDER_FOLDER)
             address.export(settings.default_artifact_root, folder)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
-        why_no_jobs = jobs.why_not(settings, options.job_execution)
+        why_no_jobs = jobs.mlflow_jobs.why_not(settings, options.job_execution)
 
     reporter.send(reports.Version(metadata.version("mlflow")))
 

@@ -39,7 +39,6 @@ EXPECTED = (StartError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 GZIP_LEVEL = 4  # 6 takes twice as long for 5 % less
 
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
-NO_STORE = {"Cache-Control": "no-store"}
 
 _logger = logging.getLogger(__name__)
 
@@ -161,7 +160,7 @@ def refusal(scope: Scope, why: StartError, status: HTTPStatus = HTTPStatus.BAD_G
         reason=html.escape(failure.reason),
         remedy=html.escape(failure.remedy),
     )
-    return HTMLResponse(page, headers=NO_STORE)
+    return HTMLResponse(page, headers={"Cache-Control": "no-store"})
 
 
 def _read(name: str) -> str:
