@@ -23,7 +23,6 @@ from .addresses import (
     NAME,
     OWN_VARIABLES,
     STORE_URI,
-    TOKEN,
 )
 from .config import MLflowProxy
 from .stores import SERVED_ARTIFACTS, Managed, SQLite, folder_location
@@ -133,7 +132,7 @@ def address_environment(address: LocalAddress) -> dict[str, str]:
     """
     return {
         "MLFLOW_TRACKING_URI": address.url,
-        TOKEN: address.credential,
+        "MLFLOW_TRACKING_TOKEN": address.credential,
         LOCAL_URL: address.url,
         LOCAL_CREDENTIAL: address.credential,
     }

@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import mlflow_proxy
-from mlflow_proxy.addresses import AUTH, AUTH_PROVIDER, CREDENTIALS, LOCAL_CREDENTIAL, LOCAL_URL
+from mlflow_proxy import addresses
+from mlflow_proxy.addresses import AUTH_PROVIDER, LOCAL_CREDENTIAL, LOCAL_URL
 from mlflow_proxy.gateway import gateway_credential
 from mlflow_proxy.notebook import credential
 from mlflow_proxy.stores import SERVED_ARTIFACTS
@@ -50,11 +51,12 @@ class OwnAddress:
         Jobs open the store themselves, and ask MLflow for models of its gateway and for artifacts
         that only the server can reach. Call this before MLflow is imported; `folder` is private.
         """
-        for name in CREDENTIALS:  # which the client would send in place of that for the address
+        # The client would send these in place of the credential for the address.
+        for name in (*addresses.CREDENTIALS, addresses.PASSWORD):
             os.environ.pop(name, None)
         # MLflow's client would send a token or a password to every host that a location names.
         os.environ.update({LOCAL_URL: self.url, LOCAL_CREDENTIAL: self.credential})
-        os.environ[AUTH] = AUTH_PROVIDER
+        os.environ[addresses.AUTH] = AUTH_PROVIDER
         _provide(folder)
         if not os.environ.get("MLFLOW_GATEWAY_URI"):  # its clients send no credential
             os.environ["MLFLOW_GATEWAY_URI"] = f"http://{self.authority}/{self.gateway_credential}"
