@@ -10,8 +10,7 @@ from mlflow_proxy.addresses import DASHBOARD_URL, LOG_NOTEBOOK, STORE_URI
 from . import credential, import_notice, own_store
 from .cell_log import CellLog
 from .display import Display
-from .saved_notebook import SavedNotebook
-from .source import Source
+from .source import SavedNotebook, Source
 
 
 class NotebookPlugin(RunContextProvider):  # type: ignore[misc] # mypy does not follow MLflow
