@@ -52,6 +52,8 @@ def find_mlflow() -> Path:
         StartError: this interpreter has no MLflow, or one that is too old.
     """
     spec = importlib.util.find_spec("mlflow")
+    folders = [Path(each) for each in (spec and spec.submodule_search_locations) or ()]
+    folder = next((each for each in folders if (each / "server" / "__init__.py").is_file()), None)
     python = quoted(sys.executable)
     install = f"Run:{COMMAND}{quoted_argument(sys.executable)} -m pip install"
     release = _release("mlflow")
@@ -60,14 +62,14 @@ def find_mlflow() -> Path:
             f"Only mlflow-skinny is installed for {python}, without MLflow's server.",
             f"{install} mlflow",
         )
-    if not spec or not spec.origin:  # a folder of that name has none
+    if folder is None:
         raise StartError(f"MLflow is not installed for {python}.", f"{install} mlflow")
     if release and tuple(map(int, re.findall(r"\d+", release)[:2])) < OLDEST:
         raise StartError(
             f"MLflow {release} of {python} is too old.",
             f'{install} "mlflow>={OLDEST[0]}.{OLDEST[1]}"',
         )
-    return Path(spec.origin).parent
+    return folder
 
 
 def _release(package: str) -> str:

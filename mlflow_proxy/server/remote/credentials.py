@@ -128,9 +128,9 @@ class Authorizer:
         """
         if is_true(SIGV4):
             raise StartError(
-                f"Requests to {address} are to be signed for AWS ({SIGV4}), which this tile "
-                "cannot do.",
-                "Open its dashboard by its own address. Notebooks log to it all the same.",
+                f"Requests to {address} are to be signed for AWS ({SIGV4}), which this tile cannot do.",
+                "Ask its administrator for another way to its dashboard. "
+                "Notebooks log to it all the same.",
             )
         self._address = address
         self._auth = os.environ.get(AUTH)
