@@ -128,7 +128,7 @@ class Authorizer:
         """
         if is_true(SIGV4):
             raise StartError(
-                f"Requests to {address} are to be signed for AWS ({SIGV4}), which this tile cannot do.",
+                f"Requests to {address} are to be signed for AWS ({SIGV4}), but the tile cannot.",
                 "Ask its administrator for another way to its dashboard. "
                 "Notebooks log to it all the same.",
             )
