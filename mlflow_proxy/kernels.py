@@ -28,13 +28,6 @@ FOR_KERNELS_ONLY = (
     "MLFLOW_GATEWAY_URI",
     "MLFLOW_TRACKING_TOKEN",
 )
-# What MLflow's client would send in place of the credential that it finds for the dashboard.
-OTHER_CREDENTIALS = (
-    "MLFLOW_TRACKING_USERNAME",
-    "MLFLOW_TRACKING_TOKEN",
-    "MLFLOW_TRACKING_AUTH",
-    "MLFLOW_TRACKING_AWS_SIGV4",
-)
 CREDENTIALS_FILE = "~/.mlflow/credentials"
 TIMEOUT = 1.0  # seconds to wait for a database, and then for its answer
 SERVED = "SELECT 1 FROM experiments WHERE artifact_location LIKE ? LIMIT 1"
@@ -175,8 +168,11 @@ def _holds_served_artifacts(database: Path) -> bool:
 
 
 def other_credentials() -> str:
-    """The variable or file with credentials for another server; empty if there is none."""
-    found = [name for name in OTHER_CREDENTIALS if os.environ.get(name)]
+    """The variable or file with credentials for another server; empty if there is none.
+
+    MLflow's client would send these in place of those that it finds for the dashboard.
+    """
+    found = [name for name in addresses.CREDENTIALS if os.environ.get(name)]
     file = Path(CREDENTIALS_FILE).expanduser()
     return found[0] if found else CREDENTIALS_FILE if file.exists() else ""
 

@@ -43,8 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             local.repair_store(reporter, settings, options.repair)
         elif isinstance(settings.backend_store, TrackingServer):
-            uri = settings.backend_store.uri
-            remote.run(reporter, uri, options)
+            remote.run(reporter, settings.backend_store.uri, options)
         else:
             local.run(reporter, settings, options)
     except StartError as error:

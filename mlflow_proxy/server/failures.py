@@ -50,20 +50,13 @@ def match(table: Iterable[Known], texts: Iterable[str], values: Mapping[str, str
     for known, text in itertools.product(table, texts):
         if found := re.search(known.pattern, text, re.DOTALL):
             groups = found.groupdict()
-            named = {**_installing(groups.get("module", "")), **values}
+            module = groups.get("module", "")
+            package = quoted_argument(PACKAGES.get(module, module))
+            named = {"python": quoted_argument(sys.executable), "package": package, **values}
             named.update((name, quoted(value)) for name, value in groups.items() if value)
             reason, remedy = known.reason.format(**named), known.remedy.format(**named)
             return replace(known, reason=reason, remedy=remedy)
     return None
-
-
-def _installing(module: str) -> dict[str, str]:
-    package = PACKAGES.get(module, module)
-    return {
-        "python": quoted_argument(sys.executable),
-        "package": package,
-        "quoted_package": quoted_argument(package),
-    }
 
 
 # Packages of drivers whose module has another name.
@@ -93,7 +86,7 @@ FAILURES = (
     Known(
         r"No module named '(?P<module>\w+)",
         "The Python package {package} is missing: the module {module} cannot be imported.",
-        f"{INSTALL} {{quoted_package}}",
+        f"{INSTALL} {{package}}",
     ),
     # The store's URI
     Known(
@@ -126,13 +119,8 @@ FAILURES = (
     ),
     # The database file
     Known(
-        r"is not a regular file",
-        "The database {store} or a journal beside it is not a regular file.",
-        f"Move it away, or correct {THE_URI}",
-    ),
-    Known(
-        r"(?P<table>\w+) is not a plain table",
-        "The database {store} is not MLflow's: {table} is not a plain table there.",
+        r"(?P<said>[\w.-]+ is not a (?:regular file|plain table))",
+        "The database {store} is not as MLflow makes it: {said}.",
         f"Move it away, or correct {THE_URI}",
     ),
     Known(
@@ -203,7 +191,7 @@ def explain(error: BaseException, store: str, setting: str = "backend_store_uri"
     return StartError(quoted(first_line(error)), "The last lines of the log, below, say more.")
 
 
-def first_line(error: BaseException) -> str:
+def first_line(error: object) -> str:
     """The first line of what `error` says; its type if it says nothing."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 

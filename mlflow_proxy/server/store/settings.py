@@ -10,21 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow_proxy import sqlite_files
+from mlflow_proxy import sqlite_files, stores
 from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import COMMAND, StartError
-from mlflow_proxy.stores import (
-    ALLOW_FILE_STORE,
-    Database,
-    Invalid,
-    Managed,
-    SQLite,
-    Store,
-    TrackingServer,
-    allows_file_store,
-    migration_command,
-)
+from mlflow_proxy.stores import Database, SQLite, Store
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -116,15 +106,15 @@ class StoreSettings:
         store = self.backend_store
         if not isinstance(store, SQLite) or not store.is_default(Path.cwd()):
             return
-        if (folder := store.hidden_file_store) and not allows_file_store():
-            command = migration_command(sys.executable, folder.parent, store.uri)
+        if (folder := store.hidden_file_store) and not stores.allows_file_store():
+            command = stores.migration_command(sys.executable, folder.parent, store.uri)
             raise StartError(
                 f"The runs of this folder are in MLflow's former file store, {quoted(folder)}, "
                 "which a new database would hide.",
                 f"Migrate them, which leaves {quoted(folder.name)} as it is, and try again:"
                 f"{COMMAND}{command}\n"
-                f"Or, to use the file store as it is, start Jupyter with {ALLOW_FILE_STORE}=true "
-                "in its environment.",
+                "Or, to use the file store as it is, start Jupyter with "
+                f"{stores.ALLOW_FILE_STORE}=true in its environment.",
             )
 
 
@@ -152,19 +142,19 @@ def check_store(name: str, store: Store) -> None:
     match store:
         case SQLite():
             check_folder_of(store.path, name)
-        case Invalid():
+        case stores.Invalid():
             raise StartError(
                 f"The store URI {quoted(store.shown)} {store.mistake}.",
                 f"Set c.MLflowProxy.{name}, or the variable that it comes from, "
                 f"for example to {EXAMPLE}. Then restart Jupyter.",
             )
-        case Managed():
+        case stores.Managed():
             raise StartError(
                 f"The runs of {quoted(store.shown)} are kept by {store.service}, which has a "
                 "dashboard of its own.",
                 "Open it there. Notebooks log to it all the same.",
             )
-        case TrackingServer():  # as the other store, the process would not have come here
+        case stores.TrackingServer():  # as the other store, the process would not have come here
             raise StartError(
                 f"The model registry, {quoted(store.shown)}, is a tracking server, but the runs "
                 "are kept elsewhere.",

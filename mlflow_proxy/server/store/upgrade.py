@@ -92,8 +92,7 @@ def existing(
             # alembic's message, seconds earlier.
             word = re.match(r"\w{1,40}", revision)
             what = f"Can't locate revision identified by '{word[0] if word else '?'}'"
-            newer = LookupError(what)
-            raise failures.explain(newer, store.shown, name)
+            raise failures.explain(LookupError(what), store.shown, name)
         if revision:
             yield store, revision
 
