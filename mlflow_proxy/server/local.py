@@ -15,14 +15,12 @@ from mlflow_proxy.addresses import JOBS_FOLDER, PROVIDER_FOLDER
 from mlflow_proxy.opened_files import identities
 from mlflow_proxy.quoting import quoted
 from mlflow_proxy.reports import (
-    DeclinedOffers,
     FilesOpened,
-    Repair,
-    Repaired,
     Stage,
     StageEntered,
     StaticFolder,
     Step,
+    Upgraded,
     Version,
 )
 from mlflow_proxy.stores import Database
@@ -64,7 +62,7 @@ def run(
     gc.disable()
     settings.check()
     existing = upgrade.check(settings, revisions)
-    locations.check(settings, existing, DeclinedOffers(options.declined_offers))
+    locations.update_moved(settings, existing)
 
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
@@ -187,20 +185,16 @@ def open_stores(
                 time.sleep(pause)
 
 
-def repair_store(reporter: Reporter, settings: StoreSettings, repair: Repair) -> None:
-    """Run `repair`, as the user has agreed to.
+def upgrade_store(reporter: Reporter, settings: StoreSettings) -> None:
+    """Upgrade the database, as the user has agreed to.
 
     Raises:
         StartError: it has failed.
     """
-    reporter.send(StageEntered(Stage.PREPARE, Step(repair.value)))
+    reporter.send(StageEntered(Stage.PREPARE, Step.UPGRADE))
     revisions = Revisions.read(mlflow_app.find_mlflow())
-    match repair:
-        case Repair.UPGRADE:
-            upgrade.run(settings, revisions, mlflow_app.upgrade_database)
-        case Repair.LOCATIONS:
-            locations.run(settings, upgrade.check(settings, revisions))
-    reporter.send(Repaired())
+    upgrade.run(settings, revisions, mlflow_app.upgrade_database)
+    reporter.send(Upgraded())
 
 
 def at_low_priority(load: Callable[[], Any]) -> Any:
