@@ -36,7 +36,7 @@ COLUMNS = (
 )
 LOGGED = (("runs", "artifact_uri"), ("logged_models", "artifact_location"), ("trace_tags", "value"))
 TRACE_TAGS = ("mlflow.artifactLocation", "mlflow.trace.archiveLocation")
-MAX_PATH = 4096  # characters, as Linux has it
+MAX_LOCATION = 3 * 4096  # characters: the longest path of Linux, each byte as %XX
 TIMEOUT = 60.0  # seconds for other programs to stop writing, and for all rows
 
 _logger = logging.getLogger(__name__)
@@ -135,10 +135,10 @@ def relocated(text: object, moves: Mapping[str, str]) -> str | None:
 
 def path_of(text: object) -> str | None:
     """The path of the location `text` as MLflow's clients read it; None if it is elsewhere."""
-    path = unquote(text.removeprefix("file://")) if isinstance(text, str) else ""
-    # `..` could lead anywhere.
-    is_plain = ".." not in path.split("/") and "\0" not in path and len(path) < MAX_PATH
-    return normpath(path) if path[:1] == "/" and is_plain else None
+    if not isinstance(text, str) or len(text) > MAX_LOCATION:
+        return None
+    path = unquote(text.removeprefix("file://"))
+    return normpath(path) if path[:1] == "/" else None  # `..` leads out of no folder later
 
 
 def is_within(path: str, folder: str) -> bool:
