@@ -138,7 +138,7 @@ def path_of(text: object) -> str | None:
     if not isinstance(text, str) or len(text) > MAX_LOCATION:
         return None
     path = unquote(text.removeprefix("file://"))
-    return normpath(path) if path[:1] == "/" else None  # `..` leads out of no folder later
+    return normpath(path) if path[:1] == "/" else None  # without `..`, which leads elsewhere
 
 
 def is_within(path: str, folder: str) -> bool:
