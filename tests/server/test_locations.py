@@ -265,12 +265,17 @@ def test_nothing_is_updated_while_the_old_place_exists(here: Path, kind: str) ->
 
 
 def test_files_moved_out_of_a_root_that_remains_are_updated(here: Path) -> None:
-    here.with_name("old").mkdir()
+    old, database = here.with_name("old"), here / "mlflow.db"
+    old.mkdir()
+    sql = "INSERT INTO experiments (experiment_id, name, artifact_location) VALUES (77, 'x', ?)"
+    write(database, sql, f"{old}/remains")
     start(settings_of(here))
     assert_files_exist(here)
+    found = read(database, "SELECT artifact_location FROM experiments WHERE experiment_id = 77")
+    assert found == [f"{old}/remains"]
 
 
-@pytest.mark.parametrize("table", [table for table, _ in locations.COLUMNS[:5]])
+@pytest.mark.parametrize("table", ["experiments", "runs", "model_versions", "trace_tags"])
 def test_an_update_that_fails_changes_nothing(
     here: Path, caplog: pytest.LogCaptureFixture, table: str
 ) -> None:
@@ -432,8 +437,8 @@ def test_an_artifact_root_of_another_name(here: Path) -> None:
 
 
 def test_a_root_that_has_moved_twice(here: Path) -> None:
-    """Between the moves an experiment was created, and nothing was updated."""
-    database, former = here / "mlflow.db", here.with_name("former")
+    """First up by one folder, after which an experiment was created, and nothing was updated."""
+    database, former = here / "mlflow.db", here.with_name("old") / "former"
     (here / "mlartifacts" / "77" / "run" / "artifacts").mkdir(parents=True)
     write(
         database,
