@@ -111,7 +111,9 @@ def versions() -> Iterator[str]:
 def installation(app: ServerApp) -> Iterator[str]:
     """Whether the server extension and JupyterLab's are there."""
     for name in ("jupyter_server_proxy", "mlflow_proxy"):
-        remedy = f"Run: jupyter server extension enable {name}\n     If that fails: {REINSTALL}"
+        # It writes to the environment; what a user's own file disables, only another such enables.
+        enable = f"jupyter server extension enable {name}"
+        remedy = f"Run: {enable}\n     Or: {enable} --user\n     If both fail: {REINSTALL}"
         yield checked(bool(app.jpserver_extensions.get(name)), f"Server extension {name}", remedy)
     places = (Path(each) / plugin.LAB_EXTENSION for each in jupyter_path("labextensions"))
     place = next((each for each in places if (each / "package.json").is_file()), None)

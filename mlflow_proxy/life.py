@@ -282,7 +282,8 @@ class Life:
         self._fail(
             Failure(
                 f"MLflow was not ready within {self.start_timeout:g} seconds.",
-                "If the machine or the database is slow, raise c.MLflowProxy.start_timeout.",
+                "If the machine or the database is slow, raise c.MLflowProxy.start_timeout, and "
+                "restart Jupyter.",
             ),
             "timeout",
         )

@@ -135,7 +135,8 @@ def _parse(uri: str) -> Store:
     except ValueError as error:
         raise ValueError(f"cannot be read: {error}") from None
     if authority.count("@") > 1:  # the part after the first would be shown, as the host
-        raise ValueError("cannot be read: write %40 for @ in a password")
+        # Without that character: passwords are masked up to the last one in a text.
+        raise ValueError("cannot be read: write %40 for an at sign in a password")
     kind = scheme.partition("+")[0]
     if kind == "sqlite":
         if not (match := SQLITE.fullmatch(uri)):

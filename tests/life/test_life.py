@@ -204,6 +204,23 @@ def test_a_process_that_hangs_is_ended_after_the_start_timeout(tmp_path: Path) -
     asyncio.run(run())
 
 
+def test_a_root_folder_that_is_put_back_is_used_again(tmp_path: Path) -> None:
+    async def run() -> None:
+        folder = tmp_path / "root"
+        async with life_of(folder, sys.executable, str(STAND_INS / "serve.py")) as life:
+            life.start()
+            assert await life.ready() is None
+            failure = life.status.failure
+            assert failure
+            assert failure.reason == f"Jupyter's root folder, {folder}, does not exist."
+            assert failure.remedy == "Put it back: MLflow is then started by its next use."
+            folder.mkdir()
+            life.start()
+            assert await life.ready()
+
+    asyncio.run(run())
+
+
 def test_reports_of_another_version_are_logged_and_ignored(start: Start) -> None:
     jupyter = start("misspelt")
     jupyter.wait_until("ready")
