@@ -129,7 +129,7 @@ def shown(values: Mapping[str, str], sources: Mapping[str, str]) -> Iterator[str
 def store(config: MLflowProxy) -> Iterator[str]:
     """What MLflow's process finds before it loads MLflow, and what the store takes."""
     program, variables = plugin.mlflow_command(config), plugin.environment(config)
-    command = MLflowCommand(tuple(program), config.root_dir, lambda: variables, config.environment)
+    command = MLflowCommand(tuple(program), config.root_dir, lambda: variables)
     try:
         said = subprocess.run(
             [*program, "--check", "--unix-socket=none"],
