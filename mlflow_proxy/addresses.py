@@ -51,9 +51,7 @@ STATUS = "/_proxy/status"
 CONTROL_START = f"{CONTROL}/start"
 CONTROL_STOP = f"{CONTROL}/stop"
 CONTROL_RESTART = f"{CONTROL}/restart"
-# Each is followed by the kind of the repair that the page showed, e.g. "/upgrade".
-CONTROL_REPAIR = f"{CONTROL}/repair"
-CONTROL_DECLINE = f"{CONTROL}/decline"
+CONTROL_UPGRADE = f"{CONTROL}/repair/upgrade"
 CONTROL_LOG = f"{CONTROL}/log"
 # The dashboard's page, for the loading page to load in a hidden frame. It stands beside the
 # dashboard itself, because its links are relative.

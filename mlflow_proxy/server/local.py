@@ -15,7 +15,7 @@ from mlflow_proxy import reports
 from mlflow_proxy.addresses import JOBS_FOLDER, PROVIDER_FOLDER
 from mlflow_proxy.opened_files import identities
 from mlflow_proxy.quoting import quoted
-from mlflow_proxy.reports import Repair, Repaired, Stage, StageEntered, Step
+from mlflow_proxy.reports import Stage, StageEntered, Step
 from mlflow_proxy.stores import Database
 
 from . import mlflow_app
@@ -51,7 +51,7 @@ def run(reporter: Reporter, settings: StoreSettings, options: argparse.Namespace
     gc.disable()
     settings.check()
     existing = upgrade.check(settings, revisions)
-    locations.check(settings, existing, reports.DeclinedOffers(options.declined_offers))
+    locations.update_moved(settings, existing)
 
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
@@ -170,20 +170,16 @@ def open_stores(
                 time.sleep(pause)
 
 
-def repair_store(reporter: Reporter, settings: StoreSettings, repair: Repair) -> None:
-    """Run `repair`, as the user has agreed to.
+def upgrade_store(reporter: Reporter, settings: StoreSettings) -> None:
+    """Upgrade the database, as the user has agreed to.
 
     Raises:
         StartError: it has failed.
     """
-    reporter.send(StageEntered(Stage.PREPARE, Step(repair.value)))
+    reporter.send(StageEntered(Stage.PREPARE, Step.UPGRADE))
     revisions = Revisions.read(mlflow_app.find_mlflow())
-    match repair:
-        case Repair.UPGRADE:
-            upgrade.run(settings, revisions, mlflow_app.upgrade_database)
-        case Repair.LOCATIONS:
-            locations.run(settings, upgrade.check(settings, revisions))
-    reporter.send(Repaired())
+    upgrade.run(settings, revisions, mlflow_app.upgrade_database)
+    reporter.send(reports.Upgraded())
 
 
 def at_low_priority(load: Callable[[], Any]) -> Any:

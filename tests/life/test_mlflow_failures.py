@@ -91,7 +91,7 @@ def test_older_database_is_upgraded_on_request(tmp_path: Path, older: bytes) -> 
         assert status["offer"]["copies"] == [str(copy)]
         assert path.read_bytes() == older
 
-        assert jupyter.repair("upgrade") == 202
+        assert jupyter.upgrade() == 202
         jupyter.wait_until("ready")
         log = jupyter.log.read_text()
     assert revision_of(path) == LATEST
@@ -108,7 +108,7 @@ def test_failed_upgrade_names_the_copy(tmp_path: Path, older: bytes) -> None:
     os.utime(path, (LONG_AGO, LONG_AGO))
     with mlflow_of(tmp_path) as jupyter:
         copy = failure(jupyter)["offer"]["copies"][0]
-        jupyter.repair("upgrade")
+        jupyter.upgrade()
         status = jupyter.wait_until("failed")
         assert status["reason"].startswith(f"The upgrade of {path} has failed: ")
         assert f"kept at {copy}" in status["remedy"]
@@ -133,7 +133,7 @@ def test_newer_database_is_not_changed(tmp_path: Path, older: bytes) -> None:
         assert f"(revision {NEWER}) is of a newer MLflow than this one" in status["reason"]
         assert status["remedy"] == f"Run:\n    {sys.executable} -m pip install --upgrade mlflow"
         assert status["offer"] is None
-        assert jupyter.repair("upgrade") == 409
+        assert jupyter.upgrade() == 409
     assert path.read_bytes() == before
 
 
@@ -293,7 +293,7 @@ def test_older_database_of_a_server_is_upgraded_by_the_command_for_its_administr
     with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=postgres.uri("older")) as jupyter:
         told = failure(jupyter)
         assert told["offer"] is None
-        assert jupyter.repair("upgrade") == 409
+        assert jupyter.upgrade() == 409
         command = command_in(told["remedy"])
         assert "mlflow db upgrade" in command
         command = command.replace("***", "hunter2%2F%25")
