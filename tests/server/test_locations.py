@@ -250,17 +250,30 @@ def test_a_root_reached_by_two_names_is_not_moved(
     assert_unchanged(settings_of(link))
 
 
-@pytest.mark.parametrize("kind", ["copy", "folder", "dangling link"])
-def test_nothing_is_updated_while_the_old_place_exists(here: Path, kind: str) -> None:
+def test_a_copy_beside_its_original_stays(here: Path) -> None:
+    shutil.copytree(here, here.with_name("old"))
+    assert_unchanged(settings_of(here))
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling link"])
+def test_an_old_place_without_the_files_is_none(here: Path, kind: str) -> None:
     former = here.with_name("old") / "mlartifacts"
-    match kind:
-        case "copy":
-            shutil.copytree(here, former.parent)
-        case "folder":
-            former.mkdir(parents=True)
-        case "dangling link":
-            former.parent.mkdir()
-            former.symlink_to("nowhere")
+    former.parent.mkdir()
+    former.mkdir() if kind == "folder" else former.symlink_to("nowhere")
+    start(settings_of(here))
+    assert_files_exist(here)
+    assert_unchanged(settings_of(here))
+
+
+def test_what_a_notebook_has_logged_to_the_old_place_meanwhile_stays_there(here: Path) -> None:
+    database, query = here / "mlflow.db", "SELECT artifact_uri FROM runs"
+    run_uri = read(database, query)[0]
+    late = run_uri.replace(run_uri.split("/")[-2], "late")
+    os.makedirs(late)
+    columns = "run_uuid, experiment_id, artifact_uri"
+    write(database, f"INSERT INTO runs ({columns}) SELECT 'late', experiment_id, ? FROM runs", late)
+    start(settings_of(here))
+    assert set(read(database, query)) == {late, run_uri.replace(f"{here.parent}/old", str(here))}
     assert_unchanged(settings_of(here))
 
 

@@ -1,8 +1,9 @@
 """Updates the locations of artifacts in SQLite stores after their root folder was moved.
 
 The artifact root has a folder for each experiment, named by its number. So the location of an
-experiment says where its artifact root was. If that does not exist any more, and files that the
-database names are in today's, it was moved. To update the locations needs no consent: all lead into
+experiment says where its artifact root was. If files that the database names are in today's and not
+there any more, it was moved. What is only there keeps its location: a notebook that logs before
+MLflow starts makes the former folder anew. To update the locations needs no consent: all lead into
 today's folders, whatever the database says, and a move back updates them back.
 """
 
@@ -81,20 +82,20 @@ def find_moves(connection: sqlite3.Connection, artifact_root: str) -> dict[str, 
     moves = [
         _move(former, artifacts)
         for former in {dirname(path) for path, number in paths if path and basename(path) == number}
-        if not lexists(former) and _has_files(connection, former, artifacts)
+        if _was_moved(connection, former, artifacts)
     ]
     return dict(sorted(moves, key=lambda move: -len(move[0])))
 
 
-def _has_files(connection: sqlite3.Connection, former: str, artifacts: str) -> bool:
-    """Whether something that the database names in the folder `former` is in `artifacts`.
+def _was_moved(connection: sqlite3.Connection, former: str, artifacts: str) -> bool:
+    """Whether something that the database names in the folder `former` is only in `artifacts`.
 
     A database of another place, put here, may have experiments of the same numbers.
     """
     queries = (f"SELECT {column} FROM {table}" for table, column in LOGGED)  # noqa: S608
     paths = (path_of(text) or "" for query in queries for (text,) in connection.execute(query))
     inside = (path.removeprefix(former) for path in paths if is_within(path, former))
-    return any(lexists(f"{artifacts}{path}") for path in inside)
+    return any(lexists(f"{artifacts}{each}") and not lexists(f"{former}{each}") for each in inside)
 
 
 def _move(former: str, artifacts: str) -> tuple[str, str]:
@@ -124,11 +125,13 @@ def _update(connection: sqlite3.Connection, moves: Mapping[str, str]) -> int:
 
 
 def relocated(text: object, moves: Mapping[str, str]) -> str | None:
-    """The location `text` after the first of `moves` that concerns it; None if none does."""
+    """The location `text` after the first of `moves` that concerns it; None if it stays."""
     path = path_of(text) or ""
     for old, new in moves.items():
         if is_within(path, old):
             moved = Path(new, path.removeprefix(old).lstrip("/"))
+            if lexists(path) and not lexists(moved):
+                return None
             return moved.as_uri() if str(text).startswith("file:") else folder_location(moved)
     return None
 
