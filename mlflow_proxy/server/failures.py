@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Failure, Offer
-from mlflow_proxy.stores import ALLOW_FILE_STORE, DEFAULT_NAME, migration_command
+from mlflow_proxy.stores import DEFAULT_NAME
 
 COMMAND = "\n    "
 """Before a command in a remedy: on a line of its own, indented, the page shows it as a command."""
@@ -166,9 +166,10 @@ FAILURES = (
     Known(  # MLflow >=3.13
         r"MLFLOW_ALLOW_FILE_STORE|filesystem tracking backend",
         "This release of MLflow refuses file stores such as {store}.",
-        f"Run:{COMMAND}{{migration}}\n"
-        "Then make that database the store with c.MLflowProxy.{setting}; "
-        f"or set {ALLOW_FILE_STORE}=true in Jupyter's environment. Restart Jupyter after either.",
+        f"Run this, which leaves it as it is:{COMMAND}{{migration}}\n"
+        "If c.MLflowProxy.{setting} names the file store, let it name that database. Or, to use "
+        "the file store, set MLFLOW_ALLOW_FILE_STORE=true in Jupyter's environment. Restart "
+        "Jupyter after either.",
     ),
 )
 
@@ -197,8 +198,11 @@ def first_line(error: object) -> str:
 
 
 def _migration(store: str) -> str:
-    folder = Path(unquote(urlsplit(store).path))  # of a file store
-    return migration_command(sys.executable, folder, f"sqlite:///{folder.parent / DEFAULT_NAME}")
+    """The command that copies the file store `store` into a new database beside it."""
+    folder = Path(unquote(urlsplit(store).path))
+    target = f"sqlite:///{folder.parent / DEFAULT_NAME}"
+    words = (sys.executable, "-m", "mlflow", "migrate-filestore")
+    return " ".join(map(quoted_argument, (*words, f"--source={folder}", f"--target={target}")))
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

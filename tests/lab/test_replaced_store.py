@@ -39,7 +39,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory, other: Path) -> Iterator[Lab]:
-    """A Lab below a base URL, with MLflow ready; each test replaces the store or has its own run."""
+    """A Lab below a base URL, with MLflow ready; each test replaces its store or has its run."""
     home = tmp_path_factory.mktemp("lab")
     with lab_server(home, base_url="/a/base", database=other) as server:
         server.wait_until("ready")

@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-import sys
 import tempfile
 from concurrent import futures
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_proxy import sqlite_files, stores
 from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server import failures
-from mlflow_proxy.server.failures import COMMAND, StartError
+from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.stores import Database, SQLite, Store
 
 if TYPE_CHECKING:
@@ -98,24 +97,10 @@ class StoreSettings:
         """Find errors that MLflow would find after seconds of imports, and explain less clearly.
 
         Raises:
-            StartError: a store cannot be opened, or would hide a file store.
+            StartError: a store cannot be opened.
         """
         for name, store in self.stores.items():
             check_store(name, store)
-        # Only the default store: any other was chosen by the user.
-        store = self.backend_store
-        if not isinstance(store, SQLite) or not store.is_default(Path.cwd()):
-            return
-        if (folder := store.hidden_file_store) and not stores.allows_file_store():
-            command = stores.migration_command(sys.executable, folder.parent, store.uri)
-            raise StartError(
-                f"The runs of this folder are in MLflow's former file store, {quoted(folder)}, "
-                "which a new database would hide.",
-                f"Migrate them, which leaves {quoted(folder.name)} as it is, and try again:"
-                f"{COMMAND}{command}\n"
-                "Or, to use the file store as it is, start Jupyter with "
-                f"{stores.ALLOW_FILE_STORE}=true in its environment.",
-            )
 
 
 def engine_of(store: Database) -> "sqlalchemy.Engine":
