@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from mlflow_proxy.addresses import ARTIFACT_FRAME
-from support.browser import chromium, picture, watch
+from support.browser import picture, watch
 from support.lab import Lab, lab_server
 from support.waiting import wait_for
 from support.watched_page import NOTICE, PAUSE, REFRESH, Training, Watched
@@ -35,22 +35,18 @@ def hub_lab(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Ite
         yield server
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-def open_table(browser: Browser, lab: Lab, training: Training) -> Watched:
+def open_table(context: BrowserContext, lab: Lab, training: Training) -> Watched:
     """Open the table of runs that has `training`."""
-    watched = Watched(browser, lab, f"{training.experiment}/runs")
+    watched = Watched(context, lab, f"{training.experiment}/runs")
     expect(watched.page.get_by_text(training.name).first).to_be_visible()
     return watched
 
 
-def test_a_running_run_is_refreshed_until_it_has_ended(hub_lab: Lab, browser: Browser) -> None:
+def test_a_running_run_is_refreshed_until_it_has_ended(
+    hub_lab: Lab, context: BrowserContext
+) -> None:
     training = Training(hub_lab, "epoch-one")
-    watched = open_table(browser, hub_lab, training)
+    watched = open_table(context, hub_lab, training)
     troubles = watch(watched.page)
     assert any(url.endswith("runs/search") for url in watched.pass_time(2 * PAUSE))
     training.rename("epoch-two")
@@ -71,10 +67,10 @@ def test_a_running_run_is_refreshed_until_it_has_ended(hub_lab: Lab, browser: Br
     assert not troubles
 
 
-def test_any_input_resumes(hub_lab: Lab, browser: Browser) -> None:
+def test_any_input_resumes(hub_lab: Lab, context: BrowserContext) -> None:
     training = Training(hub_lab, "before")
     training.end()
-    watched = open_table(browser, hub_lab, training)
+    watched = open_table(context, hub_lab, training)
     for name, give in INPUTS.items():
         watched.pass_time_until_paused(2 * PAUSE)
         training.rename(f"after-{name}")
@@ -102,13 +98,13 @@ OPEN = """address => {
 
 
 def test_a_click_in_jupyterlab_and_the_browsers_back_button_are_input(
-    hub_lab: Lab, browser: Browser
+    hub_lab: Lab, context: BrowserContext
 ) -> None:
     training = Training(hub_lab, "outside")
     training.end()
     other = Training(hub_lab, "other")
     other.end()
-    watched = Watched(browser, hub_lab, "")
+    watched = Watched(context, hub_lab, "")
     page = watched.page
     page.set_content(f"""<iframe style="width: 1200px; height: 700px"
         src="{hub_lab.mlflow_url}/{training.experiment}/runs"></iframe>""")
@@ -133,10 +129,12 @@ def test_a_click_in_jupyterlab_and_the_browsers_back_button_are_input(
     expect(watched.notice).to_have_count(0)
 
 
-def test_a_stopped_mlflow_is_told_and_started_by_a_click(hub_lab: Lab, browser: Browser) -> None:
+def test_a_stopped_mlflow_is_told_and_started_by_a_click(
+    hub_lab: Lab, context: BrowserContext
+) -> None:
     training = Training(hub_lab, "before the stop")
     training.end()
-    watched = open_table(browser, hub_lab, training)
+    watched = open_table(context, hub_lab, training)
     page = watched.page
     box = page.get_by_placeholder("metrics.rmse")
     box.fill("metrics.lo")
@@ -157,9 +155,11 @@ def test_a_stopped_mlflow_is_told_and_started_by_a_click(hub_lab: Lab, browser: 
     expect(box).to_have_value("metrics.lo")
 
 
-def test_a_hidden_page_pauses_and_goes_on_when_it_is_shown(hub_lab: Lab, browser: Browser) -> None:
+def test_a_hidden_page_pauses_and_goes_on_when_it_is_shown(
+    hub_lab: Lab, context: BrowserContext
+) -> None:
     training = Training(hub_lab, "behind")
-    watched = open_table(browser, hub_lab, training)
+    watched = open_table(context, hub_lab, training)
     watched.pass_time(PAUSE)
     watched.hide(True)
     watched.pass_time_until_paused(5 * REFRESH)
@@ -177,9 +177,9 @@ def test_a_hidden_page_pauses_and_goes_on_when_it_is_shown(hub_lab: Lab, browser
     expect(watched.notice).to_be_visible()
 
 
-def test_a_frame_that_jupyterlab_hides_pauses(hub_lab: Lab, browser: Browser) -> None:
+def test_a_frame_that_jupyterlab_hides_pauses(hub_lab: Lab, context: BrowserContext) -> None:
     training = Training(hub_lab, "framed")
-    watched = Watched(browser, hub_lab, "")
+    watched = Watched(context, hub_lab, "")
     watched.page.set_content(f"""<div id="tab"><iframe style="width: 1200px; height: 700px"
         src="{hub_lab.mlflow_url}/{training.experiment}/runs"></iframe></div>""")
     frame = watched.page.frame_locator("iframe")
@@ -197,9 +197,11 @@ def test_a_frame_that_jupyterlab_hides_pauses(hub_lab: Lab, browser: Browser) ->
     training.end()
 
 
-def test_an_hour_after_the_last_input_the_page_pauses(hub_lab: Lab, browser: Browser) -> None:
+def test_an_hour_after_the_last_input_the_page_pauses(
+    hub_lab: Lab, context: BrowserContext
+) -> None:
     training = Training(hub_lab, "endless")
-    watched = open_table(browser, hub_lab, training)
+    watched = open_table(context, hub_lab, training)
     for _ in range(2):
         watched.page.keyboard.press("Shift")
         watched.page.clock.fast_forward(1000 * (3600 - 3 * REFRESH))
@@ -211,11 +213,11 @@ def test_an_hour_after_the_last_input_the_page_pauses(hub_lab: Lab, browser: Bro
 
 @pytest.mark.parametrize("status", ["FINISHED", "KILLED"])
 def test_the_charts_of_one_run_are_refreshed_until_it_has_ended(
-    hub_lab: Lab, browser: Browser, status: str
+    hub_lab: Lab, context: BrowserContext, status: str
 ) -> None:
     training = Training(hub_lab, f"curve-{status}")
     address = f"{training.experiment}/runs/{training.id}/model-metrics"
-    watched = Watched(browser, hub_lab, address)
+    watched = Watched(context, hub_lab, address)
     expect(watched.page.get_by_text("loss").first).to_be_visible()
     # MLflow requests the metric and never the status.
     assert any("get-history" in url for url in watched.pass_time(2 * PAUSE))
@@ -223,20 +225,24 @@ def test_the_charts_of_one_run_are_refreshed_until_it_has_ended(
     watched.pass_time_until_paused(5 * REFRESH)
 
 
-def test_a_run_that_a_filter_no_longer_finds_is_not_watched(hub_lab: Lab, browser: Browser) -> None:
+def test_a_run_that_a_filter_no_longer_finds_is_not_watched(
+    hub_lab: Lab, context: BrowserContext
+) -> None:
     training = Training(hub_lab, "filtered")
     search = "searchFilter=attributes.status%20%3D%20%27RUNNING%27"
-    watched = Watched(browser, hub_lab, f"{training.experiment}/runs?{search}")
+    watched = Watched(context, hub_lab, f"{training.experiment}/runs?{search}")
     expect(watched.page.get_by_text("filtered").first).to_be_visible()
     assert watched.pass_time(2 * PAUSE)
     training.end()
     watched.pass_time_until_paused(6 * REFRESH)
 
 
-def test_a_run_of_a_page_that_was_left_is_not_watched(hub_lab: Lab, browser: Browser) -> None:
+def test_a_run_of_a_page_that_was_left_is_not_watched(
+    hub_lab: Lab, context: BrowserContext
+) -> None:
     training = Training(hub_lab, "left")
     other = hub_lab.api("experiments/create", {"name": f"without {training.id}"})
-    watched = open_table(browser, hub_lab, training)
+    watched = open_table(context, hub_lab, training)
     watched.pass_time(PAUSE)
     watched.page.evaluate(f"location.hash = '/experiments/{other['experiment_id']}/runs'")
     expect(watched.page.get_by_text(re.compile("No runs|no runs")).first).to_be_visible()
@@ -245,11 +251,11 @@ def test_a_run_of_a_page_that_was_left_is_not_watched(hub_lab: Lab, browser: Bro
 
 
 def test_the_notice_is_readable_in_the_dark_theme_and_in_a_narrow_frame(
-    hub_lab: Lab, browser: Browser
+    hub_lab: Lab, context: BrowserContext
 ) -> None:
     training = Training(hub_lab, "dark")
     training.end()
-    watched = open_table(browser, hub_lab, training)
+    watched = open_table(context, hub_lab, training)
     for theme, size in (("dark", (1280, 800)), ("light", (320, 400))):
         page = watched.page
         is_dark = str(theme == "dark").lower()
@@ -272,14 +278,14 @@ def test_the_notice_is_readable_in_the_dark_theme_and_in_a_narrow_frame(
 
 
 def test_mlflow_is_stopped_only_once_the_run_is_no_longer_watched(
-    start_lab: Callable[..., Lab], browser: Browser, new_database: Path
+    start_lab: Callable[..., Lab], context: BrowserContext, new_database: Path
 ) -> None:
     idle_timeout = 20  # seconds
     config = f"c.MLflowProxy.idle_timeout = {idle_timeout}"
     lab = start_lab(config=config, database=new_database)
     lab.wait_until("ready")
     training = Training(lab, "watched")
-    watched = open_table(browser, lab, training)
+    watched = open_table(context, lab, training)
     deadline = time.monotonic() + 2 * idle_timeout
     while time.monotonic() < deadline:
         # Of the page's clock, which is faster than MLflow's. On a busy machine it may come late.

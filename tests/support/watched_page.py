@@ -6,9 +6,8 @@ import time
 import uuid
 
 import pytest
-from playwright.sync_api import Browser, Request
+from playwright.sync_api import BrowserContext, Request
 
-from .browser import PATIENCE
 from .lab import TOKEN, Lab
 
 REFRESH = 31  # seconds, a little more than MLflow's interval
@@ -51,9 +50,10 @@ class Training:
 class Watched:
     """The dashboard of `lab` in a page whose time the test passes."""
 
-    def __init__(self, browser: Browser, lab: Lab, address: str) -> None:
-        self.page = browser.new_page(viewport={"width": 1280, "height": 800})
-        self.page.set_default_timeout(PATIENCE)
+    def __init__(self, context: BrowserContext, lab: Lab, address: str) -> None:
+        for page in context.pages:  # of earlier tests, which share what is cached of MLflow's page
+            page.close()
+        self.page = context.new_page()
         self.page.clock.install()
         self.page.goto(f"{lab.mlflow_url}/?token={TOKEN}{address}")
         self.sent: list[Request] = []
