@@ -1,35 +1,38 @@
 // A run's artifacts as a tree, in a tab; each opens in JupyterLab's own viewer.
 
+import { copy } from "./actions.js";
 import { ArtifactsDrive } from "./artifacts_drive.js";
-import { button, element, iconButton } from "./elements.js";
-import { ARTIFACTS } from "./items.js";
-import { nameAt } from "./names.js";
+import { addItemCommands, ARTIFACTS } from "./items.js";
+import { PagedList, Row } from "./list.js";
+import { h, lab, trans } from "./packages.js";
+import { Tree } from "./tree.js";
 
-const FILE = "jp-mlflow-artifact"; // class of a file
 // JupyterLab's viewers, by the ends of names; a text editor shows anything else.
 const VIEWERS = { csv: "CSVTable", tsv: "TSVTable", json: "JSON", md: "Markdown Preview", ipynb: "Notebook" };
 const IMAGES = ["bmp", "gif", "ico", "jpeg", "jpg", "png", "svg", "tiff", "webp"];
 
 /**
- * @param {Omit<import("./extension.js").Parts, "open">} parts
+ * @param {import("./extension.js").Parts} parts
+ * @param {import("./store.js").Store} store
  * @param {any} restorer JupyterLab's ILayoutRestorer, if the application has one
  */
-export function addArtifacts({ lab, app, server, trans }, restorer) {
-  const drive = new ArtifactsDrive(lab, server, trans);
+export function addArtifacts({ app, server }, store, restorer) {
+  const drive = new ArtifactsDrive(server);
   app.serviceManager.contents.addDrive(drive);
   const tracker = new lab.apputils.WidgetTracker({ namespace: "mlflow-artifacts" });
   restorer?.restore(tracker, { command: ARTIFACTS, args: ({ args }) => args, name: ({ id }) => id });
-  const icon = (shown = lab.ui.fileIcon) => shown.element({ tag: "span", width: "16px", height: "16px" });
-
   const execute = async ({ run_id, name }) => {
     const id = `mlflow-artifacts-${run_id}`;
     if (!tracker.find((each) => each.id === id)) {
-      const args = { run_id, name: name ?? (await nameAt(server, `/runs/${run_id}`)) };
-      const content = new lab.widgets.Widget({ node: element("div", { className: "jp-mlflow-artifacts" }) });
-      const tab = Object.assign(new lab.apputils.MainAreaWidget({ content }), { id, args });
+      const args = { run_id, name: name ?? (await server.nameAt(`/runs/${run_id}`)) };
       const label = trans.__("Artifacts of %1", args.name || run_id);
+      const list = artifactList(store, server, run_id, "");
+      const load = () => store.attempt(() => list.load());
+      const draw = () => [h(Alert, { store, key: "alert" }), h(Tree, { label, lists: [list], key: "tree" })];
+      const content = lab.ui.ReactWidget.create(h(lab.ui.UseSignal, { signal: store.changed }, draw));
+      content.addClass("jp-mlflow-artifacts");
+      const tab = Object.assign(new lab.apputils.MainAreaWidget({ content }), { id, args });
       Object.assign(tab.title, { label, caption: label, icon: lab.ui.folderIcon, closable: true });
-      const load = async () => content.node.replaceChildren(await list(run_id, ""));
       const refresh = { icon: lab.ui.refreshIcon, tooltip: trans.__("Refresh"), onClick: load };
       tab.toolbar.addItem("refresh", new lab.ui.ToolbarButton(refresh));
       app.shell.add(tab, "main");
@@ -39,53 +42,69 @@ export function addArtifacts({ lab, app, server, trans }, restorer) {
     app.shell.activateById(id);
   };
   app.commands.addCommand(ARTIFACTS, { label: trans.__("Show artifacts"), execute });
-
-  async function list(run_id, path) {
-    const nodes = element("ul");
-    try {
-      const query = new URLSearchParams({ run_id, path });
-      const { files = [] } = await server.mlflow(`artifacts/list?${query}`);
-      files.sort((one, other) => other.is_dir - one.is_dir); // as in the file browser
-      nodes.append(...files.map((each) => element("li", {}, ...(each.is_dir ? folder : file)(run_id, each))));
-      nodes.childElementCount || nodes.append(element("li", {}, trans.__("No artifacts")));
-    } catch (/** @type {any} */ error) {
-      nodes.append(element("li", { role: "alert" }, error.message));
-    }
-    return nodes;
-  }
-
-  function folder(run_id, { path }) {
-    const summary = element("summary", { title: path }, icon(lab.ui.folderIcon), baseName(path));
-    const load = async () => details.childElementCount > 1 || details.append(await list(run_id, path));
-    const details = element("details", { ontoggle: load }, summary);
-    return [details];
-  }
-
-  function file(run_id, { path, file_size }) {
+  const download = async ({ run, path }) => {
+    const href = await drive.getDownloadUrl(`${run}/${path}`);
+    Object.assign(document.createElement("a"), { href, download: baseName(path) }).click();
+  };
+  const openFile = ({ run, path }) => {
     const end = path.split(".").pop().toLowerCase();
     const factory = VIEWERS[end] ?? (IMAGES.includes(end) ? "Image" : "Editor");
-    const document = { path: drive.address(run_id, path), factory, kernelPreference: { shouldStart: false } };
-    const name = button("", () => app.commands.execute("docmanager:open", document), { title: path, className: FILE });
-    name.append(icon(app.docRegistry.getFileTypesForPath(path)[0]?.icon), baseName(path));
-    name.dataset.path = `${run_id}/${path}`;
-    const buttons = actions.map(([shown, label, act]) => iconButton(shown, label, () => act(name.dataset.path)));
-    return [name, element("small", {}, sizeText(file_size)), ...buttons];
+    const address = drive.address(run, path);
+    return app.commands.execute("docmanager:open", { path: address, factory, kernelPreference: { shouldStart: false } });
+  };
+  const copyPath = ({ run, path }) => copy(`runs:/${run}/${path}`, trans.__("Path copied"));
+  const { downloadIcon, copyIcon } = lab.ui;
+  const kinds = ["artifact"];
+  addItemCommands(store, [
+    { name: "open-artifact", label: trans.__("Open"), kinds, execute: openFile },
+    { name: "download-artifact", label: trans.__("Download"), kinds, execute: download, icon: downloadIcon, isTool: true },
+    { name: "copy-path", label: trans.__("Copy path"), kinds, execute: copyPath, icon: copyIcon, isTool: true },
+  ]);
+}
+
+/** What a folder of a run has. @param {import("./store.js").Store} store @param {import("./server.js").Server} server */
+function artifactList(store, server, run, folder) {
+  const search = async () => {
+    const { files = [] } = await server.mlflow(`artifacts/list?${new URLSearchParams({ run_id: run, path: folder })}`);
+    files.sort((one, other) => other.is_dir - one.is_dir); // as in the file browser
+    return { found: files.map((file) => ({ ...file, id: file.path, name: baseName(file.path), run })) };
+  };
+  const make = (file) => (file.is_dir ? new FolderRow(store, file, server) : new FileRow(store, file));
+  return new PagedList(store, { none: trans.__("No artifacts"), search, make });
+}
+
+class FolderRow extends Row {
+  kind = "folder";
+
+  constructor(store, file, server) {
+    super(store, file);
+    this.lists = [artifactList(store, server, file.run, file.path)];
   }
 
-  /** @type {[any, string, (path: any) => any][]} what is done with a file */
-  const actions = [
-    [lab.ui.downloadIcon, trans.__("Download"), async (path) => {
-      element("a", { href: await drive.getDownloadUrl(path), download: baseName(path) }).click();
-    }],
-    [lab.ui.copyIcon, trans.__("Copy path"), (path) => lab.apputils.Clipboard.copyToSystem(`runs:/${path}`)],
-  ];
-  actions.forEach(([shown, label, act], rank) => {
-    const command = `mlflow-proxy:artifact-${rank ? "copy" : "download"}`;
-    const target = () => app.contextMenuHitTest((node) => node.classList.contains(FILE))?.dataset.path;
-    app.commands.addCommand(command, { label, icon: shown, execute: () => act(target()) });
-    app.contextMenu.addItem({ command, selector: `.${FILE}`, rank });
-  });
+  get shown() {
+    return { text: this.data.name, title: this.data.path, lead: fileIcon(lab.ui.folderIcon) };
+  }
 }
+
+class FileRow extends Row {
+  kind = "artifact";
+
+  get shown() {
+    const { name, path, file_size } = this.data;
+    const [type] = this.store.app.docRegistry.getFileTypesForPath(path);
+    return { text: name, title: path, age: sizeText(file_size), lead: fileIcon(type?.icon ?? lab.ui.fileIcon) };
+  }
+
+  activate() {
+    return this.store.commands.find(({ name }) => name === "open-artifact")?.execute(this.target);
+  }
+}
+
+function Alert({ store }) {
+  return h("p", { className: "jp-mlflow-alert", role: "alert" }, store.alert);
+}
+
+const fileIcon = (icon) => h(icon.react, { tag: "span", className: "jp-mlflow-file", width: "16px", height: "16px" });
 
 /** @param {string} path */
 const baseName = (path) => path.split("/").pop() ?? "";

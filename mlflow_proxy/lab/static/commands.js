@@ -1,12 +1,15 @@
 // Commands of the palette and the menu. Users can bind keys to their names.
 
+import { lab, trans } from "./packages.js";
+
 const PALETTE = "apputils:activate-command-palette"; // it shows whether commands are enabled
 
 /**
  * @param {import("./extension.js").Parts} parts
+ * @param {{open: (path: string) => any, showLog: () => any}} acts
  * @param {any} palette JupyterLab's ICommandPalette, if the application has one
  */
-export function addCommands({ lab, app, server, model, icon, trans, open, showLog }, palette) {
+export function addCommands({ app, server, model, icon }, { open, showLog }, palette) {
   const attempt = (what) => async () => {
     try {
       await model.control(what);

@@ -4,20 +4,20 @@ export { load } from "./packages.js";
 import { addArtifacts } from "./artifacts.js";
 import { addCommands } from "./commands.js";
 import { addLog } from "./log.js";
+import { lab, setLanguage } from "./packages.js";
 import { addToRunningPanel } from "./running.js";
 import { Server } from "./server.js";
 import { addSidebar } from "./sidebar.js";
 import { loadSettings } from "./settings.js";
 import { StatusModel } from "./status.js";
+import { Store } from "./store.js";
 import { addTab } from "./tab.js";
 
-/** What the parts share.
- * @typedef {{lab: Record<string, any>, app: any, server: Server, model: StatusModel, icon: any,
- *   trans: any, settings: Promise<any>, open: (path: string) => any, showLog?: () => any}} Parts
+/** What the parts share; `settings` are the user's, or null.
+ * @typedef {{app: any, server: Server, model: StatusModel, icon: any, settings: Promise<any>}} Parts
  */
 
-/** @param {Record<string, any>} lab JupyterLab's packages */
-export function plugin(lab) {
+export function plugin() {
   const { application, apputils, notebook, running, settings, statedb, translation, ui } = lab;
   const optional = {
     palette: apputils.ICommandPalette,
@@ -36,30 +36,29 @@ export function plugin(lab) {
     description: "MLflow: commands, a tab, the Running panel and a sidebar",
     autoStart: true,
     optional: names.map((name) => optional[name]),
-    activate: (app, ...services) =>
-      activate(lab, app, Object.fromEntries(names.map((name, index) => [name, services[index]]))),
+    activate: (app, ...services) => activate(app, Object.fromEntries(names.map((name, index) => [name, services[index]]))),
   };
 }
 
 /** @param {Record<string, any>} services those of the application; another one may have fewer */
-async function activate(lab, app, services) {
-  const { palette, restorer, managers, registry, translator, labShell, forms } = services;
+async function activate(app, services) {
+  const { palette, restorer, managers, labShell } = services;
   addStyle();
-  const server = new Server(lab);
+  setLanguage(services.translator);
+  const server = new Server();
   const icon = new lab.ui.LabIcon({ name: "jupyter-mlflow-proxy:mlflow", svgstr: await iconSvg() });
-  const trans = (translator ?? lab.translation.nullTranslator).load("jupyter-mlflow-proxy");
-  const model = new StatusModel(lab, server);
-  const shared = { lab, app, server, model, icon, trans, settings: loadSettings(lab, registry, server, forms) };
-  const open = addTab(shared, restorer, labShell);
-  const parts = { ...shared, open, showLog: addLog(shared, restorer) };
+  const model = new StatusModel(server);
+  const parts = { app, server, model, icon, settings: loadSettings(model, services) };
+  const store = new Store(parts, services);
+  void model.refresh();
+  addCommands(parts, { open: addTab(parts, restorer, labShell), showLog: addLog(parts, restorer) }, palette);
   if (labShell) {
-    addArtifacts(shared, restorer);
+    addArtifacts(parts, store, restorer);
   }
-  addCommands(parts, palette);
   if (managers) {
     addToRunningPanel(managers, parts);
   }
-  addSidebar(parts, services);
+  addSidebar(parts, store, services);
 }
 
 function addStyle() {

@@ -1,5 +1,7 @@
 // Numbers, times and states as the sidebar shows them. MLflow stores any 64-bit number as a time.
 
+import { trans } from "./packages.js";
+
 const MAX_TIME = 8.64e15; // ms; JavaScript's dates end there
 
 /** @param {any} value of a metric; null stands for what is no number */
@@ -32,7 +34,7 @@ export function duration(milliseconds) {
 }
 
 /** @param {string} status of a run or a trace */
-export function statusText(status, trans) {
+export function statusText(status) {
   const texts = {
     RUNNING: trans.__("Running"),
     IN_PROGRESS: trans.__("Running"),

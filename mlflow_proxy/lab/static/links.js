@@ -1,14 +1,14 @@
 // Links to the dashboard, e.g. those below cells, where the user has them open in JupyterLab's tab.
 
 /**
- * @param {Omit<import("./extension.js").Parts, "open">} parts
+ * @param {import("./extension.js").Parts} parts
  * @param {(path: string) => any} open
  */
-export function openLinksInTab({ server, settings }, open) {
-  let opensInTab = () => false;
-  settings.then((found) => {
-    opensInTab = () => found?.composite.openLinks === "tab";
-  });
+export function openLinksInTab({ server, model, settings }, open) {
+  let chosen = () => "browser";
+  settings.then((found) => found && (chosen = () => found.composite.openLinks));
+  // Unless the user has chosen, where the tile does.
+  const opensInTab = () => chosen() === "tab" || (chosen() === "tile" && model.settings.new_browser_tab === "False");
   const dashboard = new URL(server.url, location.href).href;
   const take = (event, href) => {
     if (opensInTab() && href?.startsWith(`${dashboard}#`)) {

@@ -1,31 +1,86 @@
-// A list that grows by pages. A refresh keeps the elements of what stays.
+// Lists that grow by pages, and their rows. A refresh keeps the rows that stay, with what the user opened.
 
-import { arrange, button, element } from "./elements.js";
+/** @typedef {{text: string, label?: string, title?: string, value?: string, age?: string, status?: string,
+ *   isBest?: boolean, isSelected?: boolean, lead?: any}} Shown `label`: what a screen reader says; `lead`: an
+ *   element before the text
+ */
 
-/** @typedef {import("./row.js").Row} Row @typedef {import("./api.js").Page} Page */
+export class Row {
+  /** Selects its commands. */
+  kind = "";
+  /** What is below it, if something may be. @type {PagedList[]} */
+  lists = [];
+  isOpen = false;
+
+  /** @param {import("./store.js").Store} store @param {any} data */
+  constructor(store, data) {
+    this.store = store;
+    this.data = data;
+  }
+
+  /** @returns {Shown} */
+  get shown() {
+    return { text: this.data.name };
+  }
+
+  get canOpen() {
+    return this.lists.length > 0;
+  }
+
+  /** What its commands act on. */
+  get target() {
+    return { ...this.data, kind: this.kind, row: this };
+  }
+
+  /** What a click does. @returns {any} */
+  activate() {
+    return this.toggle();
+  }
+
+  /** What the space bar does. @returns {any} */
+  tick() {
+    return this.activate();
+  }
+
+  /** Open or close it; what is below it is loaded each time. @param {boolean} [isOpen] */
+  async toggle(isOpen = !this.isOpen) {
+    if (this.canOpen && isOpen !== this.isOpen) {
+      this.isOpen = isOpen;
+      this.store.update();
+      isOpen && (await this.store.attempt(() => this.load()));
+    }
+  }
+
+  /** Load what is below it. */
+  async load() {
+    await Promise.all(this.lists.map((list) => list.load()));
+  }
+}
 
 export class PagedList {
   /**
-   * @param {import("./actions.js").Actions} actions
-   * @param {{none: string, search: (token?: string) => Promise<Page>, make: (data: any) => Row}} options
-   *   `none`: what it says when it is empty
+   * @param {import("./store.js").Store} store
+   * @param {{none?: string, search: (token?: string) => Promise<import("./api.js").Page>,
+   *   make: (data: any) => Row}} options `none`: what it says when it is empty
    */
-  constructor(actions, { none, search, make }) {
-    this.actions = actions;
+  constructor(store, { none = "", search, make }) {
+    this.store = store;
+    this.none = none;
+    /** The first page has come. */
+    this.isLoaded = false;
+    /** The next page's, if there is one. @type {string | undefined} */
+    this.token = undefined;
     /** By the IDs of their data. @type {Map<string, Row>} */
     this.items = new Map();
     this._search = search;
     this._make = make;
-    this._list = element("ul", { role: "group" });
-    this._none = element("p", { textContent: none && actions.trans.__("Loading…") });
-    this._noneText = none;
-    const next = () => actions.attempt(() => this._next());
-    const role = "treeitem"; // a tree may own nothing else
-    this._more = button(actions.trans.__("Show more"), next, { className: "jp-mlflow-more", role, hidden: true });
-    this.node = element("div", {}, this._list, this._none, this._more);
   }
 
-  /** Show the first page. Items that stay keep what the user opened and ticked. */
+  get rows() {
+    return [...this.items.values()];
+  }
+
+  /** Show the first page. */
   async load() {
     const search = (this._latest = this._search());
     const page = await search;
@@ -34,35 +89,25 @@ export class PagedList {
     }
   }
 
-  /** Update items in place and put new ones on top. @param {any[]} found */
-  merge(found) {
-    const updates = new Map(found.map((data) => [data.id, data]));
-    const kept = [...this.items.values()].map(({ data }) => updates.get(data.id) ?? data);
-    this.show([...found.filter(({ id }) => !this.items.has(id)), ...kept], this._token);
+  /** Show one more page. */
+  async more() {
+    const { found, token } = await this._search(this.token);
+    this.show([...this.rows.map(({ data }) => data), ...found], token);
   }
 
-  async _next() {
-    const shown = [...this.items.values()].map(({ data }) => data);
-    const { found, token } = await this._search(this._token);
-    this.show([...shown, ...found], token);
-    [...this.items.values()][shown.length]?.head.focus(); // the button may be gone
+  /** Update rows in place and put new ones on top. @param {any[]} found */
+  merge(found) {
+    const updates = new Map(found.map((data) => [data.id, data]));
+    const kept = this.rows.map(({ data }) => updates.get(data.id) ?? data);
+    this.show([...found.filter(({ id }) => !this.items.has(id)), ...kept], this.token);
   }
 
   /** Show these, in this order. @param {any[]} found @param {string} [token] the next page's */
   show(found, token) {
     this.items = new Map(found.map((data) => [data.id, this.items.get(data.id) ?? this._make(data)]));
-    arrange(this._list, [...this.items.values()].map(({ node }) => node));
-    for (const data of found) {
-      try {
-        this.items.get(data.id)?.update(data);
-      } catch (error) {
-        console.error(error); // one item that cannot be shown does not hide the others
-      }
-    }
-    this._token = token;
-    this._more.hidden = !token;
-    this._none.hidden = found.length > 0;
-    this._none.textContent = this._noneText;
-    this.actions.arranged();
+    found.forEach((data) => Object.assign(this.items.get(data.id) ?? {}, { data }));
+    this.token = token;
+    this.isLoaded = true;
+    this.store.update();
   }
 }

@@ -1,13 +1,15 @@
 // The end of MLflow's log in a tab. The command shows it anew, as JupyterLab does after a reload.
 
+import { lab, trans } from "./packages.js";
+
 const ID = "mlflow-log";
 
 /**
- * @param {Omit<import("./extension.js").Parts, "open">} parts
+ * @param {import("./extension.js").Parts} parts
  * @param {any} restorer JupyterLab's ILayoutRestorer, if the application has one
  * @returns {() => Promise<void>} shows the log
  */
-export function addLog({ lab, app, server, icon, trans }, restorer) {
+export function addLog({ app, server, icon }, restorer) {
   const tracker = new lab.apputils.WidgetTracker({ namespace: ID });
   restorer?.restore(tracker, { command: "mlflow:show-log", name: () => ID });
   return async () => {

@@ -1,31 +1,50 @@
 // Registered models or prompts, with their versions and aliases.
 
+import { openItem } from "./actions.js";
 import { age } from "./format.js";
-import { PagedList } from "./list.js";
-import { Row } from "./row.js";
+import { PagedList, Row } from "./list.js";
+import { trans } from "./packages.js";
 
-/** @param {import("./actions.js").Actions} actions @param {"model"|"prompt"} kind */
-export function modelList(actions, kind) {
-  const { trans, api } = actions;
-  const describe = ({ id, changed, aliases }) => {
-    const value = aliases.map(({ alias }) => `@${alias}`).join(" ");
-    return { text: id, title: `${id}\n${value}`.trim(), value, age: age(changed) };
-  };
-  const make = () => {
-    const search = (token) => api.versions(row.data, kind, token);
-    const versions = new PagedList(actions, { none: trans.__("No versions"), search, make: () => versionRow(actions, kind) });
-    const row = new Row(actions, { kind, describe, list: versions });
-    return row;
-  };
+/** @typedef {import("./store.js").Store} Store */
+
+/** @param {Store} store @param {"model"|"prompt"} kind */
+export function modelList(store, kind) {
   const none = kind === "prompt" ? trans.__("No prompts") : trans.__("No registered models");
-  return new PagedList(actions, { none, search: (token) => api.models(kind, token), make });
+  const search = (token) => store.api.models(kind, token);
+  return new PagedList(store, { none, search, make: (model) => new ModelRow(store, model, kind) });
 }
 
-function versionRow(actions, kind) {
-  const describe = ({ id, aliases, state, created }) => {
+class ModelRow extends Row {
+  /** @param {Store} store @param {any} model @param {"model"|"prompt"} kind */
+  constructor(store, model, kind) {
+    super(store, model);
+    this.kind = kind;
+    const none = trans.__("No versions");
+    const search = (token) => store.api.versions(this.data, kind, token);
+    this.lists = [new PagedList(store, { none, search, make: (version) => new VersionRow(store, version, kind) })];
+  }
+
+  get shown() {
+    const { id, changed, aliases } = this.data;
+    const value = aliases.map(({ alias }) => `@${alias}`).join(" ");
+    return { text: id, title: `${id}\n${value}`.trim(), value, age: age(changed) };
+  }
+}
+
+class VersionRow extends Row {
+  /** @param {Store} store @param {any} version @param {"model"|"prompt"} kind */
+  constructor(store, version, kind) {
+    super(store, version);
+    this.kind = `${kind}-version`;
+  }
+
+  get shown() {
+    const { id, aliases, state, created } = this.data;
     const value = [...aliases.map((alias) => `@${alias}`), ...(state === "READY" ? [] : [state])].join(" ");
-    return { text: actions.trans.__("Version %1", id), value, age: age(created) };
-  };
-  const row = new Row(actions, { kind: `${kind}-version`, describe, activate: () => actions.openItem(row.target) });
-  return row;
+    return { text: trans.__("Version %1", id), value, age: age(created) };
+  }
+
+  activate() {
+    return openItem(this.store, this.target);
+  }
 }

@@ -1,12 +1,14 @@
 // MLflow's entry in the Running panel.
 
+import { trans } from "./packages.js";
+
 const PANEL = "jp-running-sessions";
 
 /**
  * @param {any} managers JupyterLab's IRunningSessionManagers
  * @param {import("./extension.js").Parts} parts
  */
-export function addToRunningPanel(managers, { app, model, icon, trans }) {
+export function addToRunningPanel(managers, { app, model, icon }) {
   model.watch(() => [...app.shell.widgets("left"), ...app.shell.widgets("right")].some(
     (widget) => widget.id === PANEL && widget.isVisible,
   ));
@@ -25,14 +27,14 @@ export function addToRunningPanel(managers, { app, model, icon, trans }) {
     open: () => app.commands.execute("mlflow:open"),
     shutdown: () => model.control("stop"),
     icon: () => icon,
-    label: () => describe(status, trans),
+    label: () => describe(status),
     labelTitle: () => title(status),
     detail: () => memory(status.memory),
   });
 }
 
 /** One line about MLflow's state. */
-export function describe({ state, progress, text }, trans) {
+export function describe({ state, progress, text }) {
   switch (state) {
     case "starting":
       return progress === null ? text : trans.__("Starting, %1 %", Math.round(progress * 100));

@@ -1,9 +1,8 @@
 // Lists of runs: an experiment's, a parent's, those that a search has found.
 
-import { element } from "./elements.js";
 import { age, number, statusText } from "./format.js";
-import { PagedList } from "./list.js";
-import { Row } from "./row.js";
+import { PagedList, Row } from "./list.js";
+import { h, trans } from "./packages.js";
 import { byTime, orderBy } from "./sorting.js";
 
 const PAGE = 20;
@@ -12,57 +11,58 @@ const DAY = 86_400_000; // ms; a run whose start is further ahead does not hide 
 
 export class RunList extends PagedList {
   /**
-   * @param {import("./actions.js").Actions} actions
+   * @param {import("./store.js").Store} store
    * @param {string[]} experiments their IDs
-   * @param {{id: string, list: RunList}} [parent] the run whose nested runs these are, and the list that has it
+   * @param {RunRow} [parent] the run whose nested runs these are
    */
-  constructor(actions, experiments, parent) {
-    super(actions, {
-      none: actions.trans.__("No runs"),
-      search: (token) => this._find(token),
-      make: (run) => runRow(actions, run, this),
-    });
+  constructor(store, experiments, parent) {
+    const none = trans.__("No runs");
+    super(store, { none, search: (token) => this._find(token), make: (run) => new RunRow(store, run, this) });
     this.experiments = experiments;
     this.parent = parent;
     /** Filters in MLflow's language; a run that one of them finds is shown. None: all that have no parent. */
-    this.filters = parent ? [`tags.mlflow.parentRunId = '${parent.id}'`] : [];
+    this.filters = parent ? [`tags.mlflow.parentRunId = '${parent.data.id}'`] : [];
+    /** Of the metric or parameter that the runs show, by their IDs. @type {Map<string, any>} */
+    this.values = new Map();
+    /** The ID of the first run, where they are sorted by a value. */
+    this.best = "";
     this._newest = 0; // start of a run that was seen, in ms
     /** @type {import("./sorting.js").Sorting | undefined} */
     this._sorting = undefined;
-    actions.watch.changed.connect((_, run) => this.items.get(run.id)?.update(run));
   }
 
   get sorting() {
-    return this._sorting ?? this.parent?.list.sorting ?? byTime([]);
+    return this._sorting ?? this.parent?.owner.sorting ?? byTime([]);
   }
 
   set sorting(sorting) {
     this._sorting = sorting;
+    this.values.clear();
   }
 
   async load() {
     await super.load();
-    await this._complete([...this.items.values()]);
+    await this._complete(this._rows);
   }
 
-  async _next() {
-    const before = new Set(this.items.values());
-    await super._next();
-    await this._complete([...this.items.values()].filter((row) => !before.has(row)));
+  async more() {
+    const before = new Set(this.rows);
+    await super.more();
+    await this._complete(this._rows.filter((row) => !before.has(row)));
   }
 
   /** The list and those of its open rows. @returns {RunList[]} */
   get open() {
-    return [this, ...[...this.items.values()].flatMap((row) => (row.isOpen ? row.list.open : []))];
+    return [this, ...this._rows.filter(({ isOpen }) => isOpen).flatMap(({ below }) => below.open)];
   }
 
   /** A search for runs that were started since those that are shown. */
   get newer() {
     const limit = Date.now() + DAY;
-    const starts = [...this.items.values()].map(({ data }) => data.start).filter((start) => start < limit);
+    const starts = this.rows.map(({ data }) => data.start).filter((start) => start < limit);
     this._newest = Math.max(this._newest, ...starts);
     const isNew = `attributes.start_time > ${this._newest} AND attributes.start_time < ${limit}`;
-    const filter = [this.filters[0] ?? this.actions.api.isTop, isNew].filter(Boolean).join(" AND ");
+    const filter = [this.filters[0] ?? this.store.api.isTop, isNew].filter(Boolean).join(" AND ");
     return { ...this._query, filter };
   }
 
@@ -72,11 +72,14 @@ export class RunList extends PagedList {
       await this.load();
       return;
     }
-    found.forEach((run) => this.actions.watch.see(run));
+    this.store.note(found);
     this._newest = Math.max(this._newest, ...found.map(({ start }) => start));
     this.merge(found.filter((run) => this.filters.length || !run.parent)); // nested ones are below their parents
-    const isNew = ({ data }) => data.status === "RUNNING" || found.includes(data);
-    await this._complete([...this.items.values()].filter(isNew));
+    await this._complete(this._rows.filter(({ isComplete }) => !isComplete));
+  }
+
+  get _rows() {
+    return /** @type {RunRow[]} */ (this.rows);
   }
 
   get _query() {
@@ -84,22 +87,20 @@ export class RunList extends PagedList {
   }
 
   async _find(pageToken) {
-    const { api, watch } = this.actions;
+    const { api } = this.store;
     const search = { ...this._query, pageToken };
     const searches = this.filters.map((filter) => ({ ...search, filter }));
     const pages = searches.length ? await api.runs(searches) : [await api.topLevel(search)];
     const found = pages.flatMap((page) => page.found);
     if (pages.length > 1) found.sort((one, other) => other.start - one.start);
-    found.forEach((run) => watch.see(run));
-    if (!pageToken && this.sorting.isChosen) {
-      this.sorting = { ...this.sorting, best: found[0]?.id };
-    }
+    this.store.note(found);
+    if (!pageToken) this.best = this.sorting.isChosen ? found[0]?.id : "";
     return { found, token: pages.length > 1 ? undefined : pages[0].token };
   }
 
   /** The names of the metrics and parameters of the first run that has metrics. @param {any[]} [runs] */
   async keys(runs) {
-    const { api } = this.actions;
+    const { api } = this.store;
     const candidates = runs ?? (await api.runs([{ experimentIds: this.experiments, maxResults: TRIES }]))[0].found;
     /** @type {Record<"metrics"|"params", string[]>} */
     let found = { metrics: [], params: [] };
@@ -110,10 +111,11 @@ export class RunList extends PagedList {
     return found;
   }
 
-  /** Show what takes more requests, after the names of the runs. @param {Row[]} rows */
+  /** Show what takes more requests, after the names of the runs. @param {RunRow[]} rows */
   async _complete(rows) {
-    const { api, parents } = this.actions;
+    const { api, parents } = this.store;
     const runs = rows.map(({ data }) => data);
+    const ended = rows.filter(({ data }) => data.status !== "RUNNING");
     if (!rows.length) return;
     if (!this.filters.length && !this.sorting.key) {
       this.sorting = byTime((await this.keys(runs)).metrics);
@@ -122,45 +124,65 @@ export class RunList extends PagedList {
       (await api.parents(runs.filter(({ id }) => !parents.has(id)))).forEach((id) => parents.add(id));
     }
     const values = await api.values(runs.map(({ id }) => id), this.sorting);
-    rows.forEach((row) => row.update({ ...row.data, value: values.get(row.data.id) }));
+    values.forEach((value, id) => this.values.set(id, value));
+    ended.forEach((row) => (row.isComplete = true));
+    this.store.update();
   }
 }
 
-/** @param {import("./actions.js").Actions} actions @param {import("./api.js").Run} run @param {RunList} list */
-function runRow(actions, run, list) {
-  const { trans, ticked } = actions;
-  const box = element("input", { type: "checkbox", tabIndex: -1, onclick: (event) => event.stopPropagation() });
-  const state = element("span", { className: "jp-mlflow-state", role: "img" });
-  /** @returns {import("./row.js").Shown} */
-  const describe = ({ id, name, status, start, value }) => {
-    const { key, best } = list.sorting;
-    const shown = value === undefined ? "" : number(value);
-    state.ariaLabel = statusText(status, trans);
-    box.ariaLabel = trans.__("Select %1", name);
-    box.checked = ticked.has(id);
-    const isBest = best === id && Boolean(shown);
-    const facts = [name, state.ariaLabel, shown && `${key} ${shown}`, isBest && trans.__("best"), age(start)];
+class RunRow extends Row {
+  kind = "run";
+  isComplete = false; // its value is the last one
+
+  /** @param {import("./store.js").Store} store @param {any} run @param {RunList} owner the list that shows it */
+  constructor(store, run, owner) {
+    super(store, run);
+    this.owner = owner;
+    this.below = new RunList(store, [run.experiment], this);
+    this.lists = [this.below];
+  }
+
+  get shown() {
+    const { store, owner } = this;
+    const { id } = this.data;
+    const { name, status, start } = store.runs.get(id) ?? this.data;
+    const value = owner.values.has(id) ? number(owner.values.get(id)) : "";
+    const isBest = owner.best === id && Boolean(value);
+    const state = statusText(status);
+    const facts = [name, state, value && `${owner.sorting.key} ${value}`, isBest && trans.__("best"), age(start)].filter(Boolean);
+    const box = {
+      type: "checkbox",
+      tabIndex: -1,
+      "aria-label": trans.__("Select %1", name),
+      checked: store.ticked.has(id),
+      onChange: () => this.tick(),
+      onClick: (event) => event.stopPropagation(),
+    };
     return {
       text: name,
-      label: facts.filter(Boolean).join(", "),
-      title: facts.filter(Boolean).join("\n"),
-      value: shown,
+      label: facts.join(", "),
+      title: facts.join("\n"),
+      value,
       age: age(start),
       status,
       isBest,
-      isSelected: actions.shownRun === id,
-      isLeaf: !actions.parents.has(id),
+      isSelected: store.shownRun === id,
+      lead: h("span", { className: "jp-mlflow-lead" }, stateIcon(state), h("input", box)),
     };
-  };
-  const row = new Row(actions, {
-    kind: "run",
-    describe,
-    list: new RunList(actions, [run.experiment], { id: run.id, list }),
-    lead: [element("span", { className: "jp-mlflow-lead" }, state, box)],
-    activate: () => actions.showRun(run.id),
-    tick: () => ticked.set(row.data, !ticked.has(run.id)),
-  });
-  box.onchange = () => ticked.set(row.data, box.checked);
-  actions.changed.connect(() => row.update(row.data));
-  return row;
+  }
+
+  get canOpen() {
+    return this.store.parents.has(this.data.id);
+  }
+
+  activate() {
+    return this.store.showRun(this.data.id);
+  }
+
+  tick() {
+    this.store.tick(this.data.id);
+  }
 }
+
+/** @param {string} label */
+export const stateIcon = (label) => h("span", { className: "jp-mlflow-state", role: "img", "aria-label": label });

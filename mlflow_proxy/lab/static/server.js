@@ -1,17 +1,19 @@
 // Requests to this Jupyter server: for MLflow's state and for MLflow itself.
 
+import { lab } from "./packages.js";
+
 /** @typedef {{state: "stopped"|"starting"|"ready"|"idle"|"failed", since: number|null,
  *   progress: number|null, text: string, remedy: string, version: string|null, store: string,
  *   memory: number|null, pid: number|null, log: string, settings: Record<string, string>}} Status
  */
 
+const NO_USE = 1e9; // seconds since the user's last input
+
 export class Server {
-  /** @param {Record<string, any>} lab JupyterLab's packages */
-  constructor({ services, coreutils }) {
-    this._connection = services.ServerConnection;
-    this._settings = this._connection.makeSettings();
+  constructor() {
+    this._settings = lab.services.ServerConnection.makeSettings();
     /** The dashboard's address, with a slash at its end. */
-    this.url = coreutils.URLExt.join(this._settings.baseUrl, "mlflow/");
+    this.url = lab.coreutils.URLExt.join(this._settings.baseUrl, "mlflow/");
   }
 
   /** MLflow's state. @returns {Promise<Status>} */
@@ -44,9 +46,28 @@ export class Server {
     return (await this.request(full, init)).json();
   }
 
+  /**
+   * The name of the run or experiment of a page, whose title has only its ID; empty if there is none.
+   *
+   * @param {string} path of the page, below the dashboard's address
+   * @returns {Promise<string>}
+   */
+  async nameAt(path) {
+    const [, run] = path.match(/\/runs\/(\w+)/) ?? [];
+    const [, experiment] = path.match(/\/experiments\/(\d+)/) ?? [];
+    const ask = (request) => this.mlflow(request, undefined, NO_USE);
+    try {
+      if (run) return (await ask(`runs/get?run_id=${run}`)).run.info.run_name;
+      if (experiment) return (await ask(`experiments/get?experiment_id=${experiment}`)).experiment.name;
+    } catch {
+      // It is deleted, or MLflow is stopped: the title has to do.
+    }
+    return "";
+  }
+
   /** @param {string} path below the dashboard's address @param {RequestInit} [init] @returns {Promise<Response>} */
   async request(path, init = {}) {
-    const { makeRequest, ResponseError } = this._connection;
+    const { makeRequest, ResponseError } = lab.services.ServerConnection;
     const response = await makeRequest(this.url + path, { cache: "no-store", ...init }, this._settings);
     if (!response.ok) {
       throw await ResponseError.create(response);

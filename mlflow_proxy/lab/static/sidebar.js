@@ -1,26 +1,30 @@
 // The sidebar as one of JupyterLab's panels: a toolbar, a head that stays, sections that open and close.
 
-import { Actions } from "./actions.js";
-import { addItemCommands, ARTIFACTS } from "./items.js";
+import { DetailsView } from "./details.js";
+import { Header } from "./header.js";
+import { addItemCommands, itemCommands } from "./items.js";
+import { h, lab, trans } from "./packages.js";
 import { Panel } from "./panel.js";
+import { Tree } from "./tree.js";
 
 const ID = "jp-mlflow-sidebar";
+const RUN_TOOLS = ["open-item", "copy-id", "insert-load-run", "show-artifacts"];
 
 /**
  * @param {import("./extension.js").Parts} parts
+ * @param {import("./store.js").Store} store
  * @param {Record<string, any>} services those of the application; another one may have fewer
  */
-export function addSidebar(parts, { restorer, notebooks, database, palette }) {
-  const { app, icon, model, settings, trans } = parts;
+export function addSidebar({ app, icon, model, settings }, store, { restorer, palette }) {
   const isVisible = () => widget.isVisible && !document.hidden;
-  const actions = new Actions(parts, notebooks, database);
-  const panel = new Panel(actions, model, isVisible);
-  const widget = makeWidget(actions, panel);
+  const panel = new Panel(store, model, isVisible);
+  addItemCommands(store, itemCommands(store));
+  const widget = makeWidget(store, panel);
   const look = () => void (isVisible() && panel.look());
   Object.assign(widget, { id: ID, onAfterShow: look, onAfterAttach: look });
   Object.assign(widget.title, { icon, caption: trans.__("MLflow") });
+  store.api.follow(widget.node);
   model.watch(isVisible);
-  addItemCommands(actions);
   const command = "mlflow:show-sidebar";
   app.commands.addCommand(command, {
     label: trans.__("Show MLflow's Sidebar"),
@@ -49,23 +53,23 @@ export function addSidebar(parts, { restorer, notebooks, database, palette }) {
   });
 }
 
-/** @param {Actions} actions @param {Panel} panel */
-function makeWidget(actions, panel) {
-  const { app, lab, trans } = actions;
-  const { SidePanel, PanelWithToolbar, ToolbarButton, ...icons } = lab.ui;
-  const { Widget } = lab.widgets;
-  const { commands } = app;
-  const side = new SidePanel();
+/** @param {import("./store.js").Store} store @param {Panel} panel */
+function makeWidget(store, panel) {
+  const { commands, shell } = store.app;
+  const side = new lab.ui.SidePanel();
   const { content } = side;
-  const add = (to, name, icon, tooltip, onClick) =>
-    to.toolbar.addItem(name, new ToolbarButton({ icon: icons[`${icon}Icon`], tooltip, onClick }));
-  const collapse = () => [...panel.experiments.items.values()].forEach((row) => row.toggle(false));
+  const add = (to, icon, tooltip, onClick) =>
+    to.toolbar.addItem(tooltip, new lab.ui.ToolbarButton({ icon, tooltip, onClick }));
+  const view = (draw) => lab.ui.ReactWidget.create(h(lab.ui.UseSignal, { signal: store.changed }, draw));
+  const { launchIcon, refreshIcon, collapseAllIcon } = lab.ui;
+  const header = view(() => h(Header, { panel }));
   side.addClass("jp-mlflow-sidebar");
   Object.assign(side.node, { role: "region", ariaLabel: trans.__("MLflow") });
-  side.header.addWidget(new Widget({ node: panel.header }));
-  add(side, "open", "launch", trans.__("Open the dashboard"), () => commands.execute("mlflow:open"));
-  add(side, "refresh", "refresh", trans.__("Refresh"), () => panel.refresh());
-  add(side, "collapse", "collapseAll", trans.__("Collapse all"), collapse);
+  side.header.addWidget(header);
+  const visible = () => [models, prompts].filter(({ section }) => section.isVisible).map(({ list }) => list);
+  add(side, launchIcon, trans.__("Open the dashboard"), () => commands.execute("mlflow:open"));
+  add(side, refreshIcon, trans.__("Refresh"), () => panel.refresh(visible()));
+  add(side, collapseAllIcon, trans.__("Collapse all"), () => panel.experiments.rows.forEach((row) => row.toggle(false)));
 
   let open = "";
   const share = () => { // the height, when a section is opened or closed
@@ -75,40 +79,37 @@ function makeWidget(actions, panel) {
       content.setRelativeSizes(sizes);
     }
   };
-  const section = (label, node, list) => {
-    const made = new PanelWithToolbar();
-    made.title.label = label;
-    made.addWidget(new Widget({ node }));
-    side.addWidget(made);
-    if (label !== trans.__("Experiments")) content.collapse(content.widgets.length - 1);
-    made.onAfterHide = () => requestAnimationFrame(share);
-    made.onAfterShow = () => {
-      requestAnimationFrame(share); // when the panel has arranged it
-      list && actions.attempt(() => list.load());
-    };
-    return made;
+  const addSection = (label, draw, load = () => {}) => {
+    const section = new lab.ui.PanelWithToolbar();
+    section.title.label = label;
+    section.addWidget(view(draw));
+    side.addWidget(section);
+    if (content.widgets.length > 1) content.collapse(content.widgets.length - 1);
+    section.onAfterHide = () => requestAnimationFrame(share); // when the panel has arranged it
+    section.onAfterShow = () => (requestAnimationFrame(share), load());
+    return section;
   };
-  section(trans.__("Experiments"), panel.tree);
-  const run = section(trans.__("Run"), panel.details.node);
-  section(trans.__("Models"), panel.modelTree, panel.models);
-  section(trans.__("Prompts"), panel.promptTree, panel.prompts);
-  new ResizeObserver(() => content.update()).observe(panel.header);
+  const addTree = (label, list) => {
+    const draw = () => h(Tree, { label, lists: [list] });
+    return { list, section: addSection(label, draw, () => store.attempt(() => list.load())) };
+  };
+  const label = trans.__("Experiments");
+  addSection(label, () => panel.hasLoaded && h(Tree, { label, lists: panel.lists }));
+  const run = addSection(trans.__("Run"), () => h(DetailsView, { details: panel.details, names: store.names }));
+  const models = addTree(trans.__("Models"), panel.models);
+  const prompts = addTree(trans.__("Prompts"), panel.prompts);
+  new ResizeObserver(() => content.update()).observe(header.node);
 
-  const shown = () => ({ ...panel.details.run, kind: "run" });
-  const addTool = (name, icon, tooltip, act) =>
-    add(run, name, icon, tooltip, () => panel.details.run && act(shown()));
-  addTool("open", "launch", trans.__("Open in the dashboard"), actions.openItem);
-  addTool("copy", "copy", trans.__("Copy run ID"), ({ id }) => actions.copy(id, trans.__("Run ID copied")));
-  addTool("insert", "code", trans.__("Insert code: load run"), (target) => actions.insert("load-run", target));
-  if (commands.hasCommand(ARTIFACTS)) {
-    addTool("artifacts", "folder", trans.__("Show artifacts"), ({ id }) => commands.execute(ARTIFACTS, { run_id: id }));
+  const tools = store.commands.filter(({ name }) => RUN_TOOLS.includes(name));
+  for (const { icon, label, execute, isVisible = () => true } of tools) {
+    if (isVisible()) add(run, icon, label, () => panel.details.run && execute({ ...panel.details.run, kind: "run" }));
   }
-  actions.showRun = (id) => {
-    actions.shownRun = id;
-    actions.changed.emit(undefined);
-    app.shell.activateById(ID);
+  store.showRun = (id) => {
+    store.shownRun = id;
+    store.update();
+    shell.activateById(ID);
     content.expand(content.widgets.indexOf(run));
-    return actions.attempt(() => panel.details.load(id));
+    return store.attempt(() => panel.details.load(id));
   };
   return side;
 }

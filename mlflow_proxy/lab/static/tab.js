@@ -1,7 +1,7 @@
 // MLflow's dashboard in a tab of JupyterLab.
 
 import { openLinksInTab } from "./links.js";
-import { nameAt } from "./names.js";
+import { lab, trans } from "./packages.js";
 import { Page } from "./page.js";
 
 const ID = "mlflow-dashboard";
@@ -9,13 +9,13 @@ const SANDBOX = ["same-origin", "scripts", "popups", "forms", "downloads", "moda
 const TILE = { command: "server-proxy:open", id: "server-proxy:mlflow" }; // jupyter-server-proxy's
 
 /**
- * @param {Omit<import("./extension.js").Parts, "open">} parts
+ * @param {import("./extension.js").Parts} parts
  * @param {any} restorer JupyterLab's ILayoutRestorer, if the application has one
  * @param {any} labShell JupyterLab's ILabShell; an application without it has no tabs
  * @returns {(path: string) => any} opens the tab at a path below the dashboard's address
  */
 export function addTab(parts, restorer, labShell) {
-  const { lab, app, server } = parts;
+  const { app, server } = parts;
   const inBrowser = (path) => void window.open(server.url + path, "_blank");
   if (!labShell) {
     return inBrowser;
@@ -60,7 +60,7 @@ export function addTab(parts, restorer, labShell) {
 }
 
 /** A widget with a toolbar, and with its `page`; `moved` is called when that has changed. */
-function createTab({ lab, app, server, icon, trans }, path, moved) {
+function createTab({ app, server, icon }, path, moved) {
   const content = new lab.apputils.IFrame({ sandbox: SANDBOX });
   const frame = content.node.querySelector("iframe");
   // A tab that JupyterLab restores behind others does not start MLflow: the frame is loaded once it is
@@ -90,7 +90,7 @@ function createTab({ lab, app, server, icon, trans }, path, moved) {
     back.enabled = page.has(-1);
     forward.enabled = page.has(1);
     const { path, title } = page;
-    const name = page.isDashboard && (await nameAt(server, path));
+    const name = page.isDashboard && (await server.nameAt(path));
     if (path === page.path) {
       tab.title.label = name || title.replace(/^Home - | - MLflow$/, "");
       tab.title.caption = title;

@@ -1,0 +1,81 @@
+// The sidebar's head, which stays: MLflow's state unless it is ready, the search box, the ticked runs, an error.
+
+import { insert, openPage } from "./actions.js";
+import { h, lab, trans } from "./packages.js";
+import { EXAMPLES } from "./panel.js";
+import { describe } from "./running.js";
+import { searchRuns } from "./snippets.js";
+import { IconButton } from "./tree.js";
+
+const NEEDS_RESTART = /^(?!.*\bor correct\b).*\brestart Jupyter\.$/is; // another try would fail, too
+
+/** @param {{panel: import("./panel.js").Panel}} props */
+export function Header({ panel }) {
+  const { store, isReady, hasLoaded } = panel;
+  const hasStarted = lab.react.useRef(false);
+  const box = lab.react.useRef(null);
+  lab.react.useEffect(() => {
+    // The button that started MLflow is gone, and the focus with it.
+    if (isReady && hasStarted.current && document.activeElement === document.body) box.current?.focus();
+  }, [isReady]);
+  return h(
+    "div",
+    { className: "jp-mlflow-header" },
+    !isReady && h(Notice, { panel, onStart: () => (hasStarted.current = true) }),
+    hasLoaded && h(SearchForm, { panel, box }),
+    store.ticked.size > 0 && h(Ticked, { store }),
+    h("p", { className: "jp-mlflow-alert", role: "alert" }, store.alert),
+  );
+}
+
+function Notice({ panel: { store, model }, onStart }) {
+  const { status } = model;
+  const isStarting = status?.state === "starting";
+  const onClick = () => (onStart(), store.attempt(() => model.control("start")));
+  const start = { type: "button", "aria-disabled": isStarting, onClick };
+  const log = { type: "button", onClick: () => store.app.commands.execute("mlflow:show-log") };
+  const text = status
+    ? [describe(status), status.remedy].join("\n").trim()
+    : trans.__("MLflow's state is not known. Is Jupyter's server extension mlflow_proxy enabled?");
+  return h(
+    "div",
+    { className: "jp-mlflow-notice" },
+    h("p", {}, text),
+    status && !NEEDS_RESTART.test(status.remedy) && h("button", start, trans.__("Start")),
+    status?.state === "failed" && h("button", log, trans.__("Show log")),
+  );
+}
+
+function SearchForm({ panel, box }) {
+  const search = () => panel.search(box.current.value.trim());
+  const input = {
+    type: "search",
+    ref: box,
+    "aria-label": trans.__("Search experiments and runs"),
+    placeholder: trans.__("Search runs"),
+    title: [trans.__("Words of names, or comparisons:"), ...EXAMPLES].join("\n"),
+    onInput: () => box.current.value || search(),
+  };
+  const button = { icon: lab.ui.searchIcon, label: trans.__("Search"), act: search };
+  const onSubmit = (event) => (event.preventDefault(), search());
+  return h("form", { role: "search", onSubmit }, h("input", input), h(IconButton, button));
+}
+
+/** What can be done with the ticked runs. */
+function Ticked({ store }) {
+  const ids = [...store.ticked];
+  const experiments = [...new Set(ids.map((id) => store.runs.get(id).experiment))];
+  const json = (values) => encodeURIComponent(JSON.stringify(values));
+  const compare = () => openPage(store, ["compare-runs"], `?runs=${json(ids)}&experiments=${json(experiments)}`);
+  const { codeIcon, closeIcon } = lab.ui;
+  const code = () => insert(store, () => searchRuns(ids, experiments));
+  const clear = () => (store.ticked.clear(), store.update());
+  return h(
+    "div",
+    { className: "jp-mlflow-bar" },
+    h("span", { role: "status" }, trans.__("%1 selected", ids.length)),
+    h("button", { type: "button", disabled: ids.length < 2, onClick: compare }, trans.__("Compare")),
+    h(IconButton, { icon: codeIcon, label: trans.__("Insert DataFrame of these runs"), act: code }),
+    h(IconButton, { icon: closeIcon, label: trans.__("Clear selection"), act: clear }),
+  );
+}
