@@ -3,9 +3,9 @@
 import { copy } from "./actions.js";
 import { ArtifactsDrive } from "./artifacts_drive.js";
 import { addItemCommands, ARTIFACTS } from "./items.js";
-import { PagedList, Row } from "./list.js";
-import { h, lab, trans } from "./packages.js";
-import { Tree } from "./tree.js";
+import { h, lab, trans, viewOf } from "./packages.js";
+import { usePages } from "./pages.js";
+import { List, Tree } from "./tree.js";
 
 // JupyterLab's viewers, by the ends of names; a text editor shows anything else.
 const VIEWERS = { csv: "CSVTable", tsv: "TSVTable", json: "JSON", md: "Markdown Preview", ipynb: "Notebook" };
@@ -26,18 +26,18 @@ export function addArtifacts({ app, server }, store, restorer) {
     if (!tracker.find((each) => each.id === id)) {
       const args = { run_id, name: name ?? (await server.nameAt(`/runs/${run_id}`)) };
       const label = trans.__("Artifacts of %1", args.name || run_id);
-      const list = artifactList(store, server, run_id, "");
-      const load = () => store.attempt(() => list.load());
-      const draw = () => [h(Alert, { store, key: "alert" }), h(Tree, { label, lists: [list], key: "tree" })];
-      const content = lab.ui.ReactWidget.create(h(lab.ui.UseSignal, { signal: store.changed }, draw));
+      const draw = () => [
+        h("p", { className: "jp-mlflow-alert", role: "alert", key: "alert" }, store.alert),
+        h(Tree, { label, key: "tree" }, h(Folder, { store, run: run_id, path: "", openFile })),
+      ];
+      const content = viewOf(store, draw);
       content.addClass("jp-mlflow-artifacts");
       const tab = Object.assign(new lab.apputils.MainAreaWidget({ content }), { id, args });
       Object.assign(tab.title, { label, caption: label, icon: lab.ui.folderIcon, closable: true });
-      const refresh = { icon: lab.ui.refreshIcon, tooltip: trans.__("Refresh"), onClick: load };
+      const refresh = { icon: lab.ui.refreshIcon, tooltip: trans.__("Refresh"), onClick: () => store.reload(false) };
       tab.toolbar.addItem("refresh", new lab.ui.ToolbarButton(refresh));
       app.shell.add(tab, "main");
       void tracker.add(tab);
-      void load();
     }
     app.shell.activateById(id);
   };
@@ -62,46 +62,23 @@ export function addArtifacts({ app, server }, store, restorer) {
   ]);
 }
 
-/** What a folder of a run has. @param {import("./store.js").Store} store @param {import("./server.js").Server} server */
-function artifactList(store, server, run, folder) {
-  const search = async () => {
-    const { files = [] } = await server.mlflow(`artifacts/list?${new URLSearchParams({ run_id: run, path: folder })}`);
+/** What a folder of a run has. */
+function Folder({ store, run, path, openFile, depth = 0 }) {
+  const pages = usePages(store, async () => {
+    const { files = [] } = await store.server.mlflow(`artifacts/list?${new URLSearchParams({ run_id: run, path })}`);
     files.sort((one, other) => other.is_dir - one.is_dir); // as in the file browser
-    return { found: files.map((file) => ({ ...file, id: file.path, name: baseName(file.path), run })) };
+    return { found: files.map((file) => ({ ...file, id: `${run}/${file.path}`, run })) };
+  });
+  const row = (file) => {
+    const [type] = store.app.docRegistry.getFileTypesForPath(file.path);
+    const icon = file.is_dir ? lab.ui.folderIcon : type?.icon ?? lab.ui.fileIcon;
+    const shown = { text: baseName(file.path), title: file.path, lead: fileIcon(icon) };
+    const below = (depth) => h(Folder, { store, run, path: file.path, openFile, depth });
+    return file.is_dir
+      ? { ...shown, kind: "folder", below }
+      : { ...shown, kind: "artifact", age: sizeText(file.file_size), activate: () => openFile(file) };
   };
-  const make = (file) => (file.is_dir ? new FolderRow(store, file, server) : new FileRow(store, file));
-  return new PagedList(store, { none: trans.__("No artifacts"), search, make });
-}
-
-class FolderRow extends Row {
-  kind = "folder";
-
-  constructor(store, file, server) {
-    super(store, file);
-    this.lists = [artifactList(store, server, file.run, file.path)];
-  }
-
-  get shown() {
-    return { text: this.data.name, title: this.data.path, lead: fileIcon(lab.ui.folderIcon) };
-  }
-}
-
-class FileRow extends Row {
-  kind = "artifact";
-
-  get shown() {
-    const { name, path, file_size } = this.data;
-    const [type] = this.store.app.docRegistry.getFileTypesForPath(path);
-    return { text: name, title: path, age: sizeText(file_size), lead: fileIcon(type?.icon ?? lab.ui.fileIcon) };
-  }
-
-  activate() {
-    return this.store.commands.find(({ name }) => name === "open-artifact")?.execute(this.target);
-  }
-}
-
-function Alert({ store }) {
-  return h("p", { className: "jp-mlflow-alert", role: "alert" }, store.alert);
+  return h(List, { store, pages, none: trans.__("No artifacts"), depth, row });
 }
 
 const fileIcon = (icon) => h(icon.react, { tag: "span", className: "jp-mlflow-file", width: "16px", height: "16px" });

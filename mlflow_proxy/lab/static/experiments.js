@@ -1,149 +1,134 @@
 // Experiments, those in use first, each with its latest traces and its runs.
 
 import { age } from "./format.js";
-import { PagedList, Row } from "./list.js";
-import { trans } from "./packages.js";
-import { RunList } from "./runs.js";
+import { h, trans } from "./packages.js";
+import { usePages } from "./pages.js";
+import { ExperimentRuns, keysOf, Runs, TRIES } from "./runs.js";
 import { chooseSorting } from "./sorting.js";
-import { TraceList } from "./traces.js";
+import { Traces } from "./traces.js";
+import { List } from "./tree.js";
 
 const FIRST = 300; // experiments whose use is looked up before the list is shown
+const MORE = 1000;
 const RUNS = 200; // and traces, that are looked at for that
 const TRACES = 10;
 const PAGE = 50;
-const KEPT = "jupyter-mlflow-proxy:sidebar"; // what is open and how it is sorted, over a reload
 
-export class ExperimentList extends PagedList {
-  /** @param {import("./store.js").Store} store */
+/** @typedef {import("./store.js").Store} Store */
+
+/** All experiments that MLflow has told of, those in use first. */
+export class Catalog {
+  /** @param {Store} store */
   constructor(store) {
-    super(store, {
-      none: trans.__("No experiments"),
-      search: (token) => this._page(token),
-      make: (experiment) => new ExperimentRow(store, experiment, () => this._keep()),
-    });
-    /** All that MLflow has told of, by their IDs. @type {Map<string, any>} */
-    this._known = new Map();
+    this._store = store;
+    /** @type {any[]} */
+    this._known = [];
+    /** @type {string | undefined} */
+    this._rest = undefined;
     this._changed = 0; // the last change of one, in ms
   }
 
-  /** Show those in use first and reload what is open: at first what was open before, or the first one. */
-  async load() {
-    const { attempt, database } = this.store;
-    const isFirst = !this.isLoaded;
-    const { open = [], sortings = {} } = (isFirst && (await database?.fetch(KEPT))) || {};
-    await super.load();
-    await Promise.all(this._open.map((row) => attempt(() => row.runs.load())));
-    if (isFirst) {
-      const rows = this._rows;
-      rows.forEach((row) => sortings[row.data.id] && (row.runs.sorting = sortings[row.data.id]));
-      const kept = rows.filter(({ data }) => open.includes(data.id));
-      await Promise.all((kept.length ? kept : rows.slice(0, 1)).map((row) => row.toggle(true)));
-    }
-  }
-
-  /** Add new experiments, and follow the runs of those that are open. */
-  async follow() {
-    const { api } = this.store;
-    const { found } = await api.experiments({ filter: `last_update_time > ${this._changed}`, max_results: PAGE });
-    this._note(found);
-    this.merge(found);
-    const lists = this._open.flatMap((row) => row.runs.open);
-    if (lists.length) {
-      const pages = await api.runs(lists.map((list) => list.newer), "data { tags { key value } }");
-      await Promise.all(lists.map((list, index) => list.follow(pages[index])));
-    }
-  }
-
-  /** All experiments, in the order of their use. */
-  async all() {
-    while (this._rest) {
-      await this._learn(1000);
-    }
-    return this._sorted;
-  }
-
-  get _rows() {
-    return /** @type {ExperimentRow[]} */ (this.rows);
-  }
-
-  get _open() {
-    return this._rows.filter(({ isOpen }) => isOpen);
-  }
-
-  _keep() {
-    const chosen = this._rows.filter(({ runs }) => runs.sorting.isChosen);
-    const sortings = Object.fromEntries(chosen.map(({ data, runs }) => [data.id, runs.sorting]));
-    void this.store.database?.save(KEPT, { open: this._open.map(({ data }) => data.id), sortings });
-  }
-
-  /** @param {string} [start] the place of the first one in the order */
-  async _page(start = "0") {
+  /** A page of them; the first one is asked for anew. @param {string} [start] the place in the order */
+  async page(start = "0") {
+    const end = Number(start) + PAGE;
     if (start === "0") {
-      this._known.clear();
+      this._known = [];
       this._rest = undefined;
       await this._learn(FIRST);
     }
-    const end = Number(start) + PAGE;
-    if (this._known.size < end && this._rest) {
-      await this._learn(1000);
+    if (this._known.length < end && this._rest) {
+      await this._learn(MORE);
     }
-    const hasMore = this._known.size > end || this._rest;
-    return { found: this._sorted.slice(Number(start), end), token: hasMore ? String(end) : undefined };
+    return this._slice(Number(start), end);
+  }
+
+  /** The first page, with those on top that are new. */
+  async newer() {
+    const filter = `last_update_time > ${this._changed}`;
+    const { found } = await this._store.api.experiments({ filter, max_results: PAGE });
+    this._known = [...found.filter(({ id }) => !this._store.names.has(id)), ...this._known];
+    this._note(found);
+    return this._slice(0, PAGE);
+  }
+
+  async all() {
+    while (this._rest) {
+      await this._learn(MORE);
+    }
+    return this._known;
+  }
+
+  _slice(start, end) {
+    const hasMore = this._known.length > end || this._rest;
+    return { found: this._known.slice(start, end), token: hasMore ? String(end) : undefined };
   }
 
   /** Learn of more experiments, and when they were used. @param {number} max_results */
   async _learn(max_results) {
-    const { api } = this.store;
+    const { api, used } = this._store;
     const { found, token } = await api.experiments({ max_results, page_token: this._rest });
     this._rest = token;
     this._note(found);
     const ids = found.map(({ id }) => id);
     const uses = await Promise.all([api.lastRuns(ids, RUNS), api.traces(ids, TRACES)]);
-    this.store.use(uses.flat());
+    this._store.use(uses.flat());
+    const lastUse = ({ id }) => used.get(id) ?? 0;
+    this._known = [...this._known, ...found].sort(
+      (one, other) => lastUse(other) - lastUse(one) || other.changed - one.changed,
+    );
   }
 
   _note(found) {
-    for (const experiment of found) {
-      this._known.set(experiment.id, experiment);
-      this.store.names.set(experiment.id, experiment.name);
-      this._changed = Math.max(this._changed, Math.min(experiment.changed, Date.now()));
+    for (const { id, name, changed } of found) {
+      this._store.names.set(id, name);
+      this._changed = Math.max(this._changed, Math.min(changed, Date.now()));
     }
-  }
-
-  /** Those that were used before those that were not, the last changed first. */
-  get _sorted() {
-    const use = ({ id }) => this.store.used.get(id) ?? 0;
-    return [...this._known.values()].sort((one, other) => use(other) - use(one) || other.changed - one.changed);
   }
 }
 
-export class ExperimentRow extends Row {
-  kind = "experiment";
+/** @param {{panel: import("./panel.js").Panel}} props */
+export function Experiments({ panel: { store, catalog } }) {
+  const search = async (token) => {
+    const isFirst = !store.names.size;
+    if (store.round.isQuiet && !token && !isFirst) return catalog.newer();
+    if (isFirst) await store.restore();
+    const page = await catalog.page(token);
+    const rows = page.found.map(({ id }) => `experiment ${id}`);
+    if (isFirst && rows.length && !rows.some((row) => store.open.has(row))) store.toggle(rows[0]);
+    return page;
+  };
+  const pages = usePages(store, search, { isFollowed: true });
+  return h(List, { store, pages, none: trans.__("No experiments"), row: (each) => experimentRow(store, each) });
+}
 
-  /** @param {import("./store.js").Store} store @param {any} experiment @param {() => void} [keep] its state */
-  constructor(store, experiment, keep = () => {}) {
-    super(store, experiment);
-    this.runs = new RunList(store, [experiment.id]);
-    this.lists = [new TraceList(store, experiment.id), this.runs];
-    this._keep = keep;
-  }
+/** What a search has found. @param {{panel: import("./panel.js").Panel}} props */
+export function Results({ panel: { store, results } }) {
+  const { named, runs } = results ?? { named: [], runs: {} };
+  const pages = { found: named, isLoaded: true };
+  return [
+    h(List, { store, pages, row: (each) => experimentRow(store, each), key: "experiments" }),
+    h(Runs, { store, ...runs }),
+  ];
+}
 
-  get shown() {
-    const { id, name } = this.data;
-    const { key, isAscending, isChosen } = this.runs.sorting;
-    const value = isChosen ? `${key} ${isAscending ? "↑" : "↓"}` : key;
-    return { text: name, value: this.isOpen ? value : "", age: age(this.store.used.get(id) ?? 0) };
-  }
+/** @param {Store} store */
+function experimentRow(store, { id }) {
+  const { key, isAscending, isChosen } = store.sorting(id);
+  const value = isChosen ? `${key} ${isAscending ? "↑" : "↓"}` : key;
+  const below = (depth) => [
+    h(Traces, { store, experiment: id, depth, key: "traces" }),
+    h(ExperimentRuns, { store, experiment: id, depth, key: "runs" }),
+  ];
+  const isOpen = store.open.has(`experiment ${id}`);
+  return { kind: "experiment", text: String(store.names.get(id)), value: isOpen ? value : "", age: age(store.used.get(id) ?? 0), below };
+}
 
-  async toggle(isOpen = !this.isOpen) {
-    await super.toggle(isOpen);
-    this._keep();
-  }
-
-  /** Let the user choose how its runs are sorted. */
-  async sort() {
-    this.runs.sorting = (await chooseSorting(await this.runs.keys())) ?? this.runs.sorting;
-    await (this.isOpen ? this.runs.load() : this.toggle(true));
-    this._keep();
+/** Let the user choose how an experiment's runs are sorted. @param {Store} store @param {string} id */
+export async function sortRuns(store, id) {
+  const { found } = await store.api.runs({ experimentIds: [id], maxResults: TRIES });
+  const chosen = await chooseSorting(await keysOf(store, found));
+  if (chosen) {
+    store.sort(id, chosen);
+    store.toggle(`experiment ${id}`, true);
   }
 }

@@ -1,6 +1,7 @@
 // Commands of the sidebar's rows: in their context menu, and some as icons on the row.
 
 import { canInsert, copy, insert, openItem } from "./actions.js";
+import { sortRuns } from "./experiments.js";
 import { lab, trans } from "./packages.js";
 import { loadModel, loadPrompt, loadRun, serveModel } from "./snippets.js";
 
@@ -32,7 +33,7 @@ export function itemCommands(store) {
   const load = async (target) => loadModel(await modelOf(target));
   const serve = async (target) => serveModel(await modelOf(target));
   return [
-    command("sort-runs", trans.__("Sort runs…"), ["experiment"], ({ row }) => store.attempt(() => row.sort()), onRow(filterListIcon)),
+    command("sort-runs", trans.__("Sort runs…"), ["experiment"], ({ id }) => store.attempt(() => sortRuns(store, id)), onRow(filterListIcon)),
     command("show-artifacts", trans.__("Show artifacts"), RUN, ({ id }) => commands.execute(ARTIFACTS, { run_id: id }), {
       icon: folderIcon,
       isVisible: () => commands.hasCommand(ARTIFACTS),
@@ -62,14 +63,13 @@ function loggedModel({ models }) {
 export function addItemCommands(store, added) {
   const { commands, contextMenu } = store.app;
   store.commands.push(...added);
-  const target = () => store.meant?.target ?? {};
   added.forEach(({ name, label, kinds, execute, isEnabled, isVisible }, rank) => {
     const command = `mlflow:${name}`;
     if (!commands.hasCommand(command)) {
       commands.addCommand(command, {
         label,
-        execute: () => execute(target()),
-        isEnabled: () => Boolean(!isEnabled || isEnabled(target())),
+        execute: () => execute(store.target),
+        isEnabled: () => Boolean(!isEnabled || isEnabled(store.target)),
         isVisible,
       });
     }

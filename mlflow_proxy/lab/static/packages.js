@@ -22,6 +22,9 @@ export const lab = /** @type {Record<keyof typeof NAMES, any>} */ ({});
 /** Make an element of React's. What MLflow tells is text in it, never markup. */
 export const h = (type, props = {}, ...children) => lab.react.createElement(type, props, ...children);
 
+/** A widget that shows what `draw` makes of the state. @param {{changed: any}} state @param {() => any} draw */
+export const viewOf = ({ changed }, draw) => lab.ui.ReactWidget.create(h(lab.ui.UseSignal, { signal: changed }, draw));
+
 /** The texts, in the user's language once that is known. */
 export const trans = { __: (text, ...values) => bundle.__(text, ...values) };
 let bundle;

@@ -1,11 +1,8 @@
-// What the sidebar has: experiments with their runs, or what a search has found; a run's details; models.
+// What the sidebar shows and when: MLflow's state, what is new, what a search has found.
 
-import { Details } from "./details.js";
-import { ExperimentList, ExperimentRow } from "./experiments.js";
-import { PagedList } from "./list.js";
-import { modelList } from "./models.js";
+import { Catalog } from "./experiments.js";
 import { trans } from "./packages.js";
-import { RunList } from "./runs.js";
+import { findRuns } from "./runs.js";
 import { parse } from "./search.js";
 import { byTime } from "./sorting.js";
 import { running, watch } from "./watch.js";
@@ -22,22 +19,13 @@ export class Panel {
   constructor(store, model, isVisible) {
     this.store = store;
     this.model = model;
+    this.catalog = new Catalog(store);
     this._isVisible = isVisible;
-    this._isFollowing = false;
     /** MLflow has been ready: there is something to see. */
     this.hasLoaded = false;
-    this.experiments = new ExperimentList(store);
-    this.details = new Details(store);
-    this.models = modelList(store, "model");
-    this.prompts = modelList(store, "prompt");
-    /** What a search has found: experiments and runs. @type {[PagedList, RunList] | undefined} */
+    /** What a search has found: experiments, and what `Runs` shows. @type {{named: any[], runs: any} | undefined} */
     this.results = undefined;
     model.changed.connect(() => this._see());
-  }
-
-  /** What the tree of experiments shows. @returns {PagedList[]} */
-  get lists() {
-    return this.results ?? [this.experiments];
   }
 
   get isReady() {
@@ -51,47 +39,23 @@ export class Panel {
   }
 
   _see() {
-    if (this.isReady && !this.hasLoaded && this._isVisible()) {
-      this.hasLoaded = true;
-      void this.store.attempt(() => this.experiments.load());
-    }
+    this.hasLoaded ||= this.isReady && this._isVisible();
     this.store.update();
-  }
-
-  /** Reload what is shown, as the user asked. @param {PagedList[]} lists more than those of the experiments */
-  async refresh(lists) {
-    const { run } = this.details;
-    const all = [this.results?.[1] ?? this.experiments, ...lists].map((list) => list.load());
-    await this.store.attempt(() => Promise.all([...all, run && this.details.load(run.id)]));
   }
 
   /** Show what is new, without being asked. */
   async follow() {
+    const { store, model } = this;
     const isShown = this._isVisible();
-    if (this._isFollowing || (!isShown && !running(this.store).length)) {
+    if (store.pending || (!isShown && !running(store).length)) {
       return;
     }
-    this._isFollowing = true;
-    try {
-      if (!isShown) await this.model.refresh(); // not looked at otherwise
-      if (this.isReady && this.hasLoaded) {
-        await watch(this.store);
-        if (isShown) {
-          await (this.results ? this._followFound(this.results[1]) : this.experiments.follow());
-          await this.details.follow();
-        }
-      }
-    } catch {
-      // The next time may do; MLflow's state is shown anyhow.
+    if (!isShown) await model.refresh(); // not looked at otherwise
+    if (this.isReady && this.hasLoaded) {
+      await store.attempt(() => watch(store), true);
+      if (isShown) store.reload(true);
     }
-    this._isFollowing = false;
-    this.store.update(); // ages go on
-  }
-
-  /** @param {RunList} found */
-  async _followFound(found) {
-    const [page] = await this.store.api.runs([found.newer]);
-    await found.follow(page);
+    store.update(); // ages go on
   }
 
   /** Show what a text finds, or all experiments again without one. @param {string} text */
@@ -103,26 +67,21 @@ export class Panel {
     });
   }
 
-  /** @param {string} text @returns {Promise<[PagedList, RunList]>} */
+  /** @param {string} text */
   async _find(text) {
-    const { store } = this;
-    const all = await this.experiments.all();
+    const all = await this.catalog.all();
     const { words, filters } = parse(text);
     const [, name, quoted] = filters[0].match(/metrics\.(?:(\w+)|`([^`]+)`)/) ?? [];
-    const found = new RunList(store, all.map(({ id }) => id));
-    found.filters = filters;
-    found.sorting = byTime([name ?? quoted ?? ""]); // what is compared is shown
+    const sorting = byTime([name ?? quoted ?? ""]); // what is compared is shown
+    const experiments = all.map(({ id }) => id);
     try {
-      await found.load();
+      const first = await findRuns(this.store, experiments, filters, sorting);
+      const isNamed = ({ name }) => words.every((word) => name.toLowerCase().includes(word.toLowerCase()));
+      const named = words.length ? all.filter(isNamed).slice(0, MAX_NAMED) : [];
+      return { named, runs: { experiments, filters, sorting, first, isSearch: true, key: text } };
     } catch (/** @type {any} */ error) {
       const [sentence] = error.message.split(/(?<=[.'"])\s|\n/);
       throw new Error(trans.__("MLflow refused this search: %1 Try e.g. %2", sentence, EXAMPLES[0]));
     }
-    const isNamed = (experiment) => words.every((word) => experiment.name.toLowerCase().includes(word.toLowerCase()));
-    const named = words.length ? all.filter(isNamed).slice(0, MAX_NAMED) : [];
-    const search = async () => ({ found: named });
-    const list = new PagedList(store, { search, make: (experiment) => new ExperimentRow(store, experiment) });
-    await list.load();
-    return [list, found];
   }
 }

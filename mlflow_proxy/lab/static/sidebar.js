@@ -1,9 +1,11 @@
 // The sidebar as one of JupyterLab's panels: a toolbar, a head that stays, sections that open and close.
 
-import { DetailsView } from "./details.js";
+import { Details } from "./details.js";
+import { Experiments, Results } from "./experiments.js";
 import { Header } from "./header.js";
 import { addItemCommands, itemCommands } from "./items.js";
-import { h, lab, trans } from "./packages.js";
+import { Models } from "./models.js";
+import { h, lab, trans, viewOf } from "./packages.js";
 import { Panel } from "./panel.js";
 import { Tree } from "./tree.js";
 
@@ -60,16 +62,14 @@ function makeWidget(store, panel) {
   const { content } = side;
   const add = (to, icon, tooltip, onClick) =>
     to.toolbar.addItem(tooltip, new lab.ui.ToolbarButton({ icon, tooltip, onClick }));
-  const view = (draw) => lab.ui.ReactWidget.create(h(lab.ui.UseSignal, { signal: store.changed }, draw));
   const { launchIcon, refreshIcon, collapseAllIcon } = lab.ui;
-  const header = view(() => h(Header, { panel }));
+  const header = viewOf(store, () => h(Header, { panel }));
   side.addClass("jp-mlflow-sidebar");
   Object.assign(side.node, { role: "region", ariaLabel: trans.__("MLflow") });
   side.header.addWidget(header);
-  const visible = () => [models, prompts].filter(({ section }) => section.isVisible).map(({ list }) => list);
   add(side, launchIcon, trans.__("Open the dashboard"), () => commands.execute("mlflow:open"));
-  add(side, refreshIcon, trans.__("Refresh"), () => panel.refresh(visible()));
-  add(side, collapseAllIcon, trans.__("Collapse all"), () => panel.experiments.rows.forEach((row) => row.toggle(false)));
+  add(side, refreshIcon, trans.__("Refresh"), () => store.reload(false));
+  add(side, collapseAllIcon, trans.__("Collapse all"), () => store.collapse());
 
   let open = "";
   const share = () => { // the height, when a section is opened or closed
@@ -77,39 +77,36 @@ function makeWidget(store, panel) {
     if (open !== String(sizes)) {
       open = String(sizes);
       content.setRelativeSizes(sizes);
+      store.update();
     }
   };
-  const addSection = (label, draw, load = () => {}) => {
+  const addSection = (label, draw) => {
     const section = new lab.ui.PanelWithToolbar();
     section.title.label = label;
-    section.addWidget(view(draw));
+    section.addWidget(viewOf(store, () => !section.isHidden && draw()));
     side.addWidget(section);
     if (content.widgets.length > 1) content.collapse(content.widgets.length - 1);
-    section.onAfterHide = () => requestAnimationFrame(share); // when the panel has arranged it
-    section.onAfterShow = () => (requestAnimationFrame(share), load());
+    section.onAfterHide = section.onAfterShow = () => requestAnimationFrame(share); // when the panel has arranged it
     return section;
   };
-  const addTree = (label, list) => {
-    const draw = () => h(Tree, { label, lists: [list] });
-    return { list, section: addSection(label, draw, () => store.attempt(() => list.load())) };
-  };
-  const label = trans.__("Experiments");
-  addSection(label, () => panel.hasLoaded && h(Tree, { label, lists: panel.lists }));
-  const run = addSection(trans.__("Run"), () => h(DetailsView, { details: panel.details, names: store.names }));
-  const models = addTree(trans.__("Models"), panel.models);
-  const prompts = addTree(trans.__("Prompts"), panel.prompts);
+  const addTree = (label, draw) => addSection(label, () => h(Tree, { label }, draw()));
+  addTree(trans.__("Experiments"), () => panel.hasLoaded && h(panel.results ? Results : Experiments, { panel }));
+  const run = addSection(trans.__("Run"), () => h(Details, { store }));
+  addTree(trans.__("Models"), () => h(Models, { store, kind: "model" }));
+  addTree(trans.__("Prompts"), () => h(Models, { store, kind: "prompt" }));
   new ResizeObserver(() => content.update()).observe(header.node);
 
   const tools = store.commands.filter(({ name }) => RUN_TOOLS.includes(name));
   for (const { icon, label, execute, isVisible = () => true } of tools) {
-    if (isVisible()) add(run, icon, label, () => panel.details.run && execute({ ...panel.details.run, kind: "run" }));
+    const act = () => store.shownRun && execute({ ...store.runs.get(store.shownRun), kind: "run" });
+    if (isVisible()) add(run, icon, label, act);
   }
   store.showRun = (id) => {
+    store.alert = "";
     store.shownRun = id;
     store.update();
     shell.activateById(ID);
     content.expand(content.widgets.indexOf(run));
-    return store.attempt(() => panel.details.load(id));
   };
   return side;
 }

@@ -1,9 +1,12 @@
-// The state that the sidebar's views show. Whoever changes it says so, and the views are drawn anew.
+// The state that the sidebar's views share. Whoever changes it says so, and the views are drawn anew.
 
 import { Api } from "./api.js";
 import { lab } from "./packages.js";
+import { byTime } from "./sorting.js";
 
 const HOUR = 3_600_000; // ms; what starts later than that was not used last
+const KEPT = "jupyter-mlflow-proxy:sidebar"; // what is open and how it is sorted, over a reload
+const MAX_KEPT = 100; // rows that were opened last
 
 export class Store {
   /**
@@ -12,11 +15,15 @@ export class Store {
    */
   constructor({ app, server, settings }, { notebooks, database }) {
     this.app = app;
+    this.server = server;
     this.api = new Api(server);
     this.notebooks = notebooks;
-    this.database = database;
     settings.then((found) => (this.settings = found));
     this.changed = new lab.signaling.Signal(this);
+    /** Another object has the lists loaded anew: those that are followed, or all, as the user asked. */
+    this.round = { isQuiet: false };
+    /** Requests that go on. */
+    this.pending = 0;
     /** What went wrong last. */
     this.alert = "";
     /** By their IDs, as MLflow has told of them last. @type {Map<string, import("./api.js").Run>} */
@@ -25,18 +32,23 @@ export class Store {
     this.parents = new Set();
     /** IDs of the runs that the user has ticked. @type {Set<string>} */
     this.ticked = new Set();
-    /** Names of experiments by their IDs. @type {Map<string, string>} */
-    this.names = new Map();
-    /** When experiments were used last, in ms, by their IDs. @type {Map<string, number>} */
-    this.used = new Map();
     /** The ID of the run whose details are shown. */
     this.shownRun = "";
     /** Shows a run's details. @type {(id: string) => any} */
     this.showRun = () => {};
-    /** The row that a command of the context menu acts on. @type {import("./list.js").Row | undefined} */
-    this.meant = undefined;
+    /** Names of experiments by their IDs. @type {Map<string, string>} */
+    this.names = new Map();
+    /** When experiments were used last, in ms, by their IDs. @type {Map<string, number>} */
+    this.used = new Map();
+    /** By the IDs of experiments. @type {Map<string, import("./sorting.js").Sorting>} */
+    this.sortings = new Map();
+    /** The rows that are open. @type {Set<string>} */
+    this.open = new Set();
+    /** What the commands of the context menu act on. @type {any} */
+    this.target = {};
     /** @type {import("./items.js").ItemCommand[]} */
     this.commands = [];
+    this._database = database;
   }
 
   /** Have the views drawn anew. */
@@ -44,9 +56,47 @@ export class Store {
     this.changed.emit(undefined);
   }
 
-  /** The commands that a row shows as icons. @param {string} kind the row's */
-  tools(kind) {
-    return this.commands.filter(({ kinds, isTool }) => isTool && kinds.includes(kind));
+  /** Have the lists loaded anew. @param {boolean} isQuiet those that are followed, and without errors */
+  reload(isQuiet) {
+    this.round = { isQuiet };
+    this.update();
+  }
+
+  /** Take up what was open and how it was sorted. */
+  async restore() {
+    const { open = [], sortings = {} } = (await this._database?.fetch(KEPT)) ?? {};
+    open.forEach((row) => this.open.add(row));
+    Object.entries(sortings).forEach(([id, sorting]) => this.sortings.set(id, sorting));
+  }
+
+  /** Open or close a row. @param {string} row @param {boolean} [isOpen] */
+  toggle(row, isOpen = !this.open.has(row)) {
+    this.open.delete(row);
+    isOpen && this.open.add(row);
+    this._keep();
+  }
+
+  /** Close all rows. */
+  collapse() {
+    this.open.clear();
+    this._keep();
+  }
+
+  /** How an experiment's runs are sorted. @param {string} experiment its ID */
+  sorting(experiment) {
+    return this.sortings.get(experiment) ?? byTime([]);
+  }
+
+  /** @param {string} experiment its ID @param {import("./sorting.js").Sorting} sorting */
+  sort(experiment, sorting) {
+    this.sortings.set(experiment, sorting);
+    this._keep();
+  }
+
+  _keep() {
+    const chosen = [...this.sortings].filter(([, { isChosen }]) => isChosen);
+    void this._database?.save(KEPT, { open: [...this.open].slice(-MAX_KEPT), sortings: Object.fromEntries(chosen) });
+    this.update();
   }
 
   /** Note what MLflow has told of runs. @param {import("./api.js").Run[]} runs */
@@ -64,20 +114,27 @@ export class Store {
     }
   }
 
-  /** @param {string} id a run's */
+  /** Tick a run, or no longer. @param {string} id */
   tick(id) {
     this.ticked.delete(id) || this.ticked.add(id);
     this.update();
   }
 
-  /** Do what the user asked for, or show the error. @param {() => any} act */
-  attempt = async (act) => {
-    this.alert = "";
+  /**
+   * Do what the user asked for, or show the error.
+   *
+   * @param {() => any} act
+   * @param {boolean} [isQuiet] the user did not ask: the next time may do
+   */
+  attempt = async (act, isQuiet = false) => {
+    if (!isQuiet) this.alert = "";
+    this.pending += 1;
     try {
       await act();
     } catch (/** @type {any} */ error) {
-      this.alert = error.message;
+      if (!isQuiet) this.alert = error.message;
     }
+    this.pending -= 1;
     this.update();
   };
 }

@@ -2,45 +2,29 @@
 
 import { openItem } from "./actions.js";
 import { age, duration, statusText } from "./format.js";
-import { PagedList, Row } from "./list.js";
 import { h, trans } from "./packages.js";
+import { usePages } from "./pages.js";
 import { stateIcon } from "./runs.js";
+import { List } from "./tree.js";
 
 const MAX = 5;
 const STATUSES = { OK: "FINISHED", ERROR: "FAILED", IN_PROGRESS: "RUNNING" }; // of runs
 
-export class TraceList extends PagedList {
-  /** @param {import("./store.js").Store} store @param {string} experiment its ID */
-  constructor(store, experiment) {
-    const search = async () => {
-      const found = await store.api.traces([experiment], MAX + 1);
-      return { found: found.length > MAX ? [...found.slice(0, MAX), { id: "", experiment }] : found };
-    };
-    super(store, { search, make: (trace) => new TraceRow(store, trace) });
-  }
-}
-
-class TraceRow extends Row {
-  kind = "trace";
-
-  get shown() {
-    const { id, name, state, took, start, preview } = this.data;
-    if (!id) {
-      return { text: trans.__("All traces") };
-    }
+/** @param {{store: import("./store.js").Store, experiment: string, depth: number}} props */
+export function Traces({ store, experiment, depth }) {
+  const pages = usePages(store, async () => {
+    const found = await store.api.traces([experiment], MAX + 1);
+    return { found: found.length > MAX ? [...found.slice(0, MAX), { id: "", experiment }] : found };
+  });
+  const row = (trace) => {
+    const { id, name, state, took, start, preview } = trace;
     const label = [trans.__("Trace %1", name), statusText(state), duration(took), age(start)].join(", ");
-    return {
-      text: name,
-      label,
-      title: `${label}\n${preview}`,
-      value: duration(took),
-      age: age(start),
-      status: STATUSES[state] ?? state,
-      lead: h("span", { className: "jp-mlflow-lead" }, stateIcon(statusText(state))),
-    };
-  }
-
-  activate() {
-    return openItem(this.store, this.target);
-  }
+    const activate = () => openItem(store, { ...trace, kind: "trace" });
+    const shown = { kind: "trace", label, title: `${label}\n${preview}`, value: duration(took), age: age(start) };
+    const lead = h("span", { className: "jp-mlflow-lead" }, stateIcon(statusText(state)));
+    return id
+      ? { ...shown, text: name, status: STATUSES[state] ?? state, lead, activate }
+      : { kind: "trace", text: trans.__("All traces"), activate };
+  };
+  return h(List, { store, pages, depth, row });
 }

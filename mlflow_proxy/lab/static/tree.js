@@ -2,6 +2,13 @@
 
 import { h, lab, trans } from "./packages.js";
 
+/** @typedef {{kind: string, data: any, text: string, label?: string, title?: string, value?: string, age?: string,
+ *   status?: string, isBest?: boolean, isSelected?: boolean, lead?: any, below?: false | ((depth: number) => any),
+ *   activate?: () => any, tick?: () => any}} RowProps `kind`: selects the row's commands; `label`: what a screen
+ *   reader says; `lead`: stands before the text; `below`: draws what is below it, if something is; `activate`: what a
+ *   click does instead of opening it; `tick`: what the space bar does
+ */
+
 /** A button that shows one of JupyterLab's icons. */
 export function IconButton({ icon, label, act }) {
   const onClick = (event) => (event.stopPropagation(), act());
@@ -10,7 +17,7 @@ export function IconButton({ icon, label, act }) {
 }
 
 /** A tree, which Tab enters once: at the row that had the focus last, or at the first one. */
-export function Tree({ label, lists }) {
+export function Tree({ label, children }) {
   const node = lab.react.useRef();
   const enterAt = (row) => row && rowsOf(node.current).forEach((each) => (each.tabIndex = each === row ? 0 : -1));
   lab.react.useEffect(() => {
@@ -18,43 +25,42 @@ export function Tree({ label, lists }) {
     rows.some(({ tabIndex }) => tabIndex === 0) || enterAt(rows[0]);
   });
   const onFocus = ({ target }) => enterAt(target.closest(".jp-mlflow-row"));
-  const props = { className: "jp-mlflow-tree", role: "tree", "aria-label": label, ref: node, onFocus };
-  return h("div", props, h(Lists, { lists }));
+  return h("div", { className: "jp-mlflow-tree", role: "tree", "aria-label": label, ref: node, onFocus }, children);
 }
 
-/** Lists below each other, and what to say if all are empty. */
-function Lists({ lists, depth = 0 }) {
-  const isEmpty = lists.every(({ items }) => !items.size);
-  const text = lists.every(({ isLoaded }) => isLoaded) ? lists.at(-1).none : trans.__("Loading…");
-  const shown = lists.map((list, key) => h(List, { list, depth, key }));
-  return [...shown, isEmpty && h("p", { key: "none" }, text)];
-}
-
-function List({ list, depth }) {
+/**
+ * @param {{store: import("./store.js").Store, pages: any, none?: string, depth?: number,
+ *   row: (data: any) => RowProps}} props `pages`: see pages.js; `none`: what it says when it is empty
+ */
+export function List({ store, pages: { found, token, isLoaded, more }, none, depth = 0, row }) {
   const onClick = async ({ currentTarget }) => {
     const rows = currentTarget.closest("ul").getElementsByClassName("jp-mlflow-row");
     const { length } = rows;
-    await list.store.attempt(() => list.more());
+    await more();
     requestAnimationFrame(() => rows[length]?.focus()); // the button may be gone
   };
-  const more = { type: "button", className: "jp-mlflow-more", role: "treeitem", onClick }; // a tree owns nothing else
-  return h(
-    "ul",
-    { role: "group" },
-    list.rows.map((row) => h(RowView, { row, depth, key: row.data.id })),
-    list.token && h("li", { role: "none" }, h("button", more, trans.__("Show more"))),
-  );
+  const button = { type: "button", className: "jp-mlflow-more", role: "treeitem", onClick }; // a tree owns nothing else
+  return [
+    h(
+      "ul",
+      { role: "group", key: "list" },
+      found.map((data) => h(Row, { ...row(data), store, data, depth, key: data.id })),
+      token && h("li", { role: "none" }, h("button", button, trans.__("Show more"))),
+    ),
+    none && !found.length && h("p", { key: "none" }, isLoaded ? none : trans.__("Loading…")),
+  ];
 }
 
-function RowView({ row, depth }) {
-  const { store, kind } = row;
-  const { text, value = "", age = "", lead, ...more } = row.shown;
+/** @param {RowProps & {store: import("./store.js").Store, depth: number}} props */
+function Row({ store, depth, kind, data, text, value = "", age = "", lead, below, ...more }) {
   const { title = text, label = [text, value, age].filter(Boolean).join(", ") } = more;
-  const span = (name, ...children) => h("span", { className: `jp-mlflow-${name}` }, ...children);
-  const onCaret = (event) => (event.stopPropagation(), row.toggle());
-  const tools = store.tools(kind).map(({ name, icon, label, execute }) =>
-    h(IconButton, { icon, label, act: () => execute(row.target), key: name }));
-  const note = () => (store.meant = row);
+  const id = `${kind} ${data.id}`;
+  const isOpen = Boolean(below) && store.open.has(id);
+  const toggle = (open = !isOpen) => below && store.toggle(id, open);
+  const { activate = toggle, tick = activate } = more;
+  const target = { ...data, kind };
+  const note = () => (store.target = target);
+  const acts = { isOpen, toggle, activate: () => activate(), tick: () => tick() };
   const props = {
     className: `jp-mlflow-row${more.isBest ? " jp-mod-best" : ""}`,
     role: "treeitem",
@@ -63,21 +69,26 @@ function RowView({ row, depth }) {
     title,
     "aria-label": label,
     "aria-selected": Boolean(more.isSelected),
-    "aria-expanded": row.canOpen ? row.isOpen : undefined,
+    "aria-expanded": below ? isOpen : undefined,
     "data-kind": kind,
     "data-status": more.status,
-    onClick: () => row.activate(),
+    onClick: acts.activate,
     onContextMenu: note,
     onFocus: note,
-    onKeyDown: (event) => press(event, row),
+    onKeyDown: (event) => press(event, acts),
   };
-  const caret = h("span", { className: "jp-mlflow-caret", onClick: onCaret });
-  const head = h("div", props, caret, lead, span("name", text), span("value", value), span("age", age), span("tools", tools));
-  return h("li", { role: "none" }, head, row.isOpen && h(Lists, { lists: row.lists, depth: depth + 1 }));
+  const span = (name, ...children) => h("span", { className: `jp-mlflow-${name}` }, ...children);
+  const caret = h("span", { className: "jp-mlflow-caret", onClick: (event) => (event.stopPropagation(), toggle()) });
+  const tools = store.commands.filter(({ kinds, isTool }) => isTool && kinds.includes(kind));
+  const buttons = tools.map(({ name, icon, label, execute }) =>
+    h(IconButton, { icon, label, act: () => execute(target), key: name }));
+  const facts = [span("name", text), span("value", value), span("age", age)];
+  const head = h("div", props, caret, lead, ...facts, span("tools", buttons));
+  return h("li", { role: "none" }, head, isOpen && below && below(depth + 1));
 }
 
-/** Let keys move and act in the tree, as in JupyterLab's. @param {any} event @param {import("./list.js").Row} row */
-function press(event, row) {
+/** Let keys move and act in the tree, as in JupyterLab's. */
+function press(event, { isOpen, toggle, activate, tick }) {
   const head = event.currentTarget;
   if (event.target !== head || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) {
     return;
@@ -90,10 +101,10 @@ function press(event, row) {
     ArrowUp: () => rows[place - 1]?.focus(),
     Home: () => rows[0].focus(),
     End: () => rows.at(-1)?.focus(),
-    ArrowRight: () => (row.isOpen ? rows[place + 1]?.focus() : row.toggle(true)),
-    ArrowLeft: () => (row.isOpen ? row.toggle(false) : parent?.focus()),
-    Enter: () => row.activate(),
-    " ": () => row.tick(),
+    ArrowRight: () => (isOpen ? rows[place + 1]?.focus() : toggle(true)),
+    ArrowLeft: () => (isOpen ? toggle(false) : parent?.focus()),
+    Enter: activate,
+    " ": tick,
   }[event.key];
   if (act) {
     event.preventDefault();

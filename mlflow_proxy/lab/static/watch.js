@@ -15,7 +15,7 @@ export async function watch(store) {
   if (!before.length) return;
   const experimentIds = [...new Set(before.map(({ experiment }) => experiment))];
   const filter = `attributes.run_id IN (${before.map(({ id }) => `'${id}'`)})`;
-  const [{ found }] = await store.api.runs([{ experimentIds, filter, maxResults: before.length }]);
+  const { found } = await store.api.runs({ experimentIds, filter, maxResults: before.length });
   const now = new Map(found.map((run) => [run.id, run]));
   store.note(before.map((run) => now.get(run.id) ?? { ...run, status: "DELETED" }));
   found.filter(({ status }) => status !== "RUNNING").forEach((run) => tell(store, run));
