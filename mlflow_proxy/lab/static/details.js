@@ -2,10 +2,10 @@
 
 import { age, date, duration, number, statusText } from "./format.js";
 import { h, lab, trans } from "./packages.js";
-import { Sparkline } from "./sparkline.js";
 
-const POINTS = 40; // of a chart
+const POINTS = 40; // of a history
 const MAX_POINTS = 500; // of one that grows
+const [WIDTH, HEIGHT] = [60, 16]; // of a chart
 const SYSTEM = "system/"; // MLflow's prefix of the machine's metrics
 
 /** @typedef {import("./store.js").Store} Store */
@@ -76,4 +76,16 @@ function Chart({ store, runId, metric }) {
     return () => observer.disconnect();
   }, []);
   return h("div", { ref: node }, h(Sparkline, { values }));
+}
+
+/** Nothing if fewer than two of the values are finite. */
+function Sparkline({ values }) {
+  const finite = values.map(({ value }) => value).filter(Number.isFinite);
+  const [low, high] = [Math.min(...finite), Math.max(...finite)];
+  const x = (index) => (index / (finite.length - 1)) * WIDTH;
+  const y = (value) => HEIGHT - 1 - ((value - low) / (high - low || 1)) * (HEIGHT - 2);
+  const points = finite.map((value, index) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+  const label = trans.__("From %1 to %2", number(finite[0]), number(finite.at(-1)));
+  const props = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label };
+  return finite.length > 1 && h("svg", props, h("polyline", { points }));
 }

@@ -1,17 +1,19 @@
 // Experiments, those in use first, each with its latest traces and its runs.
 
-import { age } from "./format.js";
+import { openItem } from "./actions.js";
+import { age, duration, statusText } from "./format.js";
 import { h, trans } from "./packages.js";
 import { usePages } from "./pages.js";
-import { ExperimentRuns, keysOf, Runs, TRIES } from "./runs.js";
+import { ExperimentRuns, keysOf, stateIcon } from "./runs.js";
 import { chooseSorting } from "./sorting.js";
-import { Traces } from "./traces.js";
 import { List } from "./tree.js";
 
 const FIRST = 300; // experiments whose use is looked up before the list is shown
 const MORE = 1000;
-const RUNS = 200; // and traces, that are looked at for that
-const TRACES = 10;
+const USES = 200; // runs that are looked at for that, and
+const MAX_TRACES = 10;
+const TRACES = 5; // of an experiment that are shown
+const STATUSES = { OK: "FINISHED", ERROR: "FAILED", IN_PROGRESS: "RUNNING" }; // of traces, as those of runs
 const PAGE = 50;
 
 /** @typedef {import("./store.js").Store} Store */
@@ -70,7 +72,7 @@ export class Catalog {
     this._rest = token;
     this._note(found);
     const ids = found.map(({ id }) => id);
-    const uses = await Promise.all([api.lastRuns(ids, RUNS), api.traces(ids, TRACES)]);
+    const uses = await Promise.all([api.lastRuns(ids, USES), api.traces(ids, MAX_TRACES)]);
     this._store.use(uses.flat());
     const lastUse = ({ id }) => used.get(id) ?? 0;
     this._known = [...this._known, ...found].sort(
@@ -86,8 +88,9 @@ export class Catalog {
   }
 }
 
-/** @param {{panel: import("./panel.js").Panel}} props */
-export function Experiments({ panel: { store, catalog } }) {
+/** @param {{store: Store}} props */
+export function Experiments({ store }) {
+  const { catalog } = store;
   const search = async (token) => {
     const isFirst = !store.names.size;
     if (store.round.isQuiet && !token && !isFirst) return catalog.newer();
@@ -101,18 +104,8 @@ export function Experiments({ panel: { store, catalog } }) {
   return h(List, { store, pages, none: trans.__("No experiments"), row: (each) => experimentRow(store, each) });
 }
 
-/** What a search has found. @param {{panel: import("./panel.js").Panel}} props */
-export function Results({ panel: { store, results } }) {
-  const { named, runs } = results ?? { named: [], runs: {} };
-  const pages = { found: named, isLoaded: true };
-  return [
-    h(List, { store, pages, row: (each) => experimentRow(store, each), key: "experiments" }),
-    h(Runs, { store, ...runs }),
-  ];
-}
-
 /** @param {Store} store */
-function experimentRow(store, { id }) {
+export function experimentRow(store, { id }) {
   const { key, isAscending, isChosen } = store.sorting(id);
   const value = isChosen ? `${key} ${isAscending ? "↑" : "↓"}` : key;
   const below = (depth) => [
@@ -123,12 +116,30 @@ function experimentRow(store, { id }) {
   return { kind: "experiment", text: String(store.names.get(id)), value: isOpen ? value : "", age: age(store.used.get(id) ?? 0), below };
 }
 
+/** The latest traces of an experiment, and one row for the others. */
+function Traces({ store, experiment, depth }) {
+  const pages = usePages(store, async () => {
+    const found = await store.api.traces([experiment], TRACES + 1);
+    return { found: found.length > TRACES ? [...found.slice(0, TRACES), { id: "", experiment }] : found };
+  });
+  const row = (trace) => {
+    const { id, name, state, took, start, preview } = trace;
+    const label = [trans.__("Trace %1", name), statusText(state), duration(took), age(start)].join(", ");
+    const title = `${label}\n${preview}`;
+    const activate = () => openItem(store, { ...trace, kind: "trace" });
+    const shown = { text: name, label, title, value: duration(took), age: age(start), status: STATUSES[state] ?? state };
+    const lead = h("span", { className: "jp-mlflow-lead" }, stateIcon(statusText(state)));
+    return { kind: "trace", activate, ...(id ? { ...shown, lead } : { text: trans.__("All traces") }) };
+  };
+  return h(List, { store, pages, depth, row });
+}
+
 /** Let the user choose how an experiment's runs are sorted. @param {Store} store @param {string} id */
 export async function sortRuns(store, id) {
-  const { found } = await store.api.runs({ experimentIds: [id], maxResults: TRIES });
+  const { found } = await store.api.runs({ experimentIds: [id], maxResults: 5 });
   const chosen = await chooseSorting(await keysOf(store, found));
   if (chosen) {
-    store.sort(id, chosen);
+    store.sortings.set(id, chosen);
     store.toggle(`experiment ${id}`, true);
   }
 }

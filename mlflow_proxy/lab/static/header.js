@@ -2,16 +2,16 @@
 
 import { insert, openPage } from "./actions.js";
 import { h, lab, trans } from "./packages.js";
-import { EXAMPLES } from "./panel.js";
+import { EXAMPLES, search } from "./results.js";
 import { describe } from "./running.js";
 import { searchRuns } from "./snippets.js";
 import { IconButton } from "./tree.js";
 
 const NEEDS_RESTART = /^(?!.*\bor correct\b).*\brestart Jupyter\.$/is; // another try would fail, too
 
-/** @param {{panel: import("./panel.js").Panel}} props */
-export function Header({ panel }) {
-  const { store, isReady, hasLoaded } = panel;
+/** @param {{store: import("./store.js").Store}} props */
+export function Header({ store }) {
+  const { isReady } = store;
   const hasStarted = lab.react.useRef(false);
   const box = lab.react.useRef(null);
   lab.react.useEffect(() => {
@@ -21,17 +21,17 @@ export function Header({ panel }) {
   return h(
     "div",
     { className: "jp-mlflow-header" },
-    !isReady && h(Notice, { panel, onStart: () => (hasStarted.current = true) }),
-    hasLoaded && h(SearchForm, { panel, box }),
+    !isReady && h(Notice, { store, onStart: () => (hasStarted.current = true) }),
+    store.hasLoaded && h(SearchForm, { store, box }),
     store.ticked.size > 0 && h(Ticked, { store }),
     h("p", { className: "jp-mlflow-alert", role: "alert" }, store.alert),
   );
 }
 
-function Notice({ panel: { store, model }, onStart }) {
-  const { status } = model;
+function Notice({ store, onStart }) {
+  const { status } = store.model;
   const isStarting = status?.state === "starting";
-  const onClick = () => (onStart(), store.attempt(() => model.control("start")));
+  const onClick = () => (onStart(), store.attempt(() => store.model.control("start")));
   const start = { type: "button", "aria-disabled": isStarting, onClick };
   const log = { type: "button", onClick: () => store.app.commands.execute("mlflow:show-log") };
   const text = status
@@ -46,18 +46,18 @@ function Notice({ panel: { store, model }, onStart }) {
   );
 }
 
-function SearchForm({ panel, box }) {
-  const search = () => panel.search(box.current.value.trim());
+function SearchForm({ store, box }) {
+  const find = () => search(store, box.current.value.trim());
   const input = {
     type: "search",
     ref: box,
     "aria-label": trans.__("Search experiments and runs"),
     placeholder: trans.__("Search runs"),
     title: [trans.__("Words of names, or comparisons:"), ...EXAMPLES].join("\n"),
-    onInput: () => box.current.value || search(),
+    onInput: () => box.current.value || find(),
   };
-  const button = { icon: lab.ui.searchIcon, label: trans.__("Search"), act: search };
-  const onSubmit = (event) => (event.preventDefault(), search());
+  const button = { icon: lab.ui.searchIcon, label: trans.__("Search"), act: find };
+  const onSubmit = (event) => (event.preventDefault(), find());
   return h("form", { role: "search", onSubmit }, h("input", input), h(IconButton, button));
 }
 

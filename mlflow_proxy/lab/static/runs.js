@@ -7,7 +7,7 @@ import { byTime, orderBy } from "./sorting.js";
 import { List } from "./tree.js";
 
 const PAGE = 20;
-export const TRIES = 5; // runs that are looked at for a metric
+const TRIES = 5; // runs that are looked at for a metric
 
 /** @typedef {import("./store.js").Store} Store @typedef {import("./api.js").Run} Run
  * @typedef {import("./sorting.js").Sorting} Sorting

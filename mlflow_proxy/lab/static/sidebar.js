@@ -1,12 +1,13 @@
 // The sidebar as one of JupyterLab's panels: a toolbar, a head that stays, sections that open and close.
 
 import { Details } from "./details.js";
-import { Experiments, Results } from "./experiments.js";
+import { Experiments } from "./experiments.js";
+import { follow } from "./follow.js";
 import { Header } from "./header.js";
 import { addItemCommands, itemCommands } from "./items.js";
 import { Models } from "./models.js";
 import { h, lab, trans, viewOf } from "./packages.js";
-import { Panel } from "./panel.js";
+import { Results } from "./results.js";
 import { Tree } from "./tree.js";
 
 const ID = "jp-mlflow-sidebar";
@@ -19,10 +20,14 @@ const RUN_TOOLS = ["open-item", "copy-id", "insert-load-run", "show-artifacts"];
  */
 export function addSidebar({ app, icon, model, settings }, store, { restorer, palette }) {
   const isVisible = () => widget.isVisible && !document.hidden;
-  const panel = new Panel(store, model, isVisible);
   addItemCommands(store, itemCommands(store));
-  const widget = makeWidget(store, panel);
-  const look = () => void (isVisible() && panel.look());
+  const widget = makeWidget(store);
+  const see = () => {
+    store.hasLoaded ||= store.isReady && isVisible();
+    store.update();
+  };
+  model.changed.connect(see);
+  const look = () => isVisible() && model.refresh().then(see);
   Object.assign(widget, { id: ID, onAfterShow: look, onAfterAttach: look });
   Object.assign(widget.title, { icon, caption: trans.__("MLflow") });
   store.api.follow(widget.node);
@@ -39,7 +44,7 @@ export function addSidebar({ app, icon, model, settings }, store, { restorer, pa
   const apply = (found) => {
     const { sidebar = true, refreshInterval = 10 } = found?.composite ?? {};
     clearInterval(timer);
-    timer = refreshInterval && setInterval(() => panel.follow(), Math.max(1, refreshInterval) * 1000);
+    timer = refreshInterval && setInterval(() => follow(store, isVisible()), Math.max(1, refreshInterval) * 1000);
     if (!sidebar) {
       widget.parent = null;
     } else if (!widget.isAttached) {
@@ -55,21 +60,21 @@ export function addSidebar({ app, icon, model, settings }, store, { restorer, pa
   });
 }
 
-/** @param {import("./store.js").Store} store @param {Panel} panel */
-function makeWidget(store, panel) {
+/** @param {import("./store.js").Store} store */
+function makeWidget(store) {
   const { commands, shell } = store.app;
   const side = new lab.ui.SidePanel();
   const { content } = side;
   const add = (to, icon, tooltip, onClick) =>
     to.toolbar.addItem(tooltip, new lab.ui.ToolbarButton({ icon, tooltip, onClick }));
   const { launchIcon, refreshIcon, collapseAllIcon } = lab.ui;
-  const header = viewOf(store, () => h(Header, { panel }));
+  const header = viewOf(store, () => h(Header, { store }));
   side.addClass("jp-mlflow-sidebar");
   Object.assign(side.node, { role: "region", ariaLabel: trans.__("MLflow") });
   side.header.addWidget(header);
   add(side, launchIcon, trans.__("Open the dashboard"), () => commands.execute("mlflow:open"));
   add(side, refreshIcon, trans.__("Refresh"), () => store.reload(false));
-  add(side, collapseAllIcon, trans.__("Collapse all"), () => store.collapse());
+  add(side, collapseAllIcon, trans.__("Collapse all"), () => (store.open.clear(), store.keep()));
 
   let open = "";
   const share = () => { // the height, when a section is opened or closed
@@ -90,7 +95,7 @@ function makeWidget(store, panel) {
     return section;
   };
   const addTree = (label, draw) => addSection(label, () => h(Tree, { label }, draw()));
-  addTree(trans.__("Experiments"), () => panel.hasLoaded && h(panel.results ? Results : Experiments, { panel }));
+  addTree(trans.__("Experiments"), () => store.hasLoaded && h(store.results ? Results : Experiments, { store }));
   const run = addSection(trans.__("Run"), () => h(Details, { store }));
   addTree(trans.__("Models"), () => h(Models, { store, kind: "model" }));
   addTree(trans.__("Prompts"), () => h(Models, { store, kind: "prompt" }));

@@ -1,6 +1,7 @@
 // The state that the sidebar's views share. Whoever changes it says so, and the views are drawn anew.
 
 import { Api } from "./api.js";
+import { Catalog } from "./experiments.js";
 import { lab } from "./packages.js";
 import { byTime } from "./sorting.js";
 
@@ -13,42 +14,38 @@ export class Store {
    * @param {import("./extension.js").Parts} parts
    * @param {Record<string, any>} services those of the application; another one may have fewer
    */
-  constructor({ app, server, settings }, { notebooks, database }) {
+  constructor({ app, server, model, settings }, { notebooks, database }) {
     this.app = app;
     this.server = server;
+    this.model = model;
     this.api = new Api(server);
+    this.catalog = new Catalog(this);
     this.notebooks = notebooks;
+    this._database = database;
     settings.then((found) => (this.settings = found));
     this.changed = new lab.signaling.Signal(this);
-    /** Another object has the lists loaded anew: those that are followed, or all, as the user asked. */
-    this.round = { isQuiet: false };
-    /** Requests that go on. */
-    this.pending = 0;
-    /** What went wrong last. */
-    this.alert = "";
-    /** By their IDs, as MLflow has told of them last. @type {Map<string, import("./api.js").Run>} */
+    this.round = { isQuiet: false }; // another object has lists loaded anew, see `reload`
+    this.pending = 0; // requests that go on
+    this.alert = ""; // what went wrong last
+    this.hasLoaded = false; // MLflow has been ready: there is something to see
+    this.results = undefined; // what a search has found
+    this.shownRun = ""; // the ID of the run whose details are shown
+    this.showRun = (id) => void id;
+    this.target = {}; // what the commands of the context menu act on
+    this.ticked = new Set(); // IDs of runs
+    this.open = new Set(); // rows, each its kind and ID
+    // What MLflow has told of last, by its ID.
     this.runs = new Map();
-    /** IDs of runs that have nested ones. @type {Set<string>} */
-    this.parents = new Set();
-    /** IDs of the runs that the user has ticked. @type {Set<string>} */
-    this.ticked = new Set();
-    /** The ID of the run whose details are shown. */
-    this.shownRun = "";
-    /** Shows a run's details. @type {(id: string) => any} */
-    this.showRun = () => {};
-    /** Names of experiments by their IDs. @type {Map<string, string>} */
-    this.names = new Map();
-    /** When experiments were used last, in ms, by their IDs. @type {Map<string, number>} */
-    this.used = new Map();
-    /** By the IDs of experiments. @type {Map<string, import("./sorting.js").Sorting>} */
-    this.sortings = new Map();
-    /** The rows that are open. @type {Set<string>} */
-    this.open = new Set();
-    /** What the commands of the context menu act on. @type {any} */
-    this.target = {};
+    this.parents = new Set(); // runs that have nested ones
+    this.names = new Map(); // of experiments
+    this.used = new Map(); // when experiments were, in ms
+    this.sortings = new Map(); // of the runs of experiments
     /** @type {import("./items.js").ItemCommand[]} */
     this.commands = [];
-    this._database = database;
+  }
+
+  get isReady() {
+    return this.model.status?.state === "ready";
   }
 
   /** Have the views drawn anew. */
@@ -56,7 +53,7 @@ export class Store {
     this.changed.emit(undefined);
   }
 
-  /** Have the lists loaded anew. @param {boolean} isQuiet those that are followed, and without errors */
+  /** Have lists loaded anew. @param {boolean} isQuiet only those that are followed, and without errors */
   reload(isQuiet) {
     this.round = { isQuiet };
     this.update();
@@ -69,34 +66,22 @@ export class Store {
     Object.entries(sortings).forEach(([id, sorting]) => this.sortings.set(id, sorting));
   }
 
+  keep() {
+    const chosen = [...this.sortings].filter(([, { isChosen }]) => isChosen);
+    void this._database?.save(KEPT, { open: [...this.open].slice(-MAX_KEPT), sortings: Object.fromEntries(chosen) });
+    this.update();
+  }
+
   /** Open or close a row. @param {string} row @param {boolean} [isOpen] */
   toggle(row, isOpen = !this.open.has(row)) {
     this.open.delete(row);
     isOpen && this.open.add(row);
-    this._keep();
+    this.keep();
   }
 
-  /** Close all rows. */
-  collapse() {
-    this.open.clear();
-    this._keep();
-  }
-
-  /** How an experiment's runs are sorted. @param {string} experiment its ID */
+  /** How an experiment's runs are sorted. @returns {import("./sorting.js").Sorting} */
   sorting(experiment) {
     return this.sortings.get(experiment) ?? byTime([]);
-  }
-
-  /** @param {string} experiment its ID @param {import("./sorting.js").Sorting} sorting */
-  sort(experiment, sorting) {
-    this.sortings.set(experiment, sorting);
-    this._keep();
-  }
-
-  _keep() {
-    const chosen = [...this.sortings].filter(([, { isChosen }]) => isChosen);
-    void this._database?.save(KEPT, { open: [...this.open].slice(-MAX_KEPT), sortings: Object.fromEntries(chosen) });
-    this.update();
   }
 
   /** Note what MLflow has told of runs. @param {import("./api.js").Run[]} runs */
@@ -120,12 +105,7 @@ export class Store {
     this.update();
   }
 
-  /**
-   * Do what the user asked for, or show the error.
-   *
-   * @param {() => any} act
-   * @param {boolean} [isQuiet] the user did not ask: the next time may do
-   */
+  /** Do what the user asked for, or show the error. @param {() => any} act @param {boolean} [isQuiet] not asked for */
   attempt = async (act, isQuiet = false) => {
     if (!isQuiet) this.alert = "";
     this.pending += 1;
