@@ -4,7 +4,7 @@ import { lab, trans } from "./packages.js";
 
 /** @typedef {import("./store.js").Store} Store */
 
-/** Open a page of the dashboard. @param {Store} store @param {string[]} names its path, in parts @param {string} [query] */
+/** Open a page of the dashboard. @param {Store} store @param {string[]} names its path, in parts */
 export function openPage({ app, settings }, names, query = "") {
   const path = `#/${names.map(encodeURIComponent).join("/")}${query}`;
   const isInBrowser = settings?.composite.openLinks === "browser";
@@ -23,23 +23,21 @@ export function openItem(store, { kind, id, experiment, name }) {
   return openPage(store, path, kind === "trace" && id ? `?selectedEvaluationId=${encodeURIComponent(id)}` : "");
 }
 
-/** @param {Store} store */
-export const canInsert = ({ notebooks }) => Boolean(notebooks?.currentWidget);
-
 /** Insert code below the active cell. @param {Store} store @param {() => string | Promise<string>} makeCode */
 export async function insert(store, makeCode) {
-  if (!canInsert(store)) {
+  const { app, services } = store;
+  if (!services.notebooks?.currentWidget) {
     lab.apputils.Notification.info(trans.__("Open a notebook to insert code"), { autoClose: 3000 });
     return;
   }
   await store.attempt(async () => {
     const code = await makeCode();
-    const { content, id } = store.notebooks.currentWidget;
+    const { content, id } = services.notebooks.currentWidget;
     const { NotebookActions } = lab.notebook;
     NotebookActions.insertBelow(content);
     NotebookActions.changeCellType(content, "code");
     content.activeCell.model.sharedModel.setSource(code);
-    store.app.shell.activateById(id);
+    app.shell.activateById(id);
   });
 }
 

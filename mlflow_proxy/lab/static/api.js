@@ -4,10 +4,13 @@
 const MAX_FIELDS = 10; // of one request, see MLFLOW_SERVER_GRAPHQL_MAX_ROOT_FIELDS
 const INFO = "info { runId runName experimentId status startTime endTime }";
 const PAIRS = "{ key value }";
+const STATUSES = { OK: "FINISHED", ERROR: "FAILED", IN_PROGRESS: "RUNNING" }; // of traces, as those of runs
 const PROMPTS = "tags.`mlflow.prompt.is_prompt` = 'true'";
 
 /** @typedef {{id: string, name: string, experiment: string, status: string, start: number, end: number,
  *   parent?: string}} Run times in ms
+ * @typedef {{experimentIds: string[], maxResults: number, filter?: string, orderBy?: string[],
+ *   pageToken?: string}} RunSearch
  * @typedef {{found: any[], token?: string}} Page each has an `id`; the next page's token
  */
 
@@ -32,63 +35,50 @@ export class Api {
     }
   }
 
-  /** Ask MLflow. It counts as use of MLflow at the time of the last input. @param {string} path @param {object} [body] */
+  /** Ask MLflow. It counts as use at the time of the last input. @param {string} path @param {object} [body] */
   ask(path, body) {
     return this._server.mlflow(path, body, (performance.now() - this._lastInput) / 1000);
   }
 
-  /**
-   * Ask one field of GraphQL. Those that are asked for at the same time go in as few requests as MLflow allows.
-   *
-   * @param {"query"|"mutation"} operation
-   * @param {string} field
-   * @param {object} input
-   * @param {string} selection
-   * @param {string} [parameters] of the address
-   * @returns {Promise<any>}
+  /** Ask one field of GraphQL. Those that are asked for at the same time go in as few requests as MLflow allows.
+   * @param {string} operation "query" or "mutation", perhaps with parameters of the address @returns {Promise<any>}
    */
-  _field(operation, field, input, selection, parameters = "") {
-    const kind = `${operation}${parameters}`;
-    const queue = this._queues.get(kind) ?? [];
-    if (!queue.length) {
-      this._queues.set(kind, queue);
-      setTimeout(() => {
-        for (let all = queue.splice(0); all.length; ) void this._send(operation, parameters, all.splice(0, MAX_FIELDS));
-      });
-    }
-    return new Promise((resolve, reject) => queue.push({ field, input, selection, resolve, reject }));
+  _field(operation, field, input, selection) {
+    return new Promise((resolve, reject) => {
+      const queue = this._queues.get(operation) ?? [];
+      this._queues.set(operation, queue);
+      queue.push({ field, input, selection, resolve, reject });
+      setTimeout(() => queue.length && this._send(operation, queue.splice(0, MAX_FIELDS)));
+    });
   }
 
-  async _send(operation, parameters, fields) {
+  async _send(operation, fields) {
+    const [kind, parameters = ""] = operation.split("?");
     const type = (field) => `${field[0].toUpperCase()}${field.slice(1)}Input!`;
     const head = fields.map(({ field }, index) => `$i${index}: ${type(field)}`);
     const body = fields.map(({ field, selection }, index) => `f${index}: ${field}(input: $i${index}) ${selection}`);
     const variables = Object.fromEntries(fields.map(({ input }, index) => [`i${index}`, input]));
-    const query = `${operation} Sidebar(${head.join(", ")}) { ${body.join(" ")} }`;
+    const query = `${kind} Sidebar(${head.join(", ")}) { ${body.join(" ")} }`;
     try {
       const request = { operationName: "Sidebar", query, variables };
-      const { data, errors = [] } = await this.ask(`/graphql${parameters}`, request);
+      const { data, errors } = await this.ask(`/graphql?${parameters}`, request);
       const error = new Error(errors?.[0]?.message ?? errors?.[0]);
-      fields.forEach(({ resolve, reject }, index) => (data?.[`f${index}`] ? resolve(data[`f${index}`]) : reject(error)));
+      const answers = fields.map((_, index) => data?.[`f${index}`]);
+      fields.forEach(({ resolve, reject }, index) => (answers[index] ? resolve(answers[index]) : reject(error)));
     } catch (error) {
       fields.forEach(({ reject }) => reject(error));
     }
   }
 
-  /**
-   * Search runs, the newest first.
-   *
-   * @param {{experimentIds: string[], filter?: string, maxResults: number, orderBy?: string[], pageToken?: string}} search
-   * @returns {Promise<Page>}
-   */
+  /** Search runs, the newest first. @param {RunSearch} search @returns {Promise<Page>} */
   async runs(search, selection = INFO) {
     const input = { orderBy: ["attributes.start_time DESC"], ...search };
-    const fields = `{ nextPageToken runs { ${selection} } }`;
-    const { runs, nextPageToken } = await this._field("mutation", "mlflowSearchRuns", input, fields);
+    const answer = `{ nextPageToken runs { ${selection} } }`;
+    const { runs, nextPageToken } = await this._field("mutation", "mlflowSearchRuns", input, answer);
     return { found: (runs ?? []).map(toRun), token: nextPageToken };
   }
 
-  /** A page of runs that have no parent: MLflow before 3.12 finds them only among all. @returns {Promise<Page>} */
+  /** Runs without a parent: MLflow before 3.12 finds them only among all. @param {RunSearch} search */
   async topLevel(search) {
     if (this._knowsTop) {
       try {
@@ -114,12 +104,6 @@ export class Api {
     return runs.filter((_, index) => answers[index]).map(({ id }) => id);
   }
 
-  /** The experiments and starts of the last runs of these experiments. @param {string[]} experimentIds */
-  async lastRuns(experimentIds, maxResults) {
-    if (!experimentIds.length) return [];
-    return (await this.runs({ experimentIds, maxResults }, "info { experimentId startTime }")).found;
-  }
-
   /** A run with its metrics, parameters and tags. @param {string} runId */
   async run(runId) {
     const data = `data { metrics { key value step timestamp } params ${PAIRS} tags ${PAIRS} }`;
@@ -133,7 +117,7 @@ export class Api {
   async keys(runId) {
     const { data } = await this._run(runId, "data { metrics { key } params { key } }");
     const names = (pairs) => (pairs ?? []).map(({ key }) => key).sort();
-    return { metrics: names(data?.metrics), params: names(data?.params) };
+    return { metrics: names(data.metrics), params: names(data.params) };
   }
 
   async _run(runId, selection) {
@@ -152,17 +136,12 @@ export class Api {
     return new Map(runs.map((run, index) => [runIds[index], value(run)]));
   }
 
-  /**
-   * Samples of the history of a metric.
-   *
-   * @param {string[]} runIds
-   * @param {string} metricKey
-   * @param {number} max of each run; MLflow reads it in the address
+  /** Samples of the history of a metric. @param {number} max of each run; MLflow reads it in the address
    * @returns {Promise<{runId: string, value: number|null, step: string, timestamp: string}[]>}
    */
   async history(runIds, metricKey, max) {
     const [field, selection] = ["mlflowGetMetricHistoryBulkInterval", "{ metrics { runId value step timestamp } }"];
-    return (await this._field("query", field, { runIds, metricKey }, selection, `?max_results=${max}`)).metrics ?? [];
+    return (await this._field(`query?max_results=${max}`, field, { runIds, metricKey }, selection)).metrics ?? [];
   }
 
   /** Experiments, the last changed first. @param {object} search @returns {Promise<Page>} */
@@ -186,10 +165,10 @@ export class Api {
       id: trace.trace_id,
       name: trace.tags?.["mlflow.traceName"] || trace.trace_id,
       experiment: trace.trace_location?.mlflow_experiment?.experiment_id,
-      state: trace.state,
+      status: STATUSES[trace.state] ?? trace.state,
       start: Date.parse(trace.request_time),
       took: parseFloat(trace.execution_duration) * 1000,
-      preview: trace.request_preview ?? "",
+      preview: (trace.request_preview ?? "").slice(0, 200),
     }));
   }
 
@@ -202,20 +181,16 @@ export class Api {
       uri: `${kind}s:/${each.name}`,
       changed: Number(each.last_updated_timestamp),
       aliases: each.aliases ?? [],
-      latest: each.latest_versions ?? [],
     }));
   }
 
-  /** A model's versions, the latest first. @param {any} model @param {"model"|"prompt"} kind @returns {Promise<Page>} */
-  async versions({ name, aliases, latest }, kind, token) {
+  /** A model's versions, the latest first. @param {any} model @param {"model"|"prompt"} kind */
+  async versions({ name, aliases }, kind, token) {
     const toVersion = ({ version, run_id, status, creation_timestamp }) => {
       const own = aliases.filter((each) => each.version === version).map(({ alias }) => alias);
       const uri = `${kind}s:/${name}${own.length ? `@${own[0]}` : `/${version}`}`;
       return { id: version, name, run: run_id, state: status, created: Number(creation_timestamp), aliases: own, uri };
     };
-    if (name.includes("'") && name.includes('"')) {
-      return { found: latest.map(toVersion) }; // no filter can name it
-    }
     const filter = `name=${quoted(name)}${kind === "prompt" ? ` AND ${PROMPTS}` : ""}`;
     const search = { filter, order_by: "version_number DESC" };
     return this._registry("model-versions/search", "model_versions", search, token, toVersion);

@@ -11,25 +11,19 @@ import { List, Tree } from "./tree.js";
 const VIEWERS = { csv: "CSVTable", tsv: "TSVTable", json: "JSON", md: "Markdown Preview", ipynb: "Notebook" };
 const IMAGES = ["bmp", "gif", "ico", "jpeg", "jpg", "png", "svg", "tiff", "webp"];
 
-/**
- * @param {import("./extension.js").Parts} parts
- * @param {import("./store.js").Store} store
- * @param {any} restorer JupyterLab's ILayoutRestorer, if the application has one
- */
-export function addArtifacts({ app, server }, store, restorer) {
+/** @param {import("./store.js").Store} store */
+export function addArtifacts(store) {
+  const { app, server, services } = store;
   const drive = new ArtifactsDrive(server);
   app.serviceManager.contents.addDrive(drive);
   const tracker = new lab.apputils.WidgetTracker({ namespace: "mlflow-artifacts" });
-  restorer?.restore(tracker, { command: ARTIFACTS, args: ({ args }) => args, name: ({ id }) => id });
+  services.restorer?.restore(tracker, { command: ARTIFACTS, args: ({ args }) => args, name: ({ id }) => id });
   const execute = async ({ run_id, name }) => {
     const id = `mlflow-artifacts-${run_id}`;
     if (!tracker.find((each) => each.id === id)) {
       const args = { run_id, name: name ?? (await server.nameAt(`/runs/${run_id}`)) };
       const label = trans.__("Artifacts of %1", args.name || run_id);
-      const draw = () => [
-        h("p", { className: "jp-mlflow-alert", role: "alert", key: "alert" }, store.alert),
-        h(Tree, { label, key: "tree" }, h(Folder, { store, run: run_id, path: "", openFile })),
-      ];
+      const draw = () => h(Tree, { label }, h(Folder, { store, run: run_id, path: "", openFile }));
       const content = viewOf(store, draw);
       content.addClass("jp-mlflow-artifacts");
       const tab = Object.assign(new lab.apputils.MainAreaWidget({ content }), { id, args });
@@ -49,16 +43,15 @@ export function addArtifacts({ app, server }, store, restorer) {
   const openFile = ({ run, path }) => {
     const end = path.split(".").pop().toLowerCase();
     const factory = VIEWERS[end] ?? (IMAGES.includes(end) ? "Image" : "Editor");
-    const address = drive.address(run, path);
-    return app.commands.execute("docmanager:open", { path: address, factory, kernelPreference: { shouldStart: false } });
+    const kernelPreference = { shouldStart: false };
+    return app.commands.execute("docmanager:open", { path: drive.address(run, path), factory, kernelPreference });
   };
   const copyPath = ({ run, path }) => copy(`runs:/${run}/${path}`, trans.__("Path copied"));
   const { downloadIcon, copyIcon } = lab.ui;
-  const kinds = ["artifact"];
+  const tool = { kinds: ["artifact"], isTool: true };
   addItemCommands(store, [
-    { name: "open-artifact", label: trans.__("Open"), kinds, execute: openFile },
-    { name: "download-artifact", label: trans.__("Download"), kinds, execute: download, icon: downloadIcon, isTool: true },
-    { name: "copy-path", label: trans.__("Copy path"), kinds, execute: copyPath, icon: copyIcon, isTool: true },
+    { ...tool, name: "download-artifact", label: trans.__("Download"), execute: download, icon: downloadIcon },
+    { ...tool, name: "copy-path", label: trans.__("Copy path"), execute: copyPath, icon: copyIcon },
   ]);
 }
 
@@ -72,7 +65,7 @@ function Folder({ store, run, path, openFile, depth = 0 }) {
   const row = (file) => {
     const [type] = store.app.docRegistry.getFileTypesForPath(file.path);
     const icon = file.is_dir ? lab.ui.folderIcon : type?.icon ?? lab.ui.fileIcon;
-    const shown = { text: baseName(file.path), title: file.path, lead: fileIcon(icon) };
+    const shown = { text: baseName(file.path), facts: [file.path], lead: fileIcon(icon) };
     const below = (depth) => h(Folder, { store, run, path: file.path, openFile, depth });
     return file.is_dir
       ? { ...shown, kind: "folder", below }
@@ -88,6 +81,7 @@ const baseName = (path) => path.split("/").pop() ?? "";
 
 /** @param {number} [bytes] unknown to some stores */
 function sizeText(bytes) {
+  if (bytes === undefined) return "";
   const power = Math.min(3, Math.floor(Math.log10(bytes || 1) / 3));
-  return bytes === undefined ? "" : `${Number((bytes / 1000 ** power).toPrecision(3))} ${["B", "kB", "MB", "GB"][power]}`;
+  return `${Number((bytes / 1000 ** power).toPrecision(3))} ${["B", "kB", "MB", "GB"][power]}`;
 }

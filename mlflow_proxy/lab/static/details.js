@@ -25,9 +25,10 @@ export function Details({ store }) {
     if (id && (!isQuiet || run.status === "RUNNING")) void store.attempt(load, isQuiet);
   }, [store.round, id]);
   const props = { className: "jp-mlflow-details", tabIndex: 0, role: "group", "aria-label": trans.__("Run details") };
+  const none = id ? trans.__("Loading…") : trans.__("Select a run to see its metrics and parameters.");
   return run
     ? h("div", { ...props, key: run.id }, h(Facts, { store, run })) // another run begins at the top
-    : h("div", props, h("p", {}, trans.__("Select a run to see its metrics and parameters.")));
+    : h("div", props, h("p", {}, none));
 }
 
 function Facts({ store, run }) {
@@ -42,7 +43,7 @@ function Facts({ store, run }) {
     [trans.__("Duration"), duration((run.end || Date.now()) - run.start)],
   ];
   return [
-    h("h3", { className: "jp-mlflow-title", key: "name" }, run.name),
+    h("h3", { className: "jp-mlflow-title", key: "name", title: run.name }, run.name),
     table(trans.__("Run"), facts),
     table(trans.__("Metrics"), metrics.map((metric) => [metric.key, number(metric.value), chart(metric)])),
     table(trans.__("Parameters"), pairs(run.params)),

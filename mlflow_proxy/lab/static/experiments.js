@@ -3,17 +3,15 @@
 import { openItem } from "./actions.js";
 import { age, duration, statusText } from "./format.js";
 import { h, trans } from "./packages.js";
-import { usePages } from "./pages.js";
-import { ExperimentRuns, keysOf, stateIcon } from "./runs.js";
+import { unique, usePages } from "./pages.js";
+import { keysOf, RunsOf, stateIcon } from "./runs.js";
 import { chooseSorting } from "./sorting.js";
 import { List } from "./tree.js";
 
-const FIRST = 300; // experiments whose use is looked up before the list is shown
-const MORE = 1000;
+const STEP = 300; // experiments that are asked for, and whose use is looked up, at a time
 const USES = 200; // runs that are looked at for that, and
 const MAX_TRACES = 10;
 const TRACES = 5; // of an experiment that are shown
-const STATUSES = { OK: "FINISHED", ERROR: "FAILED", IN_PROGRESS: "RUNNING" }; // of traces, as those of runs
 const PAGE = 50;
 
 /** @typedef {import("./store.js").Store} Store */
@@ -31,17 +29,15 @@ export class Catalog {
   }
 
   /** A page of them; the first one is asked for anew. @param {string} [start] the place in the order */
-  async page(start = "0") {
-    const end = Number(start) + PAGE;
-    if (start === "0") {
+  async page(start) {
+    if (!start) {
       this._known = [];
       this._rest = undefined;
-      await this._learn(FIRST);
+      await this._learn();
+    } else if (this._known.length < Number(start) + PAGE && this._rest) {
+      await this._learn();
     }
-    if (this._known.length < end && this._rest) {
-      await this._learn(MORE);
-    }
-    return this._slice(Number(start), end);
+    return this._slice(Number(start ?? 0));
   }
 
   /** The first page, with those on top that are new. */
@@ -50,32 +46,35 @@ export class Catalog {
     const { found } = await this._store.api.experiments({ filter, max_results: PAGE });
     this._known = [...found.filter(({ id }) => !this._store.names.has(id)), ...this._known];
     this._note(found);
-    return this._slice(0, PAGE);
+    return this._slice(0);
   }
 
   async all() {
     while (this._rest) {
-      await this._learn(MORE);
+      await this._learn();
     }
     return this._known;
   }
 
-  _slice(start, end) {
+  _slice(start) {
+    const end = start + PAGE;
     const hasMore = this._known.length > end || this._rest;
     return { found: this._known.slice(start, end), token: hasMore ? String(end) : undefined };
   }
 
-  /** Learn of more experiments, and when they were used. @param {number} max_results */
-  async _learn(max_results) {
+  /** Learn of more experiments, and when they were used. */
+  async _learn() {
     const { api, used } = this._store;
-    const { found, token } = await api.experiments({ max_results, page_token: this._rest });
+    const { found, token } = await api.experiments({ max_results: STEP, page_token: this._rest });
     this._rest = token;
     this._note(found);
     const ids = found.map(({ id }) => id);
-    const uses = await Promise.all([api.lastRuns(ids, USES), api.traces(ids, MAX_TRACES)]);
-    this._store.use(uses.flat());
+    const search = { experimentIds: ids, maxResults: USES };
+    const latest = ids.length ? api.runs(search, "info { experimentId startTime }") : { found: [] };
+    const [runs, traces] = await Promise.all([latest, api.traces(ids, MAX_TRACES)]);
+    this._store.use([...runs.found, ...traces]);
     const lastUse = ({ id }) => used.get(id) ?? 0;
-    this._known = [...this._known, ...found].sort(
+    this._known = unique([...this._known, ...found]).sort(
       (one, other) => lastUse(other) - lastUse(one) || other.changed - one.changed,
     );
   }
@@ -110,10 +109,11 @@ export function experimentRow(store, { id }) {
   const value = isChosen ? `${key} ${isAscending ? "↑" : "↓"}` : key;
   const below = (depth) => [
     h(Traces, { store, experiment: id, depth, key: "traces" }),
-    h(ExperimentRuns, { store, experiment: id, depth, key: "runs" }),
+    h(RunsOf, { store, experiment: id, depth, key: "runs" }),
   ];
   const isOpen = store.open.has(`experiment ${id}`);
-  return { kind: "experiment", text: String(store.names.get(id)), value: isOpen ? value : "", age: age(store.used.get(id) ?? 0), below };
+  const shown = { text: store.names.get(id), value: isOpen ? value : "", age: age(store.used.get(id) ?? 0) };
+  return { kind: "experiment", ...shown, below };
 }
 
 /** The latest traces of an experiment, and one row for the others. */
@@ -123,12 +123,11 @@ function Traces({ store, experiment, depth }) {
     return { found: found.length > TRACES ? [...found.slice(0, TRACES), { id: "", experiment }] : found };
   });
   const row = (trace) => {
-    const { id, name, state, took, start, preview } = trace;
-    const label = [trans.__("Trace %1", name), statusText(state), duration(took), age(start)].join(", ");
-    const title = `${label}\n${preview}`;
+    const { id, name, status, took, start, preview } = trace;
+    const facts = [trans.__("Trace %1", name), statusText(status), duration(took), age(start), preview];
     const activate = () => openItem(store, { ...trace, kind: "trace" });
-    const shown = { text: name, label, title, value: duration(took), age: age(start), status: STATUSES[state] ?? state };
-    const lead = h("span", { className: "jp-mlflow-lead" }, stateIcon(statusText(state)));
+    const shown = { text: name, facts, value: duration(took), age: age(start), status };
+    const lead = h("span", { className: "jp-mlflow-lead" }, stateIcon(statusText(status)));
     return { kind: "trace", activate, ...(id ? { ...shown, lead } : { text: trans.__("All traces") }) };
   };
   return h(List, { store, pages, depth, row });
@@ -137,7 +136,7 @@ function Traces({ store, experiment, depth }) {
 /** Let the user choose how an experiment's runs are sorted. @param {Store} store @param {string} id */
 export async function sortRuns(store, id) {
   const { found } = await store.api.runs({ experimentIds: [id], maxResults: 5 });
-  const chosen = await chooseSorting(await keysOf(store, found));
+  const chosen = await chooseSorting(await keysOf(store.api, found));
   if (chosen) {
     store.sortings.set(id, chosen);
     store.toggle(`experiment ${id}`, true);

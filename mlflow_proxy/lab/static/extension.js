@@ -6,19 +6,12 @@ import { addCommands } from "./commands.js";
 import { addLog } from "./log.js";
 import { lab, setLanguage } from "./packages.js";
 import { addToRunningPanel } from "./running.js";
-import { Server } from "./server.js";
 import { addSidebar } from "./sidebar.js";
-import { loadSettings } from "./settings.js";
-import { StatusModel } from "./status.js";
 import { Store } from "./store.js";
 import { addTab } from "./tab.js";
 
-/** What the parts share; `settings` are the user's, or null.
- * @typedef {{app: any, server: Server, model: StatusModel, icon: any, settings: Promise<any>}} Parts
- */
-
 export function plugin() {
-  const { application, apputils, notebook, running, settings, statedb, translation, ui } = lab;
+  const { application, apputils, notebook, running, settings, statedb, translation } = lab;
   const optional = {
     palette: apputils.ICommandPalette,
     restorer: application.ILayoutRestorer,
@@ -28,7 +21,6 @@ export function plugin() {
     notebooks: notebook.INotebookTracker,
     labShell: application.ILabShell,
     database: statedb.IStateDB,
-    forms: ui.IFormRendererRegistry,
   };
   const names = Object.keys(optional).filter((name) => optional[name]);
   return {
@@ -36,29 +28,22 @@ export function plugin() {
     description: "MLflow: commands, a tab, the Running panel and a sidebar",
     autoStart: true,
     optional: names.map((name) => optional[name]),
-    activate: (app, ...services) => activate(app, Object.fromEntries(names.map((name, index) => [name, services[index]]))),
+    activate: (app, ...services) =>
+      activate(app, Object.fromEntries(names.map((name, index) => [name, services[index]]))),
   };
 }
 
 /** @param {Record<string, any>} services those of the application; another one may have fewer */
 async function activate(app, services) {
-  const { palette, restorer, managers, labShell } = services;
   addStyle();
   setLanguage(services.translator);
-  const server = new Server();
   const icon = new lab.ui.LabIcon({ name: "jupyter-mlflow-proxy:mlflow", svgstr: await iconSvg() });
-  const model = new StatusModel(server);
-  const parts = { app, server, model, icon, settings: loadSettings(model, services) };
-  const store = new Store(parts, services);
-  void model.refresh();
-  addCommands(parts, { open: addTab(parts, restorer, labShell), showLog: addLog(parts, restorer) }, palette);
-  if (labShell) {
-    addArtifacts(parts, store, restorer);
-  }
-  if (managers) {
-    addToRunningPanel(managers, parts);
-  }
-  addSidebar(parts, store, services);
+  const store = new Store(app, services, icon);
+  void store.model.refresh();
+  addCommands(store, addTab(store), addLog(store));
+  services.labShell && addArtifacts(store);
+  services.managers && addToRunningPanel(store);
+  addSidebar(store);
 }
 
 function addStyle() {

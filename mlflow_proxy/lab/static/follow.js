@@ -10,6 +10,7 @@ const MAX_RUNS = 100;
 
 /** Show what is new, without being asked. @param {Store} store @param {boolean} isShown whether the user sees it */
 export async function follow(store, isShown) {
+  if (isShown) store.update(); // ages go on
   const running = [...store.runs.values()].filter(({ status }) => status === "RUNNING").slice(0, MAX_RUNS);
   if (store.pending || (!isShown && !running.length)) {
     return;
@@ -19,7 +20,6 @@ export async function follow(store, isShown) {
     running.length && (await store.attempt(() => look(store, running), true));
     if (isShown) store.reload(true);
   }
-  store.update(); // ages go on
 }
 
 /** Ask how runs are. @param {Store} store @param {import("./api.js").Run[]} runs */

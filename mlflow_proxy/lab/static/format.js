@@ -33,17 +33,15 @@ export function duration(milliseconds) {
   return [hours && `${hours} h`, minutes && `${minutes} min`, `${whole % 60} s`].filter(Boolean).join(" ");
 }
 
-/** @param {string} status of a run or a trace */
+/** @param {string} status of a run */
 export function statusText(status) {
   const texts = {
     RUNNING: trans.__("Running"),
-    IN_PROGRESS: trans.__("Running"),
     SCHEDULED: trans.__("Scheduled"),
     FINISHED: trans.__("Finished"),
-    OK: trans.__("Finished"),
     FAILED: trans.__("Failed"),
-    ERROR: trans.__("Failed"),
     KILLED: trans.__("Killed"),
+    DELETED: trans.__("Deleted"),
   };
   return texts[status] ?? status;
 }

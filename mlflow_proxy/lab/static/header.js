@@ -11,27 +11,20 @@ const NEEDS_RESTART = /^(?!.*\bor correct\b).*\brestart Jupyter\.$/is; // anothe
 
 /** @param {{store: import("./store.js").Store}} props */
 export function Header({ store }) {
-  const { isReady } = store;
-  const hasStarted = lab.react.useRef(false);
-  const box = lab.react.useRef(null);
-  lab.react.useEffect(() => {
-    // The button that started MLflow is gone, and the focus with it.
-    if (isReady && hasStarted.current && document.activeElement === document.body) box.current?.focus();
-  }, [isReady]);
   return h(
     "div",
     { className: "jp-mlflow-header" },
-    !isReady && h(Notice, { store, onStart: () => (hasStarted.current = true) }),
-    store.hasLoaded && h(SearchForm, { store, box }),
+    !store.isReady && h(Notice, { store }),
+    store.hasLoaded && h(SearchForm, { store }),
     store.ticked.size > 0 && h(Ticked, { store }),
     h("p", { className: "jp-mlflow-alert", role: "alert" }, store.alert),
   );
 }
 
-function Notice({ store, onStart }) {
+function Notice({ store }) {
   const { status } = store.model;
   const isStarting = status?.state === "starting";
-  const onClick = () => (onStart(), store.attempt(() => store.model.control("start")));
+  const onClick = () => store.attempt(() => store.model.control("start"));
   const start = { type: "button", "aria-disabled": isStarting, onClick };
   const log = { type: "button", onClick: () => store.app.commands.execute("mlflow:show-log") };
   const text = status
@@ -46,7 +39,8 @@ function Notice({ store, onStart }) {
   );
 }
 
-function SearchForm({ store, box }) {
+function SearchForm({ store }) {
+  const box = lab.react.useRef(null);
   const find = () => search(store, box.current.value.trim());
   const input = {
     type: "search",

@@ -1,15 +1,12 @@
 // Links to the dashboard, e.g. those below cells, where the user has them open in JupyterLab's tab.
 
-/**
- * @param {import("./extension.js").Parts} parts
- * @param {(path: string) => any} open
- */
-export function openLinksInTab({ server, model, settings }, open) {
-  let chosen = () => "browser";
-  settings.then((found) => found && (chosen = () => found.composite.openLinks));
-  // Unless the user has chosen, where the tile does.
-  const opensInTab = () => chosen() === "tab" || (chosen() === "tile" && model.settings.new_browser_tab === "False");
-  const dashboard = new URL(server.url, location.href).href;
+/** @param {import("./store.js").Store} store @param {(path: string) => any} open */
+export function openLinksInTab(store, open) {
+  const opensInTab = () => {
+    const { openLinks } = store.settings?.composite ?? {};
+    return openLinks === "tab" || (openLinks === "tile" && store.model.settings.new_browser_tab === "False");
+  };
+  const dashboard = new URL(store.server.url, location.href).href;
   const take = (event, href) => {
     if (opensInTab() && href?.startsWith(`${dashboard}#`)) {
       event.preventDefault();

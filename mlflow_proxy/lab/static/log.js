@@ -4,14 +4,10 @@ import { lab, trans } from "./packages.js";
 
 const ID = "mlflow-log";
 
-/**
- * @param {import("./extension.js").Parts} parts
- * @param {any} restorer JupyterLab's ILayoutRestorer, if the application has one
- * @returns {() => Promise<void>} shows the log
- */
-export function addLog({ app, server, icon }, restorer) {
+/** @param {import("./store.js").Store} store @returns {() => Promise<void>} shows the log */
+export function addLog({ app, server, icon, services }) {
   const tracker = new lab.apputils.WidgetTracker({ namespace: ID });
-  restorer?.restore(tracker, { command: "mlflow:show-log", name: () => ID });
+  services.restorer?.restore(tracker, { command: "mlflow:show-log", name: () => ID });
   return async () => {
     const node = Object.assign(document.createElement("pre"), { className: "jp-mlflow-log", tabIndex: 0 });
     try {
@@ -21,7 +17,8 @@ export function addLog({ app, server, icon }, restorer) {
       return;
     }
     tracker.currentWidget?.dispose();
-    const tab = Object.assign(new lab.apputils.MainAreaWidget({ content: new lab.widgets.Widget({ node }) }), { id: ID });
+    const content = new lab.widgets.Widget({ node });
+    const tab = Object.assign(new lab.apputils.MainAreaWidget({ content }), { id: ID });
     Object.assign(tab.title, { label: trans.__("MLflow's Log"), icon, closable: true });
     app.shell.add(tab, "main");
     void tracker.add(tab);

@@ -13,7 +13,7 @@ export function Models({ store, kind }) {
   const row = (model) => {
     const value = model.aliases.map(({ alias }) => `@${alias}`).join(" ");
     const below = (depth) => h(Versions, { store, kind, model, depth });
-    return { kind, text: model.name, title: `${model.name}\n${value}`.trim(), value, age: age(model.changed), below };
+    return { kind, text: model.name, value, age: age(model.changed), below };
   };
   return h(List, { store, pages, none, row });
 }

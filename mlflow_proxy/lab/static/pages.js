@@ -4,13 +4,11 @@ import { lab } from "./packages.js";
 
 /** @typedef {import("./api.js").Page} Page */
 
-/**
- * A hook of React's.
- *
+/** A hook of React's.
  * @param {import("./store.js").Store} store
  * @param {(token?: string) => Promise<Page>} search
  * @param {{isFollowed?: boolean, first?: Page}} [options] `first`: the first page, if it is known
- * @returns {Page & {isLoaded: boolean, more: () => Promise<void>}}
+ * @returns {Page & {isLoaded: boolean, error?: string, more: () => Promise<void>}}
  */
 export function usePages(store, search, { isFollowed = false, first } = {}) {
   const { useEffect, useRef, useState } = lab.react;
@@ -23,8 +21,12 @@ export function usePages(store, search, { isFollowed = false, first } = {}) {
     isKnown.current = undefined;
     let isMounted = true;
     const load = async () => {
-      const page = await search();
-      if (isMounted) show(isQuiet ? renew : () => page)(page);
+      try {
+        const page = await search();
+        if (isMounted) show(isQuiet ? renew : () => page)(page);
+      } catch (/** @type {any} */ error) {
+        if (isMounted && !isQuiet) show((message, shown) => ({ ...shown, error: message }))(error.message);
+      }
     };
     if (isNeeded) void store.attempt(load, isQuiet);
     return () => void (isMounted = false);
@@ -45,5 +47,5 @@ function append(page, shown) {
   return { found: unique([...shown.found, ...page.found]), token: page.token };
 }
 
-/** @param {any[]} items */
-const unique = (items) => [...new Map(items.map((item) => [item.id, item])).values()];
+/** The last of each ID, in the place of the first. @param {any[]} items */
+export const unique = (items) => [...new Map(items.map((item) => [item.id, item])).values()];

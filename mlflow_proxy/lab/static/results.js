@@ -14,9 +14,9 @@ const MAX_NAMED = 20; // experiments
 
 /** Show what a text finds, or all experiments again without one. @param {Store} store @param {string} text */
 export const search = (store, text) => store.attempt(async () => {
-  const asked = (store.asked = text ? find(store, text) : undefined);
-  const results = await asked; // what is shown stays if MLflow refuses
-  if (asked === store.asked) store.results = results;
+  store.searched = text;
+  const results = text ? await find(store, text) : undefined; // what is shown stays if MLflow refuses
+  if (text === store.searched) store.results = results;
 });
 
 /** @param {Store} store @param {string} text */
@@ -30,7 +30,7 @@ async function find(store, text) {
     const first = await findRuns(store, experiments, filters, sorting);
     const isNamed = ({ name }) => words.every((word) => name.toLowerCase().includes(word.toLowerCase()));
     const named = words.length ? all.filter(isNamed).slice(0, MAX_NAMED) : [];
-    return { named, runs: { experiments, filters, sorting, first, isSearch: true, key: text } };
+    return { named, runs: { experiments, filters, sorting, first, key: performance.now() } };
   } catch (/** @type {any} */ error) {
     const [sentence] = error.message.split(/(?<=[.'"])\s|\n/);
     throw new Error(trans.__("MLflow refused this search: %1 Try e.g. %2", sentence, EXAMPLES[0]));

@@ -4,15 +4,12 @@ import { trans } from "./packages.js";
 
 const PANEL = "jp-running-sessions";
 
-/**
- * @param {any} managers JupyterLab's IRunningSessionManagers
- * @param {import("./extension.js").Parts} parts
- */
-export function addToRunningPanel(managers, { app, model, icon }) {
+/** @param {import("./store.js").Store} store */
+export function addToRunningPanel({ app, model, icon, services }) {
   model.watch(() => [...app.shell.widgets("left"), ...app.shell.widgets("right")].some(
     (widget) => widget.id === PANEL && widget.isVisible,
   ));
-  managers.add({
+  services.managers.add({
     name: "MLflow",
     // A tile that was never clicked has no entry.
     running: () => (model.status && model.status.state !== "stopped" ? [item(model.status)] : []),

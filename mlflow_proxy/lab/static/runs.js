@@ -9,21 +9,11 @@ import { List } from "./tree.js";
 const PAGE = 20;
 const TRIES = 5; // runs that are looked at for a metric
 
-/** @typedef {import("./store.js").Store} Store @typedef {import("./api.js").Run} Run
- * @typedef {import("./sorting.js").Sorting} Sorting
- */
-
-/**
- * Search runs, and note what is found.
- *
- * @param {Store} store
+/** Search runs, and note what is found.
  * @param {string[]} experiments their IDs
- * @param {string[]} filters in MLflow's language; a run that one of them finds is found; none: all without a parent
- * @param {Sorting} sorting
- * @param {string} [pageToken]
- * @returns {Promise<import("./api.js").Page>}
+ * @param {string[]} filters in MLflow's language, of which one has to match; none: those that have no parent
  */
-export async function findRuns(store, experiments, filters, sorting, pageToken) {
+export async function findRuns(store, experiments, filters, sorting, pageToken = undefined) {
   const { api } = store;
   const search = { experimentIds: experiments, maxResults: PAGE, orderBy: orderBy(sorting), pageToken };
   const searches = filters.map((filter) => api.runs({ ...search, filter }));
@@ -34,11 +24,8 @@ export async function findRuns(store, experiments, filters, sorting, pageToken) 
   return { found, token: pages.length > 1 ? undefined : pages[0].token };
 }
 
-/**
- * @param {{store: Store, experiments: string[], filters: string[], sorting: Sorting, isSearch?: boolean,
- *   first?: import("./api.js").Page, depth?: number}} props see `findRuns`; `isSearch`: nested runs, too
- */
-export function Runs({ store, experiments, filters, sorting, isSearch = false, first, depth }) {
+/** A list of runs, see `findRuns`. A search has its `first` page, and shows nested runs as any other. */
+export function Runs({ store, experiments, filters, sorting, first, depth = 0 }) {
   const { useEffect, useRef, useState } = lab.react;
   const search = (token) => findRuns(store, experiments, filters, sorting, token);
   const pages = usePages(store, search, { isFollowed: true, first });
@@ -48,51 +35,45 @@ export function Runs({ store, experiments, filters, sorting, isSearch = false, f
     store.round.isQuiet || ended.clear();
     const runs = pages.found.filter(({ id }) => !ended.has(id));
     const load = async () => {
-      const found = await complete(store, runs, sorting, isSearch);
+      const found = await complete(store, runs, sorting, !first);
       setValues((shown) => new Map([...shown, ...found]));
       runs.filter(({ status }) => status !== "RUNNING").forEach(({ id }) => ended.add(id));
     };
     runs.length && void store.attempt(load, true); // the runs are shown anyhow
   }, [pages.found]);
-  const row = ({ id }) => {
-    const isBest = sorting.isChosen && id === pages.found[0].id;
-    const below = (below) => h(NestedRuns, { store, run: store.runs.get(id), depth: below });
-    const isParent = !isSearch && store.parents.has(id);
+  const row = ({ id, experiment }) => {
+    const isBest = sorting.isChosen && id === pages.found[0].id && values.get(id) !== undefined;
+    const below = (depth) => h(RunsOf, { store, experiment, parent: id, depth });
+    const isParent = !first && store.parents.has(id);
     return { ...runRow(store, id, sorting.key, values.get(id), isBest), below: isParent && below };
   };
   return h(List, { store, pages, none: trans.__("No runs"), depth, row });
 }
 
-/** @param {{store: Store, experiment: string, depth: number}} props */
-export function ExperimentRuns({ store, experiment, depth }) {
+/** An experiment's runs that have no parent, or those that have this one. */
+export function RunsOf({ store, experiment, parent = "", depth }) {
   const sorting = store.sorting(experiment);
+  const filters = parent ? [`tags.mlflow.parentRunId = '${parent}'`] : [];
   const key = orderBy(sorting)[0]; // another order is another list
-  return h(Runs, { store, experiments: [experiment], filters: [], sorting, depth, key });
+  return h(Runs, { store, experiments: [experiment], filters, sorting, depth, key });
 }
 
-function NestedRuns({ store, run: { id, experiment }, depth }) {
-  const sorting = store.sorting(experiment);
-  const filters = [`tags.mlflow.parentRunId = '${id}'`];
-  return h(Runs, { store, experiments: [experiment], filters, sorting, depth, key: orderBy(sorting)[0] });
-}
-
-/** What takes more requests than the names of the runs. @returns {Promise<Map<string, any>>} values by their IDs */
-async function complete(store, runs, sorting, isSearch) {
+/** Learn what takes more requests: which runs have nested ones, and the values of all, by their IDs. */
+async function complete(store, runs, sorting, isTree) {
   const { api, parents } = store;
   let shown = sorting;
-  if (!isSearch && !sorting.key) {
-    shown = byTime((await keysOf(store, runs)).metrics);
-    store.sortings.set(runs[0].experiment, shown);
-  }
-  if (!isSearch) {
+  if (isTree) {
+    if (!sorting.key) {
+      shown = byTime((await keysOf(api, runs)).metrics);
+      store.sortings.set(runs[0].experiment, shown);
+    }
     (await api.parents(runs.filter(({ id }) => !parents.has(id)))).forEach((id) => parents.add(id));
   }
   return api.values(runs.map(({ id }) => id), shown);
 }
 
-/** The names of the metrics and parameters of the first run that has metrics. @param {Store} store @param {Run[]} runs */
-export async function keysOf({ api }, runs) {
-  /** @type {Record<"metrics"|"params", string[]>} */
+/** The names of the metrics and parameters of the first run that has metrics. @param {any} api @param {any[]} runs */
+export async function keysOf(api, runs) {
   let found = { metrics: [], params: [] };
   for (const { id } of runs.slice(0, TRIES)) {
     found = await api.keys(id);
@@ -105,7 +86,7 @@ function runRow(store, id, key, shown, isBest) {
   const { name, status, start } = store.runs.get(id);
   const value = shown === undefined ? "" : number(shown);
   const state = statusText(status);
-  const facts = [name, state, value && `${key} ${value}`, isBest && trans.__("best"), age(start)].filter(Boolean);
+  const facts = [name, state, value && `${key} ${value}`, isBest && trans.__("best"), age(start)];
   const tick = () => store.tick(id);
   const box = {
     type: "checkbox",
@@ -118,8 +99,7 @@ function runRow(store, id, key, shown, isBest) {
   return {
     kind: "run",
     text: name,
-    label: facts.join(", "),
-    title: facts.join("\n"),
+    facts,
     value,
     age: age(start),
     status,

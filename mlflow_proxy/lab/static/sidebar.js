@@ -1,5 +1,6 @@
 // The sidebar as one of JupyterLab's panels: a toolbar, a head that stays, sections that open and close.
 
+import { SIDEBAR } from "./commands.js";
 import { Details } from "./details.js";
 import { Experiments } from "./experiments.js";
 import { follow } from "./follow.js";
@@ -10,15 +11,12 @@ import { h, lab, trans, viewOf } from "./packages.js";
 import { Results } from "./results.js";
 import { Tree } from "./tree.js";
 
-const ID = "jp-mlflow-sidebar";
+const SETTINGS = "jupyter-mlflow-proxy:plugin";
 const RUN_TOOLS = ["open-item", "copy-id", "insert-load-run", "show-artifacts"];
 
-/**
- * @param {import("./extension.js").Parts} parts
- * @param {import("./store.js").Store} store
- * @param {Record<string, any>} services those of the application; another one may have fewer
- */
-export function addSidebar({ app, icon, model, settings }, store, { restorer, palette }) {
+/** @param {import("./store.js").Store} store */
+export function addSidebar(store) {
+  const { app, icon, model, services } = store;
   const isVisible = () => widget.isVisible && !document.hidden;
   addItemCommands(store, itemCommands(store));
   const widget = makeWidget(store);
@@ -28,21 +26,16 @@ export function addSidebar({ app, icon, model, settings }, store, { restorer, pa
   };
   model.changed.connect(see);
   const look = () => isVisible() && model.refresh().then(see);
-  Object.assign(widget, { id: ID, onAfterShow: look, onAfterAttach: look });
+  Object.assign(widget, { id: SIDEBAR, onAfterShow: look, onAfterAttach: look });
   Object.assign(widget.title, { icon, caption: trans.__("MLflow") });
   store.api.follow(widget.node);
+  const onRow = { keys: ["Accel C"], selector: ".jp-mlflow-row:focus" };
+  app.commands.addKeyBinding({ command: "mlflow:copy-id", ...onRow });
   model.watch(isVisible);
-  const command = "mlflow:show-sidebar";
-  app.commands.addCommand(command, {
-    label: trans.__("Show MLflow's Sidebar"),
-    isEnabled: () => widget.isAttached,
-    execute: () => app.shell.activateById(ID),
-  });
-  palette?.addItem({ command, category: trans.__("MLflow") });
 
   let timer;
-  const apply = (found) => {
-    const { sidebar = true, refreshInterval = 10 } = found?.composite ?? {};
+  const apply = () => {
+    const { sidebar = true, refreshInterval = 10 } = store.settings?.composite ?? {};
     clearInterval(timer);
     timer = refreshInterval && setInterval(() => follow(store, isVisible()), Math.max(1, refreshInterval) * 1000);
     if (!sidebar) {
@@ -50,17 +43,18 @@ export function addSidebar({ app, icon, model, settings }, store, { restorer, pa
     } else if (!widget.isAttached) {
       app.shell.add(widget, "left", { rank: 900 });
     }
-    app.commands.notifyCommandChanged(command);
+    app.commands.notifyCommandChanged();
   };
-  apply(null); // before JupyterLab restores its layout
-  restorer?.add(widget, widget.id);
-  settings.then((found) => {
-    apply(found);
+  apply(); // before JupyterLab restores its layout
+  services.restorer?.add(widget, widget.id);
+  // JupyterLab's restored layout would show a sidebar again that was hidden before.
+  Promise.all([services.registry?.load(SETTINGS), app.restored]).then(([found]) => {
+    store.settings = found;
+    apply();
     found?.changed.connect(apply);
   });
 }
 
-/** @param {import("./store.js").Store} store */
 function makeWidget(store) {
   const { commands, shell } = store.app;
   const side = new lab.ui.SidePanel();
@@ -76,22 +70,16 @@ function makeWidget(store) {
   add(side, refreshIcon, trans.__("Refresh"), () => store.reload(false));
   add(side, collapseAllIcon, trans.__("Collapse all"), () => (store.open.clear(), store.keep()));
 
-  let open = "";
-  const share = () => { // the height, when a section is opened or closed
-    const sizes = content.widgets.map(({ isHidden }) => Number(!isHidden));
-    if (open !== String(sizes)) {
-      open = String(sizes);
-      content.setRelativeSizes(sizes);
-      store.update();
-    }
-  };
+  content.expansionToggled.connect(() => {
+    content.setRelativeSizes(content.widgets.map(({ isHidden }) => Number(!isHidden)));
+    store.update();
+  });
   const addSection = (label, draw) => {
     const section = new lab.ui.PanelWithToolbar();
     section.title.label = label;
     section.addWidget(viewOf(store, () => !section.isHidden && draw()));
     side.addWidget(section);
     if (content.widgets.length > 1) content.collapse(content.widgets.length - 1);
-    section.onAfterHide = section.onAfterShow = () => requestAnimationFrame(share); // when the panel has arranged it
     return section;
   };
   const addTree = (label, draw) => addSection(label, () => h(Tree, { label }, draw()));
@@ -110,7 +98,7 @@ function makeWidget(store) {
     store.alert = "";
     store.shownRun = id;
     store.update();
-    shell.activateById(ID);
+    shell.activateById(SIDEBAR);
     content.expand(content.widgets.indexOf(run));
   };
   return side;

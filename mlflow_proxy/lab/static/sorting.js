@@ -21,12 +21,7 @@ export function orderBy({ key, kind, isAscending, isChosen }) {
   return isChosen ? [`${kind}.\`${key}\` ${isAscending ? "ASC" : "DESC"}`, byStart] : [byStart];
 }
 
-/**
- * Ask the user how to sort.
- *
- * @param {Record<"metrics"|"params", string[]>} keys
- * @returns {Promise<Sorting | undefined>} undefined: as before
- */
+/** Ask the user how to sort; undefined stands for as before. @param {Record<"metrics"|"params", string[]>} keys */
 export async function chooseSorting(keys) {
   const choices = new Map([[trans.__("Start time"), byTime(keys.metrics)]]);
   for (const kind of /** @type {const} */ (["metrics", "params"])) {

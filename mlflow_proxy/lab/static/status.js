@@ -13,7 +13,7 @@ export class StatusModel {
     this._watchers = new Set();
     /** @type {import("./server.js").Status | undefined} */
     this.status = undefined;
-    /** The server's settings, as they were told last. @type {Record<string, string>} */
+    /** The server's, as they were told last. @type {Record<string, string>} */
     this.settings = {};
     this.changed = new lab.signaling.Signal(this);
     this._interval = INTERVAL;

@@ -1,33 +1,34 @@
-// The state that the sidebar's views share. Whoever changes it says so, and the views are drawn anew.
+// What the parts share: the application, and the state that the sidebar shows, drawn anew when it has changed.
 
 import { Api } from "./api.js";
 import { Catalog } from "./experiments.js";
 import { lab } from "./packages.js";
+import { Server } from "./server.js";
 import { byTime } from "./sorting.js";
+import { StatusModel } from "./status.js";
 
 const HOUR = 3_600_000; // ms; what starts later than that was not used last
 const KEPT = "jupyter-mlflow-proxy:sidebar"; // what is open and how it is sorted, over a reload
 const MAX_KEPT = 100; // rows that were opened last
 
 export class Store {
-  /**
-   * @param {import("./extension.js").Parts} parts
-   * @param {Record<string, any>} services those of the application; another one may have fewer
-   */
-  constructor({ app, server, model, settings }, { notebooks, database }) {
+  /** @param {any} app @param {Record<string, any>} services of the application; another one may have fewer */
+  constructor(app, services, icon) {
     this.app = app;
-    this.server = server;
-    this.model = model;
-    this.api = new Api(server);
+    this.services = services;
+    this.icon = icon;
+    /** The user's, once they are loaded. @type {any} */
+    this.settings = undefined;
+    this.server = new Server();
+    this.model = new StatusModel(this.server);
+    this.api = new Api(this.server);
     this.catalog = new Catalog(this);
-    this.notebooks = notebooks;
-    this._database = database;
-    settings.then((found) => (this.settings = found));
     this.changed = new lab.signaling.Signal(this);
     this.round = { isQuiet: false }; // another object has lists loaded anew, see `reload`
     this.pending = 0; // requests that go on
     this.alert = ""; // what went wrong last
     this.hasLoaded = false; // MLflow has been ready: there is something to see
+    this.searched = ""; // the text that the user searches
     this.results = undefined; // what a search has found
     this.shownRun = ""; // the ID of the run whose details are shown
     this.showRun = (id) => void id;
@@ -61,14 +62,16 @@ export class Store {
 
   /** Take up what was open and how it was sorted. */
   async restore() {
-    const { open = [], sortings = {} } = (await this._database?.fetch(KEPT)) ?? {};
+    const { open = [], sortings = {} } = (await this.services.database?.fetch(KEPT)) ?? {};
     open.forEach((row) => this.open.add(row));
     Object.entries(sortings).forEach(([id, sorting]) => this.sortings.set(id, sorting));
   }
 
+  /** Keep what is open and how it is sorted. */
   keep() {
     const chosen = [...this.sortings].filter(([, { isChosen }]) => isChosen);
-    void this._database?.save(KEPT, { open: [...this.open].slice(-MAX_KEPT), sortings: Object.fromEntries(chosen) });
+    const kept = { open: [...this.open].slice(-MAX_KEPT), sortings: Object.fromEntries(chosen) };
+    void this.services.database?.save(KEPT, kept);
     this.update();
   }
 

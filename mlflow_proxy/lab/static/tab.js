@@ -8,21 +8,16 @@ const ID = "mlflow-dashboard";
 const SANDBOX = ["same-origin", "scripts", "popups", "forms", "downloads", "modals"].map((what) => `allow-${what}`);
 const TILE = { command: "server-proxy:open", id: "server-proxy:mlflow" }; // jupyter-server-proxy's
 
-/**
- * @param {import("./extension.js").Parts} parts
- * @param {any} restorer JupyterLab's ILayoutRestorer, if the application has one
- * @param {any} labShell JupyterLab's ILabShell; an application without it has no tabs
- * @returns {(path: string) => any} opens the tab at a path below the dashboard's address
- */
-export function addTab(parts, restorer, labShell) {
-  const { app, server } = parts;
+/** @param {import("./store.js").Store} store @returns {(path: string) => any} opens the tab at a dashboard's path */
+export function addTab(store) {
+  const { app, server, services } = store;
   const inBrowser = (path) => void window.open(server.url + path, "_blank");
-  if (!labShell) {
+  if (!services.labShell) { // an application without it has no tabs
     return inBrowser;
   }
   const tracker = new lab.apputils.WidgetTracker({ namespace: "mlflow" });
   const args = ({ page }) => ({ path: page.path });
-  restorer?.restore(tracker, { command: "mlflow:open", args, name: () => ID });
+  services.restorer?.restore(tracker, { command: "mlflow:open", args, name: () => ID });
   let tab;
   let isForbidden = false; // a frame, on some hubs (see framing.py)
 
@@ -31,7 +26,7 @@ export function addTab(parts, restorer, labShell) {
       return inBrowser(path);
     }
     if (!tab || tab.isDisposed) {
-      tab = createTab(parts, path, () => void tracker.save(tab));
+      tab = createTab(store, path, () => void tracker.save(tab));
       tab.page.refused = () => {
         isForbidden = true;
         tab.dispose();
@@ -55,7 +50,7 @@ export function addTab(parts, restorer, labShell) {
       });
     }
   });
-  openLinksInTab(parts, open);
+  openLinksInTab(store, open);
   return open;
 }
 

@@ -2,18 +2,18 @@
 
 import { h, lab, trans } from "./packages.js";
 
-/** @typedef {{kind: string, data: any, text: string, label?: string, title?: string, value?: string, age?: string,
- *   status?: string, isBest?: boolean, isSelected?: boolean, lead?: any, below?: false | ((depth: number) => any),
- *   activate?: () => any, tick?: () => any}} RowProps `kind`: selects the row's commands; `label`: what a screen
- *   reader says; `lead`: stands before the text; `below`: draws what is below it, if something is; `activate`: what a
- *   click does instead of opening it; `tick`: what the space bar does
+/** @typedef {{kind: string, text: string, value?: string, age?: string, facts?: any[], status?: string,
+ *   isBest?: boolean, isSelected?: boolean, lead?: any, below?: false | ((depth: number) => any),
+ *   activate?: () => any, tick?: () => any}} RowProps `kind`: selects the row's commands; `facts`: all that is to be
+ *   read or heard of it; `lead`: stands before the text; `below`: draws what is below it, if something is;
+ *   `activate`: what a click does instead of opening it; `tick`: what the space bar does
  */
 
 /** A button that shows one of JupyterLab's icons. */
 export function IconButton({ icon, label, act }) {
   const onClick = (event) => (event.stopPropagation(), act());
   const props = { type: "button", className: "jp-mlflow-icon", title: label, "aria-label": label, onClick };
-  return h("button", props, h(icon.react, { width: "16px", height: "16px" }));
+  return h("button", props, h(icon.react, { tag: "span", width: "16px", height: "16px" }));
 }
 
 /** A tree, which Tab enters once: at the row that had the focus last, or at the first one. */
@@ -32,7 +32,8 @@ export function Tree({ label, children }) {
  * @param {{store: import("./store.js").Store, pages: any, none?: string, depth?: number,
  *   row: (data: any) => RowProps}} props `pages`: see pages.js; `none`: what it says when it is empty
  */
-export function List({ store, pages: { found, token, isLoaded, more }, none, depth = 0, row }) {
+export function List({ store, pages, none, depth = 0, row }) {
+  const { found, token, isLoaded, error, more } = pages;
   const onClick = async ({ currentTarget }) => {
     const rows = currentTarget.closest("ul").getElementsByClassName("jp-mlflow-row");
     const { length } = rows;
@@ -47,13 +48,14 @@ export function List({ store, pages: { found, token, isLoaded, more }, none, dep
       found.map((data) => h(Row, { ...row(data), store, data, depth, key: data.id })),
       token && h("li", { role: "none" }, h("button", button, trans.__("Show more"))),
     ),
-    none && !found.length && h("p", { key: "none" }, isLoaded ? none : trans.__("Loading…")),
+    error && h("p", { key: "error", className: "jp-mlflow-alert", role: "alert" }, error),
+    none && !error && !found.length && h("p", { key: "none" }, isLoaded ? none : trans.__("Loading…")),
   ];
 }
 
-/** @param {RowProps & {store: import("./store.js").Store, depth: number}} props */
+/** @param {RowProps & {store: import("./store.js").Store, depth: number, data: any}} props */
 function Row({ store, depth, kind, data, text, value = "", age = "", lead, below, ...more }) {
-  const { title = text, label = [text, value, age].filter(Boolean).join(", ") } = more;
+  const facts = (more.facts ?? [text, value, age]).filter(Boolean);
   const id = `${kind} ${data.id}`;
   const isOpen = Boolean(below) && store.open.has(id);
   const toggle = (open = !isOpen) => below && store.toggle(id, open);
@@ -66,8 +68,8 @@ function Row({ store, depth, kind, data, text, value = "", age = "", lead, below
     role: "treeitem",
     tabIndex: -1,
     style: { "--jp-mlflow-depth": depth },
-    title,
-    "aria-label": label,
+    title: facts.join("\n"),
+    "aria-label": facts.join(", "),
     "aria-selected": Boolean(more.isSelected),
     "aria-expanded": below ? isOpen : undefined,
     "data-kind": kind,
@@ -82,8 +84,8 @@ function Row({ store, depth, kind, data, text, value = "", age = "", lead, below
   const tools = store.commands.filter(({ kinds, isTool }) => isTool && kinds.includes(kind));
   const buttons = tools.map(({ name, icon, label, execute }) =>
     h(IconButton, { icon, label, act: () => execute(target), key: name }));
-  const facts = [span("name", text), span("value", value), span("age", age)];
-  const head = h("div", props, caret, lead, ...facts, span("tools", buttons));
+  const texts = [span("name", text), span("value", value), span("age", age)];
+  const head = h("div", props, caret, lead, ...texts, span("tools", buttons));
   return h("li", { role: "none" }, head, isOpen && below && below(depth + 1));
 }
 
