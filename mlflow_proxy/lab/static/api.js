@@ -106,7 +106,7 @@ export class Api {
 
   /** A run with its metrics, parameters and tags. @param {string} runId */
   async run(runId) {
-    const data = `data { metrics { key value step timestamp } params ${PAIRS} tags ${PAIRS} }`;
+    const data = `data { metrics { key value timestamp } params ${PAIRS} tags ${PAIRS} }`;
     const run = await this._run(runId, `${INFO} ${data} outputs { modelOutputs { modelId } }`);
     const { metrics, params, tags } = run.data;
     const models = run.outputs?.modelOutputs ?? [];
@@ -137,10 +137,10 @@ export class Api {
   }
 
   /** Samples of the history of a metric. @param {number} max of each run; MLflow reads it in the address
-   * @returns {Promise<{runId: string, value: number|null, step: string, timestamp: string}[]>}
+   * @returns {Promise<{runId: string, value: number|null}[]>}
    */
   async history(runIds, metricKey, max) {
-    const [field, selection] = ["mlflowGetMetricHistoryBulkInterval", "{ metrics { runId value step timestamp } }"];
+    const [field, selection] = ["mlflowGetMetricHistoryBulkInterval", "{ metrics { runId value } }"];
     return (await this._field(`query?max_results=${max}`, field, { runIds, metricKey }, selection)).metrics ?? [];
   }
 

@@ -66,7 +66,7 @@ function Chart({ store, runId, metric }) {
   const node = useRef();
   const [values, setValues] = useState([]);
   const add = (metric) => (shown) => [...shown, metric].slice(-MAX_POINTS);
-  useEffect(() => setValues(add(metric)), [metric.step, metric.timestamp]);
+  useEffect(() => setValues(add(metric)), [metric.timestamp, metric.value]);
   useEffect(() => {
     const observer = new IntersectionObserver(([{ isIntersecting }]) => {
       if (!isIntersecting) return;
