@@ -19,11 +19,7 @@ export function addCommands(store, open, showLog) {
   model.changed.connect(() => app.commands.notifyCommandChanged());
   app.commands.commandExecuted.connect((_, { id }) => id === PALETTE && model.refresh());
   const commands = {
-    "mlflow:open": {
-      label: trans.__("Open MLflow"),
-      icon,
-      execute: ({ path = "" }) => open(path),
-    },
+    "mlflow:open": { label: trans.__("Open MLflow"), icon, execute: ({ path = "" }) => open(path) },
     "mlflow:open-in-browser": {
       label: trans.__("Open MLflow in a New Browser Tab"),
       execute: ({ path = "" }) => void window.open(server.url + path, "_blank"),

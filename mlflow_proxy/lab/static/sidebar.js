@@ -29,8 +29,7 @@ export function addSidebar(store) {
   Object.assign(widget, { id: SIDEBAR, onAfterShow: look, onAfterAttach: look });
   Object.assign(widget.title, { icon, caption: trans.__("MLflow") });
   store.api.follow(widget.node);
-  const onRow = { keys: ["Accel C"], selector: ".jp-mlflow-row:focus" };
-  app.commands.addKeyBinding({ command: "mlflow:copy-id", ...onRow });
+  app.commands.addKeyBinding({ command: "mlflow:copy-id", keys: ["Accel C"], selector: ".jp-mlflow-row:focus" });
   model.watch(isVisible);
 
   let timer;
@@ -70,16 +69,22 @@ function makeWidget(store) {
   add(side, refreshIcon, trans.__("Refresh"), () => store.reload(false));
   add(side, collapseAllIcon, trans.__("Collapse all"), () => (store.open.clear(), store.keep()));
 
-  content.expansionToggled.connect(() => {
-    content.setRelativeSizes(content.widgets.map(({ isHidden }) => Number(!isHidden)));
-    store.update();
-  });
+  let open = "";
+  const share = () => { // the height, when a section is opened or closed
+    const sizes = content.widgets.map(({ isHidden }) => Number(!isHidden));
+    if (open !== String(sizes)) {
+      open = String(sizes);
+      content.setRelativeSizes(sizes);
+      store.update();
+    }
+  };
   const addSection = (label, draw) => {
     const section = new lab.ui.PanelWithToolbar();
     section.title.label = label;
     section.addWidget(viewOf(store, () => !section.isHidden && draw()));
     side.addWidget(section);
     if (content.widgets.length > 1) content.collapse(content.widgets.length - 1);
+    section.onAfterHide = section.onAfterShow = () => requestAnimationFrame(share); // when the panel has arranged it
     return section;
   };
   const addTree = (label, draw) => addSection(label, () => h(Tree, { label }, draw()));

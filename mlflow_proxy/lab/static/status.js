@@ -34,7 +34,6 @@ export class StatusModel {
       this._interval = Math.min(2 * this._interval, MAX_INTERVAL);
       this._set(undefined); // the server extension is disabled, or Jupyter is gone
     }
-    return this.status;
   }
 
   /** Start, stop or restart MLflow. @param {"start"|"stop"|"restart"} what */
