@@ -37,9 +37,6 @@ LOCAL_CREDENTIAL = "MLFLOW_PROXY_LOCAL_CREDENTIAL"
 # the name of the entry point `mlflow.request_auth_provider`.
 AUTH_PROVIDER = "mlflow-proxy"
 
-OWN = "/_proxy/"
-"""Below which our own endpoints are."""
-
 # What MLflow does: one document under two names, and what can be done about it, by POST.
 CONTROL = "/_proxy/control"
 STATUS = "/_proxy/status"
@@ -106,27 +103,11 @@ MODE_KEY = "mlflow.workflowType_v1"
 # There it notes that its Assistant has opened by itself, which it does once.
 ASSISTANT_KEY = "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1"
 
-SOCKET_FOLDER = "jupyter-server-proxy-"
-"""Prefix of the name of a socket's folder, which jupyter-server-proxy uses as well."""
-
-SOCKET_NAME = "socket"
-
 JOBS_FOLDER = "jobs"
 """Name of the folder, beside the socket, of the files of MLflow's jobs."""
 
 PROVIDER_FOLDER = "provider"
 """Name of the folder, beside the socket, from which jobs import what signs in at the address."""
-
-ROTATED = ".1"
-"""What is added to the name of a log for its predecessor, by Python's `RotatingFileHandler`."""
-
-LOG_NAME = re.compile(rf"mlflow-proxy-(?P<pid>\d+)\.log({re.escape(ROTATED)})?")
-"""Name of a log or of its predecessor, in Jupyter's runtime folder."""
-
-
-def log_name(jupyter_pid: int) -> str:
-    """Name of the log of the Jupyter server with this process id."""
-    return f"mlflow-proxy-{jupyter_pid}.log"
 
 
 def below(path: str) -> str:

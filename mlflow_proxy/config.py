@@ -15,33 +15,15 @@ from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any
 
+import traitlets
 from jupyter_core.paths import jupyter_runtime_dir
 from jupyter_server.serverapp import ServerApp
-from traitlets import (
-    Bool,
-    Dict,
-    Enum,
-    Float,
-    TraitError,
-    TraitType,
-    Unicode,
-    Union,
-    default,
-    validate,
-)
+from traitlets import TraitError, TraitType
 from traitlets.config import Config, LoggingConfigurable
 
-from mlflow_proxy.stores import (
-    DEFAULT_NAME,
-    UNCLEAR,
-    SQLite,
-    Store,
-    allows_file_store,
-    folder_location,
-    normalize_uri,
-)
-
+from . import stores
 from .passwords import mask_passwords, mask_uri
+from .stores import SQLite, Store
 
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 FALSE_VALUES = ("false", "0")  # of MLflow's variables
@@ -57,10 +39,10 @@ VARIABLES = {
 }
 # Quoted: the oldest traitlets has no type parameters.
 TYPES: "dict[type[TraitType[Any, Any]], str]" = {
-    Bool: "True or False",
-    Dict: "a dictionary",
-    Float: "a number",
-    Unicode: "a string that a program can be given",
+    traitlets.Bool: "True or False",
+    traitlets.Dict: "a dictionary",
+    traitlets.Float: "a number",
+    traitlets.Unicode: "a string that a program can be given",
 }
 
 
@@ -73,7 +55,8 @@ class MLflowProxy(LoggingConfigurable):
     sources: Mapping[str, str] = MappingProxyType({})
     """By the name of the setting: where its value comes from, for a person."""
 
-    backend_store_uri = Unicode(
+    # `for_kernels`: without its value it is not known what kernels should be given.
+    backend_store_uri = traitlets.Unicode(
         help="""
         Where experiments and runs are kept: any store URI of MLflow. With the address of a tracking
         server, `http(s)://...`, the tile shows that server.
@@ -83,34 +66,34 @@ class MLflowProxy(LoggingConfigurable):
         store `mlruns` that is there in its place. Relative SQLite paths start at the Jupyter root
         folder. A password belongs in the environment variable rather than in a file.
         """,
-    ).tag(config=True)
+    ).tag(config=True, for_kernels=True)
 
-    registry_store_uri = Unicode(
+    registry_store_uri = traitlets.Unicode(
         help="""
         Where registered models are kept.
 
         Default: `$MLFLOW_REGISTRY_STORE_URI`, else `$MLFLOW_REGISTRY_URI`, else the store of
         `backend_store_uri`.
         """,
-    ).tag(config=True)
+    ).tag(config=True, for_kernels=True)
 
-    default_artifact_root = Unicode(
+    default_artifact_root = traitlets.Unicode(
         help="""
         Where new experiments keep their artifacts: a folder, or any artifact URI of MLflow.
 
         Default: `$MLFLOW_DEFAULT_ARTIFACT_ROOT`, else `<Jupyter root folder>/mlartifacts`.
         """,
-    ).tag(config=True)
+    ).tag(config=True, for_kernels=True)
 
-    export_tracking_uri = Bool(
+    export_tracking_uri = traitlets.Bool(
         True,
         help="""
         Give kernels and terminals `MLFLOW_TRACKING_URI`, so that what they log is what the
         dashboard shows. A value that names another store is never changed.
         """,
-    ).tag(config=True)
+    ).tag(config=True, for_kernels=True)
 
-    kernels = Enum(
+    kernels = traitlets.Enum(
         ("auto", "database", "server"),
         "auto",
         help="""
@@ -121,9 +104,9 @@ class MLflowProxy(LoggingConfigurable):
         holds experiments whose artifacts only MLflow's server can reach, as those of an earlier
         `mlflow ui`, else "database".
         """,
-    ).tag(config=True)
+    ).tag(config=True, for_kernels=True)
 
-    job_execution = Bool(
+    job_execution = traitlets.Bool(
         help="""
         Run MLflow's background jobs: LLM judges, evaluations and issue detection that are started
         in the dashboard, judges that evaluate new traces, prompt optimization. They cost nothing
@@ -135,13 +118,13 @@ class MLflowProxy(LoggingConfigurable):
         """,
     ).tag(config=True)
 
-    start_timeout = Float(
+    start_timeout = traitlets.Float(
         120.0,
         help="Seconds that MLflow may take to come up, or the start counts as failed. Above 0.",
     ).tag(config=True, expected="a number of seconds above 0")
 
-    prestart = Union(
-        (Bool(), Enum(("auto", "kernel"))),
+    prestart = traitlets.Union(
+        (traitlets.Bool(), traitlets.Enum(("auto", "kernel"))),
         default_value="auto",
         help="""
         Start MLflow in the background, at low priority, so that the first click finds it up. True:
@@ -152,7 +135,7 @@ class MLflowProxy(LoggingConfigurable):
         """,
     ).tag(config=True, expected="True, False, 'kernel' or 'auto'")
 
-    idle_timeout = Float(
+    idle_timeout = traitlets.Float(
         1800.0,
         help="""
         Seconds without use before MLflow is stopped; the next use starts it again. 0: never. Use is
@@ -162,7 +145,7 @@ class MLflowProxy(LoggingConfigurable):
         """,
     ).tag(config=True, expected="a number of seconds above 0, or 0 for never")
 
-    python = Unicode(
+    python = traitlets.Unicode(
         sys.executable,
         help="""
         The Python interpreter that runs MLflow: a path, or a program's name. Another environment's
@@ -171,17 +154,17 @@ class MLflowProxy(LoggingConfigurable):
         """,
     ).tag(config=True)
 
-    environment = Dict(
-        key_trait=Unicode(),
-        value_trait=Unicode(),
+    environment = traitlets.Dict(
+        key_trait=traitlets.Unicode(),
+        value_trait=traitlets.Unicode(),
         help="""
         Environment variables for the MLflow process, beside those of Jupyter: the credentials of an
         artifact store, say.
         """,
     ).tag(config=True, expected="a dictionary of strings, with names that variables can have")
 
-    log_notebook = Union(
-        (Bool(), Enum(("code",))),
+    log_notebook = traitlets.Union(
+        (traitlets.Bool(), traitlets.Enum(("code",))),
         help="""
         When a run ends that a notebook has made, keep the notebook's saved file with it, as the
         artifact `notebook/<name>.ipynb`. Nothing waits for that. It needs this package in the
@@ -189,7 +172,7 @@ class MLflowProxy(LoggingConfigurable):
         """,
     ).tag(config=True, expected="True, False or 'code'")
 
-    log_to_stderr = Bool(
+    log_to_stderr = traitlets.Bool(
         False,
         help="""
         Write MLflow's log to Jupyter's as well, which goes to standard error: for what collects the
@@ -198,8 +181,8 @@ class MLflowProxy(LoggingConfigurable):
         """,
     ).tag(config=True)
 
-    allow_upgrade = Union(
-        (Bool(), Enum(("auto",))),
+    allow_upgrade = traitlets.Union(
+        (traitlets.Bool(), traitlets.Enum(("auto",))),
         default_value="auto",
         help="""
         Whether the page lets the user upgrade a database of an older MLflow, after which programs
@@ -209,7 +192,7 @@ class MLflowProxy(LoggingConfigurable):
         """,
     ).tag(config=True, expected="True, False or 'auto'")
 
-    new_browser_tab = Bool(
+    new_browser_tab = traitlets.Bool(
         True,
         help="Open the dashboard in a browser tab of its own; False: inside JupyterLab.",
     ).tag(config=True)
@@ -219,14 +202,14 @@ class MLflowProxy(LoggingConfigurable):
         self.root_dir = Path(root_dir or os.getcwd()).absolute()
         super().__init__(**kwargs)
 
-    @default("backend_store_uri")
+    @traitlets.default("backend_store_uri")
     def _default_backend_store_uri(self) -> str:
         for name in VARIABLES["backend_store_uri"]:
             if uri := self.normalize_uri(os.environ.get(name)):
                 return uri
-        database = SQLite.at(self.root_dir / DEFAULT_NAME, links())
+        database = SQLite.at(self.root_dir / stores.DEFAULT_NAME, links())
         folder = database.hidden_file_store
-        if folder and allows_file_store({**os.environ, **self.environment}):
+        if folder and stores.allows_file_store({**os.environ, **self.environment}):
             return folder.as_uri()
         return database.uri
 
@@ -243,7 +226,7 @@ class MLflowProxy(LoggingConfigurable):
             return store.hidden_file_store
         return None
 
-    @default("registry_store_uri")
+    @traitlets.default("registry_store_uri")
     def _default_registry_store_uri(self) -> str:
         if uri := self.normalize_uri(os.environ.get("MLFLOW_REGISTRY_STORE_URI")):
             return uri
@@ -251,35 +234,35 @@ class MLflowProxy(LoggingConfigurable):
         # A client may use the registry of a server, but MLflow's server cannot show it.
         return self.backend_store_uri if not uri or Store.parse(uri).is_remote else uri
 
-    @default("default_artifact_root")
+    @traitlets.default("default_artifact_root")
     def _default_default_artifact_root(self) -> str:
         return self._folder(os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"))
 
-    @default("job_execution")
+    @traitlets.default("job_execution")
     def _default_job_execution(self) -> bool:
         return os.environ.get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "").lower() not in FALSE_VALUES
 
-    @validate("backend_store_uri", "registry_store_uri")
+    @traitlets.validate("backend_store_uri", "registry_store_uri")
     def _validate_store_uri(self, proposal: dict[str, Any]) -> str:
         # Only MLflow knows what is wrong with a URI; the page then says it.
         uri = self.normalize_uri(checked_text(proposal["value"]))
         return uri or str(self.trait_defaults(proposal["trait"].name))
 
-    @validate("default_artifact_root")
+    @traitlets.validate("default_artifact_root")
     def _validate_default_artifact_root(self, proposal: dict[str, Any]) -> str:
         return self._folder(checked_text(proposal["value"]))
 
     def normalize_uri(self, uri: str | None) -> str:
         """Strip quotes, resolve paths relative to the root folder; "" if blank."""
-        return normalize_uri(uri, self.root_dir, links())
+        return stores.normalize_uri(uri, self.root_dir, links())
 
     def _folder(self, value: str | None) -> str:
         uri = (value or "").strip() or "mlartifacts"
         if URI.match(uri):
             return uri
-        return folder_location(self.root_dir / os.path.expanduser(uri))
+        return stores.folder_location(self.root_dir / os.path.expanduser(uri))
 
-    @validate("start_timeout", "idle_timeout")
+    @traitlets.validate("start_timeout", "idle_timeout")
     def _validate_seconds(self, proposal: dict[str, Any]) -> float:
         trait, value = proposal["trait"], float(proposal["value"])
         is_timeout = 0 < value < float("inf")
@@ -288,7 +271,7 @@ class MLflowProxy(LoggingConfigurable):
             raise TraitError(f"MLflowProxy.{trait.name} is {value:g}; it takes {expected}")
         return value
 
-    @validate("python")
+    @traitlets.validate("python")
     def _validate_python(self, proposal: dict[str, Any]) -> str:
         python = checked_text(proposal["value"])
         if not python.strip():
@@ -296,7 +279,7 @@ class MLflowProxy(LoggingConfigurable):
         path = os.path.expanduser(python)
         return str(self.root_dir / path) if os.sep in path else path
 
-    @validate("environment")
+    @traitlets.validate("environment")
     def _validate_environment(self, proposal: dict[str, Any]) -> dict[str, str]:
         environment: dict[str, str] = proposal["value"]
         for name, value in environment.items():
@@ -309,7 +292,7 @@ class MLflowProxy(LoggingConfigurable):
 def links() -> Path:
     """A folder in which only this user may write, for the links of `clear_path`."""
     runtime = jupyter_runtime_dir()
-    return Path(_temporary_folder().name if UNCLEAR.search(runtime) else runtime)
+    return Path(_temporary_folder().name if stores.UNCLEAR.search(runtime) else runtime)
 
 
 @functools.lru_cache(maxsize=1)
@@ -322,7 +305,7 @@ def checked_text(text: str) -> str:
     """`text`, if a program can be given it.
 
     Raises:
-        traitlets.TraitError: it cannot.
+        TraitError: it cannot.
     """
     try:
         if b"\0" not in os.fsencode(text):
@@ -375,7 +358,9 @@ def _explain(server_app: ServerApp, name: str, value: Any) -> str:
     trait = MLflowProxy.class_traits(config=True).get(name)
     if trait is None:  # traitlets warns of it
         return ""
-    if _is_possible(server_app, name, value) and not _is_bool_for_number(trait, value):
+    # Python takes a bool for 0 or 1.
+    is_bool_for_number = isinstance(value, bool) and isinstance(trait, traitlets.Float)
+    if _is_possible(server_app, name, value) and not is_bool_for_number:
         return ""
     return f"c.{SECTION}.{name} is {shown(trait, value)}; it takes {expected(trait)}."
 
@@ -389,13 +374,9 @@ def _is_possible(server_app: ServerApp, name: str, value: Any) -> bool:
     return True
 
 
-def _is_bool_for_number(trait: "TraitType[Any, Any]", value: Any) -> bool:
-    return isinstance(value, bool) and isinstance(trait, Float)  # Python takes it for 0 or 1
-
-
 def expected(trait: "TraitType[Any, Any]") -> str:
     """What the setting takes, for a person."""
-    if isinstance(trait, Enum):
+    if isinstance(trait, traitlets.Enum):
         return " or ".join(repr(each) for each in trait.values or ())
     known = (text for kind, text in TYPES.items() if isinstance(trait, kind))
     return str(trait.metadata.get("expected") or next(known, trait.info()))
@@ -403,7 +384,7 @@ def expected(trait: "TraitType[Any, Any]") -> str:
 
 def shown(trait: "TraitType[Any, Any]", value: Any) -> str:
     """`value`, without what may be secret in it."""
-    is_variables = isinstance(trait, Dict)  # which may be credentials
+    is_variables = isinstance(trait, traitlets.Dict)  # which may be credentials
     if is_variables or not isinstance(value, str | bool | int | float | PurePath | None):
         return f"a value of the type {type(value).__name__}"
     text = mask_uri(str(value)) if isinstance(value, str) else value

@@ -111,7 +111,9 @@ def versions() -> Iterator[str]:
 def installation(app: ServerApp) -> Iterator[str]:
     """Whether the server extension and JupyterLab's are there."""
     for name in ("jupyter_server_proxy", "mlflow_proxy"):
-        remedy = f"Run: jupyter server extension enable {name}\n     If that fails: {REINSTALL}"
+        # It writes to the environment; what a user's own file disables, only another such enables.
+        enable = f"jupyter server extension enable {name}"
+        remedy = f"Run: {enable}\n     Or: {enable} --user\n     If both fail: {REINSTALL}"
         yield checked(bool(app.jpserver_extensions.get(name)), f"Server extension {name}", remedy)
     places = (Path(each) / plugin.LAB_EXTENSION for each in jupyter_path("labextensions"))
     place = next((each for each in places if (each / "package.json").is_file()), None)
@@ -127,7 +129,7 @@ def shown(values: Mapping[str, str], sources: Mapping[str, str]) -> Iterator[str
 def store(config: MLflowProxy) -> Iterator[str]:
     """What MLflow's process finds before it loads MLflow, and what the store takes."""
     program, variables = plugin.mlflow_command(config), plugin.environment(config)
-    command = MLflowCommand(tuple(program), config.root_dir, lambda: variables, config.environment)
+    command = MLflowCommand(tuple(program), config.root_dir, lambda: variables)
     try:
         said = subprocess.run(
             [*program, "--check", "--unix-socket=none"],

@@ -4,19 +4,10 @@ import re
 from collections.abc import Iterable
 
 # RFC 9110, 7.6.1, and the older hop-by-hop headers of RFC 2616, 13.5.1.
-HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
+HOP_BY_HOP = {
+    *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
+    *("proxy-authenticate", "proxy-authorization", "proxy-connection"),
+}
 # Without them a request would pass as one that no browser's page has sent.
 ALWAYS_KEPT = re.compile(r"host|origin|referer|sec-fetch-\w+|content-\w+")
 REDIRECTS = frozenset({301, 302, 303, 307, 308})

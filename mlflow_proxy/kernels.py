@@ -9,23 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from jupyter_server.serverapp import ServerApp
-from jupyter_server.utils import url_path_join
 from tornado.ioloop import PeriodicCallback
 
-from . import sqlite_files
-from .addresses import (
-    DASHBOARD_URL,
-    FRAMES,
-    LOCAL_CREDENTIAL,
-    LOCAL_URL,
-    LOG_NOTEBOOK,
-    NAME,
-    OWN_VARIABLES,
-    STORE_URI,
-)
+from . import addresses, sqlite_files
 from .config import MLflowProxy
 from .stores import SERVED_ARTIFACTS, Managed, SQLite, folder_location
-from .web.access import may_frame_itself
 from .web.local_address import LocalAddress, without_proxy
 
 MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store has been migrated
@@ -34,6 +22,12 @@ MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store
 # MLflow 3.17 it then refuses artifact URIs that name a host. Kernels are clients and may use any.
 # https://github.com/mlflow/mlflow/blob/master/mlflow/store/artifact/host_policy.py
 HOST_ADDRESSED_SCHEMES = "ftp,sftp,hdfs,viewfs,http,https,mlflow-artifacts,r2,b2,abfss"
+# Variables that kernels get, and that MLflow's process would take for the admin's.
+FOR_KERNELS_ONLY = (
+    "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES",
+    "MLFLOW_GATEWAY_URI",
+    "MLFLOW_TRACKING_TOKEN",
+)
 # What MLflow's client would send in place of the credential that it finds for the dashboard.
 OTHER_CREDENTIALS = (
     "MLFLOW_TRACKING_USERNAME",
@@ -45,7 +39,10 @@ CREDENTIALS_FILE = "~/.mlflow/credentials"
 TIMEOUT = 1.0  # seconds to wait for a database, and then for its answer
 SERVED = "SELECT 1 FROM experiments WHERE artifact_location LIKE ? LIMIT 1"
 
-
+CREDENTIALS_WARNING = (
+    "Kernels cannot use the address of the MLflow dashboard: MLflow's client sends the credentials "
+    "that it finds in %s. Remove them, or set c.MLflowProxy.kernels to 'database'."
+)
 GATEWAY_WARNING = (
     "Kernels run on the gateway of c.GatewayClient.url, and get none of this server's environment. "
     "The MLflow dashboard will not show what notebooks log, unless MLFLOW_TRACKING_URI is set for "
@@ -72,8 +69,11 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress) ->
     if config.normalize_uri(os.environ.get("MLFLOW_REGISTRY_URI")) == config.registry_store_uri:
         del os.environ["MLFLOW_REGISTRY_URI"]  # the normalized one is exported where it is needed
     if use_server(config):
-        exported = address_environment(address)
-        warn_of_other_credentials(server_app)
+        # Where the kernel has this package, `notebook/credential.py` takes the token away.
+        token = {"MLFLOW_TRACKING_TOKEN": address.credential}
+        exported = {"MLFLOW_TRACKING_URI": address.url, **token, **address.variables}
+        if found := other_credentials():
+            server_app.log.warning(CREDENTIALS_WARNING, found)
     else:
         exported = store_environment(config, store)
         if config.unmigrated_file_store:
@@ -82,15 +82,15 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress) ->
         # For `gateway:/` models; MLflow's server elsewhere has a gateway of its own.
         exported["MLFLOW_GATEWAY_URI"] = address.gateway_uri
     os.environ.update(without_proxy(os.environ))
-    os.environ["MLFLOW_TRACKING_URI"] = exported[STORE_URI] = exported["MLFLOW_TRACKING_URI"]
-    exported[LOG_NOTEBOOK] = str(config.log_notebook or "")
+    store = os.environ["MLFLOW_TRACKING_URI"] = exported["MLFLOW_TRACKING_URI"]
+    exported[addresses.STORE_URI] = store
+    exported[addresses.LOG_NOTEBOOK] = str(config.log_notebook or "")
     if not isinstance(config.backend_store, Managed):  # of which there is no dashboard
-        headers = server_app.web_app.settings.get("headers", {})
-        exported[DASHBOARD_URL] = url_path_join(server_app.base_url, NAME)
-        exported[FRAMES] = "true" if may_frame_itself(headers) else "false"
+        exported[addresses.DASHBOARD_URL] = address.path
+        exported[addresses.FRAMES] = "true" if address.life.status.may_frame else "false"
     for name, value in exported.items():
         # Ours may be those of a Jupyter server in whose terminal this one runs.
-        if name.startswith(OWN_VARIABLES) or not os.environ.get(name):
+        if name.startswith(addresses.OWN_VARIABLES) or not os.environ.get(name):
             os.environ[name] = value
 
 
@@ -131,37 +131,13 @@ def store_environment(config: MLflowProxy, store: str) -> dict[str, str]:
     return exported
 
 
-def address_environment(address: LocalAddress) -> dict[str, str]:
-    """What a kernel needs to ask MLflow's server, which has the registry as well.
-
-    Where the kernel has this package, `notebook/credential.py` takes MLflow's variable away.
-    """
-    return {
-        "MLFLOW_TRACKING_URI": address.url,
-        "MLFLOW_TRACKING_TOKEN": address.credential,
-        LOCAL_URL: address.url,
-        LOCAL_CREDENTIAL: address.credential,
-    }
-
-
-def warn_of_other_credentials(server_app: ServerApp) -> None:
-    """Log a warning if MLflow's client will send the credentials of another server."""
-    if found := other_credentials():
-        server_app.log.warning(
-            "Kernels cannot use the address of the MLflow dashboard: MLflow's client sends the "
-            "credentials that it finds in %s. Remove them, or set c.MLflowProxy.kernels to "
-            "'database'.",
-            found,
-        )
-
-
 def follow_migration(config: MLflowProxy) -> None:
     """Export the database once the file store has been migrated to it."""
 
     def export_if_migrated() -> None:
         if config.unmigrated_file_store is None:
             os.environ["MLFLOW_TRACKING_URI"] = config.backend_store_uri
-            os.environ[STORE_URI] = config.backend_store_uri
+            os.environ[addresses.STORE_URI] = config.backend_store_uri
             migration.stop()
 
     migration = PeriodicCallback(export_if_migrated, MIGRATION_INTERVAL)

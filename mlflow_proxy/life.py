@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,10 @@ class Life:
     """Lets Jupyter, and with it a hub's idle culler, know that MLflow is used."""
     proxy_state: dict[str, Any]
     """What the handlers of jupyter-server-proxy know of their process."""
-    metrics: Metrics = field(default_factory=Metrics)
 
     def __post_init__(self) -> None:
         self.last_use = LastUse()
+        self.metrics = Metrics(self.status, self.last_use)
         self._files = OpenedFiles({})
         self._process: MLflowProcess | None = None
         self._run: asyncio.Future[None] | None = None
@@ -70,16 +70,15 @@ class Life:
 
     # What users and programs ask for.
 
-    def start(self, *, background: bool = False) -> None:
-        """Start MLflow if it is stopped or has failed; in the `background` at low priority."""
+    def start(self) -> None:
+        """Start MLflow if it is stopped or has failed."""
         if self.status.state in (State.IDLE, State.FAILED):
-            self.status.crashes = 0
-            self._start(*(("prestart", "--background") if background else ("requested",)))
+            self._start("requested")
 
     def prestart(self) -> None:
         """Start MLflow at low priority, unless it runs, has failed or was stopped by the user."""
         if self.status.state is State.IDLE and not self.status.is_stopped_by_user:
-            self.start(background=True)
+            self._start("prestart", "--background")
 
     def stop(self) -> None:
         """Stop MLflow if it starts or is ready; a repair is not stopped. The next use starts it."""
@@ -145,6 +144,7 @@ class Life:
     # The states. Only these five methods enter one.
 
     def _start(self, why: str, *options: str, text: str = "") -> None:
+        self.status.crashes = 0
         self._enter_starting(why, text)
         self._run = asyncio.ensure_future(self._keep_running(why, *options))
 
@@ -209,8 +209,10 @@ class Life:
     async def _keep_running(self, why: str, *options: str) -> None:
         """Run processes, one after the other, while MLflow should run."""
         while self.status.state is State.STARTING:
-            process = MLflowProcess(self.command, self.output, *options)
-            self._set_process(process)
+            process = self._process = MLflowProcess(self.command, self.output, *options)
+            self.status.processes.append(process)
+            # jupyter-server-proxy starts nothing then, and knows what runs.
+            self.proxy_state.update(proc=process.supervised, unix_socket=process.socket)
             try:
                 await process.start()
             except OSError as error:
@@ -302,7 +304,8 @@ class Life:
         self._fail(
             Failure(
                 f"MLflow was not ready within {self.start_timeout:g} seconds.",
-                "If the machine or the database is slow, raise c.MLflowProxy.start_timeout.",
+                "If the machine or the database is slow, raise c.MLflowProxy.start_timeout, and "
+                "restart Jupyter.",
             ),
             "timeout",
         )
@@ -315,12 +318,6 @@ class Life:
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
             ending.add_done_callback(lambda _: self.status.processes.remove(process))
-
-    def _set_process(self, process: MLflowProcess) -> None:
-        self._process = process
-        self.status.processes.append(process)
-        # jupyter-server-proxy starts nothing then, and knows what runs.
-        self.proxy_state.update(proc=process.supervised, unix_socket=process.socket)
 
     def _remove_folders(self, owner: int) -> None:
         for process in self.status.processes:

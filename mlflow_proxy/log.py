@@ -1,20 +1,22 @@
 """The log file of MLflow and of its life in this Jupyter server, bounded in size."""
 
+import contextlib
 import io
 import logging
 import os
+import re
 import time
 from collections import deque
-from collections.abc import Iterator
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_runtime_dir
 
-from .addresses import LOG_NAME, ROTATED, log_name
 from .passwords import mask_passwords
 from .quoting import escaped
 
+ROTATED = ".1"  # added to the name of a log for its predecessor, by `RotatingFileHandler`
+LOG_NAME = re.compile(rf"mlflow-proxy-(?P<pid>\d+)\.log({re.escape(ROTATED)})?")
 MAX_BYTES = 1 << 20  # of the log; its one predecessor has as many
 PAGE_LINES = 50  # kept for the page
 LINE_LENGTH = 2000  # characters of one line
@@ -48,7 +50,7 @@ class MLflowOutput:
 
 def log_file() -> Path:
     """The log of MLflow in this Jupyter server."""
-    return Path(jupyter_runtime_dir()) / log_name(os.getpid())
+    return Path(jupyter_runtime_dir()) / f"mlflow-proxy-{os.getpid()}.log"
 
 
 def set_up_logging(path: Path, jupyters: logging.Logger, *, all_to: bool = False) -> MLflowOutput:
@@ -104,19 +106,14 @@ class _PrivateFile(RotatingFileHandler):
 
 def end_of_log(log: Path, size: int) -> bytes:
     """The last lines of `log` and its predecessor, at most `size` bytes; empty without a log."""
-    end = _end_of(log, size)
-    end = _end_of(log.with_name(log.name + ROTATED), size - len(end)) + end
+    end = b""
+    for file in (log, log.with_name(log.name + ROTATED)):
+        with contextlib.suppress(FileNotFoundError), file.open("rb") as opened:
+            left = size - len(end)
+            opened.seek(max(0, file.stat().st_size - left))
+            end = opened.read(left) + end
     # The first line may be cut off, in the middle of a character.
     return end.partition(b"\n")[2] if len(end) == size else end
-
-
-def _end_of(file: Path, size: int) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            opened.seek(max(0, file.stat().st_size - size))
-            return opened.read(size)
-    except FileNotFoundError:
-        return b""
 
 
 def remove_old_logs(path: Path) -> None:
@@ -125,15 +122,11 @@ def remove_old_logs(path: Path) -> None:
     Machines may share the folder. A server of another machine looks dead from here, so only old
     logs are removed.
     """
-    for log, pid in _logs_beside(path):
-        if log != path and not _is_running(pid) and time.time() - log.stat().st_mtime > OLD:
+    for log in path.parent.iterdir():
+        match = LOG_NAME.fullmatch(log.name)
+        is_of_dead = match and log != path and not _is_running(int(match["pid"]))
+        if is_of_dead and time.time() - log.stat().st_mtime > OLD:
             log.unlink(missing_ok=True)
-
-
-def _logs_beside(path: Path) -> Iterator[tuple[Path, int]]:
-    for candidate in path.parent.iterdir():
-        if match := LOG_NAME.fullmatch(candidate.name):
-            yield candidate, int(match["pid"])
 
 
 def _is_running(pid: int) -> bool:

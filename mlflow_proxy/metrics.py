@@ -27,9 +27,14 @@ STATUSES = ("2xx", "3xx", "4xx", "5xx", "aborted")
 
 
 class Metrics:
-    """The counters of one Jupyter server."""
+    """The counters of one Jupyter server, and a collector of all its metrics."""
 
-    def __init__(self) -> None:
+    database: Path | None = None
+    """The SQLite file of MLflow's store, if it is in one."""
+
+    def __init__(self, status: Status, last_use: LastUse) -> None:
+        self._status, self._last_use = status, last_use
+        self._version = version("jupyter-mlflow-proxy")
         self.starts = _counter(
             "starts", "Starts of MLflow by what led to them", reason=START_REASONS
         )
@@ -44,32 +49,6 @@ class Metrics:
         self.requests = _counter("requests", told, source=SOURCES, status=STATUSES)
         self.received = _counter("received_bytes", "Bytes of requests' bodies", source=SOURCES)
         self.sent = _counter("sent_bytes", "Bytes of answers' bodies", source=SOURCES)
-
-    def collect(self) -> Iterator[Metric]:
-        """The counters."""
-        counters = (self.starts, self.start_seconds, self.failures, self.requests)
-        return itertools.chain(*(each.collect() for each in (*counters, self.received, self.sent)))
-
-
-def _counter(name: str, text: str, **labels: Iterable[str]) -> Counter:
-    """A counter whose series all exist from the start, so that an alert sees the first increase."""
-    counter = Counter(f"mlflow_proxy_{name}", text, [*labels], registry=None)
-    for values in itertools.product(*labels.values()):
-        counter.labels(*values)
-    return counter
-
-
-class Collector:
-    """Reads the metrics of MLflow, whose store is in the SQLite file `database`, if in any."""
-
-    def __init__(
-        self, status: Status, last_use: LastUse, metrics: Metrics, database: Path | None
-    ) -> None:
-        self._status = status
-        self._last_use = last_use
-        self._metrics = metrics
-        self._database = database
-        self._version = version("jupyter-mlflow-proxy")
 
     def describe(self) -> list[Metric]:
         """Return nothing, so that the registration reads nothing."""
@@ -94,10 +73,20 @@ class Collector:
         unused = "Seconds since the last use of MLflow while it is ready, else 0"
         seconds = last_use.seconds if status.state is State.READY else 0.0
         yield GaugeMetricFamily("mlflow_proxy_unused_seconds", unused, seconds)
-        if self._database:
-            size = self._database.stat().st_size if self._database.exists() else 0
+        if self.database:
+            size = self.database.stat().st_size if self.database.exists() else 0
             yield GaugeMetricFamily("mlflow_proxy_database_bytes", "Size of the file", size)
-        yield from self._metrics.collect()
+        counters = (self.starts, self.start_seconds, self.failures, self.requests)
+        for each in (*counters, self.received, self.sent):
+            yield from each.collect()
+
+
+def _counter(name: str, text: str, **labels: Iterable[str]) -> Counter:
+    """A counter whose series all exist from the start, so that an alert sees the first increase."""
+    counter = Counter(f"mlflow_proxy_{name}", text, [*labels], registry=None)
+    for values in itertools.product(*labels.values()):
+        counter.labels(*values)
+    return counter
 
 
 def _gauge(name: str, text: str, label: str, values: Mapping[str, float]) -> Metric:

@@ -4,7 +4,6 @@ jupyter-server-proxy alone can launch and serve the entry, within its own limits
 extension, `Life` runs the same command.
 """
 
-import functools
 import os
 import re
 import shutil
@@ -24,50 +23,33 @@ from tornado.web import ErrorHandler, url
 from traitlets import Unicode
 
 from . import kernels, prestart
-from .addresses import (
-    BAD_SETTINGS,
-    IMPORT_NOTICE,
-    LOCAL_CREDENTIAL,
-    LOCAL_URL,
-    LOG_NOTEBOOK,
-    NAME,
-    STORE_URI,
-)
+from .addresses import BAD_SETTINGS, NAME
 from .assets import icon
 from .config import MLflowProxy, settings
 from .life import Life
 from .log import log_file, set_up_logging
-from .metrics import Collector
 from .process import MLflowCommand, jupyters_variables
 from .reports import DeclinedOffers
 from .status import Status
 from .stores import SQLite
 from .web import control
 from .web.access import may_frame_itself
-from .web.handler import mlflow_handler, proxy_handler
+from .web.handler import mlflow_handler
 from .web.local_address import LocalAddress, without_proxy
 
 SERVER = Path(__file__).with_name("server")
 LAB_EXTENSION = "jupyter-mlflow-proxy"  # its name, in lab/package.json
-KERNEL_SETTINGS = frozenset(
-    {
-        "backend_store_uri",
-        "default_artifact_root",
-        "export_tracking_uri",
-        "kernels",
-        "registry_store_uri",
-    }
-)
-"""Settings without which it is not known what kernels should be given."""
 
 
 def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
     """The entry for jupyter-server-proxy's `ServerProcess`, by default from `settings()`."""
     config = config or settings()
     command = [*mlflow_command(config), "--unix-socket={unix_socket}"]
+    blank = dict.fromkeys(jupyters_variables(os.environ), "")
+    variables = {**blank, **environment(config)}
     return {
         "command": [*map(_literal, command[:-1]), command[-1]],
-        "environment": {_literal(k): _literal(v) for k, v in environment(config).items()},
+        "environment": {_literal(k): _literal(v) for k, v in variables.items()},
         "unix_socket": True,
         "timeout": config.start_timeout,
         # A dashboard inside JupyterLab is a frame.
@@ -96,14 +78,8 @@ def environment(config: MLflowProxy) -> dict[str, str]:
     The names are those that `mlflow server` itself reads.
     """
     return {
-        **dict.fromkeys(jupyters_variables(os.environ), ""),
-        # The extension widens this for kernels; the MLflow process keeps the user's value.
-        "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES": os.environ.get(
-            "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES", ""
-        ),
-        # The extension sets these for kernels.
-        "MLFLOW_TRACKING_TOKEN": os.environ.get("MLFLOW_TRACKING_TOKEN", ""),
-        "MLFLOW_GATEWAY_URI": os.environ.get("MLFLOW_GATEWAY_URI", ""),
+        # The extension changes these for kernels; the MLflow process keeps the user's values.
+        **{name: os.environ.get(name, "") for name in kernels.FOR_KERNELS_ONLY},
         "MLFLOW_TRACKING_URI": kernels.clients_uri(config),
         **config.environment,
         "MLFLOW_BACKEND_STORE_URI": config.backend_store_uri,
@@ -111,8 +87,6 @@ def environment(config: MLflowProxy) -> dict[str, str]:
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": kernels.artifact_root(config),
         "MLFLOW_ARTIFACTS_DESTINATION": kernels.artifacts_destination(config),
         BAD_SETTINGS: " ".join(config.bad_values.values()),
-        # MLflow itself imports MLflow, too, and is no kernel.
-        **dict.fromkeys((IMPORT_NOTICE, STORE_URI, LOG_NOTEBOOK), ""),
     }
 
 
@@ -120,8 +94,7 @@ def address_environment(config: MLflowProxy, address: LocalAddress) -> dict[str,
     """What MLflow, its jobs and its Assistant need to reach MLflow by HTTP."""
     if config.backend_store.is_remote:
         return {}
-    variables = {LOCAL_URL: address.url, LOCAL_CREDENTIAL: address.credential}
-    return {**without_proxy({**os.environ, **config.environment}), **variables}
+    return {**without_proxy({**os.environ, **config.environment}), **address.variables}
 
 
 def load(server_app: ServerApp) -> None:
@@ -134,7 +107,7 @@ def load(server_app: ServerApp) -> None:
         "MLflow is at %s%s/, its log will be %s", server_app.base_url, NAME, log_file()
     )
     address = add_route(config, server_app)  # MLflow inherits the environment as the user set it
-    if unknown := KERNEL_SETTINGS & config.bad_values.keys():
+    if unknown := config.traits(for_kernels=True).keys() & config.bad_values.keys():
         what = "Kernels are given no store until %s can be used"
         server_app.log.warning(what, " and ".join(sorted(unknown)))
     elif config.export_tracking_uri:
@@ -166,22 +139,23 @@ def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress:
     ours are inserted at the front and win in any order of the extensions.
     """
     address = LocalAddress(server_app)
-    handler, arguments = proxy_handler(NAME, server_process(config))
-    life = address.life = make_life(config, server_app, address, arguments["state"])
+    handler, arguments = mlflow_handler(server_process(config))
+    life = make_life(config, server_app, address, arguments["state"])
+    address.life = handler.life = life
     unescaped = url_path_join(server_app.base_url, NAME)
     path = re.escape(unescaped)
     routes = [
         *control.routes(path, config, life),
-        url(f"{path}/(.*)", mlflow_handler(handler, life), arguments),
+        url(f"{path}/(.*)", handler, arguments),
         # A `.` in the base URL matches any character in jupyter-server-proxy's own route, which
         # would pass such a request on without our checks.
         url(f"{unescaped}/.*", ErrorHandler, {"status_code": HTTPStatus.NOT_FOUND}),
     ]
     server_app.web_app.default_router.rules[:0] = routes
     prestart.schedule(server_app, life, config.prestart)
-    store = config.backend_store
-    database = store.path if isinstance(store, SQLite) else None
-    REGISTRY.register(Collector(life.status, life.last_use, life.metrics, database))
+    if isinstance(store := config.backend_store, SQLite):
+        life.metrics.database = store.path
+    REGISTRY.register(life.metrics)
     return address
 
 
@@ -196,27 +170,22 @@ def make_life(
         # Not earlier, since it opens a port.
         return {**variables, **address_environment(config, address)}
 
+    def record_activity() -> None:
+        # A hub's idle culler reads it.
+        times = server_app.web_app.settings.setdefault("last_activity_times", {})
+        times[NAME] = datetime.now(timezone.utc)
+
     output = set_up_logging(log, server_app.log, all_to=config.log_to_stderr)
     return Life(
-        command=MLflowCommand(
-            tuple(mlflow_command(config)), config.root_dir, variables_now, config.environment
-        ),
+        command=MLflowCommand(tuple(mlflow_command(config)), config.root_dir, variables_now),
         status=Status(output.lines, log, may_frame_itself(_headers())),
         output=output,
         declined=DeclinedOffers(log.with_name("mlflow-proxy-declined.json")),
         start_timeout=config.start_timeout,
         idle_timeout=config.idle_timeout,
-        record_activity=functools.partial(record_activity, server_app.web_app.settings),
+        record_activity=record_activity,
         proxy_state=proxy_state,
     )
-
-
-def record_activity(settings: dict[str, Any]) -> None:
-    """Record use of MLflow as activity in the `settings` of Jupyter's web application.
-
-    A hub's idle culler reads it.
-    """
-    settings.setdefault("last_activity_times", {})[NAME] = datetime.now(timezone.utc)
 
 
 class MLflowProxyApp(ExtensionApp):

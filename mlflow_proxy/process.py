@@ -18,7 +18,7 @@ import stat
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, STDOUT
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,34 +28,38 @@ import aiohttp
 from simpervisor import KilledProcessError, SupervisedProcess, atexitasync
 
 from . import reports
-from .addresses import NAME, SOCKET_FOLDER, SOCKET_NAME
+from .addresses import NAME, OWN_VARIABLES
 from .headers import KEEP_ALIVE
 from .log import MLflowOutput
 from .reports import Exited, Report, Retired
 
+SOCKET_FOLDER = "jupyter-server-proxy-"  # prefix of its name, as of jupyter-server-proxy's own
 END_TIMEOUT = 5.0  # seconds between SIGTERM and SIGKILL
 OUTPUT_TIMEOUT = 1.0  # seconds to read the output of a process that has ended
-RESTART_TIMEOUT = 1.0  # seconds for simpervisor to start a process that has just crashed
+CHUNK = 64 << 10  # bytes of the output that are read at once
 MAX_HEADER = 64 << 10  # bytes of one header of a response; aiohttp's default is 8 KiB
 MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes, see unix(7)
 # mkdtemp adds eight characters. MLflow binds its socket under a name of up to six first.
-MAX_FOLDER = MAX_SOCKET_PATH - len(f"/{SOCKET_FOLDER}12345678/{SOCKET_NAME}")
+MAX_FOLDER = MAX_SOCKET_PATH - len(f"/{SOCKET_FOLDER}12345678/socket")
 
 RETIRE = signal.SIGUSR1
 """Tells a ready MLflow process that it gets no new requests; it answers with `Retired`."""
 
 # Of gateways of kernels, a hub's proxy, the Jupyter server and a hub, whose variables may hold a
-# secret under any name; but for those of the last two that name places and people.
+# secret under any name; but for those of the last two that name places and people. And what we give
+# kernels: MLflow's process imports MLflow, too, and is none.
 JUPYTERS_VARIABLE = re.compile(
-    r"(?:JUPYTER_GATEWAY|KG|EG|CONFIGPROXY)_.*|(?:JUPYTER|JUPYTERHUB|JUPYTERLAB|JPY)_"
+    rf"(?:JUPYTER_GATEWAY|KG|EG|CONFIGPROXY)_.*|{OWN_VARIABLES}.*|(?:JUPYTER|JUPYTERHUB|JUPYTERLAB|JPY)_"
     r"(?!(?:\w*_)?(?:DIRS?|PATH|PREFIX|HOST|USER|SERVER_NAME|SESSION_NAME|PARENT_PID|IMAGE)$).*"
 )
 
-# They tell an interpreter where its modules are. What is meant for Jupyter's is wrong for another:
-# modules of another release or of another Python. HPC modules and wrappers of Jupyter set them.
-INTERPRETER_VARIABLES = ("PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE")
-# They name the environment that is activated.
-ACTIVATION_VARIABLES = ("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV")
+# They tell an interpreter where its modules are, or which environment is activated. What is meant
+# for Jupyter's is wrong for another: modules of another release or of another Python. HPC modules
+# and wrappers of Jupyter set them.
+INTERPRETER_VARIABLES = (
+    *("PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE"),
+    *("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV"),
+)
 # What is in the folder of an environment, and the variable that names the folder. Scripts that a
 # conda package may have in `etc/conda/activate.d` are not run.
 ENVIRONMENT_KINDS = (("pyvenv.cfg", "VIRTUAL_ENV"), ("conda-meta", "CONDA_PREFIX"))
@@ -72,8 +76,6 @@ class MLflowCommand:
     folder: Path
     variables: Callable[[], Mapping[str, str]]
     """Returns those of its environment, beside those of Jupyter."""
-    chosen: Collection[str] = ()
-    """Names of those that the user has chosen for MLflow."""
 
     def environment(self) -> dict[str, str]:
         """The environment of a process that is started now.
@@ -81,19 +83,16 @@ class MLflowCommand:
         That of Jupyter without its secrets and, for an interpreter of another environment, as if
         that were activated.
         """
-        inherited = {**os.environ, **self.variables()}
-        for name in jupyters_variables(inherited.keys() - {*self.chosen}):
-            del inherited[name]
+        dropped, own = {*jupyters_variables(os.environ)}, {}
         bin_folder = os.path.dirname(self.program[0])
-        if os.path.realpath(bin_folder) == os.path.realpath(os.path.dirname(sys.executable)):
-            return inherited
-        prefix = Path(bin_folder).parent
-        own = {name: str(prefix) for mark, name in ENVIRONMENT_KINDS if (prefix / mark).exists()}
-        if own:
-            own["PATH"] = os.pathsep.join(filter(None, (bin_folder, inherited.get("PATH"))))
-        dropped = {*INTERPRETER_VARIABLES, *ACTIVATION_VARIABLES} - {*self.chosen}
-        kept = {name: value for name, value in inherited.items() if name not in dropped}
-        return {**kept, **{name: value for name, value in own.items() if name not in self.chosen}}
+        if os.path.realpath(bin_folder) != os.path.realpath(os.path.dirname(sys.executable)):
+            dropped.update(INTERPRETER_VARIABLES)
+            root = Path(bin_folder).parent
+            own = {name: str(root) for mark, name in ENVIRONMENT_KINDS if (root / mark).exists()}
+            if own:
+                own["PATH"] = os.pathsep.join(filter(None, (bin_folder, os.environ.get("PATH"))))
+        kept = {name: value for name, value in os.environ.items() if name not in dropped}
+        return {**kept, **own, **self.variables()}
 
 
 class MLflowProcess:
@@ -108,11 +107,11 @@ class MLflowProcess:
         self._ours, self._theirs = socket.socketpair()
         self._pipe, self._output_end = os.pipe()
         self._folder = make_socket_folder()
-        self.socket = f"{self._folder}/{SOCKET_NAME}"
+        self.socket = f"{self._folder}/socket"
         """Path of the unix socket on which MLflow accepts requests once it is ready."""
         arguments = (f"--unix-socket={self.socket}", f"--reports={self._theirs.fileno()}", *options)
         self.supervised = _Supervised(
-            NAME,
+            self,
             *(*command.program, *arguments),
             cwd=command.folder,
             env=command.environment(),
@@ -128,7 +127,8 @@ class MLflowProcess:
         self._exchanges = 0
         self._is_unused = asyncio.Event()
         self._is_unused.set()
-        self._is_ended = False
+        self.is_ended = False
+        """Whether it is not started again, also if it crashes while it is ended."""
 
     async def start(self) -> None:
         """Start it; a cancellation meanwhile leaves a process that `end` ends.
@@ -138,11 +138,18 @@ class MLflowProcess:
         """
         loop = asyncio.get_running_loop()
         self._reports, self._lifeline = await asyncio.open_connection(sock=self._ours)
-        reading = functools.partial(_OutputReader, self._output)
-        self._reading, _ = await loop.connect_read_pipe(reading, os.fdopen(self._pipe, "rb", 0))
+        output = asyncio.StreamReader()
+        self._reading, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(output), os.fdopen(self._pipe, "rb", 0)
+        )
+        self._logging = asyncio.ensure_future(self._log(output))
         self._starting = asyncio.ensure_future(self.supervised.start())
         await asyncio.shield(self._starting)
-        self._watching = asyncio.ensure_future(self._report_exits())
+
+    async def _log(self, output: asyncio.StreamReader) -> None:
+        while data := await output.read(CHUNK):
+            self._output.write(data)
+        self._output.write(b"")
 
     @property
     def pid(self) -> int | None:
@@ -195,24 +202,20 @@ class MLflowProcess:
             except ValueError as error:  # of another version: the package was upgraded meanwhile
                 _logger.warning("Ignored a report of MLflow (pid %s): %s", self.pid, error)
 
-    async def _report_exits(self) -> None:
-        """Report each exit where the process's own reports come, after the last of them."""
-        code = 1
-        while code:
-            try:
-                process = await asyncio.wait_for(self.supervised.starts.get(), RESTART_TIMEOUT)
-            except asyncio.TimeoutError:  # it cannot be started again
-                self._report_exit(0)
-                return
-            code = await process.wait()
-            with contextlib.suppress(OSError):  # there is none
-                os.killpg(process.pid, signal.SIGKILL)  # the processes of MLflow's jobs
-            _logger.info("MLflow ended (pid %s): %s", process.pid, describe_exit(code))
-            if self._is_ended:
-                return
-            self._report_exit(code)
+    def watch(self, process: Any) -> None:
+        """Log and report the end of `process`, which simpervisor has started."""
+        self._watching = asyncio.ensure_future(self._watch(process))
 
-    def _report_exit(self, code: int) -> None:
+    async def _watch(self, process: Any) -> None:
+        code = await process.wait()
+        with contextlib.suppress(OSError):  # there is none
+            os.killpg(process.pid, signal.SIGKILL)  # the processes of MLflow's jobs
+        _logger.info("MLflow ended (pid %s): %s", process.pid, describe_exit(code))
+        if not self.is_ended:
+            self.report_exit(code)
+
+    def report_exit(self, code: int) -> None:
+        """Report an exit where the process's own reports come, after the last of them."""
         self._theirs.sendall(b"\n" + reports.encode(Exited(code)))
 
     async def end(self, *, completes: bool) -> None:
@@ -221,9 +224,9 @@ class MLflowProcess:
         Those may be uploads of hours, so they get the time that they need. A process that does not
         react is killed.
         """
-        if self._is_ended:
+        if self.is_ended:
             return
-        self._is_ended = True
+        self.is_ended = True
         try:
             if self._starting:
                 with contextlib.suppress(OSError):
@@ -249,7 +252,6 @@ class MLflowProcess:
 
     async def _terminate(self) -> None:
         """SIGTERM, then SIGKILL after `END_TIMEOUT`."""
-        self.supervised.is_closed = True
         if self.supervised.proc is None:
             return
         ending = asyncio.ensure_future(self.supervised.terminate())
@@ -276,8 +278,7 @@ class MLflowProcess:
             return
         self._lifeline.close()
         # A process that MLflow started may still hold the pipe; its output is not waited for.
-        reader: _OutputReader = self._reading.get_protocol()  # type: ignore[assignment]
-        await asyncio.wait([reader.ended], timeout=OUTPUT_TIMEOUT)
+        await asyncio.wait([self._logging], timeout=OUTPUT_TIMEOUT)
         self._reading.close()
 
     def remove_folder(self) -> None:
@@ -286,50 +287,33 @@ class MLflowProcess:
 
 
 class _Supervised(SupervisedProcess):  # type: ignore[misc] # it has no types
-    """A process that tells each of its starts, also one that ends at once."""
+    """A process of which `owner` watches each start, also one that ends at once."""
 
     proc: Any
 
-    def __init__(self, name: str, *args: str, **kwargs: Any) -> None:
-        super().__init__(name, *args, **kwargs)
-        self.starts: asyncio.Queue[Any] = asyncio.Queue()
-        self.is_closed = False
-        """Whether it is not started again, also if it crashes while it is ended."""
+    def __init__(self, owner: MLflowProcess, *args: str, **kwargs: Any) -> None:
+        super().__init__(NAME, *args, **kwargs)
+        self._owner = owner
 
     async def start(self) -> None:
-        """Start it unless it runs; simpervisor calls this after a crash as well.
+        """Start it; simpervisor calls this after a crash as well.
 
         Raises:
             OSError: the program does not exist or cannot be run.
         """
-        if self.is_closed:
+        if self._owner.is_ended:
             return
         before = self.proc
         try:
             await super().start()
         except OSError:
             self.proc = before
-            raise
-        if self.proc is not before:
-            self.starts.put_nowait(self.proc)
-
-
-class _OutputReader(asyncio.Protocol):
-    """Passes what comes out of a pipe on to the log."""
-
-    def __init__(self, output: MLflowOutput) -> None:
-        self._output = output
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def data_received(self, data: bytes) -> None:
-        """Log `data`."""
-        self._output.write(data)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        """Log the last line."""
-        self._output.write(b"")
-        if not self.ended.done():
-            self.ended.set_result(None)
+            if before is None:
+                raise
+            # It cannot be started again. Its end is reported first.
+            asyncio.get_running_loop().call_soon(self._owner.report_exit, 0)
+        else:
+            self._owner.watch(self.proc)
 
 
 def leave_signals_to_jupyter() -> None:
@@ -380,5 +364,5 @@ def describe_exit(code: int) -> str:
 
 
 def jupyters_variables(names: Iterable[str]) -> list[str]:
-    """Those of the variables `names` that are Jupyter's or JupyterHub's and may hold a secret."""
+    """Those of the variables `names` that MLflow does not get: Jupyter's, the hub's, kernels'."""
     return [name for name in names if JUPYTERS_VARIABLE.fullmatch(name)]

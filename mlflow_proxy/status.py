@@ -255,19 +255,14 @@ class Status:
             "stop_reason": self.stop_reason,
             "version": self.version,
             "notice": Version(self.version or "").notice,
-            "memory": None if is_starting else self.memory,
+            # None also if it is unknown.
+            "memory": None if is_starting else sum(self.memory_by_process().values()) or None,
             "pid": self.pids[-1] if self.pids else None,
             "log": str(self.log_file),
             "lines": list(self.log_lines) if may_see_log else [],
             # Whether the loading page may load the dashboard in a hidden frame.
             "dashboard": self.may_frame and self.static_folder is not None,
         }
-
-    @property
-    def memory(self) -> int | None:
-        """Bytes that MLflow's processes use; None if there are none, or unknown."""
-        known = self.memory_by_process()
-        return sum(known.values()) if known else None
 
     def memory_by_process(self) -> dict[int, int]:
         """Bytes of MLflow's processes and what these have started, by process id, where known."""

@@ -20,6 +20,7 @@ SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?]+)(?P<query>\
 # What ends a path in a SQLite URI, or is read there as another character since SQLAlchemy 2.1.
 UNCLEAR = re.compile(r"\?|%[0-9A-Fa-f]{2}")
 LINK = "mlflow-proxy-path-"  # prefix of the name of a link to such a path
+LINKED = re.compile(rf"/[^/?][^?]*?/{LINK}[0-9a-f]+")
 # What MLflow takes for another character in the path of a location, or for its end, or escapes.
 UNCLEAR_LOCATION = re.compile(r"[%?#\"\\\x00-\x1f]")
 # A path of a file store that starts at the folder of the program that opens it.
@@ -53,10 +54,7 @@ class Store:
         for service, pattern in SERVICES.items():
             if pattern.fullmatch(uri):
                 return Managed(uri, service)
-        try:
-            return _parse(uri)
-        except ValueError as mistake:
-            return Invalid(uri, str(mistake))
+        return _parse(uri)
 
     @property
     def shown(self) -> str:
@@ -119,34 +117,29 @@ class Managed(Store):
 
 @dataclass(frozen=True)
 class Invalid(Store):
-    """No store: the URI `mistake`, e.g. "has no scheme"."""
+    """No store: the URI `mistake`, e.g. "has no scheme", which continues "The store URI ..."."""
 
     mistake: str
 
 
 def _parse(uri: str) -> Store:
-    """The store of `uri`, which is not remote.
-
-    Raises:
-        ValueError: there is none; the message continues "The store URI ...".
-    """
+    """The store of `uri`, which is not remote."""
     try:
         scheme, authority = urlsplit(uri)[:2]
     except ValueError as error:
-        raise ValueError(f"cannot be read: {error}") from None
+        return Invalid(uri, f"cannot be read: {error}")
     if authority.count("@") > 1:  # the part after the first would be shown, as the host
-        raise ValueError("cannot be read: write %40 for @ in a password")
+        # Without that character: passwords are masked up to the last one in a text.
+        return Invalid(uri, "cannot be read: write %40 for an at sign in a password")
     kind = scheme.partition("+")[0]
     if kind == "sqlite":
         if not (match := SQLITE.fullmatch(uri)):
-            raise ValueError("names no database file")
+            return Invalid(uri, "names no database file")
         if names_file(match["path"]):
-            return SQLite(uri, kind, linked_path(Path(match["path"]).absolute()))
+            return SQLite(uri, kind, Path(without_links(match["path"])).absolute())
     if kind in DATABASE_SERVERS:
         return Database(uri, kind)
-    if "://" in uri and not scheme:
-        raise ValueError("has no scheme")
-    return Store(uri)
+    return Invalid(uri, "has no scheme") if "://" in uri and not scheme else Store(uri)
 
 
 def names_file(database: str) -> bool:
@@ -169,22 +162,10 @@ def clear_path(path: Path, links: Path) -> Path:
     return link / path.relative_to(unclear[0]) if link.is_symlink() else path
 
 
-def linked_path(path: Path) -> Path:
-    """The path for which `clear_path` has returned `path`."""
-    for each in (path, *path.parents):
-        if each.name.startswith(LINK) and each.is_symlink():
-            return each.readlink() / path.relative_to(each)
-    return path
-
-
-def without_links(uri: str) -> str:
-    """`uri` with the path that is meant by a link of `clear_path`, for a person."""
-    match = SQLITE.fullmatch(uri) if LINK in uri else None
-    return (
-        f"{match['scheme']}{linked_path(Path(match['path']))}{match['query'] or ''}"
-        if match
-        else uri
-    )
+def without_links(text: str) -> str:
+    """`text`, a path or a URI, with the path that is meant by a link of `clear_path`."""
+    link = LINKED.search(text)
+    return text.replace(link[0], os.readlink(link[0])) if link and os.path.islink(link[0]) else text
 
 
 def _meant(written: Path) -> Path:

@@ -30,6 +30,7 @@ LONGEST = (
     "tests/browser/test_lab_sidebar.py",
     "tests/browser/test_stored_content.py",
     "tests/lab/test_replaced_store.py",
+    "tests/life/test_package_remedies.py",
     "tests/lab/test_notebook.py",
     "tests/life/test_other_environments.py",
     "tests/lab/test_kernel_address.py",

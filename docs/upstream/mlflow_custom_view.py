@@ -15,14 +15,16 @@ import urllib.request
 
 import mlflow
 
-PORT = 5000
+PORT = int(sys.argv[1]) if sys.argv[1:] else 5000
 URL = f"http://127.0.0.1:{PORT}"
 
 with tempfile.TemporaryDirectory() as folder:
     store = f"sqlite:///{folder}/mlflow.db"
     mlflow.set_tracking_uri(store)
-    experiment = mlflow.set_experiment("views").experiment_id
-    mlflow.trace(lambda: 1, name="a trace")()
+    client = mlflow.MlflowClient()
+    experiment = client.create_experiment("views", artifact_location=folder)
+    mlflow.set_experiment(experiment_id=experiment)
+    mlflow.trace(lambda question: 1)("click me")
     mlflow.flush_trace_async_logging()
     # `openUrl` is a function of the A2UI library's basic catalog. It passes its argument to
     # `window.open` as it is, and is called when the view is drawn.
@@ -33,9 +35,9 @@ with tempfile.TemporaryDirectory() as folder:
         "updateComponents": {"surfaceId": "main", "components": components},
     }
     view = {"id": "view", "name": "A view", "template": [message]}
-    client = mlflow.MlflowClient(store)
     client.set_experiment_tag(experiment, "mlflow.customView.view.v1.view", json.dumps(view))
     command = ["-m", "mlflow", "server", "--port", str(PORT), "--backend-store-uri", store]
+    command += ["--workers", "1"]
     server = subprocess.Popen([sys.executable, *command], cwd=folder)
     try:
         while True:
@@ -45,8 +47,8 @@ with tempfile.TemporaryDirectory() as folder:
                 break
             except OSError:
                 assert server.poll() is None, "the server did not start"
-        print(f"\nOpen {URL}/#/experiments/{experiment}/traces, allow pop-ups, open the trace,")
-        print("and choose `A view` in the menu `Default view`.")
+        print(f"\nOpen {URL}/#/experiments/{experiment}/traces, allow pop-ups, close the hints,")
+        print("click the trace `click me`, and choose `A view` in the menu `Default view`.")
         print("Expected: nothing is opened. Seen: alert() with MLflow's origin.")
         input("Press Enter to end the server. ")
     finally:

@@ -14,7 +14,7 @@ import urllib.request
 
 from mlflow import MlflowClient
 
-PORT = 5000
+PORT = int(sys.argv[1]) if sys.argv[1:] else 5000
 URL = f"http://127.0.0.1:{PORT}"
 
 with tempfile.TemporaryDirectory() as folder:
@@ -26,6 +26,7 @@ with tempfile.TemporaryDirectory() as folder:
     }
     run = client.create_run("0", tags=tags, run_name="click my source").info.run_id
     command = ["-m", "mlflow", "server", "--port", str(PORT), "--backend-store-uri", store]
+    command += ["--workers", "1"]
     server = subprocess.Popen([sys.executable, *command], cwd=folder)
     try:
         while True:

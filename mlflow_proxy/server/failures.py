@@ -70,23 +70,25 @@ def _installing(module: str) -> dict[str, str]:
 PACKAGES = {
     "azure": "azure-storage-blob",
     "google": "google-cloud-storage",
-    "MySQLdb": "mysqlclient",
     "mysql": "mysql-connector-python",
     "psycopg": "psycopg[binary]",
     "psycopg2": "psycopg2-binary",
     "pymysql": "PyMySQL",
 }
 INSTALL = f"Run:{COMMAND}{{python}} -m pip install"
-THE_URI = "the store's URI (c.MLflowProxy.{setting}, or the variable that it comes from)."
+THE_URI = (
+    "the store's URI (c.MLflowProxy.{setting}, or the variable that it comes from), "
+    "and restart Jupyter."
+)
 CORRECT = f"Correct {THE_URI}"
 FREE = "Free some space, then try again."
 
 FAILURES = (
     # MLflow's installation
-    Known(  # MLflow <3.12
-        r"FallbackAsyncAdaptedQueuePool",
-        "This release of MLflow does not work with SQLAlchemy 2.1.",
-        f'{INSTALL} "sqlalchemy<2.1"\nOr install a newer MLflow.',
+    Known(  # its package mysqlclient is compiled, which needs MySQL's own headers
+        r"No module named 'MySQLdb",
+        "The Python module MySQLdb is missing, which SQLAlchemy takes for mysql://.",
+        f"{INSTALL} PyMySQL\nThen write mysql+pymysql:// in place of mysql:// in {THE_URI}",
     ),
     Known(
         r"No module named '(?P<module>\w+)",
@@ -98,7 +100,9 @@ FAILURES = (
         r"Can't load plugin: sqlalchemy\.dialects:|Invalid database URI|invalid literal for int\(\)"
         r"|Could not parse (?:rfc1738|SQLAlchemy) URL",
         "The store's URI {store} cannot be read, or names an unknown database or driver.",
-        f"{CORRECT} Special characters in a password are written as %40 for @, %2F for / and so on",
+        # Without these characters: passwords are masked up to the last at sign in a text.
+        f"{CORRECT} Special characters in a password are written as %40 for an at sign, %2F for a "
+        "slash and so on.",
     ),
     # The database server
     Known(
@@ -162,7 +166,8 @@ FAILURES = (
     Known(
         r"readonly database|unable to open database file|Permission denied|Read-only file system",
         "The store {store} cannot be written to.",
-        "Grant this user write access, or choose another place with c.MLflowProxy.{setting}.",
+        "Grant this user write access. Or choose another place with c.MLflowProxy.{setting}, and "
+        "restart Jupyter.",
     ),
     # The store's age
     Known(
@@ -175,7 +180,7 @@ FAILURES = (
         "This release of MLflow refuses file stores such as {store}.",
         f"Run:{COMMAND}{{migration}}\n"
         "Then make that database the store with c.MLflowProxy.{setting}; "
-        f"or set {ALLOW_FILE_STORE}=true in Jupyter's environment.",
+        f"or set {ALLOW_FILE_STORE}=true in Jupyter's environment. Restart Jupyter after either.",
     ),
 )
 

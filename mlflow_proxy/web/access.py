@@ -20,7 +20,7 @@ from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async, url_path_join
 from tornado import web
 
-from mlflow_proxy.addresses import ARTIFACT_FRAME, HUB, STATIC_FILE, TELEMETRY, starts_programs
+from mlflow_proxy import addresses
 from mlflow_proxy.headers import is_own_origin
 
 POLICY = "Content-Security-Policy"
@@ -46,14 +46,14 @@ def required_action(method: str, path: str) -> str:
         return "read"
     if method == "POST" and SEARCH.fullmatch(path):
         return "read"
-    is_execution = starts_programs(path) or SUBMITS_JOBS.fullmatch(unquote(path))
+    is_execution = addresses.starts_programs(path) or SUBMITS_JOBS.fullmatch(unquote(path))
     return "execute" if is_execution else "write"
 
 
 def how_to_log_in() -> str:
     """What a program that was refused has to send; on a hub, also the scope of its token."""
     text = "Log in to Jupyter, or send its token"
-    if HUB not in os.environ:
+    if addresses.HUB not in os.environ:
         return text
     server = f"{os.environ.get('JUPYTERHUB_USER')}/{os.environ.get('JUPYTERHUB_SERVER_NAME', '')}"
     return f"{text}; JupyterHub's needs the scope access:servers!server={server}"
@@ -64,12 +64,12 @@ def frame_ancestors(headers: Mapping[str, str], path: str = "/") -> str:
 
     The frame of HTML artifacts has no origin, so that no page can read it.
     """
-    policy = headers.get(POLICY, FORBIDDEN if HUB in os.environ else OWN)
+    policy = headers.get(POLICY, FORBIDDEN if addresses.HUB in os.environ else OWN)
     directives = (directive.strip() for directive in policy.split(";"))
     found = next((each for each in directives if each.startswith("frame-ancestors")), "")
     # With a domain for each user, JupyterHub names its own host.
-    has_own_domain = HUB in os.environ and os.environ.get("JUPYTERHUB_HOST")
-    is_safe = has_own_domain or path == ARTIFACT_FRAME
+    has_own_domain = addresses.HUB in os.environ and os.environ.get("JUPYTERHUB_HOST")
+    is_safe = has_own_domain or path == addresses.ARTIFACT_FRAME
     return OWN if found == FORBIDDEN and is_safe else found
 
 
@@ -79,14 +79,12 @@ def may_frame_itself(headers: Mapping[str, str]) -> bool:
 
 
 class AccessChecks(JupyterHandler):
-    """Checks the origin and the XSRF token of a request for `name` below the base URL."""
-
-    name: str
+    """Checks the origin and the XSRF token of a request below the dashboard's address."""
 
     @property
     def prefix(self) -> str:
-        """The route's path, without a slash at its end."""
-        return str(url_path_join(self.base_url, self.name))
+        """The path of the dashboard's address, without a slash at its end."""
+        return str(url_path_join(self.base_url, addresses.NAME))
 
     def check_xsrf_cookie(self) -> None:
         """Check the token as Jupyter's handlers do; JupyterHub calls this for reads as well.
@@ -98,8 +96,8 @@ class AccessChecks(JupyterHandler):
             tornado.web.HTTPError: 403, the token is missing or wrong.
         """
         path = self.request.path.removeprefix(self.prefix)
-        is_static = STATIC_FILE.fullmatch(path) and self.request.method in ("GET", "HEAD")
-        if "Cookie" in self.request.headers and not is_static and path != TELEMETRY:
+        is_static = addresses.STATIC_FILE.fullmatch(path) and self.request.method in ("GET", "HEAD")
+        if "Cookie" in self.request.headers and not is_static and path != addresses.TELEMETRY:
             JupyterHandler.check_xsrf_cookie(self)
 
     def skip_check_origin(self) -> bool:

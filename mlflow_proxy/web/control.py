@@ -13,7 +13,7 @@ from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from tornado import web
 from tornado.web import url
 
-from mlflow_proxy.addresses import CONTROL, CONTROL_LOG, NAME, STATUS
+from mlflow_proxy.addresses import CONTROL, CONTROL_LOG, STATUS
 from mlflow_proxy.config import MLflowProxy
 from mlflow_proxy.life import Life
 from mlflow_proxy.log import end_of_log
@@ -43,7 +43,6 @@ def routes(path: str, config: MLflowProxy, life: Life) -> Iterator[url]:
 class ControlHandler(AccessChecks, APIHandler):
     """A request that Jupyter lets in as one for the dashboard."""
 
-    name = NAME
     action_required = "execute"
     _track_activity = False
 

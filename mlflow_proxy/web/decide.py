@@ -77,11 +77,6 @@ class Request:
         return self.waits or self.headers.get(addresses.WAIT[0]) == addresses.WAIT[1]
 
     @property
-    def is_frame(self) -> bool:
-        """Whether it is for a page in a frame, as far as the browser says."""
-        return self.headers.get("Sec-Fetch-Dest", "iframe") == "iframe"
-
-    @property
     def is_of_dashboard_frame(self) -> bool:
         """Whether the dashboard sent it that the loading page loads in a hidden frame.
 
@@ -106,7 +101,8 @@ def _decide_in_any_state(request: Request, status: Status) -> Decision | None:
         return Decision.INPUT
     if status.static_folder and request.is_for_file:
         return Decision.STATIC_FILE
-    if status.static_folder and request.path == addresses.DASHBOARD_FRAME and request.is_frame:
+    is_frame = request.headers.get("Sec-Fetch-Dest", "iframe") == "iframe"  # as far as is said
+    if status.static_folder and request.path == addresses.DASHBOARD_FRAME and is_frame:
         return Decision.DASHBOARD_FRAME
     return Decision.UNAVAILABLE if request.is_of_dashboard_frame else None
 

@@ -7,30 +7,23 @@ place, in the same state.
 from http import HTTPStatus
 from typing import Any
 
-import aiohttp
 from jupyter_server_proxy.config import ServerProcess
 from jupyter_server_proxy.handlers import SuperviseAndProxyHandler
-from tornado import httputil, web
+from tornado import web
 
-from mlflow_proxy.addresses import ASSISTANT, CURRENT_USER, MAY_EXECUTE
-from mlflow_proxy.headers import Headers
-from mlflow_proxy.life import Life
+from mlflow_proxy.addresses import ASSISTANT, CURRENT_USER, MAY_EXECUTE, NAME
 
 from .access import AccessChecks, how_to_log_in, required_action
-from .forwarding import answer_headers, request_headers
 from .transport import StreamingTransport
 
 
-def mlflow_handler(handler: type[Any], life: Life) -> type[Any]:
-    """Build the route's handler on top of jupyter-server-proxy's `handler`."""
-    return type("MLflowHandler", (StreamingHandler, handler), {"life": life})
+def mlflow_handler(process: dict[str, Any]) -> tuple[type["StreamingHandler"], dict[str, Any]]:
+    """The route's handler, on top of jupyter-server-proxy's for `process`, and its arguments.
 
-
-def proxy_handler(name: str, process: dict[str, Any]) -> tuple[type[Any], dict[str, Any]]:
-    """The handler of jupyter-server-proxy, and its arguments, for its description `process`."""
-    handler, arguments = ServerProcess(name=name, **process).make_proxy_handler()
-    assert handler is not None  # noqa: S101 (there is a command)
-    return handler, arguments
+    The caller sets its `life`.
+    """
+    handler, arguments = ServerProcess(name=NAME, **process).make_proxy_handler()
+    return type("MLflowHandler", (StreamingHandler, handler), {}), arguments
 
 
 class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandler):  # type: ignore[misc]
@@ -68,29 +61,9 @@ class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandle
         """Wait for the response; the request is complete."""
         await self.complete()
 
-    def sent_headers(self) -> Headers:
-        """The request's headers for MLflow."""
-        return request_headers(self.proxy_request_headers(), self.prefix)
-
-    def received_headers(self, answer: aiohttp.ClientResponse) -> httputil.HTTPHeaders:
-        """The headers of MLflow's `answer` for the browser."""
-        return answer_headers(answer, self.prefix, self.frame_ancestors())
-
     async def may_see_log(self) -> bool:
         """Whether the user may see lines of MLflow's log."""
         return await self.may("execute")
-
-    def record_activity(self) -> None:
-        """Record that the request counts as activity, if it does."""
-        self._record_activity()
-
-    def _record_activity(self) -> None:
-        if self.mlflows_request.is_use:
-            super()._record_activity()
-
-    def warn(self, message: str, *args: object) -> None:
-        """Log a warning."""
-        self.log.warning(message, *args)
 
     def _log(self) -> None:
         """Log the request as Jupyter does, but at DEBUG where the answer is no error.

@@ -16,20 +16,19 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import aiohttp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
-from tornado import httputil, web
+from tornado import web
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
-from mlflow_proxy.addresses import GUARDED, LOCAL_CREDENTIAL, MAY_EXECUTE, NAME, PROGRAM
+from mlflow_proxy import addresses
 from mlflow_proxy.gateway import gateway_credential, is_gateway_path
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
 
-from .forwarding import answer_headers, request_headers
+from .forwarding import request_headers
 from .transport import StreamingTransport
 
 HOST = "127.0.0.1"
@@ -42,7 +41,7 @@ REFUSAL = (
     "MLFLOW_TRACKING_TOKEN. If MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_AUTH or "
     "~/.mlflow/credentials are set for another server, MLflow sends those in its place: unset "
     "them. A program of another environment that a notebook starts needs "
-    f"MLFLOW_TRACKING_TOKEN=${LOCAL_CREDENTIAL}."
+    f"MLFLOW_TRACKING_TOKEN=${addresses.LOCAL_CREDENTIAL}."
 )
 
 
@@ -54,13 +53,19 @@ class LocalAddress:
 
     def __init__(self, server_app: ServerApp) -> None:
         self.credential = secrets.token_urlsafe(32)
+        self.gateway_credential = gateway_credential(self.credential)
         self.server_app = server_app
+        self.path = str(url_path_join(server_app.base_url, addresses.NAME))
+        """The path of `url`, which is that of the dashboard; MLflow is at the root as well."""
 
     @functools.cached_property
     def server(self) -> "_Server":
         """What serves it; nothing listens before this is asked for."""
         (listener,) = bind_sockets(0, HOST)
-        application = web.Application([("/.*", LocalHandler, {"address": self})], log_function=_log)
+        # The handler logs what failed, and kernels send many requests.
+        application = web.Application(
+            [("/.*", LocalHandler, {"address": self})], log_function=lambda _: None
+        )
         server = _Server(application, idle_connection_timeout=TIMEOUT, body_timeout=TIMEOUT)
         server.strangers, server.port = {}, listener.getsockname()[1]
         # Requests wait until Jupyter's loop runs.
@@ -73,14 +78,14 @@ class LocalAddress:
         return f"http://{HOST}:{self.server.port}{self.path}"
 
     @property
-    def path(self) -> str:
-        """The path of `url`, which is that of the dashboard; MLflow is at the root as well."""
-        return str(url_path_join(self.server_app.base_url, NAME))
-
-    @property
     def gateway_uri(self) -> str:
         """The address of the AI Gateway for programs that send no credential."""
-        return f"http://{HOST}:{self.server.port}/{gateway_credential(self.credential)}"
+        return f"http://{HOST}:{self.server.port}/{self.gateway_credential}"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Environment variables that name it to programs which have this package."""
+        return {addresses.LOCAL_URL: self.url, addresses.LOCAL_CREDENTIAL: self.credential}
 
 
 class _Server(HTTPServer):
@@ -118,33 +123,20 @@ class LocalHandler(StreamingTransport):
 
     def initialize(self, address: LocalAddress) -> None:
         """Get what `LocalAddress` shares between requests."""
-        self._server_app = address.server_app
-        self.life = address.life
-        self._credential = address.credential
-        self._gateway_credential = gateway_credential(address.credential)
-        self._path = address.path
-        self._server = address.server
+        self.life, self._address = address.life, address
 
     @property
     def prefix(self) -> str:
         """What stands before MLflow's own path: the dashboard's, a credential or nothing."""
         # `requests` quotes the whole address once more if an artifact's name has a stray "%".
-        for path in (self._path, self._path.replace("%", "%25")):
+        for path in (self._address.path, self._address.path.replace("%", "%25")):
             if f"{self.request.path}/".startswith(f"{path}/"):
                 return path
-        return f"/{self._gateway_credential}" if self._is_gateway_address() else ""
+        return f"/{self._address.gateway_credential}" if self._is_gateway_address() else ""
 
     def _is_gateway_address(self) -> bool:
         first = self.request.path.split("/")[1]
-        return hmac.compare_digest(first.encode(), self._gateway_credential.encode())
-
-    def frame_ancestors(self) -> str:
-        """Return no directive: what asks here is no browser."""
-        return ""
-
-    async def may_see_log(self) -> bool:
-        """Return True: the credential is the user's own."""
-        return True
+        return hmac.compare_digest(first.encode(), self._address.gateway_credential.encode())
 
     async def admit(self, *args: Any, **kwargs: Any) -> None:
         """Check the credential.
@@ -153,47 +145,33 @@ class LocalHandler(StreamingTransport):
             tornado.web.HTTPError: 401, it is not there or wrong.
         """
         if not self._has_credential():
-            if "text/html" in self.request.headers.get("Accept", ""):
+            if self.mlflows_request.wants_page:
                 # A person has opened a link that MLflow's client printed.
-                self.redirect(url_path_join(self._server_app.connection_url, NAME) + "/")
+                jupyter = self._address.server_app.connection_url
+                self.redirect(url_path_join(jupyter, addresses.NAME, "/"))
                 return
             raise web.HTTPError(HTTPStatus.UNAUTHORIZED, REFUSAL)
         connection: Any = self.request.server_connection
-        self._server.strangers.pop(connection.stream, None)
+        self._address.server.strangers.pop(connection.stream, None)
 
     def _has_credential(self) -> bool:
         sent = self.request.headers.get("Authorization", "")
         if is_gateway_path(self.request.path.removeprefix(self.prefix)):
-            has = self._is_gateway_address() or is_credential(self._gateway_credential, sent)
-            return has or is_credential(self._credential, sent)
-        return not self._is_gateway_address() and is_credential(self._credential, sent)
+            if self._is_gateway_address() or is_credential(self._address.gateway_credential, sent):
+                return True
+        elif self._is_gateway_address():
+            return False
+        return is_credential(self._address.credential, sent)
 
-    async def complete(self, *args: str) -> None:
-        """Wait for the response; the request is complete."""
-        await super().complete()
-
-    get = head = post = put = patch = delete = options = complete
+    get = head = post = put = patch = delete = options = StreamingTransport.complete
 
     def sent_headers(self) -> Headers:
         """The request's headers for MLflow."""
-        headers = request_headers(self.request.headers, self._path)
-        kept = (each for each in headers if each[0] not in ("Authorization", MAY_EXECUTE, PROGRAM))
-        is_guarded = self.request.headers.get(PROGRAM) == GUARDED
-        return [*kept, (PROGRAM, GUARDED if is_guarded else "true")]
-
-    def received_headers(self, answer: aiohttp.ClientResponse) -> httputil.HTTPHeaders:
-        """The headers of MLflow's `answer` for the client."""
-        return answer_headers(answer, self.prefix, "")
-
-    def record_activity(self) -> None:
-        """Record that the request counts as activity, if it does."""
-        if self.mlflows_request.is_use:
-            self.life.record_activity()
-
-    def warn(self, message: str, *args: object) -> None:
-        """Log a warning, without a credential."""
-        shown = (str(each).replace(self._gateway_credential, "...") for each in args)
-        self._server_app.log.warning(message, *shown)
+        headers = request_headers(self.request.headers, self._address.path)
+        dropped = ("Authorization", addresses.MAY_EXECUTE, addresses.PROGRAM)
+        kept = (each for each in headers if each[0] not in dropped)
+        is_guarded = self.request.headers.get(addresses.PROGRAM) == addresses.GUARDED
+        return [*kept, (addresses.PROGRAM, addresses.GUARDED if is_guarded else "true")]
 
     def write_refusal(self, error: web.HTTPError) -> None:
         """Answer as MLflow's server does."""
@@ -229,7 +207,3 @@ def _with_own_hosts(excepted: str) -> str:
     if "*" in hosts:  # which only means every host where it stands alone
         return excepted
     return ",".join([*hosts, *(host for host in NOT_BY_PROXY if host not in hosts)])
-
-
-def _log(handler: web.RequestHandler) -> None:
-    """Log nothing: the handler has logged what failed, and kernels send many requests."""

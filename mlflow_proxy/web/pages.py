@@ -10,7 +10,6 @@ import math
 import mimetypes
 import os
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -31,6 +30,10 @@ FILES = {name: (FOLDER / name).read_text(encoding="utf-8") for name in PAGE_FILE
 ICON, ICONS = icon().read_text(encoding="utf-8"), tab_icons()
 THEME = lab_theme() + FILES["theme.js"]
 FAILED_TITLE = "MLflow could not start"
+POLICY = (
+    "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; connect-src 'self'; "
+    "img-src data:; frame-src 'self'; base-uri 'none'; form-action 'none'"
+)
 # What the page's script requests, relative to the dashboard.
 PAGE_ADDRESSES = {
     "status": addresses.below(addresses.STATUS),
@@ -68,9 +71,14 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+NOT_FOUND = Answer(HTTPStatus.NOT_FOUND, b"Not found")
+
+
 def unavailable(request: Request, status: Status) -> Answer:
     """Tell a program to come back later."""
-    http_status, seconds = HTTPStatus.SERVICE_UNAVAILABLE, _remaining(status)
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+    remaining = math.ceil(status.progress.remaining) if status.state is State.STARTING else 0
+    seconds = min(max(remaining, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
     if failure := status.failure:
         message = f"{failure.reason} {failure.remedy}"
         if request.waits:  # it has waited; after a 503 MLflow's client would try on for minutes
@@ -88,23 +96,14 @@ def unavailable(request: Request, status: Status) -> Answer:
             seconds = RETRY_AFTER_CRASHES
         if request.method == "POST" and MLFLOWS_CLIENT in request.headers.get("User-Agent", ""):
             http_status = NOTHING_DONE
-    return _error(http_status, message, ("Retry-After", str(seconds)))
+    return error_answer(http_status, message, ("Retry-After", str(seconds)))
 
 
-def bad_gateway(message: str) -> Answer:
-    """Tell a program that its request has failed."""
-    return _error(HTTPStatus.BAD_GATEWAY, message)
-
-
-def _error(status: HTTPStatus, message: str, *headers: tuple[str, str]) -> Answer:
+def error_answer(status: HTTPStatus, message: str, *headers: tuple[str, str]) -> Answer:
+    """Tell a program why its request has failed."""
     body = json.dumps({"error_code": "TEMPORARILY_UNAVAILABLE", "message": message})
     own = (("Content-Type", "application/json"), NO_STORE, ("X-Content-Type-Options", "nosniff"))
     return Answer(status, body.encode(), (*own, *headers))
-
-
-def _remaining(status: Status) -> int:
-    remaining = math.ceil(status.progress.remaining) if status.state is State.STARTING else 0
-    return min(max(remaining, MIN_RETRY_AFTER), MAX_RETRY_AFTER)
 
 
 def loading_page(request: Request, status: Status, document: Mapping[str, Any]) -> Answer:
@@ -132,14 +131,14 @@ def loading_page(request: Request, status: Status, document: Mapping[str, Any]) 
         addresses=_for_script(_addresses(request)),
         report=_for_script(document),
     )
-    return _page(text.encode(), _content_security_policy(nonce))
+    return _page(text.encode(), POLICY.format(nonce))
 
 
 def dashboard_frame(folder: Path) -> Answer:
     """The dashboard's page, of which the loading page loads only the scripts."""
     page = folder / "index.html"
     if not page.is_file():  # MLflow was installed from its source
-        return Answer(HTTPStatus.NOT_FOUND, b"Not found")
+        return NOT_FOUND
     # The hidden frame shows no stored content, and MLflow 3.10's scripts need `eval` to load.
     answer = _page(page.read_bytes(), "script-src 'self' 'unsafe-eval'; base-uri 'none'")
     # By its address it is recognized that a request is of this page.
@@ -176,27 +175,15 @@ def _for_script(value: Any) -> str:
     return json.dumps(value).replace("<", "\\u003c")
 
 
-def _content_security_policy(nonce: str) -> str:
-    source = f"'nonce-{nonce}'"
-    return (
-        f"default-src 'none'; script-src {source}; style-src {source}; connect-src 'self'; "
-        "img-src data:; frame-src 'self'; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
 def static_file(folder: Path, path: str, headers: Mapping[str, str]) -> Answer:
     """The file in `folder` for a request of the exact form `STATIC_FILE`, with its `headers`.
 
     Blocks for a fraction of a second for a file of several megabytes.
     """
     file = folder / path.removeprefix(f"{addresses.STATIC_FILES}/")
-    try:
-        status = file.stat()
-    except OSError:  # e.g. its name is too long
-        return Answer(HTTPStatus.NOT_FOUND, b"Not found")
-    if not stat.S_ISREG(status.st_mode):
-        return Answer(HTTPStatus.NOT_FOUND, b"Not found")
+    if not os.path.isfile(file):  # unlike Path's, False also if the name is too long
+        return NOT_FOUND
+    status = file.stat()
     media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     if media_type.startswith("text/"):
         media_type += "; charset=utf-8"

@@ -7,8 +7,9 @@ memory, stops at 100 MiB and cannot send a `DELETE` with a body.
 import asyncio
 import contextlib
 import functools
+import logging
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Any
 
@@ -22,8 +23,8 @@ from mlflow_proxy.process import MLflowProcess
 from mlflow_proxy.status import State
 
 from .decide import Decision, Request, decide
-from .forwarding import request_url
-from .pages import Answer, bad_gateway, dashboard_frame, loading_page, static_file, unavailable
+from .forwarding import answer_headers, request_headers, request_url
+from .pages import Answer, dashboard_frame, error_answer, loading_page, static_file, unavailable
 
 ANY_SIZE = 1 << 62  # bytes
 MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is refused
@@ -31,8 +32,10 @@ MAX_DISCARDED = 16 << 20  # bytes of a body that a client may still send althoug
 MAX_BUFFERED = 1 << 20  # bytes of a response that is sent only once it is complete
 CHUNKS = 2  # of a request in memory at a time; tornado reads 64 KiB each
 
-BROKEN_OFF = bad_gateway("MLflow closed the connection.")
-NOT_PRIVATE = bad_gateway("MLflow's socket is not private.")
+BROKEN_OFF = error_answer(HTTPStatus.BAD_GATEWAY, "MLflow closed the connection.")
+NOT_PRIVATE = error_answer(HTTPStatus.BAD_GATEWAY, "MLflow's socket is not private.")
+
+_logger = logging.getLogger(__name__)
 
 
 def is_small(headers: httputil.HTTPHeaders) -> bool:
@@ -112,7 +115,7 @@ class StreamingTransport(web.RequestHandler):
 
     @property
     def prefix(self) -> str:
-        """The path of the dashboard's address, without a slash at its end."""
+        """What stands before MLflow's own path in the request's, without a slash at its end."""
         raise NotImplementedError
 
     async def admit(self, *args: Any, **kwargs: Any) -> None:
@@ -125,32 +128,25 @@ class StreamingTransport(web.RequestHandler):
 
     def sent_headers(self) -> Headers:
         """The request's headers for MLflow."""
-        raise NotImplementedError
-
-    def received_headers(self, answer: aiohttp.ClientResponse) -> httputil.HTTPHeaders:
-        """The headers of MLflow's `answer` for the client."""
-        raise NotImplementedError
+        return request_headers(self.request.headers, self.prefix)
 
     def frame_ancestors(self) -> str:
         """The directive that says who may show a page of ours in a frame; may be empty."""
-        raise NotImplementedError
+        return ""
 
     async def may_see_log(self) -> bool:
         """Whether the user may see lines of MLflow's log."""
-        raise NotImplementedError
+        return False
 
     def write_refusal(self, error: web.HTTPError) -> None:
         """Write the body of the response to a request that was refused."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.write(error.log_message or error.reason or "")
 
-    def record_activity(self) -> None:
-        """Record that the request counts as activity, if it does."""
-        raise NotImplementedError
-
-    def warn(self, message: str, *args: object) -> None:
-        """Log a warning."""
-        raise NotImplementedError
+    def _record_activity(self) -> None:
+        """Record activity if the request counts as use; jupyter-server-proxy calls this, too."""
+        if self.mlflows_request.is_use:
+            self.life.record_activity()
 
     async def prepare(self, *args: Any, **kwargs: Any) -> None:
         """Admit the request, then accept a body of any size."""
@@ -171,13 +167,13 @@ class StreamingTransport(web.RequestHandler):
         # ServerApp.max_body_size protects Jupyter's memory, which a streamed body does not fill.
         self._connection.set_max_body_size(ANY_SIZE)
         self._connection.set_body_timeout(None)  # an upload may take hours
-        self.record_activity()
+        self._record_activity()
 
     async def data_received(self, chunk: bytes) -> None:
         """Send a chunk of the body on; tornado reads no more until this returns."""
         if self._refusal is not None:
             return
-        self.record_activity()
+        self._record_activity()
         self.life.metrics.received.labels(self.source).inc(len(chunk))
         body = self._body
         if body is None:
@@ -276,7 +272,9 @@ class StreamingTransport(web.RequestHandler):
         return unavailable(request, status)
 
     async def _exchange_with(self, process: MLflowProcess) -> None:
-        async with self._session(process) as session:
+        is_kept = self.request.method in self.on_kept_connections
+        kept = nullcontext(process.session) if is_kept else process.session_for_one_request()
+        async with kept as session:
             answer = await session.request(
                 self.request.method or "",
                 request_url((self.request.uri or "")[len(self.prefix) :]),
@@ -287,25 +285,18 @@ class StreamingTransport(web.RequestHandler):
             with contextlib.closing(answer):  # also if MLflow has not read the whole request
                 await self._send_answer(answer)
 
-    def _session(
-        self, process: MLflowProcess
-    ) -> AbstractAsyncContextManager[aiohttp.ClientSession]:
-        if self.request.method in self.on_kept_connections:
-            return nullcontext(process.session)
-        return process.session_for_one_request()
-
     async def _send_answer(self, answer: aiohttp.ClientResponse) -> None:
         # MLflow's client retries after a 502, but not after an incomplete response.
         length = answer.content_length
         whole = await answer.read() if length is not None and length <= MAX_BUFFERED else b""
         self.set_status(answer.status, answer.reason)
-        self._headers = self.received_headers(answer)
+        self._headers = answer_headers(answer, self.prefix, self.frame_ancestors())
         await self._send_chunk(whole)
         async for chunk in answer.content.iter_any():
-            self.record_activity()
+            self._record_activity()
             await self._send_chunk(chunk)
         self._is_answered = True
-        self.record_activity()
+        self._record_activity()
 
     async def _send_chunk(self, chunk: bytes) -> None:
         self.life.metrics.sent.labels(self.source).inc(len(chunk))
@@ -317,8 +308,9 @@ class StreamingTransport(web.RequestHandler):
         await web.RequestHandler.flush(self)
 
     def _warn_of(self, error: Exception, reason: str) -> None:
+        request = self.mlflows_request  # the whole path may hold the gateway's credential
         name = type(error).__name__  # aiohttp's messages hold the headers, with Jupyter's token
-        self.warn(f"{reason}: %s %s: %s", self.request.method, self.request.path, name)
+        _logger.warning("%s: %s %s: %s", reason, request.method, request.path, name)
 
     async def _send_error(self, answer: Answer) -> None:
         """Send an error response, unless a part of the response has been sent."""

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import versions
 
 from support.postgres import Postgres, postgres_server
-from support.server import Server, mlflow_of
+from support.server import Server, mlflow_of, pool
 from support.waiting import wait_for
 
 DATABASE = "mlflow"
@@ -53,7 +53,11 @@ def main() -> int:
     pools = {"MLflow's own": MLFLOWS_OWN, "this package's": {}}
     if options.pool:
         pools = {" + ".join(options.pool): dict(zip(MLFLOWS_OWN, options.pool, strict=True))}
-    with postgres_server() as postgres, tempfile.TemporaryDirectory() as base:
+    with (
+        postgres_server() as postgres,
+        tempfile.TemporaryDirectory() as base,
+        closing(pool),  # the Jupyter servers of `mlflow_of`
+    ):
         postgres.run("createdb", DATABASE)
         print(HEAD)
         for number, (name, variables) in enumerate(pools.items()):

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -30,7 +30,7 @@ from common import adopt_orphans, end_children, rounds_of, tell, versions
 from support.judged_store import INVOKE, JudgedStore, assessments
 from support.model_server import ModelServer, model_server
 from support.processes import BIN, environment, free_ports
-from support.server import mlflow_of
+from support.server import mlflow_of, pool
 from support.waiting import wait_for
 
 LIMIT = 600.0  # seconds for a start, or for a job
@@ -119,7 +119,9 @@ def size() -> Size:
 def ours(home: Path, model: ModelServer, store: JudgedStore) -> Iterator[Click]:
     """Run Jupyter and MLflow; yields what runs the judge."""
     body = json.dumps(store.invocation())
-    with mlflow_of(home, options=["--job-execution"], **model.variables) as server:
+    options = ["--job-execution"]
+    # Jupyter ends with it, else it would count as the next row's.
+    with closing(pool), mlflow_of(home, options=options, **model.variables) as server:
         wait_for(lambda: server.status()["state"] == "ready", LIMIT)
         yield lambda: answered(server.request(INVOKE, "POST", JSON, body)[0])
 

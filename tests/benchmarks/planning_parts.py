@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from common import tell
 from support.lab import PAGE, Lab, lab_server
 from support.postgres import postgres_server
 from support.processes import family_of
-from support.server import mlflow_of
+from support.server import mlflow_of, pool
 from support.waiting import wait_for
 
 MB = 1e6
@@ -104,8 +105,8 @@ def measure_tile(lab: Lab) -> dict[str, float]:
         click(lab)
     action = (processor_time(lab) - before) / ACTIONS
     mlflow = memory(lab.mlflow)
-    # Its processor time counts until it has ended.
-    wait_for(lambda: lab.status()["state"] == "idle" and not lab.mlflow_processes(), 120)
+    # Its processor time counts until Jupyter has seen its end.
+    wait_for(lambda: lab.status()["state"] == "idle" and lab.status()["pid"] is None, 120)
     before = processor_time(lab)
     # Held until MLflow is up.
     lab.session.get(f"{lab.mlflow_url}{SEARCH}", timeout=300).raise_for_status()
@@ -139,13 +140,13 @@ def processor_time(lab: Lab) -> float:
 def connections(home: Path) -> tuple[float, float]:
     """Connections of a tile to PostgreSQL: at rest, and after many requests at once."""
     home.mkdir()
-    with postgres_server() as server:
+    with postgres_server() as server, closing(pool):  # the Jupyter server of `mlflow_of`
         server.run("createdb", "planning")
         with mlflow_of(home, MLFLOW_BACKEND_STORE_URI=server.uri("planning")) as mlflow:
             mlflow.wait_until("ready", 180)
             count = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'planning'"
             mlflow.request(SEARCH)
             at_rest = int(server.query("planning", count)) - 1  # without the one that counts
-            with ThreadPoolExecutor(PARALLEL) as pool:
-                list(pool.map(mlflow.request, [SEARCH] * PARALLEL))
+            with ThreadPoolExecutor(PARALLEL) as threads:
+                list(threads.map(mlflow.request, [SEARCH] * PARALLEL))
             return at_rest, int(server.query("planning", count)) - 1

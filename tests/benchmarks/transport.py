@@ -30,7 +30,7 @@ from common import run_python, tell, versions
 from support.browser import chromium
 from support.hub import hub_server
 from support.kernel import time_kernel
-from support.lab import TOKEN, lab_server
+from support.lab import PAGE, TOKEN, lab_server
 from support.processes import describe, processes_of
 from support.waiting import wait_for
 from support.watch import Watch
@@ -160,6 +160,8 @@ def in_hub(base: Path, large: Path) -> None:
         hub.start_server("alice")
         token = hub.token("alice")
         headers = {"Authorization": f"token {token}", "Host": hub.host}
+        page = requests.get(hub.mlflow("alice"), headers={**headers, **PAGE}, timeout=30)
+        page.raise_for_status()  # starts MLflow
         status = hub.mlflow("alice", "/_proxy/status")
         wait_for(
             lambda: requests.get(status, headers=headers, timeout=30).json()["state"] == "ready", 90

@@ -27,7 +27,7 @@ PATH = re.compile(r"(?<!\w)[\w.-]+\\?/[\w(\[][\w-]*")
 MEDIA_TYPES = {"application/json", "text/html"}
 LAB = Path(sys.prefix) / "share/jupyter/labextensions/jupyter-mlflow-proxy/static"
 # Those that are no address are left out: MLflow's name, parts of files' names.
-NO_ADDRESSES = ("NAME", "ROTATED", "SOCKET_FOLDER", "SOCKET_NAME", "JOBS_FOLDER")
+NO_ADDRESSES = ("NAME", "JOBS_FOLDER")
 ADDRESSES = {
     name: value
     for name, value in vars(addresses).items()
@@ -107,11 +107,3 @@ def camel_case(name: str) -> str:
     """What `data-<name>` is called in a script's dataset."""
     first, *rest = name.split("-")
     return first + "".join(word.capitalize() for word in rest)
-
-
-def test_the_name_of_a_log_is_recognized() -> None:
-    for name in (addresses.log_name(123), f"{addresses.log_name(123)}.1"):
-        match = addresses.LOG_NAME.fullmatch(name)
-        assert match
-        assert match["pid"] == "123"
-    assert not addresses.LOG_NAME.fullmatch(f"{addresses.log_name(123)}.2")

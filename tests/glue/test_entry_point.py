@@ -8,6 +8,7 @@ import sys
 import tempfile
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from jupyter_server_proxy.config import LauncherEntry, ServerProcess
@@ -108,7 +109,8 @@ def test_the_entry_imports_no_mlflow(tmp_path: Path) -> None:
 class Address:
     """An address that jobs may use."""
 
-    url, credential = "http://127.0.0.1:1/mlflow", "the-credential"
+    credential = "the-credential"
+    variables: ClassVar = {addresses.LOCAL_CREDENTIAL: credential}
 
 
 @pytest.mark.parametrize(
@@ -149,6 +151,7 @@ def test_variables_of_jupyter_go_by_their_beginning() -> None:
         *("JUPYTER_TOKEN", "JPY_API_TOKEN", "JUPYTERHUB_API_TOKEN", "JUPYTERHUB_CLIENT_ID"),
         *("JUPYTER_GATEWAY_HTTP_PWD", "JUPYTER_GATEWAY_HTTP_USER", "JUPYTER_GATEWAY_HEADERS"),
         *("KG_AUTH_TOKEN", "KG_ANYTHING", "EG_REMOTE_USER", "EG_X", "CONFIGPROXY_AUTH_TOKEN"),
+        *(addresses.IMPORT_NOTICE, addresses.STORE_URI, addresses.LOG_NOTEBOOK),
     ]
     kept = [
         *("JUPYTER_RUNTIME_DIR", "JUPYTER_PATH", "JUPYTER_PLATFORM_DIRS", "JUPYTERHUB_USER"),

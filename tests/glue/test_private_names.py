@@ -30,7 +30,7 @@ from simpervisor.process import KilledProcessError
 from tornado import httpserver, httputil, testing, web, websocket
 
 from mlflow_proxy.web.access import AccessChecks
-from mlflow_proxy.web.handler import StreamingHandler, mlflow_handler, proxy_handler
+from mlflow_proxy.web.handler import StreamingHandler, mlflow_handler
 from mlflow_proxy.web.transport import ANY_SIZE, StreamingTransport
 
 # Names of the bases that the handler overrides or that tornado's decorator sets.
@@ -105,8 +105,7 @@ class NoConnection(httputil.HTTPConnection):
 
 def our_handler(**process: Any) -> tuple[type[Any], dict[str, Any]]:
     """The handler of the route, which runs no request here, and its arguments."""
-    handler, arguments = proxy_handler("mlflow", {**PROCESS, **process})
-    return mlflow_handler(handler, None), arguments
+    return mlflow_handler({**PROCESS, **process})
 
 
 def new_handler(
@@ -467,26 +466,3 @@ def test_a_crashed_process_is_started_again_with_the_same_descriptors() -> None:
         lines = stack.enter_context(os.fdopen(reader))
         written = stack.enter_context(os.fdopen(writer, "w"))
         asyncio.run(asyncio.wait_for(run(lines, output, commands, written), 30))
-
-
-def test_activity_is_recorded_for_jupyter_by_a_method_that_can_be_replaced() -> None:
-    app = web.Application()
-    handler = new_handler(*our_handler(), app)
-    SuperviseAndProxyHandler._record_activity(handler)
-    # jupyter-server-proxy 4.5 sets Jupyter's own time; 4.6 has one beside those of extensions.
-    times = app.settings.get("last_activity_times", {})
-    assert "api_last_activity" in app.settings or "jupyter-server-proxy" in times
-
-
-def test_headers_for_the_process_are_a_copy_with_the_configured_ones() -> None:
-    cls, arguments = our_handler(request_headers_override={"X-Configured": "1"})
-    handler = new_handler(cls, arguments)
-    handler.request.headers.add("Accept", "a")
-    handler.request.headers.add("Accept", "b")
-    headers = handler.proxy_request_headers()
-    assert isinstance(headers, httputil.HTTPHeaders)
-    assert headers.get_list("Accept") == ["a", "b"]
-    assert headers["X-Configured"] == "1"
-    headers["X-New"] = "1"
-    assert "X-New" not in handler.request.headers
-    assert "X-Configured" not in handler.request.headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
 from collections.abc import Callable, Mapping
@@ -85,12 +86,15 @@ def test_what_is_wrong_has_a_remedy_and_no_password(tmp_path: Path) -> None:
         database.execute("CREATE TABLE alembic_version (version_num)")
         database.execute("INSERT INTO alembic_version VALUES (?)", (NEWER,))
     # In a virtual environment its own files win over the user's.
-    code, told = doctor(tmp_path, env={"JUPYTER_PREFER_ENV_PATH": "0"})
+    env = {"JUPYTER_PREFER_ENV_PATH": "0"}
+    code, told = doctor(tmp_path, env=env)
     assert code == 1
     assert "!! Server extension mlflow_proxy" in told
-    assert "jupyter server extension enable mlflow_proxy" in told
+    (command,) = re.findall("Or: (jupyter server extension enable mlflow_proxy .*)", told)
     assert "is of a newer MLflow than this one" in told
     assert "-m pip install --upgrade mlflow" in told
+    subprocess.run(command.split(), env=environment(tmp_path, env), check=True)
+    assert "ok Server extension mlflow_proxy" in doctor(tmp_path, env=env)[1]
 
     store = "--MLflowProxy.backend_store_uri=http://me:hunter2@127.0.0.1:1"
     code, told = doctor(tmp_path, store, "--MLflowProxy.start_timeout=0")

@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -202,6 +202,32 @@ def test_a_server_behind_tls_with_a_clients_certificate(
         run_id = lab.run_in_kernel(LOG_RUN).split()[-1]
         run = lab.get(f"/api/2.0/mlflow/runs/get?run_id={run_id}").json()["run"]
         assert run["info"]["run_name"] == "from a notebook"
+
+
+@contextmanager
+def named(home: Path, server: TrackingServer) -> Iterator[dict[str, str]]:
+    """Variables for `server` by a name of which only the proxy knows."""
+    (port,) = free_ports(1)
+    host = "proxy_set_header Host $http_host;"
+    with nginx_server(home, f"http://127.0.0.1:{server.port}", host, port) as origin:
+        proxy = dict.fromkeys(("HTTP_PROXY", "http_proxy"), origin)
+        none = dict.fromkeys(("NO_PROXY", "no_proxy"), "")
+        yield {"MLFLOW_TRACKING_URI": "http://mlflow.example", **proxy, **none}
+
+
+def test_a_server_is_shown_by_a_name_that_its_administrator_has_allowed(
+    start_lab: StartLab, tmp_path: Path, plain_server: TrackingServer
+) -> None:
+    with named(tmp_path / "first", plain_server) as variables:
+        status = start_lab(tmp_path / "refused", env=variables).wait_until("failed")
+        unknown = "The MLflow server does not know that it is reached as mlflow.example."
+        assert status["reason"] == unknown
+    (options,) = re.findall(r"to start it with (--allowed-hosts \S+)\.$", status["remedy"])
+    with (
+        tracking_server(tmp_path / "allowed", *options.split()) as server,
+        named(tmp_path / "second", server) as variables,
+    ):
+        start_lab(tmp_path / "shown", env=variables).wait_until("ready")
 
 
 def test_a_server_that_is_killed_is_shown_again_once_it_is_back(

@@ -220,6 +220,38 @@ def test_a_process_that_hangs_is_ended_after_the_start_timeout(tmp_path: Path) -
     asyncio.run(run())
 
 
+def test_an_interpreter_that_is_gone_when_mlflow_crashes_is_a_failure(tmp_path: Path) -> None:
+    program = tmp_path / "python"
+    program.write_text('#!/bin/sh\nrm "$0"\nkill -KILL $$\n')
+    program.chmod(0o700)
+
+    async def run() -> str:
+        async with life_of(tmp_path, str(program)) as life:
+            life.start()
+            assert await asyncio.wait_for(life.ready(), 30) is None
+            assert life.status.failure
+            return life.status.failure.reason
+
+    assert "ended with exit code 0 and reported nothing" in asyncio.run(run())
+
+
+def test_a_root_folder_that_is_put_back_is_used_again(tmp_path: Path) -> None:
+    async def run() -> None:
+        folder = tmp_path / "root"
+        async with life_of(folder, sys.executable, str(STAND_INS / "serve.py")) as life:
+            life.start()
+            assert await life.ready() is None
+            failure = life.status.failure
+            assert failure
+            assert failure.reason == f"Jupyter's root folder, {folder}, does not exist."
+            assert failure.remedy == "Put it back: MLflow is then started by its next use."
+            folder.mkdir()
+            life.start()
+            assert await life.ready()
+
+    asyncio.run(run())
+
+
 def test_reports_of_another_version_are_logged_and_ignored(start: Start) -> None:
     jupyter = start("misspelt")
     jupyter.wait_until("ready")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlflow_proxy.metrics import DURATIONS, Metrics
+from mlflow_proxy.status import LastUse, Status
 from support.server import Server, server_of
 from support.waiting import wait_for
 
@@ -135,7 +137,7 @@ def test_the_dashboard_the_alerts_and_the_reference_name_what_is_exported(tmp_pa
 
 
 def test_the_durations_are_buckets() -> None:
-    metrics = Metrics()
+    metrics = Metrics(Status(deque()), LastUse())
     metrics.start_seconds.observe(2.5)
     (family,) = (each for each in metrics.collect() if "duration" in each.name)
     counts = [each.value for each in family.samples if each.name.endswith("_bucket")]

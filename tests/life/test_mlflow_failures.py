@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -15,10 +16,21 @@ from pathlib import Path
 import pytest
 
 from support.databases import LATEST, NEWER, OLDER, make_database, run
+from support.hostile_files import HOSTILE
 from support.postgres import Postgres, postgres_server
-from support.server import PAGE, Server, mlflow_of
+from support.remedies import command_in, follow
+from support.server import JSON, PAGE, Server, mlflow_of
 from support.waiting import wait_for
 
+NOT_STORES = {
+    "The file of {} is not a SQLite database.": lambda path: path.write_bytes(
+        b"not a database" * 99
+    ),
+    "The database {} or a journal beside it is not a regular file.": HOSTILE["named pipe"],
+    "The database {} is not MLflow's: experiments is not a plain table there.": HOSTILE[
+        "endless view"
+    ],
+}
 LONG_AGO = 1_000_000_000  # old enough not to be still under creation
 LOG_RUN = """
 import mlflow, sys
@@ -101,7 +113,12 @@ def test_failed_upgrade_names_the_copy(tmp_path: Path, older: bytes) -> None:
         assert status["reason"].startswith(f"The upgrade of {path} has failed: ")
         assert f"kept at {copy}" in status["remedy"]
         wait_for(lambda: "experiments" in jupyter.status()["lines"][-1])
-    assert revision_of(Path(copy)) == OLDER
+        assert revision_of(Path(copy)) == OLDER
+        jupyter.stop()
+        before = Path(copy).read_bytes()
+        path.write_text("what a failed upgrade may leave")
+        follow(status["remedy"])
+        assert path.read_bytes() == before
 
 
 def test_newer_database_is_not_changed(tmp_path: Path, older: bytes) -> None:
@@ -120,97 +137,144 @@ def test_newer_database_is_not_changed(tmp_path: Path, older: bytes) -> None:
     assert path.read_bytes() == before
 
 
-def test_start_succeeds_after_a_file_that_is_no_database_is_removed(tmp_path: Path) -> None:
-    path = put(tmp_path, b"not a database" * 100)
+def test_what_is_no_store_of_mlflows_is_moved_away(tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    NOT_STORES["The file of {} is not a SQLite database."](path)
     with mlflow_of(tmp_path) as jupyter:
-        reason = f"The file of {path} is not a SQLite database."
-        assert failure(jupyter)["reason"] == reason
-        path.unlink()
+        for reason, make in NOT_STORES.items():
+            if not path.exists():
+                make(path)
+                jupyter.try_again()
+            status = failure(jupyter)
+            assert status["reason"] == reason.format(path)
+            assert re.match("Move (it|the file) away", status["remedy"])
+            path.rename(tmp_path / f"away {len(reason)}")
         jupyter.try_again()
         jupyter.wait_until("ready")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs mount namespaces")
+def test_a_database_is_opened_once_the_program_that_locks_it_is_done(
+    tmp_path: Path, new_database: Path
+) -> None:
+    path = put(tmp_path, new_database.read_bytes())
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with mlflow_of(tmp_path) as jupyter:
+            status = failure(jupyter)
+            assert status["reason"] == f"Another program keeps the database {path} locked."
+            assert status["remedy"].startswith("Wait until that program is done, or end it")
+            other.rollback()
+            jupyter.try_again()
+            jupyter.wait_until("ready")
+
+
 @pytest.mark.skipif(not shutil.which("sqlite3"), reason="needs SQLite's program")
-def test_a_damaged_database_is_recovered_by_the_command(tmp_path: Path, older: bytes) -> None:
-    path = put(tmp_path, older)
+def test_what_a_command_saves_of_a_damaged_database_is_opened(
+    tmp_path: Path, new_database: Path
+) -> None:
+    path = put(tmp_path, new_database.read_bytes())
     with closing(sqlite3.connect(path)) as database:
         size = database.execute("PRAGMA page_size").fetchone()[0]
         root = database.execute(
-            "SELECT rootpage FROM sqlite_master WHERE name = 'alembic_version'"
+            "SELECT rootpage FROM sqlite_master WHERE name = 'experiments'"
         ).fetchone()[0]
-    damaged = bytearray(older)
+    damaged = bytearray(path.read_bytes())
     damaged[(root - 1) * size] = 0xFF  # no kind of page
     put(tmp_path, bytes(damaged))
     with mlflow_of(tmp_path) as jupyter:
         told = failure(jupyter)
         assert "is damaged" in told["reason"]
-        command = told["remedy"].split("read of it:\n    ")[1].splitlines()[0]
-        subprocess.run(command, shell=True, check=True, cwd="/")
-        with closing(sqlite3.connect(f"{path}.saved")) as saved:
-            assert saved.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            assert saved.execute("SELECT count(*) FROM experiments").fetchone()
-
-
-def test_full_disk_is_reported_and_retried(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    # Each start has a file system of its own; it is full as long as `full` exists.
-    fill = '[ ! -e "$0.full" ] || head -c 7900k /dev/zero >"$0/large"'
-    script = f'mount -t tmpfs -o size=8m none "$0"; {fill}; exec "$@"'
-    full = tmp_path / "disk.full"
-    full.touch()
-    launcher = ("unshare", "--map-root-user", "--mount", "sh", "-c", script, str(disk))
-    path = disk / "mlflow.db"
-    store = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{path}"}
-    with mlflow_of(tmp_path, *launcher, **store) as jupyter:
-        assert failure(jupyter)["reason"] == f"The disk of {path} is full."
-        full.unlink()
+        follow(told["remedy"])
+        saved = Path(f"{path}.saved")
+        with closing(sqlite3.connect(saved)) as database:
+            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        saved.replace(path)
         jupyter.try_again()
         jupyter.wait_until("ready")
-        seen = Path(f"/proc/{jupyter.child.pid}/root")
-        assert seen.joinpath(*path.parts[1:]).stat().st_size > 0
+    assert revision_of(path) == LATEST
 
 
-def test_a_file_store_is_not_hidden_by_a_new_database(tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
+def test_a_disk_can_be_written_again(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    path, large = disk / "mlflow.db", disk / "large"
+    store = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{path}"}
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(disk)]
+    subprocess.run(mount, check=True)
+    try:
+        large.write_bytes(bytes(7_900_000))
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with mlflow_of(tmp_path, **store) as jupyter:
+            status = failure(jupyter)
+            reason = f"MLflow cannot keep its database {path}: Read-only file system."
+            assert status["reason"] == reason
+            assert status["remedy"].startswith("Make the folder writable. Or ")
+            subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+            jupyter.try_again()
+            status = failure(jupyter)
+            assert status["reason"] == f"The disk of {path} is full."
+            assert status["remedy"] == "Free some space, then try again."
+            large.unlink()
+            jupyter.try_again()
+            jupyter.wait_until("ready")
+            assert path.stat().st_size > 0
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_file_store_is_migrated_by_the_command(tmp_path: Path) -> None:
+    """The command for one that a new database would hide, and for one that is the store."""
     folder = tmp_path / "my runs"
     folder.mkdir()
-    run(LOG_RUN, (folder / "mlruns").as_uri(), MLFLOW_ALLOW_FILE_STORE="true")
+    store = (folder / "mlruns").as_uri()
+    run(LOG_RUN, store, MLFLOW_ALLOW_FILE_STORE="true")
+    with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=store) as jupyter:
+        status = failure(jupyter)
+        assert "refuses file stores" in status["reason"]
+        assert "Then make that database the store" in status["remedy"]
+        command = follow(status["remedy"])
+        assert f"--target=sqlite:///{folder}/mlflow.db" in command
+    with mlflow_of(folder) as jupyter:
+        check_migration(jupyter)
+    (folder / "mlflow.db").unlink()
     with mlflow_of(folder) as jupyter:
         status = failure(jupyter)
         assert f'former file store, "{folder}/mlruns"' in status["reason"]
         assert not (folder / "mlflow.db").exists()
+        assert follow(status["remedy"]).startswith(f"{sys.executable} -m mlflow migrate-filestore ")
+        jupyter.try_again()
+        check_migration(jupyter)
 
-        command = status["remedy"].split("try again:\n    ")[1].splitlines()[0]
-        assert command.startswith(f"{sys.executable} -m mlflow migrate-filestore ")
-        subprocess.run(command, shell=True, check=True, cwd="/")
+
+def check_migration(jupyter: Server) -> None:
+    """Check that MLflow starts, and that the run of the file store is there."""
+    jupyter.wait_until("ready")
+    search = json.dumps({"experiment_ids": ["0"]})
+    _, _, body = jupyter.request("/api/2.0/mlflow/runs/search", "POST", JSON, search)
+    assert [run["info"]["run_name"] for run in json.loads(body)["runs"]] == ["of old"]
+
+
+def test_a_database_server_is_used_once_the_store_is_corrected(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    uri = postgres.uri("team")
+    wrong = {
+        "cannot be reached.": uri.replace(f":{postgres.port}/", ":1/"),
+        "refuses the user or the password of": postgres.uri("team", "hunter2-wrong"),
+    }
+    for reason, wrong_uri in wrong.items():
+        with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=wrong_uri) as jupyter:
+            status = failure(jupyter)
+            assert reason in status["reason"]
+            assert "orrect the store's URI (c.MLflowProxy.backend_store_uri, or" in status["remedy"]
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as jupyter:
+        status = failure(jupyter)
+        assert status["reason"].startswith("The database does not exist: ")
+        assert status["remedy"].startswith("Create it (createdb, CREATE DATABASE), or ")
+        postgres.run("createdb", "team")
         jupyter.try_again()
         jupyter.wait_until("ready")
-        search = json.dumps({"experiment_ids": ["0"]})
-        headers = {"Content-Type": "application/json"}
-        _, _, body = jupyter.request("/api/2.0/mlflow/runs/search", "POST", headers, search)
-        assert [run["info"]["run_name"] for run in json.loads(body)["runs"]] == ["of old"]
-
-
-@pytest.mark.parametrize(
-    ("database", "password", "reason"),
-    [
-        ("postgres", "hunter2-wrong", "The database refuses the user or the password of "),
-        ("none", "", "The database does not exist: "),
-    ],
-)
-def test_refusal_of_a_database_server_is_reported(
-    tmp_path: Path, postgres: Postgres, database: str, password: str, reason: str
-) -> None:
-    uri = postgres.uri(database, password) if password else postgres.uri(database)
-    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as jupyter:
-        assert failure(jupyter)["reason"].startswith(reason)
-
-
-def test_unreachable_database_server_is_reported(tmp_path: Path, postgres: Postgres) -> None:
-    uri = postgres.uri("postgres").replace(f":{postgres.port}/", ":1/")
-    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as jupyter:
-        assert failure(jupyter)["reason"].endswith("cannot be reached.")
 
 
 def test_missing_driver_is_named(tmp_path: Path) -> None:
@@ -230,7 +294,7 @@ def test_older_database_of_a_server_is_upgraded_by_the_command_for_its_administr
         told = failure(jupyter)
         assert told["offer"] is None
         assert jupyter.repair("upgrade") == 409
-        command = told["remedy"].split("administrator runs:\n    ")[1].splitlines()[0]
+        command = command_in(told["remedy"])
         assert "mlflow db upgrade" in command
         command = command.replace("***", "hunter2%2F%25")
         subprocess.run(command, shell=True, check=True, cwd="/", capture_output=True)

@@ -190,8 +190,8 @@ def test_the_environment_of_jupyters_own_interpreter_is_left_as_it_is(
     inherited = {"PATH": "/bin", "PYTHONPATH": "/a", "CONDA_PREFIX": "/b", "OTHER": "c"}
     monkeypatch.setattr(os, "environ", inherited)
 
-    def environment(python: str, *chosen: str) -> dict[str, str]:
-        return MLflowCommand((python,), tmp_path, dict, chosen).environment()
+    def environment(python: str, **chosen: str) -> dict[str, str]:
+        return MLflowCommand((python,), tmp_path, lambda: chosen).environment()
 
     assert environment(sys.executable) == inherited
     python = str(make_virtual(tmp_path / "virtual", sys.executable))
@@ -200,9 +200,6 @@ def test_the_environment_of_jupyters_own_interpreter_is_left_as_it_is(
         "VIRTUAL_ENV": f"{tmp_path}/virtual",
         "OTHER": "c",
     }
-    assert environment(python, "PYTHONPATH", "PATH", "VIRTUAL_ENV") == {
-        "PATH": "/bin",
-        "PYTHONPATH": "/a",
-        "OTHER": "c",
-    }
+    chosen = {"PATH": "/d", "PYTHONPATH": "/e", "VIRTUAL_ENV": "/f", "JUPYTER_TOKEN": "of it"}
+    assert environment(python, **chosen) == {**chosen, "OTHER": "c"}
     assert environment("/opt/wrapper") == {"PATH": "/bin", "OTHER": "c"}

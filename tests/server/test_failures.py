@@ -69,8 +69,14 @@ def missing_folder(folder: Path) -> None:
         (missing_folder, f'The store "{STORE}" cannot be written to.', "c.MLflowProxy.setting"),
         (
             lambda _: importlib.import_module("MySQLdb"),
-            "The Python package mysqlclient is missing: the module MySQLdb cannot be imported.",
-            f"Run:\n    {sys.executable} -m pip install mysqlclient",
+            "The Python module MySQLdb is missing, which SQLAlchemy takes for mysql://.",
+            f"Run:\n    {sys.executable} -m pip install PyMySQL\nThen write mysql+pymysql://",
+        ),
+        (
+            lambda _: importlib.import_module("google.cloud"),
+            "The Python package google-cloud-storage is missing: the module google cannot be "
+            "imported.",
+            f"Run:\n    {sys.executable} -m pip install google-cloud-storage",
         ),
         (
             lambda _: sqlalchemy.create_engine("nonsense://host/database"),
@@ -80,7 +86,7 @@ def missing_folder(folder: Path) -> None:
         (
             lambda _: sqlalchemy.create_engine("postgresql://host:port/database"),
             f'The store\'s URI "{STORE}" cannot be read, or names an unknown database or driver.',
-            "%40 for @",
+            "%40 for an at sign",
         ),
     ],
 )
@@ -106,7 +112,6 @@ def test_a_failure_has_a_reason_and_a_remedy(
         ("(2003, \"Can't connect to MySQL server on 'host' ([Errno 111])\")", "cannot be reached"),
         ("ERROR:  permission denied for schema public", "permission denied for schema public"),
         ("FATAL:  sorry, too many clients already", "too many clients"),
-        ("cannot import name 'FallbackAsyncAdaptedQueuePool'", "work with SQLAlchemy 2.1"),
         ("Can't locate revision identified by 'f00'", "(revision f00) is of a newer MLflow"),
         ("[Errno 12] Cannot allocate memory", "Cannot allocate memory"),
     ],

@@ -6,7 +6,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ SEARCH, VERSION = "/api/2.0/mlflow/experiments/search", "/version"
 LOGIN_PAGE = b'<html><form action="/login"><input type="password"></form></html>'
 OAUTH = "https://sso.example/oauth2/authorize?client_id=mlflow"
 HTML = "Content-Type: text/html"
+THREE_LINES = r"Write (\S+) as three lines: (.*) \(with %% for a %\)"
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,13 @@ def check(folder: Path, uri: str, reason: str, remedy: str, **variables: str) ->
     assert code == 503
     assert reason in body.replace('\\"', '"')
     assert "secret" not in page + body
+
+
+def follow(folder: Path, uri: str, **variables: str) -> None:
+    """Follow a remedy: with this address and these variables, the server is shown."""
+    (corrected := folder / "corrected").mkdir()
+    with showing(corrected, uri, **variables) as jupyter:
+        jupyter.wait_until("ready")
 
 
 def everything(told: Answer) -> dict[str, Answer]:
@@ -85,6 +93,27 @@ def test_a_server_that_never_answers(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         uri = f"http://127.0.0.1:{listener.getsockname()[1]}"
         check(tmp_path, uri, "does not answer in time", "Check that it is running")
+
+
+def test_a_server_that_is_started_and_recovers_is_shown(tmp_path: Path) -> None:
+    with socket.socket() as closed, ExitStack() as stack:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        jupyter = stack.enter_context(showing(tmp_path, f"http://localhost:{port}"))
+        told = jupyter.wait_until("failed")
+        assert "refuses the connection" in told["reason"]
+        assert told["remedy"].startswith("Check that it is running and reachable")
+        closed.close()
+        server = stack.enter_context(wire_server(port=port))
+        good = dict(server.answers)
+        server.answers.update(everything(wire.answer(b"", status="502 Bad Gateway")))
+        jupyter.try_again()
+        told = jupyter.wait_until("failed")
+        assert "answers with the error 502" in told["reason"]
+        assert told["remedy"].startswith("Try again a little later")
+        server.answers = good
+        jupyter.try_again()
+        jupyter.wait_until("ready")
 
 
 @pytest.mark.parametrize(
@@ -205,28 +234,57 @@ def test_a_variable_that_cannot_be_used(
         check(tmp_path, server.url, reason, "", **{**none, **variables})
 
 
-def test_credentials_in_the_file_are_enough(tmp_path: Path) -> None:
-    def ask(received: wire.Received) -> bytes:
-        if received.all("authorization") == ["Basic bWU6c2VjcmV0"]:
-            return answers.get(received.target.partition("?")[0], wire.json())
+def asking_for(authorization: str, answers: Mapping[str, Answer]) -> dict[str, Answer]:
+    """`answers` to requests with this header; 401 for others."""
+
+    def ask(received: wire.Received) -> bytes | None:
+        if received.all("authorization") == [authorization]:
+            return answers[received.target.partition("?")[0]]
         return wire.answer(b"", "WWW-Authenticate: Basic", status="401 Unauthorized")
 
+    return dict.fromkeys(answers, ask)
+
+
+def test_credentials_in_the_file_are_enough(tmp_path: Path) -> None:
     with wire_server() as server, showing(tmp_path, server.url) as jupyter:
-        answers = dict(server.answers)
-        server.answers = dict.fromkeys([*answers, "/x"], ask)
-        assert "without credentials" in jupyter.wait_until("failed")["reason"]
-        file = tmp_path / "home" / ".mlflow" / "credentials"
+        # Basic: me:secret%
+        server.answers = asking_for("Basic bWU6c2VjcmV0JQ==", {**server.answers, "/x": wire.json()})
+        told = jupyter.wait_until("failed")
+        assert "without credentials" in told["reason"]
+        # As the page has it: "Write … as three lines: [mlflow], mlflow_tracking_username = …, …"
+        path, lines = re.findall(
+            r"Write (\S+) as three lines: (.*) \(with %% for a %\)", told["remedy"]
+        )[0]
+        text = lines.replace(", ", "\n").replace("…", "me", 1).replace("…", "{}")
+        file = tmp_path / "home" / path.removeprefix("~/")
         file.parent.mkdir()
-        text = "[mlflow]\nmlflow_tracking_username = me\nmlflow_tracking_password = {}\n"
-        file.write_text(text.format("secret"))
+        file.write_text(text.partition("\n")[2])  # without the first line
+        jupyter.try_again()
+        told = jupyter.wait_until("failed")
+        assert told["reason"].startswith(
+            "The credentials in ~/.mlflow/credentials cannot be read: "
+        )
+        assert lines in told["remedy"]
+        file.write_text(text.format("secret%%"))
         jupyter.try_again()
         jupyter.wait_until("ready")
         # While it runs, as well.
         file.write_text(text.format("outdated"))
         assert jupyter.request("/x")[0] == 401
-        file.write_text(text.format("secret"))
+        file.write_text(text.format("secret%%"))
         assert jupyter.request("/x")[0] == 200
         assert "secret" not in jupyter.log.read_text()
+
+
+def test_a_token_without_its_line_break_is_enough(tmp_path: Path) -> None:
+    with wire_server() as server:
+        server.answers = asking_for("Bearer secret", server.answers)
+        reason, remedy = (
+            "in MLFLOW_TRACKING_TOKEN have a line break or",
+            "Remove it.",
+        )
+        check(tmp_path, server.url, reason, remedy, MLFLOW_TRACKING_TOKEN="secret\n")
+        follow(tmp_path, server.url, MLFLOW_TRACKING_TOKEN="secret")
 
 
 def test_the_address_that_a_redirect_names_is_shown(tmp_path: Path) -> None:
@@ -238,10 +296,7 @@ def test_the_address_that_a_redirect_names_is_shown(tmp_path: Path) -> None:
             assert "If MLflow is there, correct the server's address" in told["remedy"]
             (target,) = re.findall(r"redirects to (\S+)\.$", told["reason"])
         assert target == server.url
-        folder = tmp_path / "corrected"
-        folder.mkdir()
-        with showing(folder, target) as jupyter:
-            jupyter.wait_until("ready")
+        follow(tmp_path, target)
 
 
 def test_a_login_lets_a_token_pass(tmp_path: Path) -> None:
@@ -254,23 +309,20 @@ def test_a_login_lets_a_token_pass(tmp_path: Path) -> None:
         answers = dict(server.answers)
         server.answers = dict.fromkeys(answers, ask)
         check(tmp_path, server.url, "redirects to", "set MLFLOW_TRACKING_TOKEN in Jupyter's")
-        folder = tmp_path / "with a token"
-        folder.mkdir()
-        with showing(folder, server.url, MLFLOW_TRACKING_TOKEN="secret") as jupyter:
-            jupyter.wait_until("ready")
+        follow(tmp_path, server.url, MLFLOW_TRACKING_TOKEN="secret")
+
+
+def proxy_variables(proxy: str, excepted: str = "") -> dict[str, str]:
+    """Variables of the `proxy` for all hosts but `excepted`."""
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy"), proxy)
+    return {**proxies, **dict.fromkeys(("NO_PROXY", "no_proxy"), excepted)}
 
 
 def test_a_server_that_is_added_to_no_proxy_is_reached(tmp_path: Path) -> None:
-    proxy = {"HTTP_PROXY": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1"}
-    none = dict.fromkeys(("NO_PROXY", "no_proxy"), "")
     with wire_server() as server:
         reason, remedy = "The proxy on the way to", "add the server to NO_PROXY"
-        check(tmp_path, server.url, reason, remedy, **proxy, **none)
-        folder = tmp_path / "excepted"
-        folder.mkdir()
-        excepted = dict.fromkeys(none, "localhost")
-        with showing(folder, server.url, **proxy, **excepted) as jupyter:
-            jupyter.wait_until("ready")
+        check(tmp_path, server.url, reason, remedy, **proxy_variables("http://127.0.0.1:1"))
+        follow(tmp_path, server.url, **proxy_variables("http://127.0.0.1:1", "localhost"))
 
 
 # TLS
@@ -306,27 +358,29 @@ def test_a_private_authority_must_be_named(tmp_path: Path, ca: Authority) -> Non
 
 
 def test_a_certificate_for_another_name(tmp_path: Path, ca: Authority) -> None:
-    with tls_server(ca.issue("other.example")) as server:
+    with tls_server(ca.issue("localhost")) as server:
         trusted = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca.certificate)}
-        check(tmp_path, server.url, "Hostname mismatch", "If it is for another name", **trusted)
+        number = server.url.replace("localhost", "127.0.0.1")
+        remedy = "If it is for another name, correct the server's address"
+        check(tmp_path, number, "IP address mismatch", remedy, **trusted)
+        follow(tmp_path, server.url, **trusted)
 
 
 def test_a_certificate_that_has_expired(tmp_path: Path, ca: Authority) -> None:
     with tls_server(ca.issue("localhost", days=-1)) as server:
         trusted = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca.certificate)}
         check(tmp_path, server.url, "certificate has expired", "renew it", **trusted)
+        assert server.context
+        server.context.load_cert_chain(ca.issue("localhost"))
+        follow(tmp_path, server.url, **trusted)
 
 
 def test_a_server_that_wants_a_certificate(tmp_path: Path, ca: Authority) -> None:
-    with tls_server(ca.issue("localhost"), ca.certificate) as server, ExitStack() as stack:
+    with tls_server(ca.issue("localhost"), ca.certificate) as server:
         trusted = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca.certificate)}
         named = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
         check(tmp_path, server.url, "The server", named, **trusted)
-        folder = tmp_path / "good"
-        folder.mkdir()
-        own = {named: str(ca.issue("me"))}
-        jupyter = stack.enter_context(showing(folder, server.url, **trusted, **own))
-        jupyter.wait_until("ready")
+        follow(tmp_path, server.url, **trusted, **{named: str(ca.issue("me"))})
 
 
 @pytest.mark.parametrize(
@@ -344,25 +398,28 @@ def test_a_tls_variable_that_cannot_be_used(tmp_path: Path, variables: dict[str,
 
 
 def test_http_where_tls_is_spoken_and_the_other_way(tmp_path: Path, ca: Authority) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
     with tls_server(ca.issue("localhost")) as server:
         uri = server.url.replace("https", "http")
         check(tmp_path, uri, "The server http", "https://")
+        follow(tmp_path, server.url, MLFLOW_TRACKING_SERVER_CERT_PATH=str(ca.certificate))
     with wire_server() as server:
-        folder = tmp_path / "other"
-        folder.mkdir()
         uri = server.url.replace("http", "https")
         check(folder, uri, "The server", "http://")
+        follow(folder, server.url)
 
 
-def test_a_proxy_on_the_way_is_used(tmp_path: Path) -> None:
+def test_a_proxy_is_used_once_it_is_corrected(tmp_path: Path) -> None:
     with wire_server() as server:
         target = {"/version": server.answers["/version"]}
         proxied = {f"http://mlflow.example{path}": told for path, told in server.answers.items()}
         server.answers.update({**target, **proxied})
         proxy = server.url.replace("://", "://me:secret@")
-        variables = {"HTTP_PROXY": proxy, "http_proxy": proxy, "NO_PROXY": "", "no_proxy": ""}
-        with showing(tmp_path, "http://mlflow.example", **variables) as jupyter:
-            jupyter.wait_until("ready")
+        wrong = proxy.replace("http:", "socks5:")
+        reason, remedy = "is not an HTTP proxy: its scheme is socks5", "Set HTTP_PROXY to an HTTP"
+        check(tmp_path, "http://mlflow.example", reason, remedy, **proxy_variables(wrong))
+        follow(tmp_path, "http://mlflow.example", **proxy_variables(proxy))
         received = server.last("http://mlflow.example/version")
         assert received.all("proxy-authorization") == ["Basic bWU6c2VjcmV0"]
         assert received.all("host") == ["mlflow.example"]

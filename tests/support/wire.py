@@ -144,10 +144,10 @@ def read(reader: BinaryIO, number: int, on_head: Callable[[str], None]) -> Recei
 
 @contextmanager
 def wire_server(
-    prefix: str = "", context: ssl.SSLContext | None = None, **answers: Answer
+    prefix: str = "", context: ssl.SSLContext | None = None, port: int = 0, **answers: Answer
 ) -> Iterator[WireServer]:
-    """Run one on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    """Run one, on a free port unless `port` is given."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
         server = WireServer(listener, prefix, dict(answers), context=context)
         thread = threading.Thread(target=server.serve, daemon=True)
         thread.start()

@@ -20,7 +20,10 @@ from mlflow_proxy.server.failures import Known, match
 from .bodies import is_api_response, rewriting_json
 
 QUERY = re.compile(r"(?<=\w)\?[\w.-]+=[^\s\"']*")  # of a URL: of no interest, or a signature
-ENVIRONMENT = "in Jupyter's environment, or in c.MLflowProxy.environment for MLflow alone"
+ENVIRONMENT = (
+    "in Jupyter's environment, or in c.MLflowProxy.environment for MLflow alone, "
+    "and restart Jupyter."
+)
 SAID = "{said}."  # what MLflow or boto says is the reason
 # The status is for an answer to which MLflow gives none.
 FAILURES = (
@@ -37,7 +40,7 @@ FAILURES = (
         r"|\(403\) when calling",
         SAID,
         "Correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary credentials, "
-        f"AWS_SESSION_TOKEN {ENVIRONMENT}, or ask the bucket's administrator for the rights to "
+        f"AWS_SESSION_TOKEN {ENVIRONMENT} Or ask the bucket's administrator for the rights to "
         "list, read and write there.",
         HTTPStatus.FORBIDDEN,
     ),
@@ -47,7 +50,7 @@ FAILURES = (
         SAID,
         "Correct the bucket in c.MLflowProxy.default_artifact_root, or MLFLOW_S3_ENDPOINT_URL "
         "(http(s)://host:port), AWS_DEFAULT_REGION or AWS_CA_BUNDLE (a file with the certificate "
-        f"of the authority) {ENVIRONMENT}.",
+        f"of the authority) {ENVIRONMENT}",
         HTTPStatus.BAD_REQUEST,
     ),
     Known(
@@ -55,7 +58,7 @@ FAILURES = (
         r"|Connection was closed before|Failed to connect to proxy URL",
         SAID,
         "Check that the artifact store is running and reachable from this machine, or correct "
-        "MLFLOW_S3_ENDPOINT_URL.",
+        f"MLFLOW_S3_ENDPOINT_URL {ENVIRONMENT}",
         HTTPStatus.SERVICE_UNAVAILABLE,
     ),
 )

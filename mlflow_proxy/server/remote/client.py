@@ -200,6 +200,7 @@ def outbound_proxy(address: ServerAddress) -> URL | None:
     if parts.scheme not in ("http", "https"):
         raise StartError(
             f"The proxy for {address} is not an HTTP proxy: its scheme is {quoted(parts.scheme)}.",
-            f"Set {address.scheme.upper()}_PROXY to an HTTP proxy, or add the server to NO_PROXY.",
+            f"Set {address.scheme.upper()}_PROXY to an HTTP proxy, or add the server to NO_PROXY, "
+            "in Jupyter's environment, and restart Jupyter.",
         )
     return URL(parts.geturl())

@@ -70,7 +70,7 @@ def find(address: ServerAddress) -> Credentials | None:
     if found and not found.authorization.isprintable():
         raise StartError(
             f"The credentials in {found.source} have a line break or another control character.",
-            "Remove it.",
+            "Remove it. If it is in a variable, restart Jupyter then.",
         )
     return found
 

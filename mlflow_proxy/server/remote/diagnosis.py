@@ -33,7 +33,7 @@ DASHBOARD = re.compile(rb"static-files/|Unable to display MLflow UI")
 ADDRESS = "the server's address (MLFLOW_TRACKING_URI, or c.MLflowProxy.backend_store_uri)"
 REACH = (
     f"Check that it is running and reachable from this machine, or correct {ADDRESS}: its name, "
-    "its port, and http:// or https://."
+    "its port, and http:// or https://. Restart Jupyter after a correction."
 )
 SET = "in Jupyter's environment, so that notebooks have it too, and restart Jupyter."
 LOGIN = f"If it is a login, set {credentials.TOKEN} {SET}"
@@ -55,7 +55,8 @@ UNREACHABLE = (
         "The server's certificate of {server} cannot be trusted: {said}.",
         f"Set {SERVER_CERTIFICATE} (or {BUNDLES[0]}) to a PEM file with the "
         f"certificate of the authority that has signed it, {SET} If it has expired, its "
-        f"administrator must renew it. If it is for another name, correct {ADDRESS}.",
+        f"administrator must renew it. If it is for another name, correct {ADDRESS}, and restart "
+        "Jupyter.",
     ),
     Known(
         r"Connection refused|Connect call failed",
@@ -73,7 +74,7 @@ REFUSED = (
     Known(
         r"^HTTP 30\d to (?P<target>[^?#]+?)/?(?:[?#]|$)",
         "The server {server} redirects to {target}.",
-        f"If MLflow is there, correct {ADDRESS}. {LOGIN}",
+        f"If MLflow is there, correct {ADDRESS}, and restart Jupyter. {LOGIN}",
     ),
     Known(
         r"^HTTP 400: .*(?P<said>plain HTTP request was sent to HTTPS port|SSL certificate [\w ]+)",
@@ -105,7 +106,7 @@ NO_DASHBOARD = (
         f"Correct {ADDRESS}: it ends where the dashboard's address has its #. If the server was "
         "started with --static-prefix and clients have another address, set both: "
         "MLFLOW_TRACKING_URI to that of clients, and c.MLflowProxy.backend_store_uri to the "
-        f"dashboard's. {LOGIN}",
+        f"dashboard's. Restart Jupyter after a correction. {LOGIN}",
     ),
 )
 

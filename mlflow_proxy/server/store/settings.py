@@ -156,7 +156,7 @@ def check_store(name: str, store: Store) -> None:
             raise StartError(
                 f"The store URI {quoted(store.shown)} {store.mistake}.",
                 f"Set c.MLflowProxy.{name}, or the variable that it comes from, "
-                f"for example to {EXAMPLE}.",
+                f"for example to {EXAMPLE}. Then restart Jupyter.",
             )
         case Managed():
             raise StartError(
@@ -169,7 +169,7 @@ def check_store(name: str, store: Store) -> None:
                 f"The model registry, {quoted(store.shown)}, is a tracking server, but the runs "
                 "are kept elsewhere.",
                 f"Set c.MLflowProxy.backend_store_uri to that server as well, or leave {name} "
-                "unset.",
+                "unset. Then restart Jupyter.",
             )
 
 
@@ -196,15 +196,16 @@ def check_folder_of(database: Path, setting: str = "backend_store_uri") -> None:
             raise failures.explain(error, str(database), setting) from None
         raise StartError(
             f"MLflow cannot keep its database {quoted(database)}: {error.strerror}.",
-            f"Make the folder writable, or choose another place with c.MLflowProxy.{setting} "
-            "(and c.MLflowProxy.default_artifact_root).",
+            f"Make the folder writable. Or choose another place with c.MLflowProxy.{setting} (and "
+            "c.MLflowProxy.default_artifact_root), and restart Jupyter.",
         ) from None
     if problem:
         raise StartError(
             f"The file system of {quoted(folder)} cannot lock files ({problem}), as SQLite needs.",
             f"Keep the database on a local disk: set c.MLflowProxy.{setting} in the Jupyter "
             "configuration, for example to sqlite:////local/disk/mlflow.db. "
-            "Or use a database server, for example postgresql://user@host/database.",
+            "Or use a database server, for example postgresql://user@host/database. Then restart "
+            "Jupyter.",
         )
 
 

@@ -1,0 +1,143 @@
+"""The commands for missing and old packages, run as the page shows them, until MLflow starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from support.environments import TIMEOUT, UV
+from support.postgres import postgres_server
+from support.remedies import follow
+from support.s3 import BUCKET, s3_server
+from support.server import JSON, Server, mlflow_of
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Debian's servers")
+
+CURRENT, OLDEST, TOO_OLD = version("mlflow"), "3.10.0", "2.22.1"
+# What the commands install, and what needs it.
+OWN = re.compile("mlflow|jupyter_mlflow_proxy|boto3|psycopg|pymysql", re.IGNORECASE)
+# Bytecode of what is imported once would take longer than the import.
+PIP = {**os.environ, "PIP_NO_COMPILE": "1"}
+
+
+class Environment:
+    """A virtual environment with pip and what MLflow needs of the tests' own, but without `OWN`."""
+
+    def __init__(self, folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+        self.python = folder / "bin" / "python"
+        (site,) = (folder / "lib").glob("*/site-packages")
+        (links := folder / "links").mkdir()
+        for each in Path(sysconfig.get_path("purelib")).iterdir():
+            if not OWN.match(each.name):
+                (links / each.name).symlink_to(each)
+        (site / "links.pth").write_text(str(links))
+
+    def install(self, *requirements: str) -> None:
+        """Install exactly these packages."""
+        command = [str(UV), "pip", "install", "-q", "--no-deps", "--python", str(self.python)]
+        subprocess.run([*command, *requirements], check=True, timeout=TIMEOUT)
+
+    def remove(self, *packages: str) -> None:
+        """Remove packages that may be installed."""
+        command = [str(UV), "pip", "uninstall", "-q", "--python", str(self.python)]
+        subprocess.run([*command, *packages], check=True, timeout=TIMEOUT)
+
+    def follow(self, jupyter: Server, reason: str, arguments: str) -> None:
+        """Wait for the failure `reason`, run its `pip install` with `arguments`, and try again."""
+        told = jupyter.wait_until("failed")
+        assert reason in told["reason"]
+        command = follow(told["remedy"], PIP)
+        assert command == f"'{self.python}' -m pip install {arguments}"
+        jupyter.try_again()
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment whose path has a blank; each test installs what it begins with."""
+    return Environment(tmp_path_factory.mktemp("remedies") / "an environment")
+
+
+def mlflow(release: str) -> tuple[str, ...]:
+    """The packages of MLflow's `release`."""
+    return tuple(f"{name}=={release}" for name in ("mlflow", "mlflow-skinny", "mlflow-tracing"))
+
+
+def test_mlflow_is_added_to_mlflow_skinny_and_the_driver_that_needs_no_compiler(
+    tmp_path: Path, environment: Environment
+) -> None:
+    environment.remove("mlflow", "PyMySQL")
+    environment.install(*mlflow(CURRENT)[1:])
+    uri = "mysql://me:hunter2@127.0.0.1:1/team"  # no server
+    store = {"MLFLOW_BACKEND_STORE_URI": uri}
+    with mlflow_of(tmp_path, python=environment.python, **store) as jupyter:
+        environment.follow(jupyter, "Only mlflow-skinny is installed for", "mlflow")
+        environment.follow(jupyter, "MySQLdb is missing", "PyMySQL")
+        told = jupyter.wait_until("failed")["remedy"]
+        assert "Then write mysql+pymysql:// in place of mysql:// in the store's URI" in told
+    store["MLFLOW_BACKEND_STORE_URI"] = uri.replace("mysql:", "mysql+pymysql:")
+    with mlflow_of(tmp_path, python=environment.python, **store) as jupyter:
+        assert jupyter.wait_until("failed")["reason"].endswith("cannot be reached.")
+
+
+def test_an_older_mlflow_opens_its_own_database_still(
+    tmp_path: Path, environment: Environment
+) -> None:
+    environment.install(*mlflow(OLDEST))
+    store = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    create = [environment.python, "-c", "import mlflow; mlflow.search_experiments()"]
+    subprocess.run(create, env={**os.environ, **store}, cwd=tmp_path, check=True)
+    with mlflow_of(tmp_path, options=["--allow-upgrade=false"]) as jupyter:
+        told = jupyter.wait_until("failed")
+        assert "was made by an older MLflow" in told["reason"]
+        assert "use the MLflow that you had (c.MLflowProxy.python names " in told["remedy"]
+    with mlflow_of(tmp_path, python=environment.python) as jupyter:
+        jupyter.wait_until("ready")
+        assert jupyter.request("/version")[2] == OLDEST
+
+
+def test_a_newer_mlflow_opens_a_newer_database(
+    tmp_path: Path, environment: Environment, new_database: Path
+) -> None:
+    environment.install(*mlflow(OLDEST))
+    shutil.copy(new_database, tmp_path)
+    with mlflow_of(tmp_path, python=environment.python) as jupyter:
+        environment.follow(jupyter, "is of a newer MLflow than this one.", "--upgrade mlflow")
+        jupyter.wait_until("ready")
+        assert jupyter.request("/version")[2] != OLDEST
+
+
+def test_a_team_store_gets_a_newer_mlflow_and_its_drivers(
+    tmp_path: Path, environment: Environment
+) -> None:
+    environment.remove("psycopg", "psycopg-binary", "boto3")
+    environment.install(*mlflow(TOO_OLD)[:2])
+    with postgres_server() as postgres, s3_server(tmp_path) as s3:
+        postgres.run("createdb", "team")
+        store = {
+            **s3.variables,
+            "MLFLOW_BACKEND_STORE_URI": postgres.uri("team"),
+            "MLFLOW_DEFAULT_ARTIFACT_ROOT": f"s3://{BUCKET}/mlflow",
+        }
+        with mlflow_of(tmp_path, python=environment.python, **store) as jupyter:
+            environment.follow(jupyter, f"MLflow {TOO_OLD} of ", '"mlflow>=3.10"')
+            environment.follow(jupyter, "psycopg cannot be imported", "'psycopg[binary]'")
+            jupyter.wait_until("ready")
+            assert postgres.query("team", "SELECT name FROM experiments") == "Default"
+
+            path, body = "/api/2.0/mlflow/runs/create", '{"experiment_id": "0"}'
+            run = json.loads(jupyter.request(path, "POST", JSON, body)[2])["run"]["info"]["run_id"]
+            listing = f"/ajax-api/2.0/mlflow/artifacts/list?run_id={run}"
+            told = json.loads(jupyter.request(listing)[2])["message"]
+            assert follow(told, PIP).endswith("/python' -m pip install boto3")
+            status, _, body = jupyter.request(listing)
+            assert (status, json.loads(body)["root_uri"][:5]) == (200, "s3://")
