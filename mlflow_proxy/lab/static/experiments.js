@@ -8,7 +8,8 @@ import { keysOf, RunsOf, stateIcon } from "./runs.js";
 import { chooseSorting } from "./sorting.js";
 import { List } from "./tree.js";
 
-const STEP = 300; // experiments that are asked for, and whose use is looked up, at a time
+const FIRST = 300; // experiments whose use is looked up before the list is shown
+const MORE = 1000; // at a time, when the others are needed
 const USES = 200; // runs that are looked at for that, and
 const MAX_TRACES = 10;
 const TRACES = 5; // of an experiment that are shown
@@ -65,7 +66,8 @@ export class Catalog {
   /** Learn of more experiments, and when they were used. */
   async _learn() {
     const { api, used } = this._store;
-    const { found, token } = await api.experiments({ max_results: STEP, page_token: this._rest });
+    const max_results = this._rest ? MORE : FIRST;
+    const { found, token } = await api.experiments({ max_results, page_token: this._rest });
     this._rest = token;
     this._note(found);
     const ids = found.map(({ id }) => id);
