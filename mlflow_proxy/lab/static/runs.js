@@ -31,8 +31,8 @@ export function Runs({ store, experiments, filters, sorting, first, depth = 0 })
   const pages = usePages(store, search, { isFollowed: true, first });
   const [values, setValues] = useState(new Map());
   const ended = useRef(new Set()).current; // runs whose values are the last ones
+  useEffect(() => void (store.round.isQuiet || ended.clear()), [store.round]);
   useEffect(() => {
-    store.round.isQuiet || ended.clear();
     const runs = pages.found.filter(({ id }) => !ended.has(id));
     const load = async () => {
       const found = await complete(store, runs, sorting, !first);
