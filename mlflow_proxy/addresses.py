@@ -37,15 +37,21 @@ LOCAL_CREDENTIAL = "MLFLOW_PROXY_LOCAL_CREDENTIAL"
 # the name of the entry point `mlflow.request_auth_provider`.
 AUTH_PROVIDER = "mlflow-proxy"
 
+# MLflow's variables of credentials, which its client sends to whatever tracking server it asks.
+USERNAME = "MLFLOW_TRACKING_USERNAME"
+PASSWORD = "MLFLOW_TRACKING_PASSWORD"  # noqa: S105 (a name)
+TOKEN = "MLFLOW_TRACKING_TOKEN"  # noqa: S105
+AUTH = "MLFLOW_TRACKING_AUTH"
+SIGV4 = "MLFLOW_TRACKING_AWS_SIGV4"
+CREDENTIALS = (USERNAME, TOKEN, AUTH, SIGV4)  # a password alone is not sent
+
 # What MLflow does: one document under two names, and what can be done about it, by POST.
 CONTROL = "/_proxy/control"
 STATUS = "/_proxy/status"
 CONTROL_START = f"{CONTROL}/start"
 CONTROL_STOP = f"{CONTROL}/stop"
 CONTROL_RESTART = f"{CONTROL}/restart"
-# Each is followed by the kind of the repair that the page showed, e.g. "/upgrade".
-CONTROL_REPAIR = f"{CONTROL}/repair"
-CONTROL_DECLINE = f"{CONTROL}/decline"
+CONTROL_UPGRADE = f"{CONTROL}/repair/upgrade"
 CONTROL_LOG = f"{CONTROL}/log"
 # The dashboard's page, for the loading page to load in a hidden frame. It stands beside the
 # dashboard itself, because its links are relative.

@@ -62,9 +62,9 @@ class MLflowProxy(LoggingConfigurable):
         server, `http(s)://...`, the tile shows that server.
 
         Default: `$MLFLOW_BACKEND_STORE_URI`, else `$MLFLOW_TRACKING_URI`, else
-        `sqlite:///<Jupyter root folder>/mlflow.db`; with `MLFLOW_ALLOW_FILE_STORE=true`, a file
-        store `mlruns` that is there in its place. Relative SQLite paths start at the Jupyter root
-        folder. A password belongs in the environment variable rather than in a file.
+        `sqlite:///<Jupyter root folder>/mlflow.db`, or a file store `mlruns` that is there in its
+        place, which MLflow wants migrated since 3.13. Relative SQLite paths start at the Jupyter
+        root folder. A password belongs in the environment variable rather than in a file.
         """,
     ).tag(config=True, for_kernels=True)
 
@@ -209,22 +209,12 @@ class MLflowProxy(LoggingConfigurable):
                 return uri
         database = SQLite.at(self.root_dir / stores.DEFAULT_NAME, links())
         folder = database.hidden_file_store
-        if folder and stores.allows_file_store({**os.environ, **self.environment}):
-            return folder.as_uri()
-        return database.uri
+        return folder.as_uri() if folder else database.uri
 
     @property
     def backend_store(self) -> Store:
         """The store of `backend_store_uri`."""
         return Store.parse(self.backend_store_uri)
-
-    @property
-    def unmigrated_file_store(self) -> Path | None:
-        """The file store that must be migrated before the default store can be used."""
-        store = self.backend_store
-        if isinstance(store, SQLite) and store.is_default(self.root_dir):
-            return store.hidden_file_store
-        return None
 
     @traitlets.default("registry_store_uri")
     def _default_registry_store_uri(self) -> str:

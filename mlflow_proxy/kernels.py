@@ -9,14 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from jupyter_server.serverapp import ServerApp
-from tornado.ioloop import PeriodicCallback
 
 from . import addresses, sqlite_files
 from .config import MLflowProxy
 from .stores import SERVED_ARTIFACTS, Managed, SQLite, folder_location
 from .web.local_address import LocalAddress, without_proxy
-
-MIGRATION_INTERVAL = 2000  # milliseconds between checks of whether a file store has been migrated
 
 # A client that finds `_MLFLOW_SERVER_ARTIFACT_ROOT` takes itself for a part of the server. Since
 # MLflow 3.17 it then refuses artifact URIs that name a host. Kernels are clients and may use any.
@@ -27,13 +24,6 @@ FOR_KERNELS_ONLY = (
     "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES",
     "MLFLOW_GATEWAY_URI",
     "MLFLOW_TRACKING_TOKEN",
-)
-# What MLflow's client would send in place of the credential that it finds for the dashboard.
-OTHER_CREDENTIALS = (
-    "MLFLOW_TRACKING_USERNAME",
-    "MLFLOW_TRACKING_TOKEN",
-    "MLFLOW_TRACKING_AUTH",
-    "MLFLOW_TRACKING_AWS_SIGV4",
 )
 CREDENTIALS_FILE = "~/.mlflow/credentials"
 TIMEOUT = 1.0  # seconds to wait for a database, and then for its answer
@@ -58,7 +48,7 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress) ->
     """
     if server_app.gateway_config.gateway_enabled:
         server_app.log.warning(GATEWAY_WARNING)
-    store = store_of_kernels(config)
+    store = clients_uri(config)
     chosen = config.normalize_uri(os.environ.get("MLFLOW_TRACKING_URI"))
     if chosen not in ("", store, config.backend_store_uri):
         server_app.log.warning(
@@ -76,8 +66,6 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress) ->
             server_app.log.warning(CREDENTIALS_WARNING, found)
     else:
         exported = store_environment(config, store)
-        if config.unmigrated_file_store:
-            follow_migration(config)
     if not config.backend_store.is_remote:
         # For `gateway:/` models; MLflow's server elsewhere has a gateway of its own.
         exported["MLFLOW_GATEWAY_URI"] = address.gateway_uri
@@ -92,16 +80,6 @@ def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress) ->
         # Ours may be those of a Jupyter server in whose terminal this one runs.
         if name.startswith(addresses.OWN_VARIABLES) or not os.environ.get(name):
             os.environ[name] = value
-
-
-def store_of_kernels(config: MLflowProxy) -> str:
-    """The store that kernels open.
-
-    A file store that has not been migrated remains the kernels' store, because they would otherwise
-    create the new database that hides it. MLflow then refuses it and says why, or still uses it.
-    """
-    file_store = config.unmigrated_file_store
-    return file_store.as_uri() if file_store else clients_uri(config)
 
 
 def clients_uri(config: MLflowProxy) -> str:
@@ -129,19 +107,6 @@ def store_environment(config: MLflowProxy, store: str) -> dict[str, str]:
         exported["_MLFLOW_SERVER_ARTIFACT_ROOT"] = config.default_artifact_root
         exported["MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES"] = HOST_ADDRESSED_SCHEMES
     return exported
-
-
-def follow_migration(config: MLflowProxy) -> None:
-    """Export the database once the file store has been migrated to it."""
-
-    def export_if_migrated() -> None:
-        if config.unmigrated_file_store is None:
-            os.environ["MLFLOW_TRACKING_URI"] = config.backend_store_uri
-            os.environ[addresses.STORE_URI] = config.backend_store_uri
-            migration.stop()
-
-    migration = PeriodicCallback(export_if_migrated, MIGRATION_INTERVAL)
-    migration.start()
 
 
 def use_server(config: MLflowProxy) -> bool:
@@ -175,8 +140,11 @@ def _holds_served_artifacts(database: Path) -> bool:
 
 
 def other_credentials() -> str:
-    """The variable or file with credentials for another server; empty if there is none."""
-    found = [name for name in OTHER_CREDENTIALS if os.environ.get(name)]
+    """The variable or file with credentials for another server; empty if there is none.
+
+    MLflow's client would send these in place of those that it finds for the dashboard.
+    """
+    found = [name for name in addresses.CREDENTIALS if os.environ.get(name)]
     file = Path(CREDENTIALS_FILE).expanduser()
     return found[0] if found else CREDENTIALS_FILE if file.exists() else ""
 

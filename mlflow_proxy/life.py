@@ -21,7 +21,7 @@ from .opened_files import OpenedFiles
 from .passwords import mask_passwords
 from .process import MLflowCommand, MLflowProcess, leave_signals_to_jupyter
 from .quoting import escaped, quoted
-from .reports import DeclinedOffers, Exited, Failure, Offer, Report
+from .reports import Exited, Failure, Offer, Report
 from .status import BY_USER, LastUse, StartProgress, State, Status, failure_of_exit
 
 MAX_CRASHES = 3  # in a row, after which MLflow is started by its next use only
@@ -41,7 +41,6 @@ class Life:
     command: MLflowCommand
     status: Status
     output: MLflowOutput
-    declined: DeclinedOffers
     start_timeout: float
     """Seconds."""
     idle_timeout: float
@@ -64,7 +63,7 @@ class Life:
         self._busy_timer: asyncio.TimerHandle | None = None
         self._ready_at = 0.0
         self._has_reported = False
-        self._repairing: Offer | None = None
+        self._upgrading: Offer | None = None
         leave_signals_to_jupyter()
         atexit.register(self._remove_folders, os.getpid())
 
@@ -81,8 +80,8 @@ class Life:
             self._start("prestart", "--background")
 
     def stop(self) -> None:
-        """Stop MLflow if it starts or is ready; a repair is not stopped. The next use starts it."""
-        if self._repairing or self.status.state not in (State.STARTING, State.READY):
+        """Stop MLflow if it starts or is ready, but no upgrade. The next use starts it."""
+        if self._upgrading or self.status.state not in (State.STARTING, State.READY):
             return
         if self._process:
             _logger.info("Stopping MLflow (pid %s): requested", self._process.pid)
@@ -93,32 +92,14 @@ class Life:
         self.stop()
         self.start()
 
-    def repair(self, kind: str) -> bool:
-        """Run the repair that the failure offers, then start MLflow; False if it is not offered."""
-        offer = self._offered(kind)
-        if offer:
-            _logger.info("Agreed: %s", offer.action)
-            self._repairing = offer
-            self._start("repair", f"--repair={offer.repair.value}")
-        return offer is not None
-
-    def decline(self, kind: str) -> bool:
-        """Start MLflow without the offered repair, once and for all; False if that cannot be."""
-        offer = self._offered(kind)
-        if not offer or not offer.decline:
-            return False
-        _logger.info("Declined: %s", offer.action)
-        try:
-            self.declined.add(offer)
-        except OSError as error:  # the next start makes the offer again
-            _logger.warning("Cannot record it: %s", error)
-        self.start()
-        return True
-
-    def _offered(self, kind: str) -> Offer | None:
-        """The offer of the failure; the page may show an earlier one."""
+    def upgrade(self) -> bool:
+        """Run the upgrade that the failure offers, then start MLflow; False if it offers none."""
         offer = self.status.failure and self.status.failure.offer
-        return offer if offer and offer.repair.value == kind else None
+        if offer:
+            _logger.info("Upgrading %s: requested", quoted(offer.database))
+            self._upgrading = offer
+            self._start("upgrade", "--upgrade")
+        return offer is not None
 
     async def ready(self) -> MLflowProcess | None:
         """Wait while MLflow starts; returns its process, None if it is not ready then."""
@@ -156,7 +137,7 @@ class Life:
         status.has_started = True
         self._has_reported = False
         self._enter(State.STARTING)
-        if not self._repairing:  # to interrupt a repair would be worse than to wait
+        if not self._upgrading:  # to interrupt an upgrade would be worse than to wait
             self._call_later(self.start_timeout, self._time_out)
 
     def _enter_ready(self) -> None:
@@ -175,13 +156,13 @@ class Life:
         self._leave(State.IDLE)
 
     def _fail(self, failure: Failure, kind: str) -> None:
-        self.metrics.failures.labels("repair" if self._repairing else kind).inc()
+        self.metrics.failures.labels("failed_upgrade" if self._upgrading else kind).inc()
         self.status.retries.count()
-        if self._repairing:
-            failure = naming_copies(failure, self._repairing.copies)
+        if self._upgrading:
+            failure = naming_copy(failure, self._upgrading.copy)
             # Another failure would replace the message, which says where the copy is.
             self.status.retries.leave_to_people()
-        self._repairing = None
+        self._upgrading = None
         self.status.failure = failure
         _logger.error("MLflow cannot start. %s %s", failure.reason, failure.remedy)
         self._leave(State.FAILED)
@@ -244,10 +225,10 @@ class Life:
                     self._crash(code)
                     if code == 0:
                         return "restart after a crash"
-                case reports.Repaired():
-                    self._repairing = None
-                    self._enter_starting("repair")
-                    return "repaired"
+                case reports.Upgraded():
+                    self._upgrading = None
+                    self._enter_starting("upgrade")
+                    return "upgraded"
                 case _:
                     self._has_reported = True
                     self._record(process, report)
@@ -272,8 +253,7 @@ class Life:
                 self._record_activity_while_busy()
             case reports.Failure(reason, remedy):
                 reason, remedy = (escaped(mask_passwords(each)) for each in (reason, remedy))
-                offered = report.offer and report.offer.repair
-                kind = (offered or status.progress.stage).value
+                kind = "upgrade" if report.offer else status.progress.stage.value
                 self._fail(replace(report, reason=reason, remedy=remedy), kind)
             case reports.Ready():
                 seconds = status.progress.seconds
@@ -285,7 +265,7 @@ class Life:
         self.last_use.record_jobs(is_busy=False)
         was_ready = self.status.state is State.READY
         failure = failure_of_exit(code, has_reported=self._has_reported)
-        if self._repairing or not (was_ready or code < 0):
+        if self._upgrading or not (was_ready or code < 0):
             self._fail(failure, "crash")
             return
         if was_ready and time.monotonic() - self._ready_at > HEALTHY:
@@ -351,10 +331,9 @@ class Life:
         self._timer = asyncio.get_running_loop().call_later(seconds, act)
 
 
-def naming_copies(failure: Failure, copies: tuple[str, ...]) -> Failure:
-    """Add to the remedy where the copies of the databases are that exist."""
-    for copy in copies:
-        if quoted(copy) not in failure.remedy and os.path.exists(copy):
-            kept = f"The database as it was is kept at {quoted(copy)}."
-            failure = replace(failure, remedy=f"{failure.remedy}\n{kept}")
-    return failure
+def naming_copy(failure: Failure, copy: str) -> Failure:
+    """Add to the remedy where the copy of the database is, if it exists."""
+    if quoted(copy) in failure.remedy or not os.path.exists(copy):
+        return failure
+    kept = f"The database as it was is kept at {quoted(copy)}."
+    return replace(failure, remedy=f"{failure.remedy}\n{kept}")

@@ -12,14 +12,13 @@ from pathlib import Path
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from .reports import Repair, Stage
+from .reports import Stage
 from .status import LastUse, State, Status
 
 DURATIONS = (1, 2, 3, 5, 10, 20, 30, 60, 120, 300)  # seconds of a start
-START_REASONS = ("requested", "prestart", "crash", "repair", "replaced")
+START_REASONS = ("requested", "prestart", "crash", "upgrade", "replaced")
 FAILURE_KINDS = (
-    *("timeout", "crash", "interpreter", "repair"),
-    *(repair.value for repair in Repair),
+    *("timeout", "crash", "interpreter", "upgrade", "failed_upgrade"),
     *(stage.value for stage in Stage),
 )
 SOURCES = ("jupyter", "local")
@@ -44,7 +43,7 @@ class Metrics:
             registry=None,
             buckets=DURATIONS,
         )
-        self.failures = _counter("start_failures", "Failed starts, repairs", kind=FAILURE_KINDS)
+        self.failures = _counter("start_failures", "Failed starts, upgrades", kind=FAILURE_KINDS)
         told = "Requests that Jupyter let in, by the address they came through and their answer"
         self.requests = _counter("requests", told, source=SOURCES, status=STATUSES)
         self.received = _counter("received_bytes", "Bytes of requests' bodies", source=SOURCES)

@@ -29,7 +29,6 @@ from .config import MLflowProxy, settings
 from .life import Life
 from .log import log_file, set_up_logging
 from .process import MLflowCommand, jupyters_variables
-from .reports import DeclinedOffers
 from .status import Status
 from .stores import SQLite
 from .web import control
@@ -66,7 +65,6 @@ def mlflow_command(config: MLflowProxy) -> list[str]:
         str(SERVER),
         f"--root-dir={config.root_dir}",
         f"--idle-timeout={config.idle_timeout:g}",  # the dashboard pauses its requests then
-        f"--declined-offers={log_file().with_name('mlflow-proxy-declined.json')}",
         f"--allow-upgrade={config.allow_upgrade}".lower(),
         *(["--job-execution"] if config.job_execution else []),
     ]
@@ -180,7 +178,6 @@ def make_life(
         command=MLflowCommand(tuple(mlflow_command(config)), config.root_dir, variables_now),
         status=Status(output.lines, log, may_frame_itself(_headers())),
         output=output,
-        declined=DeclinedOffers(log.with_name("mlflow-proxy-declined.json")),
         start_timeout=config.start_timeout,
         idle_timeout=config.idle_timeout,
         record_activity=record_activity,

@@ -1,40 +1,24 @@
 """What the MLflow process reports to Jupyter: one frozen dataclass a report, a line each."""
 
 import json
-import os
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Any, get_args
 
 NEWEST_TESTED = (3, 18)
 """The newest release of MLflow with which this package was tested."""
 
 
-class Repair(Enum):
-    """A change of the store that needs the user's consent."""
-
-    UPGRADE = "upgrade"
-    LOCATIONS = "locations"
-
-
 @dataclass(frozen=True)
 class Offer:
-    """A repair as the page offers it, in words for a person."""
+    """The upgrade of a database, which needs the user's consent."""
 
-    repair: Repair
-    action: str
-    """The button's text, e.g. "Upgrade database"."""
-    subject: str
-    """What is changed, a line each."""
-    warning: str
-    """What to consider first."""
-    copies: tuple[str, ...] = ()
-    """Paths to which the databases are copied first; empty: they are not copied."""
-    decline: str = ""
-    """Text of the button that starts MLflow without the repair; empty: it cannot."""
+    database: str
+    """Its path, or its URI without password."""
+    copy: str = ""
+    """Path to which it is copied first; empty: it is not copied."""
 
 
 class Stage(Enum):
@@ -52,7 +36,6 @@ class Step(Enum):
     CREATE = "create"
     WAIT = "wait"
     UPGRADE = "upgrade"
-    LOCATIONS = "locations"
 
 
 @dataclass(frozen=True)
@@ -116,8 +99,8 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Repaired:
-    """The repair is done."""
+class Upgraded:
+    """The database is upgraded."""
 
 
 @dataclass(frozen=True)
@@ -129,12 +112,12 @@ class Exited:
 
 @dataclass(frozen=True)
 class Failure:
-    """The start or the repair failed: what happened and what to do, a sentence each."""
+    """The start or the upgrade failed: what happened and what to do, a sentence each."""
 
     reason: str
     remedy: str
     offer: Offer | None = None
-    """The repair that the page offers."""
+    """The upgrade that the page offers."""
 
 
 Report = (
@@ -146,7 +129,7 @@ Report = (
     | FilesOpened
     | Retired
     | Version
-    | Repaired
+    | Upgraded
     | Exited
     | Failure
 )
@@ -156,7 +139,7 @@ TYPES: dict[str, type[Report]] = {each.__name__: each for each in get_args(Repor
 FIELDS: dict[str, Callable[[Any], Any]] = {
     "stage": Stage,
     "step": Step,
-    "offer": lambda fields: _offer(**fields),
+    "offer": lambda fields: Offer(**fields),
 }
 
 
@@ -181,38 +164,3 @@ def decode(line: bytes) -> Report:
         return report(**fields)
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a report: {line!r}") from error
-
-
-def _offer(repair: str, copies: list[str], **fields: str) -> Offer:
-    return Offer(repair=Repair(repair), copies=tuple(copies), **fields)
-
-
-class DeclinedOffers:
-    """The offers that the user has declined, in a file, so that each is made once.
-
-    An offer with other words or paths is another one.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def add(self, offer: Offer) -> None:
-        """Record that the user has declined `offer`.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        with os.fdopen(os.open(self.path, flags, 0o600), "w") as file:
-            file.write(f"\n{_key(offer)}\n")  # whatever is in the file
-
-    def __contains__(self, offer: Offer) -> bool:
-        """Whether the user has declined `offer`."""
-        try:
-            return _key(offer) in self.path.read_text(errors="replace").splitlines()
-        except OSError:
-            return False
-
-
-def _key(offer: Offer) -> str:
-    return json.dumps(f"{offer.repair.value}: {offer.subject}")  # on one line

@@ -31,7 +31,7 @@ from mlflow_proxy.reports import Step
 from mlflow_proxy.stores import SQLite
 
 TIMEOUT = 5.0  # seconds for a database to answer
-COPY_TIMEOUT = 60.0  # seconds to wait for a writer before a copy or an update
+COPY_TIMEOUT = 60.0  # seconds to wait for a writer before a copy
 QUIET = 3.0  # seconds without a change after which no program is creating the database any more
 LONGEST_CREATION = 30.0  # seconds
 INTERVAL = 0.05  # seconds between checks

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,12 @@ TEXTS = {
     Step.CREATE: "Creating the store",
     Step.WAIT: "Waiting for another program that creates the store",
     Step.UPGRADE: "Upgrading the database",
-    Step.LOCATIONS: "Updating the locations of artifacts",
+}
+UPGRADE = {
+    "repair": "upgrade",
+    "action": "Upgrade database",
+    "warning": "Notebooks and programs with an older MLflow cannot use the database afterwards. "
+    "Stop those that use it now first.",
 }
 
 
@@ -247,9 +252,9 @@ class Status:
             "remedy": failure.remedy if failure else "",
             "offer": offer
             and {
-                **asdict(offer),
-                "repair": offer.repair.value,
-                "copies": [*map(quoted, offer.copies)],
+                **UPGRADE,
+                "subject": quoted(offer.database),
+                "copies": [quoted(offer.copy)] if offer.copy else [],
             },
             "stopped": f"{self.text}." if self.is_stopped_by_user else "",
             "stop_reason": self.stop_reason,

@@ -6,7 +6,6 @@ Jupyter, kernels and the MLflow process import this, so it imports nothing heavy
 import hashlib
 import os
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from os.path import expanduser, normpath
@@ -14,7 +13,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mlflow_proxy.passwords import mask_uri
-from mlflow_proxy.quoting import quoted_argument
 
 SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?]+)(?P<query>\?.*)?", re.DOTALL)
 # What ends a path in a SQLite URI, or is read there as another character since SQLAlchemy 2.1.
@@ -37,7 +35,6 @@ DEFAULT_NAME = "mlflow.db"
 """Name of the default store, in Jupyter's root folder."""
 SERVED_ARTIFACTS = "mlflow-artifacts:"
 """Scheme of artifacts that only MLflow's server can reach."""
-ALLOW_FILE_STORE = "MLFLOW_ALLOW_FILE_STORE"  # MLflow >=3.13: refuses file stores without it
 
 
 @dataclass(frozen=True)
@@ -60,10 +57,6 @@ class Store:
     def shown(self) -> str:
         """The store as shown to a person, without its password."""
         return mask_uri(self.uri)
-
-    def is_default(self, root_dir: Path) -> bool:
-        """Whether it is the default store of this root folder."""
-        return isinstance(self, SQLite) and self.path == root_dir / DEFAULT_NAME
 
     @property
     def is_remote(self) -> bool:
@@ -201,15 +194,3 @@ def normalize_uri(text: str | None, root_dir: Path, links: Path) -> str:
         folder = Path(normpath(root_dir / expanduser(match["path"])))
         return folder.as_uri() if match["scheme"] else folder_location(folder)
     return uri
-
-
-def allows_file_store(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether `environment` allows MLflow to use a file store."""
-    return environment.get(ALLOW_FILE_STORE, "").lower() in ("true", "1")
-
-
-def migration_command(python: str, folder: Path, database: str) -> str:
-    """The command that copies the file store in `folder` into a new database with this URI."""
-    command = [python, "-m", "mlflow", "migrate-filestore"]
-    arguments = [*command, f"--source={folder}", f"--target={database}"]
-    return " ".join(map(quoted_argument, arguments))

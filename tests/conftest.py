@@ -56,7 +56,7 @@ RELEASE = (
     "tests/server/test_failures.py::test_a_refused_file_store_has_its_migration_as_remedy",
     "tests/server/test_failures.py::test_a_store_of_an_unknown_kind_has_the_known_kinds_in_its_reason",
     "tests/server/test_failures.py::test_the_cause_of_an_error_is_explained",
-    "tests/server/test_locations.py::test_a_renamed_root_is_offered_and_updated",
+    "tests/server/test_locations.py::test_a_renamed_root_is_updated",
     "tests/server/test_locations.py::test_a_separate_registry_is_updated_too",
     "tests/server/test_locations.py::test_a_new_root_is_spelt_as_mlflow_reads_it",
     "tests/server/test_mlflow_app.py",

@@ -139,8 +139,13 @@ if [ $# -gt 0 ]; then
 fi
 for each in $releases; do
     if [ "$each" = newest ]; then
-        check
-        run_tests newest tests
+        checked=$(mktemp) # what is told after the tests, which wait for what they start
+        check >"$checked" 2>&1 & checking=$!
+        code=0
+        run_tests newest tests || code=$?
+        wait "$checking" || code=$?
+        cat "$checked"
+        [ "$code" = 0 ] || exit "$code"
     else
         run_tests "$each" -m release tests
     fi

@@ -1,7 +1,6 @@
 """Records what a cell logs to the dashboard's store."""
 
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,36 +25,14 @@ class CellLog:
     """Ids of the runs that are evaluations."""
     own_runs: set[str] = field(default_factory=set)
     """Ids of the runs that this process has made."""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take_runs(self) -> dict[str, Any]:
-        """Return the runs, and start with none."""
-        with self._lock:
-            taken, self.runs = self.runs, {}
-        return taken
 
-    def take_traces(self) -> dict[str, Any]:
-        """Return the traces, and start with none."""
-        with self._lock:
-            taken, self.traces = self.traces, {}
-        return taken
-
-    def add_ended_run(self, info: Any) -> None:
-        """Record a run that has ended."""
-        with self._lock:
-            self.runs[info.run_id] = info
-        if info.run_id in self.own_runs and self.when_run_ends:
-            self.when_run_ends(info)
-
-    def add_trace(self, info: Any) -> None:
-        """Record a trace that is stored."""
-        with self._lock:
-            self.traces[info.trace_id] = info
-
-    def add_tags(self, run_id: str, tags: Iterable[tuple[str, str]]) -> None:
-        """Record what the tags of a run, names and values, say of it."""
-        if EVALUATION in tags:
-            self.evaluations.add(run_id)
+def take(entries: dict[str, Any]) -> dict[str, Any]:
+    """Empty `entries`, to which other threads may be adding; returns what they were."""
+    taken = entries.copy()
+    for key in taken:
+        entries.pop(key, None)
+    return taken
 
 
 class RecordedStore:
@@ -77,7 +54,6 @@ class RecordedStore:
         """Record the run as one of this process."""
         run = self._store.create_run(*args, **kwargs)
         self._log.own_runs.add(run.info.run_id)
-        self._log.add_tags(run.info.run_id, run.data.tags.items())
         return run
 
     def update_run_info(self, run_id: str, run_status: Any, *args: Any, **kwargs: Any) -> Any:
@@ -86,23 +62,20 @@ class RecordedStore:
 
         info = self._store.update_run_info(run_id, run_status, *args, **kwargs)
         if run_status is not None and RunStatus.is_terminated(run_status):
-            self._log.add_ended_run(info)
+            self._log.runs[run_id] = info
+            if run_id in self._log.own_runs and self._log.when_run_ends:
+                self._log.when_run_ends(info)
         return info
 
     def set_tag(self, run_id: str, tag: Any) -> Any:
-        """Record whether the run is an evaluation."""
+        """Record whether the run is an evaluation, which MLflow says in this way."""
         result = self._store.set_tag(run_id, tag)
-        self._log.add_tags(run_id, [(tag.key, tag.value)])
-        return result
-
-    def log_batch(self, run_id: str, metrics: Any, params: Any, tags: Any) -> Any:
-        """Record whether the run is an evaluation."""
-        result = self._store.log_batch(run_id, metrics=metrics, params=params, tags=tags)
-        self._log.add_tags(run_id, [(tag.key, tag.value) for tag in tags])
+        if (tag.key, tag.value) == EVALUATION:
+            self._log.evaluations.add(run_id)
         return result
 
     def start_trace(self, trace_info: Any, *args: Any, **kwargs: Any) -> Any:
         """Record the trace; despite its name, MLflow calls this when a trace is complete."""
         result = self._store.start_trace(trace_info, *args, **kwargs)
-        self._log.add_trace(trace_info)
+        self._log.traces[trace_info.trace_id] = trace_info
         return result

@@ -8,15 +8,7 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlflow_proxy.addresses import (
-    AUTH_PROVIDER,
-    GUARDED,
-    LOCAL_CREDENTIAL,
-    LOCAL_URL,
-    PROGRAM,
-)
-
-TOKEN, AUTH = "MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_AUTH"
+from mlflow_proxy import addresses
 
 
 def guard() -> None:
@@ -25,13 +17,13 @@ def guard() -> None:
     Programs that this process starts find the same variables. Those without this package are not
     signed in by them: they need the token back.
     """
-    credential = os.environ.get(LOCAL_CREDENTIAL)
+    credential = os.environ.get(addresses.LOCAL_CREDENTIAL)
     if not credential:
         return
-    if os.environ.get(TOKEN) == credential:
-        del os.environ[TOKEN]
-    if not os.environ.get(AUTH):
-        os.environ[AUTH] = AUTH_PROVIDER
+    if os.environ.get(addresses.TOKEN) == credential:
+        del os.environ[addresses.TOKEN]
+    if not os.environ.get(addresses.AUTH):
+        os.environ[addresses.AUTH] = addresses.AUTH_PROVIDER
 
 
 class OwnAddress:
@@ -39,7 +31,7 @@ class OwnAddress:
 
     def get_name(self) -> str:
         """The value of `MLFLOW_TRACKING_AUTH` that chooses this."""
-        return AUTH_PROVIDER
+        return addresses.AUTH_PROVIDER
 
     def get_auth(self) -> "OwnAddress":
         """What `requests` calls with each request."""
@@ -47,9 +39,10 @@ class OwnAddress:
 
     def __call__(self, request: Any) -> Any:
         """Add the credential to `request`, if it is for the address."""
-        if _origin(request.url) == _origin(os.environ.get(LOCAL_URL, "")):
-            request.headers["Authorization"] = f"Bearer {os.environ.get(LOCAL_CREDENTIAL, '')}"
-            request.headers[PROGRAM] = GUARDED
+        if _origin(request.url) == _origin(os.environ.get(addresses.LOCAL_URL, "")):
+            credential = os.environ.get(addresses.LOCAL_CREDENTIAL, "")
+            request.headers["Authorization"] = f"Bearer {credential}"
+            request.headers[addresses.PROGRAM] = addresses.GUARDED
         else:
             _sign_by_default(request)
         return request

@@ -23,7 +23,7 @@ from urllib.parse import quote, urlencode
 
 from mlflow_proxy.addresses import FRAMES, TRACE_PAGE
 
-from .cell_log import CellLog
+from .cell_log import CellLog, take
 
 MAX_WAIT = 0.25  # seconds that a cell waits for its traces and for the names of its experiments
 MAX_LATE = 120.0  # seconds within which a trace is shown that is stored later
@@ -49,7 +49,6 @@ class Display:
     _names: dict[str, str] = field(default_factory=dict)
     """The names of experiments, by their ids."""
     _last_trace: str | None = None
-    _asking: threading.Thread | None = None
     _late: threading.Thread | None = field(default=None, repr=False)
 
     def register(self, shell: Any) -> None:
@@ -68,10 +67,10 @@ class Display:
         traced = self._last_trace != (last := mlflow.get_last_active_trace_id())
         self._last_trace = last
         is_stored = not (traced and self._is_current()) or _wait_for_traces(until)
-        self._show_runs(self.log.take_runs(), until)
+        self._show_runs(take(self.log.runs), until)
         traces = self._traces_of_mlflow()  # in any case, else MLflow's client shows them
         if traced or not (self._late and self._late.is_alive()):  # which shows an earlier cell's
-            self._show_traces({**self.log.take_traces(), **traces}, is_stored)
+            self._show_traces({**take(self.log.traces), **traces}, is_stored)
 
     def _show_runs(self, runs: dict[str, Any], until: float) -> None:
         """Show a line for each experiment, with links to the first of its `runs`."""
@@ -95,18 +94,14 @@ class Display:
     def _ask_for_names(self, experiments: Iterable[str], until: float) -> None:
         """Ask the store for the names of experiments that no cell has shown."""
         unknown = [each for each in experiments if each not in self._names]
-        is_hanging = self._asking is not None and self._asking.is_alive()
-        if not unknown or is_hanging or not self._is_current():
-            return
-        store, names = self.log.store, self._names
 
         def ask() -> None:
             with contextlib.suppress(Exception):  # e.g. the store was deleted meanwhile
                 for each in unknown:
-                    names[each] = store.get_experiment(each).name
+                    self._names[each] = self.log.store.get_experiment(each).name
 
-        self._asking = _in_background(ask)
-        self._asking.join(max(0.0, until - time.monotonic()))
+        if unknown:
+            _in_background(ask).join(max(0.0, until - time.monotonic()))
 
     def _line(self, experiment: str, runs: list[Any], limit: int) -> str:
         """What is shown of the `runs` of one experiment; at most `limit` of them by name."""
@@ -144,7 +139,7 @@ class Display:
 
         def show_later() -> None:
             _wait_for_traces(time.monotonic() + MAX_LATE, POLL_LATE)
-            late = {**self._traces_of_mlflow(), **self.log.take_traces()}
+            late = {**self._traces_of_mlflow(), **take(self.log.traces)}
             handle.update(_bundle(self._traces_html({**recorded, **late})), raw=True)
 
         self._late = _in_background(show_later)
@@ -195,12 +190,9 @@ class Display:
         import mlflow
 
         # The version, so that the browser caches each release's page.
-        fields = [
-            field
-            for pair in traces.items()
-            for field in zip(("trace_id", "experiment_id"), pair, strict=True)
-        ]
-        url = f"{self.address}{TRACE_PAGE}?{urlencode([*fields, ('version', mlflow.__version__)])}"
+        ids = {"trace_id": traces.keys(), "experiment_id": traces.values()}
+        query = urlencode({**ids, "version": mlflow.__version__}, doseq=True)
+        url = f"{self.address}{TRACE_PAGE}?{query}"
         what = next(iter(traces)) if len(traces) == 1 else f"{len(traces)} traces"
         # Where frames are forbidden, the browser would show an error in its place.
         if os.environ.get(FRAMES) != "true":

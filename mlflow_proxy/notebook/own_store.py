@@ -7,7 +7,6 @@ name.
 
 import contextlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from mlflow_proxy import sqlite_files
@@ -25,9 +24,7 @@ def register(own: str, log: CellLog | None) -> None:
     """
     from mlflow.exceptions import MlflowException
     from mlflow.store.db.db_types import DATABASE_ENGINES
-    from mlflow.tracking._tracking_service.utils import (
-        _tracking_store_registry as registry,
-    )
+    from mlflow.tracking._tracking_service.utils import _tracking_store_registry as registry
     from mlflow.utils.uri import get_uri_scheme
 
     own_scheme = get_uri_scheme(own)  # "postgresql" for each of its drivers
@@ -38,34 +35,24 @@ def register(own: str, log: CellLog | None) -> None:
 
 
 def _builder(build: Build, own: str, log: CellLog | None) -> Build:
+    from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
+
     def build_store(store_uri: str, artifact_uri: str | None = None, **options: Any) -> Any:
         store = Store.parse(store_uri)
         if store_uri == own:
             if isinstance(store, SQLite):
-                _ensure(store.path, build, artifact_uri)
+                # Atomically: the MLflow process or another kernel may create it as well.
+                sqlite_files.ensure(
+                    store.path,
+                    lambda uri: build(store_uri=uri, artifact_uri=artifact_uri).engine.dispose(),
+                    report=lambda _step: None,
+                )
             opened = build(store_uri=store_uri, artifact_uri=artifact_uri, **options)
             return RecordedStore(opened, log) if log else opened
         if not store.is_remote:
-            artifact_uri = artifact_uri or _default_artifact_root()
+            # The environment has the root of the dashboard's store, whose experiments have the same
+            # numbers.
+            artifact_uri = artifact_uri or str(DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH)
         return build(store_uri=store_uri, artifact_uri=artifact_uri, **options)
 
     return build_store
-
-
-def _ensure(path: Path, build: Build, artifact_uri: str | None) -> None:
-    """Create the database atomically: the MLflow process or another kernel may do so as well."""
-
-    def create(uri: str) -> None:
-        build(store_uri=uri, artifact_uri=artifact_uri).engine.dispose()
-
-    sqlite_files.ensure(path, create, report=lambda _step: None)
-
-
-def _default_artifact_root() -> str:
-    """MLflow's default for a store that a client opens.
-
-    The environment has that of the dashboard's store, whose experiments have the same numbers.
-    """
-    from mlflow.store.tracking import DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH
-
-    return str(DEFAULT_LOCAL_FILE_AND_ARTIFACT_PATH)

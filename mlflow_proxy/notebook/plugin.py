@@ -10,8 +10,7 @@ from mlflow_proxy.addresses import DASHBOARD_URL, LOG_NOTEBOOK, STORE_URI
 from . import credential, import_notice, own_store
 from .cell_log import CellLog
 from .display import Display
-from .saved_notebook import SavedNotebook
-from .source import Source
+from .source import SavedNotebook, Source
 
 
 class NotebookPlugin(RunContextProvider):  # type: ignore[misc] # mypy does not follow MLflow
@@ -24,15 +23,15 @@ class NotebookPlugin(RunContextProvider):  # type: ignore[misc] # mypy does not 
     def __init__(self) -> None:
         import_notice.send()
         credential.guard()
-        self._source = Source.of_this_process()
+        ipython = sys.modules.get("IPython")
+        shell = ipython.get_ipython() if ipython else None
+        self._source = Source.of_shell(shell)
         if self._source:
             self._source.tell_mlflow()
         address = os.environ.get(DASHBOARD_URL, "").rstrip("/")
         store = os.environ.get(STORE_URI)
         if not address or not store:  # not a process of a Jupyter server with the extension
             return
-        ipython = sys.modules.get("IPython")
-        shell = ipython.get_ipython() if ipython else None
         log = CellLog(store) if shell else None
         own_store.register(store, log)
         if shell and log:

@@ -1,10 +1,14 @@
-"""Which notebook or console of Jupyter this process runs the cells of."""
+"""Which notebook or console of Jupyter this process runs the cells of; keeps it with its runs."""
 
 import contextlib
+import json
+import logging
 import os
-import sys
-from dataclasses import dataclass
+import tempfile
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 # Jupyter sets it for a kernel: the folder, and the file's name or a console's title ("Console 1").
 SESSION = "JPY_SESSION_NAME"
@@ -12,6 +16,9 @@ SESSION = "JPY_SESSION_NAME"
 # refuses.
 NAME_FOR_MLFLOW = "IPYNB_FILE"
 NOTEBOOK = ".ipynb"
+FOLDER = "notebook"  # of a run's artifacts
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,14 +31,12 @@ class Source:
     """Of that file, which it keeps while it is saved and renamed."""
 
     @classmethod
-    def of_this_process(cls) -> "Source | None":
-        """The one whose kernel this process is; None if it is no kernel, or an unnamed one's.
+    def of_shell(cls, shell: Any) -> "Source | None":
+        """The one whose cells IPython's `shell` runs; None if it is no kernel, or an unnamed one's.
 
         Programs that a kernel starts inherit its variable.
         """
         session = os.environ.get(SESSION, "")
-        ipython = sys.modules.get("IPython")
-        shell = ipython.get_ipython() if ipython else None
         if not hasattr(shell, "kernel") or not session or session.endswith("/"):
             return None
         path = Path(session)
@@ -66,3 +71,41 @@ class Source:
         """MLflow's tags of a run that it makes."""
         kind = "NOTEBOOK" if self.is_notebook else "LOCAL"
         return {"mlflow.source.name": (self.file or self.path).name, "mlflow.source.type": kind}
+
+
+@dataclass
+class SavedNotebook:
+    """Uploads the file of `source` to runs of the store `uri` (`c.MLflowProxy.log_notebook`)."""
+
+    source: Source
+    uri: str
+    has_outputs: bool
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held during an upload."""
+
+    def when_run_ends(self, run: Any) -> None:
+        """Have the file uploaded to `run`; returns at once."""
+        # The end of the kernel does not wait for it, either.
+        threading.Thread(target=self._upload, args=(run.run_id,), daemon=True).start()
+
+    def _upload(self, run_id: str) -> None:
+        from mlflow import MlflowClient
+
+        try:
+            with self._lock, tempfile.TemporaryDirectory() as folder:
+                if file := self.source.file:
+                    copy = Path(folder, file.name)
+                    content = file.read_bytes()
+                    copy.write_bytes(content if self.has_outputs else without_outputs(content))
+                    MlflowClient(self.uri).log_artifact(run_id, str(copy), FOLDER)
+        except Exception as error:  # of any kind of store
+            _logger.warning("The notebook was not kept with run %s: %s", run_id, error)
+
+
+def without_outputs(notebook: bytes) -> bytes:
+    """The file `notebook` with code and text only."""
+    content = json.loads(notebook)
+    for cell in content.get("cells", []):
+        if cell.get("cell_type") == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    return json.dumps(content, indent=1, ensure_ascii=False).encode()

@@ -1,7 +1,7 @@
 """The MLflow process's command line.
 
-Exit codes: 0 after a SIGTERM, a repair or a failure that was reported; after any other the process
-is started again.
+Exit codes: 0 after a SIGTERM, an upgrade or a reported failure; after any other the process is
+started again.
 """
 
 import argparse
@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlflow_proxy.addresses import BAD_SETTINGS
-from mlflow_proxy.reports import Repair
 from mlflow_proxy.stores import TrackingServer
 
 from . import failures, local, remote
@@ -25,7 +24,7 @@ RECONFIGURE = "Correct the Jupyter configuration or command line, then restart J
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or Jupyter's end, or run a repair; returns the exit code."""
+    """Serve until SIGTERM or Jupyter's end, or run an upgrade; returns the exit code."""
     options = parser().parse_args(arguments)
     reporter = Reporter(options.reports, options.unix_socket)
     # Jupyter reads this and adds the time.
@@ -38,13 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
             raise StartError(misconfiguration, RECONFIGURE)
         if options.check and not isinstance(settings.backend_store, TrackingServer):
             local.check(settings)
-        elif options.repair:
+        elif options.upgrade:
             # SIGTERM is ignored: SIGKILL follows five seconds later, which is often enough.
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            local.repair_store(reporter, settings, options.repair)
+            local.upgrade_store(reporter, settings)
         elif isinstance(settings.backend_store, TrackingServer):
-            uri = settings.backend_store.uri
-            remote.run(reporter, uri, options)
+            remote.run(reporter, settings.backend_store.uri, options)
         else:
             local.run(reporter, settings, options)
     except StartError as error:
@@ -62,9 +60,8 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--reports", type=int, help="descriptor of a socket to Jupyter")
     result.add_argument("--root-dir", type=Path, default=Path.cwd(), help="the working folder")
     result.add_argument("--background", action="store_true", help="import at low priority")
-    result.add_argument("--repair", type=Repair, help="repair the store, do not serve")
+    result.add_argument("--upgrade", action="store_true", help="upgrade a database, do not serve")
     result.add_argument("--check", action="store_true", help="print what is found, do not serve")
-    result.add_argument("--declined-offers", type=Path, required=True, help="a file that may exist")
     result.add_argument("--job-execution", action="store_true", help="run MLflow's jobs")
     result.add_argument("--allow-upgrade", default="auto", help="true, false or auto: an own file")
     result.add_argument("--idle-timeout", type=float, default=0.0, help="seconds; 0: none")

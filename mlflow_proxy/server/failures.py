@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlflow_proxy.quoting import quoted, quoted_argument
 from mlflow_proxy.reports import Failure, Offer
-from mlflow_proxy.stores import ALLOW_FILE_STORE, DEFAULT_NAME, migration_command
+from mlflow_proxy.stores import DEFAULT_NAME
 
 COMMAND = "\n    "
 """Before a command in a remedy: on a line of its own, indented, the page shows it as a command."""
@@ -50,20 +50,13 @@ def match(table: Iterable[Known], texts: Iterable[str], values: Mapping[str, str
     for known, text in itertools.product(table, texts):
         if found := re.search(known.pattern, text, re.DOTALL):
             groups = found.groupdict()
-            named = {**_installing(groups.get("module", "")), **values}
+            module = groups.get("module", "")
+            package = quoted_argument(PACKAGES.get(module, module))
+            named = {"python": quoted_argument(sys.executable), "package": package, **values}
             named.update((name, quoted(value)) for name, value in groups.items() if value)
             reason, remedy = known.reason.format(**named), known.remedy.format(**named)
             return replace(known, reason=reason, remedy=remedy)
     return None
-
-
-def _installing(module: str) -> dict[str, str]:
-    package = PACKAGES.get(module, module)
-    return {
-        "python": quoted_argument(sys.executable),
-        "package": package,
-        "quoted_package": quoted_argument(package),
-    }
 
 
 # Packages of drivers whose module has another name.
@@ -93,7 +86,7 @@ FAILURES = (
     Known(
         r"No module named '(?P<module>\w+)",
         "The Python package {package} is missing: the module {module} cannot be imported.",
-        f"{INSTALL} {{quoted_package}}",
+        f"{INSTALL} {{package}}",
     ),
     # The store's URI
     Known(
@@ -126,13 +119,8 @@ FAILURES = (
     ),
     # The database file
     Known(
-        r"is not a regular file",
-        "The database {store} or a journal beside it is not a regular file.",
-        f"Move it away, or correct {THE_URI}",
-    ),
-    Known(
-        r"(?P<table>\w+) is not a plain table",
-        "The database {store} is not MLflow's: {table} is not a plain table there.",
+        r"(?P<said>[\w.-]+ is not a (?:regular file|plain table))",
+        "The database {store} is not as MLflow makes it: {said}.",
         f"Move it away, or correct {THE_URI}",
     ),
     Known(
@@ -178,9 +166,10 @@ FAILURES = (
     Known(  # MLflow >=3.13
         r"MLFLOW_ALLOW_FILE_STORE|filesystem tracking backend",
         "This release of MLflow refuses file stores such as {store}.",
-        f"Run:{COMMAND}{{migration}}\n"
-        "Then make that database the store with c.MLflowProxy.{setting}; "
-        f"or set {ALLOW_FILE_STORE}=true in Jupyter's environment. Restart Jupyter after either.",
+        f"Run this, which leaves it as it is:{COMMAND}{{migration}}\n"
+        "If c.MLflowProxy.{setting} names the file store, let it name that database. Or, to use "
+        "the file store, set MLFLOW_ALLOW_FILE_STORE=true in Jupyter's environment. Restart "
+        "Jupyter after either.",
     ),
 )
 
@@ -203,14 +192,17 @@ def explain(error: BaseException, store: str, setting: str = "backend_store_uri"
     return StartError(quoted(first_line(error)), "The last lines of the log, below, say more.")
 
 
-def first_line(error: BaseException) -> str:
+def first_line(error: object) -> str:
     """The first line of what `error` says; its type if it says nothing."""
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _migration(store: str) -> str:
-    folder = Path(unquote(urlsplit(store).path))  # of a file store
-    return migration_command(sys.executable, folder, f"sqlite:///{folder.parent / DEFAULT_NAME}")
+    """The command that copies the file store `store` into a new database beside it."""
+    folder = Path(unquote(urlsplit(store).path))
+    target = f"sqlite:///{folder.parent / DEFAULT_NAME}"
+    words = (sys.executable, "-m", "mlflow", "migrate-filestore")
+    return " ".join(map(quoted_argument, (*words, f"--source={folder}", f"--target={target}")))
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

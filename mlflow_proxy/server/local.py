@@ -11,20 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
+from mlflow_proxy import reports
 from mlflow_proxy.addresses import JOBS_FOLDER, PROVIDER_FOLDER
 from mlflow_proxy.opened_files import identities
 from mlflow_proxy.quoting import quoted
-from mlflow_proxy.reports import (
-    DeclinedOffers,
-    FilesOpened,
-    Repair,
-    Repaired,
-    Stage,
-    StageEntered,
-    StaticFolder,
-    Step,
-    Version,
-)
+from mlflow_proxy.reports import Stage, StageEntered, Step
 from mlflow_proxy.stores import Database
 
 from . import mlflow_app
@@ -45,11 +36,7 @@ PAUSES = (1.0, 3.0)
 _logger = logging.getLogger(__name__)
 
 
-def run(
-    reporter: Reporter,
-    settings: StoreSettings,
-    options: argparse.Namespace,
-) -> None:
+def run(reporter: Reporter, settings: StoreSettings, options: argparse.Namespace) -> None:
     """Start MLflow and serve it, with the `options` of the command line.
 
     Raises:
@@ -58,13 +45,13 @@ def run(
     mlflow_folder = mlflow_app.find_mlflow()
     static_folder = mlflow_folder / "server" / "js" / "build"
     if static_folder.is_dir():  # an MLflow that was installed from its source has none
-        reporter.send(StaticFolder(str(static_folder)))
+        reporter.send(reports.StaticFolder(str(static_folder)))
     revisions = Revisions.read(mlflow_folder)
     # Saves half a second: what an import creates is not garbage, so there is nothing to collect.
     gc.disable()
     settings.check()
     existing = upgrade.check(settings, revisions)
-    locations.check(settings, existing, DeclinedOffers(options.declined_offers))
+    locations.update_moved(settings, existing)
 
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
@@ -76,9 +63,9 @@ def run(
             folder = options.unix_socket.with_name(PROVIDER_FOLDER)
             address.export(settings.default_artifact_root, folder)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
-        why_no_jobs = jobs.why_not(settings, options.job_execution)
+        why_no_jobs = jobs.mlflow_jobs.why_not(settings, options.job_execution)
 
-    reporter.send(Version(metadata.version("mlflow")))
+    reporter.send(reports.Version(metadata.version("mlflow")))
 
     def enter(step: Step | None = None) -> None:
         reporter.send(StageEntered(Stage.STORE, step))
@@ -90,19 +77,18 @@ def run(
     paths = [store.path for store in settings.files]
     before = identities(paths)
     open_stores(settings, revisions, existing, enter)
-    reporter.send(FilesOpened({**identities(paths), **before}))
+    reporter.send(reports.FilesOpened({**identities(paths), **before}))
     gc.collect()
 
     reporter.send(StageEntered(Stage.SERVE))
     if address is not None:
         self_calls.authorize_assistant(address)
     app = stack(app, middlewares(settings, options.idle_timeout, address, why_no_jobs))
-    if why_no_jobs:
-        serve.run(app, options.unix_socket, reporter.send)
-        return
-    folder = options.unix_socket.with_name(JOBS_FOLDER)
-    end_jobs = jobs.start(settings.backend_store, folder, reporter.send)
-    serve.run(app, options.unix_socket, reporter.send, end_jobs)
+    server = serve.Server(app, options.unix_socket, reporter.send)
+    if not why_no_jobs:
+        folder = options.unix_socket.with_name(JOBS_FOLDER)
+        server.end_jobs = jobs.start(settings.backend_store, folder, reporter.send)
+    server.listen_and_run()
 
 
 def check(settings: StoreSettings) -> None:
@@ -114,7 +100,9 @@ def check(settings: StoreSettings) -> None:
     revisions = Revisions.read(mlflow_app.find_mlflow())
     release = metadata.version("mlflow")
     print(f"MLflow {release} of {sys.executable} has the revision {revisions.latest}")
-    print(Version(release).notice or "It is tested with this release of jupyter-mlflow-proxy")
+    print(
+        reports.Version(release).notice or "It is tested with this release of jupyter-mlflow-proxy"
+    )
     settings.check()
     for store, revision in upgrade.existing(settings, revisions, is_alone=False):
         print(f"{quoted(store.shown)} has the revision {quoted(revision)}")
@@ -128,13 +116,9 @@ def middlewares(
     from starlette.middleware import Middleware
 
     from . import routes
-    from .middleware.artifact_failures import ArtifactRemedies
-    from .middleware.artifact_uris import ArtifactUris
+    from .middleware import artifact_failures, artifact_uris, policies, programs, self_calls
     from .middleware.local_request import LocalRequest
     from .middleware.pages import Pages
-    from .middleware.policies import Policies
-    from .middleware.programs import Programs
-    from .middleware.self_calls import SelfCalls
 
     answered = [
         routes.artifact_frame(),
@@ -142,17 +126,16 @@ def middlewares(
         *routes.no_jobs(why_no_jobs),
     ]
     served = settings.served_artifacts
+    keeps_folders = served == settings.default_artifact_root
     return [
         Middleware(LocalRequest),
-        Middleware(Policies),
+        Middleware(policies.Policies),
         Middleware(Pages, idle_timeout=idle_timeout, has_local_address=address is not None),
-        *([Middleware(Programs, authority=address.authority)] if address else []),
-        *([Middleware(SelfCalls, address=address)] if address else []),
+        *([Middleware(programs.Programs, authority=address.authority)] if address else []),
+        *([Middleware(self_calls.SelfCalls, address=address)] if address else []),
         Middleware(routes.Routes, routes=answered),
-        Middleware(ArtifactRemedies),
-        Middleware(
-            ArtifactUris, root=served, keeps_folders=served == settings.default_artifact_root
-        ),
+        Middleware(artifact_failures.ArtifactRemedies),
+        Middleware(artifact_uris.ArtifactUris, root=served, keeps_folders=keeps_folders),
     ]
 
 
@@ -187,20 +170,16 @@ def open_stores(
                 time.sleep(pause)
 
 
-def repair_store(reporter: Reporter, settings: StoreSettings, repair: Repair) -> None:
-    """Run `repair`, as the user has agreed to.
+def upgrade_store(reporter: Reporter, settings: StoreSettings) -> None:
+    """Upgrade the database, as the user has agreed to.
 
     Raises:
         StartError: it has failed.
     """
-    reporter.send(StageEntered(Stage.PREPARE, Step(repair.value)))
+    reporter.send(StageEntered(Stage.PREPARE, Step.UPGRADE))
     revisions = Revisions.read(mlflow_app.find_mlflow())
-    match repair:
-        case Repair.UPGRADE:
-            upgrade.run(settings, revisions, mlflow_app.upgrade_database)
-        case Repair.LOCATIONS:
-            locations.run(settings, upgrade.check(settings, revisions))
-    reporter.send(Repaired())
+    upgrade.run(settings, revisions, mlflow_app.upgrade_database)
+    reporter.send(reports.Upgraded())
 
 
 def at_low_priority(load: Callable[[], Any]) -> Any:

@@ -30,11 +30,6 @@ from mlflow_proxy.reports import Step
 from .failures import COMMAND, StartError
 from .store.settings import StoreSettings
 
-BACKEND_STORE = "_MLFLOW_SERVER_FILE_STORE"
-REGISTRY_STORE = "_MLFLOW_SERVER_REGISTRY_STORE"
-ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
-ARTIFACT_DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
-SERVE_ARTIFACTS = "_MLFLOW_SERVER_SERVE_ARTIFACTS"
 # MLflow has a pool of connections for each kind of store (runs, models, jobs), and SQLAlchemy's
 # default for each is 5 that are kept and 10 more, where a database server takes some 100 in all.
 # Here one is kept, and three more are open while requests come at once. Source:
@@ -88,14 +83,14 @@ def configure(settings: StoreSettings) -> None:
     """Put the settings where MLflow's server reads them; call this before `load`."""
     os.environ.update(
         {
-            BACKEND_STORE: settings.backend_store.uri,
-            REGISTRY_STORE: settings.registry_store.uri,
+            "_MLFLOW_SERVER_FILE_STORE": settings.backend_store.uri,
+            "_MLFLOW_SERVER_REGISTRY_STORE": settings.registry_store.uri,
             # Kernels that open the store need locations that they can use without a server, so root
             # and destination are the same folder then. Experiments of an earlier `mlflow server`,
             # with `mlflow-artifacts:` locations, are served from there as well.
-            ARTIFACT_ROOT: settings.default_artifact_root,
-            ARTIFACT_DESTINATION: settings.served_artifacts,
-            SERVE_ARTIFACTS: "true",
+            "_MLFLOW_SERVER_ARTIFACT_ROOT": settings.default_artifact_root,
+            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": settings.served_artifacts,
+            "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
             "_MLFLOW_SGI_NAME": "uvicorn",
             "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
             "_MLFLOW_IN_JOB_EXECUTOR": "false",

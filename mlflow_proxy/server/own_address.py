@@ -8,19 +8,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import mlflow_proxy
+from mlflow_proxy import addresses
 from mlflow_proxy.addresses import AUTH_PROVIDER, LOCAL_CREDENTIAL, LOCAL_URL
 from mlflow_proxy.gateway import gateway_credential
 from mlflow_proxy.notebook import credential
 from mlflow_proxy.stores import SERVED_ARTIFACTS
 
 USER = "mlflow"  # any name does; it is only shown
-# MLflow's client would send these in place of the credential for the address.
-PREFERRED = (
-    "MLFLOW_TRACKING_USERNAME",
-    "MLFLOW_TRACKING_PASSWORD",
-    "MLFLOW_TRACKING_TOKEN",
-    "MLFLOW_TRACKING_AWS_SIGV4",
-)
 
 
 @dataclass(frozen=True)
@@ -51,25 +45,21 @@ class OwnAddress:
         """The credential that opens the models of the AI Gateway only."""
         return gateway_credential(self.credential)
 
-    @property
-    def gateway_uri(self) -> str:
-        """The address of the AI Gateway for clients that send no credential."""
-        return f"http://{self.authority}/{self.gateway_credential}"
-
     def export(self, artifact_root: str, folder: Path) -> None:
         """Tell processes that inherit this environment (jobs, the Assistant) how to reach MLflow.
 
         Jobs open the store themselves, and ask MLflow for models of its gateway and for artifacts
         that only the server can reach. Call this before MLflow is imported; `folder` is private.
         """
-        for name in PREFERRED:
+        # The client would send these in place of the credential for the address.
+        for name in (*addresses.CREDENTIALS, addresses.PASSWORD):
             os.environ.pop(name, None)
         # MLflow's client would send a token or a password to every host that a location names.
         os.environ.update({LOCAL_URL: self.url, LOCAL_CREDENTIAL: self.credential})
-        os.environ["MLFLOW_TRACKING_AUTH"] = AUTH_PROVIDER
+        os.environ[addresses.AUTH] = AUTH_PROVIDER
         _provide(folder)
-        if not os.environ.get("MLFLOW_GATEWAY_URI"):
-            os.environ["MLFLOW_GATEWAY_URI"] = self.gateway_uri
+        if not os.environ.get("MLFLOW_GATEWAY_URI"):  # its clients send no credential
+            os.environ["MLFLOW_GATEWAY_URI"] = f"http://{self.authority}/{self.gateway_credential}"
         if artifact_root.startswith(SERVED_ARTIFACTS):
             os.environ["MLFLOW_TRACKING_URI"] = self.url
 

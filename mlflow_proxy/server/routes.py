@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.responses import HTMLResponse
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_proxy.addresses import ARTIFACT_FRAME
 from mlflow_proxy.headers import FRAME_OPTIONS
+
+from .middleware.bodies import error_response
 
 FRAME_PAGE = Path(__file__).with_name("dashboard") / "artifact_frame.html"
 FRAME_HEADERS = {
@@ -24,10 +26,7 @@ PRESIGNED = (
     "/ajax-api/{version}/mlflow/artifacts/presigned-download-url",
     "/ajax-api/{version}/mlflow-artifacts/presigned/{path:path}",
 )
-NOT_PRESIGNED = {
-    "error_code": "NOT_IMPLEMENTED",
-    "message": "Artifacts are downloaded through Jupyter.",
-}
+NOT_PRESIGNED = "Artifacts are downloaded through Jupyter."
 # They submit a job, or switch on a judge of new traces.
 SUBMITTING = (
     "/ajax-api/3.0/jobs",
@@ -78,7 +77,7 @@ def no_presigned_downloads() -> list[Route]:
     """
     if not os.environ.get(OWN_STORE):
         return []
-    refuse = JSONResponse(NOT_PRESIGNED, HTTPStatus.NOT_IMPLEMENTED)
+    refuse = error_response(HTTPStatus.NOT_IMPLEMENTED, "NOT_IMPLEMENTED", NOT_PRESIGNED)
     return [Route(path, refuse, methods=["GET", "POST"]) for path in PRESIGNED]
 
 
@@ -87,7 +86,5 @@ def no_jobs(why: str) -> list[Route]:
 
     MLflow refuses a job itself, but only after it has begun a run for it.
     """
-    # MLflow's routes write the one or the other.
-    refusal = {"error_code": "FEATURE_DISABLED", "message": why, "detail": why}
-    refuse = JSONResponse(refusal, HTTPStatus.BAD_REQUEST)
+    refuse = error_response(HTTPStatus.BAD_REQUEST, "FEATURE_DISABLED", why)
     return [Route(path, refuse, methods=["POST", "PUT"]) for path in SUBMITTING] if why else []

@@ -1,4 +1,4 @@
-"""Endpoints for our own pages: MLflow's state and log, and to start, stop, restart or repair it.
+"""Endpoints for our own pages: MLflow's state and log, and to start, stop, restart or upgrade it.
 
 They are open to the users of the dashboard, and are not at the kernels' address. A question is no
 use of MLflow and does not start it.
@@ -13,7 +13,7 @@ from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from tornado import web
 from tornado.web import url
 
-from mlflow_proxy.addresses import CONTROL, CONTROL_LOG, STATUS
+from mlflow_proxy.addresses import CONTROL, CONTROL_LOG, CONTROL_UPGRADE, STATUS
 from mlflow_proxy.config import MLflowProxy
 from mlflow_proxy.life import Life
 from mlflow_proxy.log import end_of_log
@@ -37,7 +37,7 @@ def routes(path: str, config: MLflowProxy, life: Life) -> Iterator[url]:
     yield url(f"{path}(?:{CONTROL}|{STATUS})", StateHandler, arguments)
     yield url(path + CONTROL_LOG, LogHandler, arguments)
     yield url(f"{path}{CONTROL}/(start|stop|restart)", ActionHandler, arguments)
-    yield url(f"{path}{CONTROL}/(repair|decline)/(\\w+)", ActionHandler, arguments)
+    yield url(path + CONTROL_UPGRADE, ActionHandler, arguments)
 
 
 class ControlHandler(AccessChecks, APIHandler):
@@ -82,19 +82,19 @@ class StateHandler(ControlHandler):
 
 
 class ActionHandler(ControlHandler):
-    """Starts, stops, restarts or repairs MLflow, by the route."""
+    """Starts, stops or restarts MLflow, or upgrades its database, by the route."""
 
-    async def post(self, action: str, *repair: str) -> None:
+    async def post(self, action: str = "upgrade") -> None:
         """Act, then answer with JSON; it may take time until MLflow has stopped or started.
 
         Raises:
-            tornado.web.HTTPError: a form sent this, as pages of other sites can; or `repair` is not
-                offered now.
+            tornado.web.HTTPError: a form sent this, as pages of other sites can; or the
+                upgrade is not offered now.
         """
         media_type = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise web.HTTPError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "POST application/json")
-        is_done = getattr(self._life, action)(*repair)
+        is_done = getattr(self._life, action)()
         if is_done is False:
             raise web.HTTPError(HTTPStatus.CONFLICT, "This is not offered now")
         if action != "stop":

@@ -38,8 +38,7 @@ POLICY = (
 PAGE_ADDRESSES = {
     "status": addresses.below(addresses.STATUS),
     "start": addresses.below(addresses.CONTROL_START),
-    "repair": addresses.below(addresses.CONTROL_REPAIR),
-    "decline": addresses.below(addresses.CONTROL_DECLINE),
+    "upgrade": addresses.below(addresses.CONTROL_UPGRADE),
     "dashboard": addresses.below(addresses.DASHBOARD_FRAME),
 }
 # Seconds for `Retry-After`. MLflow's client tries eight times and waits this long in between: about

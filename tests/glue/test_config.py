@@ -75,23 +75,16 @@ def test_a_setting_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     assert config.registry_store_uri == "mysql://configured"
 
 
-def test_a_file_store_is_the_default_if_it_is_allowed_and_there_is_no_database(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_file_store_is_the_default_if_there_is_no_database(tmp_path: Path) -> None:
     experiment = tmp_path / "mlruns" / "0"
     experiment.mkdir(parents=True)
     database = f"sqlite:///{tmp_path}/mlflow.db"
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     assert MLflowProxy(root_dir=str(tmp_path)).backend_store_uri == database
     (experiment / "meta.yaml").touch()
     store = (tmp_path / "mlruns").as_uri()
     assert MLflowProxy(root_dir=str(tmp_path)).backend_store_uri == store
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "false")
-    assert MLflowProxy(root_dir=str(tmp_path)).backend_store_uri == database
-    assert MLflowProxy(root_dir=str(tmp_path)).unmigrated_file_store == tmp_path / "mlruns"
-    assert not MLflowProxy(backend_store_uri="sqlite:///x.db").unmigrated_file_store
     (tmp_path / "mlflow.db").touch()
-    assert not MLflowProxy(root_dir=str(tmp_path)).unmigrated_file_store
+    assert MLflowProxy(root_dir=str(tmp_path)).backend_store_uri == database
 
 
 @pytest.mark.parametrize(

@@ -151,26 +151,6 @@ def test_a_folder_of_artifacts_is_written_as_mlflow_reads_it(folder: str, locati
 
 
 @pytest.mark.parametrize(
-    ("uri", "is_default"),
-    [
-        ("sqlite:////work/mlflow.db", True),
-        ("sqlite:////work/mlflow.db?timeout=20", True),
-        ("sqlite+pysqlite:////work/mlflow.db", True),
-        ("sqlite:////work/other.db", False),
-        ("sqlite:////work/runs/mlflow.db", False),
-        ("sqlite:////mlflow.db", False),
-        ("sqlite:///:memory:", False),
-        ("file:///work/mlflow.db", False),
-        ("/work/mlflow.db", False),
-        ("postgresql://host/db", False),
-        ("postgresql://host/mlflow.db", False),
-    ],
-)
-def test_the_default_store_is_the_database_in_the_root_folder(uri: str, is_default: bool) -> None:
-    assert Store.parse(uri).is_default(ROOT) is is_default
-
-
-@pytest.mark.parametrize(
     ("uri", "kind"),
     [
         ("http://tracking.example:5000", "tracking server"),

@@ -1,4 +1,4 @@
-"""A root folder that was moved: the page offers to update the locations of artifacts."""
+"""A root folder that was moved: MLflow finds its artifacts at once."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
 
-from mlflow_proxy.addresses import CONTROL_DECLINE, CONTROL_REPAIR, CONTROL_START
-from support.browser import PATIENCE, chromium, picture
-from support.lab import TOKEN, Lab, lab_server
+from mlflow_proxy.addresses import CONTROL_RESTART
+from support.lab import Lab, lab_server
+from support.waiting import wait_for
 
 StartLab = Callable[..., Lab]
 FILL = """
@@ -59,9 +58,9 @@ class Moved:
         self.ids = ids
         self.database = new / "mlflow.db"
 
-    def locations(self, database: Path | None = None) -> list[str]:
+    def locations(self) -> list[str]:
         """The locations of the experiments and runs."""
-        with closing(sqlite3.connect(database or self.database)) as connection:
+        with closing(sqlite3.connect(self.database)) as connection:
             sql = "SELECT artifact_location FROM experiments UNION SELECT artifact_uri FROM runs"
             return [row[0] for row in connection.execute(sql)]
 
@@ -102,23 +101,13 @@ def read_artifacts(lab: Lab, moved: Moved) -> None:
     assert tags["mlflow.artifactLocation"].startswith(f"{moved.new}/mlartifacts/")
 
 
-def test_locations_are_updated_on_request(start_lab: StartLab, moved: Moved) -> None:
-    before = moved.database.read_bytes()
+def test_a_moved_root_shows_its_artifacts_at_once(start_lab: StartLab, moved: Moved) -> None:
     lab = start_lab(root=moved.new)
-    status = lab.wait_until("failed")
-    assert f'"{moved.old}" was moved or copied to "{moved.new}".' in status["reason"]
-    copy = Path(f"{moved.database}.before-move.bak")
-    assert status["offer"]["copies"] == [f'"{copy}"']
-    # An API client reads why, and does not start MLflow on the old locations.
-    answer = lab.get("/api/2.0/mlflow/experiments/search")
-    assert answer.status_code == 503
-    assert str(moved.old) in answer.json()["message"]
-    assert moved.database.read_bytes() == before
-
-    assert lab.post(f"{CONTROL_REPAIR}/locations", json={}).status_code == 202
-    lab.wait_until("ready")
-    assert all(location.startswith(f"{moved.old}/") for location in moved.locations(copy))
+    assert lab.wait_until("ready")["offer"] is None
     read_artifacts(lab, moved)
+    log = lab.mlflow_log.read_text()
+    assert f'"{moved.old}" was moved to "{moved.new}"' in log
+    assert f' locations of artifacts in "{moved.database}"' in log
     printed = lab.run_in_kernel(READ.format(ids=json.dumps(moved.ids))).splitlines()
     assert printed[:3] == ["of the old folder", "['ä']", "42"]
     assert printed[3].startswith(f"{moved.new}/mlartifacts/")
@@ -126,62 +115,23 @@ def test_locations_are_updated_on_request(start_lab: StartLab, moved: Moved) -> 
     assert not moved.old.exists()
 
 
-def test_a_declined_update_is_not_offered_again(start_lab: StartLab, moved: Moved) -> None:
-    lab = start_lab(root=moved.new)
-    lab.wait_until("failed")
-    assert lab.post(f"{CONTROL_DECLINE}/locations", json={}).status_code == 202
-    lab.wait_until("ready")
-    lab.mlflow.kill()
-    lab.wait_until("ready")
-    assert all(location.startswith(f"{moved.old}/") for location in moved.locations())
-    assert not list(moved.new.glob("*.bak"))
-
-
-def test_a_failed_update_leaves_everything_as_it_was(start_lab: StartLab, moved: Moved) -> None:
+def test_a_failed_update_changes_nothing_and_mlflow_starts(
+    start_lab: StartLab, moved: Moved
+) -> None:
     with closing(sqlite3.connect(moved.database)) as connection:
         connection.execute(
             "CREATE TRIGGER refuse BEFORE UPDATE ON logged_models "
             "BEGIN SELECT RAISE(ABORT, 'No space left on device'); END"
         )
     lab = start_lab(root=moved.new)
-    lab.wait_until("failed")
-    assert lab.post(f"{CONTROL_REPAIR}/locations", json={}).status_code == 202
-    status = lab.wait_until("failed")
-    assert "The locations could not be updated, and nothing was changed." in status["reason"]
+    lab.wait_until("ready")
+    assert "Cannot check or update the locations of artifacts in" in lab.mlflow_log.read_text()
     assert all(location.startswith(f"{moved.old}/") for location in moved.locations())
-    assert not list(moved.new.glob("*.bak*"))
     assert not moved.old.exists()
 
     with closing(sqlite3.connect(moved.database)) as connection:
         connection.execute("DROP TRIGGER refuse")
-    assert lab.post(CONTROL_START, json={}).status_code == 202
-    assert lab.wait_until("failed")["offer"]["repair"] == "locations"
-    lab.post(f"{CONTROL_REPAIR}/locations", json={})
+    assert lab.post(CONTROL_RESTART, json={}).status_code == 202
+    wait_for(lambda: "was moved to" in lab.mlflow_log.read_text(), 60)
     lab.wait_until("ready")
-    read_artifacts(lab, moved)
-
-
-@pytest.mark.browser
-def test_the_page_says_what_it_updates(start_lab: StartLab, moved: Moved) -> None:
-    # The page has most to say about a copy. This is the last test, because the others need a move.
-    shutil.copytree(moved.new, moved.old)
-    lab = start_lab(root=moved.new)
-    with chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(PATIENCE)
-        page.goto(f"{lab.mlflow_url}/?token={TOKEN}#/experiments/0")
-        expect(page.get_by_role("alert")).to_contain_text(
-            f'"{moved.old}/mlartifacts" was moved or copied'
-        )
-        picture(page, "moved")
-        expect(page.get_by_role("button", name="Open unchanged")).to_be_visible()
-        page.get_by_role("button", name="Update locations…").click()
-        consent = page.get_by_role("dialog", name="Update locations?")
-        expect(consent).to_contain_text(
-            f'From: "{moved.old}/mlartifacts"\nTo: "{moved.new}/mlartifacts"'
-        )
-        picture(page, "move")
-        consent.get_by_role("button", name="Update locations").click()
-        expect(page.get_by_text("Default", exact=True).first).to_be_visible()
-        assert "#/experiments/0" in page.url
     read_artifacts(lab, moved)

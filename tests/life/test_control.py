@@ -13,7 +13,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from mlflow_proxy.addresses import CONTROL, CONTROL_REPAIR, CONTROL_START, STATUS
+from mlflow_proxy.addresses import CONTROL, CONTROL_START, CONTROL_UPGRADE, STATUS
 from mlflow_proxy.process import END_TIMEOUT
 from support.server import JSON, Server, server_of
 from support.waiting import wait_for
@@ -189,7 +189,7 @@ def test_a_stop_does_nothing_about_a_failure(tmp_path: Path) -> None:
         ("POST", {"Content-Type": "application/json", "Sec-Fetch-Site": "same-site"}, 403),
     ],
 )
-@pytest.mark.parametrize("action", [CONTROL_START, f"{CONTROL_REPAIR}/upgrade"])
+@pytest.mark.parametrize("action", [CONTROL_START, CONTROL_UPGRADE])
 def test_no_form_and_no_foreign_page_does_anything(
     tmp_path: Path, action: str, method: str, headers: dict[str, str], code: int
 ) -> None:
@@ -211,7 +211,7 @@ def test_a_request_with_two_origins_or_hosts_is_refused(tmp_path: Path, own_firs
         origins = [own, foreign] if own_first else [foreign, own]
 
         def post(*headers: str) -> bytes:
-            first = f"POST {{path}}{CONTROL_REPAIR}/upgrade HTTP/1.1"
+            first = f"POST {{path}}{CONTROL_UPGRADE} HTTP/1.1"
             lines = [first, "Content-Type: application/json", "Content-Length: 2", *headers]
             with jupyter.sending("\n".join(lines), b"{}") as connection:
                 return connection.recv(100)

@@ -91,7 +91,7 @@ def test_mlflow_lives_on_a_database_server(tmp_path: Path, server: Postgres | Ma
         if isinstance(server, MariaDB):
             offer = jupyter.wait_until("failed")["offer"]
             assert (offer["repair"], offer["subject"]) == ("upgrade", server.uri("team", "***"))
-            assert jupyter.repair("upgrade") == 202
+            assert jupyter.upgrade() == 202
         wait_until_ready(jupyter)
         assert server.query("team", REVISION) == LATEST
         run = send(jupyter, f"{API}/runs/create", '{"experiment_id": "0"}')["run"]

@@ -17,6 +17,7 @@ import pytest
 
 from mlflow_proxy.addresses import DASHBOARD_FRAME
 from mlflow_proxy.life import MAX_CRASHES
+from mlflow_proxy.status import UPGRADE
 from support.lab import leftovers
 from support.life import life_of, until
 from support.server import PAGE, STAND_INS, Server, jupyter_server, server_of
@@ -139,14 +140,13 @@ def test_an_upgrade_runs_on_request_before_the_start(start: Start, tmp_path: Pat
         "repair": "upgrade",
         "action": "Upgrade database",
         "subject": "It",
-        "warning": "Stop others.",
+        "warning": UPGRADE["warning"],
         "copies": [str(tmp_path / "copy")],
-        "decline": "",
     }
     jupyter.try_again()
     jupyter.wait_until("failed")
     assert not (tmp_path / "upgraded").exists()
-    assert jupyter.repair("upgrade") == 202
+    assert jupyter.upgrade() == 202
     jupyter.wait_until("ready")
     assert (tmp_path / "upgraded").exists()
 
@@ -155,39 +155,23 @@ def test_a_killed_upgrade_names_the_copy(start: Start, tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     jupyter = start("outdated")
     jupyter.wait_until("failed")
-    jupyter.repair("upgrade")
+    jupyter.upgrade()
     status = jupyter.wait_until("failed")
     assert "was killed" in status["reason"]
     assert f"The database as it was is kept at {tmp_path / 'copy'}" in status["remedy"]
     assert status["offer"] is None
     jupyter.wait_for_end()
-    assert jupyter.log.read_text().count("--repair") == 0
+    assert jupyter.log.read_text().count("): upgrade\n") == 1
 
 
-def test_only_the_offer_that_is_shown_can_be_agreed_to(start: Start, tmp_path: Path) -> None:
+def test_only_an_upgrade_that_is_offered_runs(start: Start, tmp_path: Path) -> None:
     jupyter = start("outdated")
     jupyter.wait_until("failed")
-    assert jupyter.repair("locations") == 409
-    assert jupyter.repair("nonsense") == 409
-    assert jupyter.decline("upgrade") == 409
-    assert jupyter.status()["state"] == "failed"
     jupyter.run_stand_in("failing", tmp_path)
     jupyter.try_again()
     wait_for(lambda: jupyter.status()["reason"] == "It is <broken>.")
-    assert jupyter.repair("upgrade") == 409  # which an earlier page may show
+    assert jupyter.upgrade() == 409  # which an earlier page may show
     assert not (tmp_path / "upgraded").exists()
-
-
-def test_a_declined_offer_is_not_made_again(start: Start, tmp_path: Path) -> None:
-    (tmp_path / "optional").touch()
-    jupyter = start("outdated")
-    assert jupyter.wait_until("failed")["offer"]["decline"] == "Open it"
-    assert jupyter.decline("locations") == 409
-    assert jupyter.decline("upgrade") == 202
-    jupyter.wait_until("ready")
-    assert not (tmp_path / "upgraded").exists()
-    declined = jupyter.lab.runtime / "mlflow-proxy-declined.json"
-    assert stat.S_IMODE(declined.stat().st_mode) == 0o600
 
 
 def test_the_output_of_a_process_that_ends_without_a_report_is_shown(start: Start) -> None:

@@ -78,7 +78,7 @@ def test_old_logs_of_ended_processes_are_removed(tmp_path: Path) -> None:
     # other files.
     young = [f"mlflow-proxy-{dead.pid}.log"]
     running, rotated = f"mlflow-proxy-{os.getpid()}.log", f"mlflow-proxy-{dead.pid}.log.2"
-    old = [running, rotated, "mlflow-proxy-declined.json", "other.log"]
+    old = [running, rotated, "mlflow-proxy.json", "other.log"]
     for name in removed + young + old:
         (tmp_path / name).touch()
         age = OLD - 60 if name in young else OLD + 60

@@ -91,7 +91,7 @@ def test_older_database_is_upgraded_on_request(tmp_path: Path, older: bytes) -> 
         assert status["offer"]["copies"] == [str(copy)]
         assert path.read_bytes() == older
 
-        assert jupyter.repair("upgrade") == 202
+        assert jupyter.upgrade() == 202
         jupyter.wait_until("ready")
         log = jupyter.log.read_text()
     assert revision_of(path) == LATEST
@@ -108,7 +108,7 @@ def test_failed_upgrade_names_the_copy(tmp_path: Path, older: bytes) -> None:
     os.utime(path, (LONG_AGO, LONG_AGO))
     with mlflow_of(tmp_path) as jupyter:
         copy = failure(jupyter)["offer"]["copies"][0]
-        jupyter.repair("upgrade")
+        jupyter.upgrade()
         status = jupyter.wait_until("failed")
         assert status["reason"].startswith(f"The upgrade of {path} has failed: ")
         assert f"kept at {copy}" in status["remedy"]
@@ -133,7 +133,7 @@ def test_newer_database_is_not_changed(tmp_path: Path, older: bytes) -> None:
         assert f"(revision {NEWER}) is of a newer MLflow than this one" in status["reason"]
         assert status["remedy"] == f"Run:\n    {sys.executable} -m pip install --upgrade mlflow"
         assert status["offer"] is None
-        assert jupyter.repair("upgrade") == 409
+        assert jupyter.upgrade() == 409
     assert path.read_bytes() == before
 
 
@@ -224,7 +224,6 @@ def test_a_disk_can_be_written_again(tmp_path: Path) -> None:
 
 
 def test_a_file_store_is_migrated_by_the_command(tmp_path: Path) -> None:
-    """The command for one that a new database would hide, and for one that is the store."""
     folder = tmp_path / "my runs"
     folder.mkdir()
     store = (folder / "mlruns").as_uri()
@@ -232,27 +231,14 @@ def test_a_file_store_is_migrated_by_the_command(tmp_path: Path) -> None:
     with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=store) as jupyter:
         status = failure(jupyter)
         assert "refuses file stores" in status["reason"]
-        assert "Then make that database the store" in status["remedy"]
+        assert not (folder / "mlflow.db").exists()
         command = follow(status["remedy"])
         assert f"--target=sqlite:///{folder}/mlflow.db" in command
     with mlflow_of(folder) as jupyter:
-        check_migration(jupyter)
-    (folder / "mlflow.db").unlink()
-    with mlflow_of(folder) as jupyter:
-        status = failure(jupyter)
-        assert f'former file store, "{folder}/mlruns"' in status["reason"]
-        assert not (folder / "mlflow.db").exists()
-        assert follow(status["remedy"]).startswith(f"{sys.executable} -m mlflow migrate-filestore ")
-        jupyter.try_again()
-        check_migration(jupyter)
-
-
-def check_migration(jupyter: Server) -> None:
-    """Check that MLflow starts, and that the run of the file store is there."""
-    jupyter.wait_until("ready")
-    search = json.dumps({"experiment_ids": ["0"]})
-    _, _, body = jupyter.request("/api/2.0/mlflow/runs/search", "POST", JSON, search)
-    assert [run["info"]["run_name"] for run in json.loads(body)["runs"]] == ["of old"]
+        jupyter.wait_until("ready")
+        search = json.dumps({"experiment_ids": ["0"]})
+        _, _, body = jupyter.request("/api/2.0/mlflow/runs/search", "POST", JSON, search)
+        assert [each["info"]["run_name"] for each in json.loads(body)["runs"]] == ["of old"]
 
 
 def test_a_database_server_is_used_once_the_store_is_corrected(
@@ -293,7 +279,7 @@ def test_older_database_of_a_server_is_upgraded_by_the_command_for_its_administr
     with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=postgres.uri("older")) as jupyter:
         told = failure(jupyter)
         assert told["offer"] is None
-        assert jupyter.repair("upgrade") == 409
+        assert jupyter.upgrade() == 409
         command = command_in(told["remedy"])
         assert "mlflow db upgrade" in command
         command = command.replace("***", "hunter2%2F%25")

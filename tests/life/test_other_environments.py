@@ -66,7 +66,7 @@ def test_mlflow_runs_in_a_conda_environment_from_upgrade_to_idle_stop(tmp_path: 
         jupyter.start()
         offer = jupyter.wait_until("failed")["offer"]
         assert offer["repair"] == "upgrade"
-        assert jupyter.repair("upgrade") == 202
+        assert jupyter.upgrade() == 202
         jupyter.wait_until("ready", 90)
         assert jupyter.request("/version")[2] == "3.10.0"
         assert jupyter.request("/", headers=PAGE)[2].count("<title>MLflow</title>") == 1

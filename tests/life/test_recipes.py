@@ -159,7 +159,7 @@ def test_a_team_upgrades_mlflow_cleans_up_and_goes_back(tmp_path: Path) -> None:
             failed = until_told(jupyter, "made by an older MLflow")
             assert failed["offer"] is None
             assert f"-m mlflow db upgrade {store}" in failed["remedy"]
-            assert jupyter.repair("upgrade") == 409
+            assert jupyter.upgrade() == 409
 
             follow(back_up, tmp_path, **known)
             follow(upgrade, tmp_path, **known)

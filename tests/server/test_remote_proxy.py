@@ -690,7 +690,8 @@ def test_a_read_has_a_time_and_an_upload_has_none(
             return {"type": "http.request", "body": chunks.pop(), "more_body": bool(chunks)}
 
         scope = {"type": "http", "method": "PUT", "headers": [(b"content-length", b"6")]}
-        async with client.Client(ServerAddress.parse(server.url)) as sender:
+        sender = client.Client(ServerAddress.parse(server.url))
+        async with sender.connected():
             upload = client.Upload(Request(scope, receive))
             url = sender.address.target(path.encode())
             return (await sender.send("PUT", url, (), upload)).status

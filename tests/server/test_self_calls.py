@@ -33,7 +33,8 @@ def received(path: str, *headers: tuple[bytes, bytes]) -> Request:
 
 def test_guardrails_get_addresses_that_open_the_gateway_only() -> None:
     request = received("/gateway/mlflow/v1/chat/completions")
-    assert str(request.base_url) == f"{ADDRESS.gateway_uri}/"  # before MLflow 3.18
+    authority, credential = ADDRESS.authority, ADDRESS.gateway_credential
+    assert str(request.base_url) == f"http://{authority}/{credential}/"  # before MLflow 3.18
     host, port = request.scope["server"]
     assert (host, port) == (f"mlflow:{ADDRESS.gateway_credential}@127.0.0.1", 4321)  # later
     assert ADDRESS.credential not in f"{request.base_url}{host}"

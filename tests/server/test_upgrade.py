@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mlflow_proxy import sqlite_files
-from mlflow_proxy.reports import Repair
+from mlflow_proxy.reports import Offer
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.store import upgrade
 from mlflow_proxy.server.store.settings import StoreSettings
@@ -60,10 +60,7 @@ def settings(path: Path) -> StoreSettings:
 def test_an_older_database_is_offered_an_upgrade(path: Path) -> None:
     with pytest.raises(StartError, match="older MLflow") as caught:
         upgrade.check(settings(path), REVISIONS)
-    assert caught.value.failure.offer
-    assert caught.value.failure.offer.repair is Repair.UPGRADE
-    assert caught.value.failure.offer.subject == str(path)
-    assert caught.value.failure.offer.copies == (f"{path}.older.bak",)
+    assert caught.value.failure.offer == Offer(str(path), f"{path}.older.bak")
 
 
 def test_an_upgrade_is_offered_for_an_own_file_and_where_the_admin_allows_it(path: Path) -> None:

@@ -12,7 +12,6 @@ from mlflow_proxy.life import Life
 from mlflow_proxy.log import MLflowOutput
 from mlflow_proxy.plugin import SERVER
 from mlflow_proxy.process import MLflowCommand
-from mlflow_proxy.reports import DeclinedOffers
 from mlflow_proxy.status import Status
 
 
@@ -43,7 +42,6 @@ async def life_of(
         command=MLflowCommand(program, folder, lambda: variables),
         status=Status(output.lines),
         output=output,
-        declined=DeclinedOffers(folder / "declined.json"),
         start_timeout=start_timeout,
         idle_timeout=idle_timeout,
         record_activity=lambda: None,
@@ -58,7 +56,7 @@ async def life_of(
 
 def mlflow_in(folder: Path, python: str = sys.executable) -> tuple[str, ...]:
     """The program that is MLflow itself, run by `python`."""
-    return python, "-u", str(SERVER), f"--root-dir={folder}", f"--declined-offers={folder}/declined"
+    return python, "-u", str(SERVER), f"--root-dir={folder}"
 
 
 async def until(is_so: Callable[[], bool], timeout: float = 30.0) -> None:

@@ -22,11 +22,10 @@ from urllib.parse import urlsplit
 import psutil
 
 from mlflow_proxy.addresses import (
-    CONTROL_DECLINE,
-    CONTROL_REPAIR,
     CONTROL_RESTART,
     CONTROL_START,
     CONTROL_STOP,
+    CONTROL_UPGRADE,
     STATUS,
 )
 
@@ -146,13 +145,9 @@ class Server:
         """Restart MLflow."""
         return self.control(CONTROL_RESTART)
 
-    def repair(self, kind: str) -> int:
-        """Send the request that agrees to the offered repair."""
-        return self.post(f"{CONTROL_REPAIR}/{kind}")
-
-    def decline(self, kind: str) -> int:
-        """Send the request that declines the offered repair."""
-        return self.post(f"{CONTROL_DECLINE}/{kind}")
+    def upgrade(self) -> int:
+        """Send the request that agrees to the offered upgrade."""
+        return self.post(CONTROL_UPGRADE)
 
     @property
     def child(self) -> psutil.Process:
@@ -199,7 +194,6 @@ class Server:
         self.wait_for_end()
         for log in (self.log, self.lab.log):
             os.truncate(log, 0)
-        (self.lab.runtime / "mlflow-proxy-declined.json").unlink(missing_ok=True)
 
     def wait_for_end(self) -> None:
         """Wait until no MLflow process is left."""
@@ -305,7 +299,7 @@ def mlflow_of(
     with pool.server(config) as server:
         if not has_failed:
             server.forget_failures(folder)
-        more = [f"--root-dir={folder}", f"--declined-offers={folder}/declined", *options]
+        more = [f"--root-dir={folder}", *options]
         script = 'exec "$@" ' + " ".join(map(shlex.quote, more))
         server.run(*in_folder(folder, *launcher), "sh", "-c", script, python, python, **variables)
         server.start()

@@ -46,7 +46,7 @@ TABLE = {
     "start after a failure": [PAGE_, U, U, P, P, U, U, P, U, U, U, INPUT_],
     "failed a moment ago": [PAGE_, U, U, U, U, U, U, U, U, U, U, INPUT_],
     "failed": [PAGE_, R, R, W, W, R, U, U, U, U, U, INPUT_],
-    "failed in a repair": [PAGE_, U, U, U, U, U, U, U, U, U, U, INPUT_],
+    "failed in an upgrade": [PAGE_, U, U, U, U, U, U, U, U, U, U, INPUT_],
 }
 
 
@@ -78,12 +78,12 @@ def status_in() -> Callable[[str], Status]:
             case "start after a failure":
                 status.state, status.has_served = State.STARTING, True
                 status.retried = FAILURE
-            case "failed" | "failed a moment ago" | "failed in a repair":
+            case "failed" | "failed a moment ago" | "failed in an upgrade":
                 status.state, status.failure = State.FAILED, FAILURE
                 status.retries.count()
                 if state != "failed a moment ago":
                     clock.now += 100
-                if state == "failed in a repair":
+                if state == "failed in an upgrade":
                     status.retries.leave_to_people()
         return status
 

@@ -15,10 +15,8 @@ from mlflow_proxy.server.store.locks import Locks
 from mlflow_proxy.stores import Store
 
 from . import mlflow_jobs
-from .mlflow_jobs import JobRunner, why_not
+from .mlflow_jobs import JobRunner
 from .periodic import PeriodicTasks
-
-__all__ = ["start", "why_not"]
 
 SETTLE = 5.0  # seconds for the page that has started MLflow to load, before jobs use the processor
 INTERVAL = 15.0  # seconds between scans for unfinished jobs and due tasks

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -144,13 +145,13 @@ def install(runner: JobRunner, folder: Path, locks: Locks) -> None:
     utils.tempfile = SimpleNamespace(TemporaryDirectory=job_folder)
 
 
+@dataclass
 class Queue:
     """Stands in for a `HueyInstance`, and for the `Huey` in it."""
 
-    def __init__(self, name: str, runner: JobRunner, locks: Locks) -> None:
-        self._name = name
-        self._runner = runner
-        self._locks = locks
+    _name: str
+    _runner: JobRunner
+    _locks: Locks
 
     @property
     def instance(self) -> "Queue":

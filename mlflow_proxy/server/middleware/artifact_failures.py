@@ -30,7 +30,7 @@ FAILURES = (
     Known(
         r"No module named '(?P<module>\w+)",
         SAID,
-        "Run: {python} -m pip install {quoted_package}",
+        "Run: {python} -m pip install {package}",
         HTTPStatus.NOT_IMPLEMENTED,
     ),
     Known(
@@ -64,14 +64,16 @@ FAILURES = (
 )
 
 
-def explained(said: str) -> tuple[str, HTTPStatus] | None:
-    """What `said` says with a remedy, and a status; None if it is not known."""
+def explained(said: str) -> tuple[dict[str, str], HTTPStatus] | None:
+    """The JSON of an error that says what `said` says, with a remedy; None if it is not known."""
     sentence = mask_passwords(QUERY.sub("", said)).rstrip(".\n ")
     known = match(FAILURES, [said], {"said": quoted(sentence)})
     if known is None:
         return None
-    has_remedy = said.endswith(known.remedy)
-    return said if has_remedy else f"{known.reason} {known.remedy}", known.status
+    is_temporary = known.status is HTTPStatus.SERVICE_UNAVAILABLE
+    code = "TEMPORARILY_UNAVAILABLE" if is_temporary else "INTERNAL_ERROR"
+    message = said if said.endswith(known.remedy) else f"{known.reason} {known.remedy}"
+    return {"error_code": code, "message": message}, known.status
 
 
 class ArtifactRemedies:
@@ -94,7 +96,7 @@ def _is_error(start: Message) -> bool:
 
 def _with_remedy(answer: Any) -> Any:
     known = explained(answer["message"]) if "error_code" in answer else None
-    return {**answer, "message": known[0]} if known else None
+    return {**answer, "message": known[0]["message"]} if known else None
 
 
 def install(fastapi_app: Any, flask_app: Any) -> None:
@@ -104,19 +106,11 @@ def install(fastapi_app: Any, flask_app: Any) -> None:
 
 
 def _in_flask(error: Any) -> Any:
-    known = explained(str(error.original_exception))
-    return _answer(*known) if known else error
+    return explained(str(error.original_exception)) or error
 
 
 async def _in_fastapi(_request: Request, error: Exception) -> Response:
     if known := explained(str(error)):
-        return JSONResponse(*_answer(*known))
+        return JSONResponse(*known)
     # As Starlette does.
     return PlainTextResponse("Internal Server Error", HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
-def _answer(message: str, status: HTTPStatus) -> tuple[dict[str, str], HTTPStatus]:
-    """JSON and status: what a view of Flask's may return."""
-    is_temporary = status is HTTPStatus.SERVICE_UNAVAILABLE
-    code = "TEMPORARILY_UNAVAILABLE" if is_temporary else "INTERNAL_ERROR"
-    return {"error_code": code, "message": message}, status

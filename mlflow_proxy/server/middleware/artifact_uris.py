@@ -12,9 +12,10 @@ from http import HTTPStatus
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .bodies import is_api_response, is_json, read_body, rewriting, with_body
+from .bodies import is_api_response, is_json, rewriting, with_body
 
 # The REST API that clients use, but for what sends artifacts.
 CLIENTS_API = re.compile(
@@ -72,8 +73,9 @@ class ArtifactUris:
         await self._app(scope, receive, send)
 
     async def _map_both(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await read_body(receive)
-        if body is None:  # the client has disconnected
+        try:
+            body = await Request(scope, receive).body()
+        except ClientDisconnect:
             return
         answer: list[Message] = []
 

@@ -1,21 +1,22 @@
-"""Reads and rewrites whole bodies, of requests and of responses."""
+"""Rewrites whole bodies, of requests and of responses, and answers with an error."""
 
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Send
 
 
-async def read_body(receive: Receive) -> bytes | None:
-    """Receive a request's complete body, as MLflow does; None if the client disconnects."""
-    chunks = []
-    while (message := await receive())["type"] == "http.request":
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(chunks)
-    return None
+def error_response(status: HTTPStatus, code: str, message: str) -> JSONResponse:
+    """Answer a program as MLflow reports errors; its routes write the message as one or the other.
+
+    `code` is one of MLflow's names of errors.
+    """
+    told = {"error_code": code, "message": message, "detail": message}
+    return JSONResponse(told, status, {"Cache-Control": "no-store"})
 
 
 def with_body(body: bytes, receive: Receive) -> Receive:

@@ -76,9 +76,6 @@ class Policies:
 
 def is_trusted(scope: Scope) -> bool:
     """Whether the request is for a page or file of MLflow or of ours, never for stored content."""
-    return scope["path"] in NOT_SANDBOXED or is_static_file(scope)
-
-
-def is_static_file(scope: Scope) -> bool:
-    """Whether the request is for a static file of MLflow, however a server decodes its path."""
-    return STATIC_FILE.fullmatch(scope["raw_path"].decode("latin-1")) is not None
+    # However a server decodes its path.
+    is_static = STATIC_FILE.fullmatch(scope["raw_path"].decode("latin-1")) is not None
+    return is_static or scope["path"] in NOT_SANDBOXED

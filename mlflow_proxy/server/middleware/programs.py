@@ -10,12 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_proxy.addresses import GUARDED, PROGRAM, starts_programs
 
-from .bodies import is_api_response, rewriting_json
+from .bodies import error_response, is_api_response, rewriting_json
 
 REFUSAL = "What starts programs is for the dashboard's pages, which Jupyter's login opens."
 # Fields, and tags of a trace, whose values MLflow's client opens.
@@ -49,8 +48,8 @@ class Programs:
         """Pass the request on, or refuse it."""
         kind = Headers(scope=scope).get(PROGRAM) if scope["type"] == "http" else None
         if kind and starts_programs(scope["path"]):
-            refusal = {"error_code": "PERMISSION_DENIED", "message": REFUSAL, "detail": REFUSAL}
-            await JSONResponse(refusal, HTTPStatus.FORBIDDEN)(scope, receive, send)
+            refusal = error_response(HTTPStatus.FORBIDDEN, "PERMISSION_DENIED", REFUSAL)
+            await refusal(scope, receive, send)
             return
         if kind and kind != GUARDED:
             send = rewriting_json(send, is_api_response, self._without_other_hosts)

@@ -26,15 +26,12 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
         from starlette.middleware import Middleware
 
         from mlflow_proxy.server import routes, serve
-        from mlflow_proxy.server.middleware import stack
-        from mlflow_proxy.server.middleware.local_request import LocalRequest
-        from mlflow_proxy.server.middleware.pages import Pages
-        from mlflow_proxy.server.middleware.policies import Policies
+        from mlflow_proxy.server.middleware import local_request, pages, policies, stack
 
         from . import diagnosis
         from .boundary import ServerAddress
         from .client import Client
-        from .proxy import CompressedStaticFiles, RemoteProxy
+        from .proxy import application
 
     try:
         address = ServerAddress.parse(uri, os.environ.get("MLFLOW_TRACKING_URI", ""))
@@ -54,11 +51,9 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
 
     reporter.send(StageEntered(Stage.SERVE))
     middlewares = [
-        Middleware(LocalRequest),
-        Middleware(Policies),
-        Middleware(Pages, idle_timeout=options.idle_timeout),
-        Middleware(routes.Routes, routes=[routes.artifact_frame()]),
-        Middleware(CompressedStaticFiles),
+        Middleware(local_request.LocalRequest),
+        Middleware(policies.Policies),
+        Middleware(pages.Pages, idle_timeout=options.idle_timeout),
     ]
-    app = stack(RemoteProxy(client), middlewares)
-    serve.run(app, options.unix_socket, reporter.send)
+    app = stack(application(client, routes.artifact_frame()), middlewares)
+    serve.Server(app, options.unix_socket, reporter.send).listen_and_run()

@@ -1,6 +1,7 @@
 """Sends requests to one tracking server, by the way and as the user that MLflow's client takes."""
 
 import asyncio
+import contextlib
 import os
 import ssl
 from collections.abc import AsyncIterator, Iterable
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import aiohttp
+import anyio
 from starlette.requests import Request
 from yarl import URL
 
@@ -16,7 +18,7 @@ from mlflow_proxy.headers import as_utf8
 from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server.failures import StartError
 
-from .boundary import RequestError, ServerAddress, request_headers
+from .boundary import ServerAddress, request_headers
 from .credentials import Authorizer, is_true
 
 INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
@@ -31,7 +33,6 @@ READ_TIMEOUT = 600.0  # seconds without a byte of the response
 KEEPALIVE = 1.5  # seconds
 READ_BUFFER = 256 << 10  # bytes
 MAX_HEADER = 64 << 10  # bytes of one header of a response
-MAX_SIGNED = 16 << 20  # bytes of a body that is kept in memory, because a signature needs it
 AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp's, not wanted
 
 
@@ -44,29 +45,26 @@ class Upload:
         self.length = None if is_chunked else int(request.headers.get("content-length") or 0)
         """In bytes; None if it is not known."""
         self._request = request
-        self._is_begun = False
         self._is_complete = asyncio.Event()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Iterate over the chunks.
 
         Raises:
-            ConnectionError: on the second call. aiohttp repeats a `PUT` whose connection broke, and
+            RuntimeError: on the second call. aiohttp repeats a `PUT` whose connection broke, and
                 would send only the rest of the body.
         """
-        if self._is_begun:
-            raise ConnectionError("The connection broke, and the body cannot be sent again")
-        self._is_begun = True
         async for chunk in self._request.stream():
             yield chunk
         self._is_complete.set()
 
-    async def until_disconnect(self) -> None:
-        """Wait until the client disconnects after the body; earlier, the stream raises."""
+    async def cancel_at_disconnect(self, scope: anyio.CancelScope) -> None:
+        """Cancel `scope` when the client disconnects after the body; earlier, the stream raises."""
         if self.length != 0:
             await self._is_complete.wait()
         while (await self._request.receive())["type"] != "http.disconnect":
             pass
+        scope.cancel()
 
 
 class Client:
@@ -83,9 +81,10 @@ class Client:
         self._tls = tls_context() if address.scheme == "https" else True
         self._proxy = outbound_proxy(address)
 
-    async def __aenter__(self) -> "Client":
-        """Create the pool; it belongs to the running event loop."""
-        self._session = aiohttp.ClientSession(
+    @contextlib.asynccontextmanager
+    async def connected(self, _: object = None) -> AsyncIterator[None]:
+        """Keep the pool, which belongs to the running event loop; an application's lifespan."""
+        async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 ssl=self._tls,
                 limit=0,
@@ -100,12 +99,8 @@ class Client:
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
             skip_auto_headers=AUTOMATIC,
-        )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Close all connections."""
-        await self._session.close()
+        ) as self._session:
+            yield
 
     async def send(
         self,
@@ -118,30 +113,19 @@ class Client:
 
         Raises:
             aiohttp.ClientError, OSError: the server cannot be reached, or breaks off.
-            RequestError: the request cannot be signed.
             starlette.requests.ClientDisconnect: the client has disconnected.
             StartError: the credentials cannot be used.
         """
         passing = [(name, as_utf8(value)) for name, value in request_headers(headers)]
         if not any(name == "accept-encoding" for name, _ in passing):
             passing.append(("accept-encoding", "identity"))
-        body: Upload | bytes | None = None
-        if upload and upload.length != 0:
-            body = await self._whole(upload) if self.authorizer.reads_body else upload
-        read = body if isinstance(body, bytes) else b""
-        sent = await self.authorizer.authorize(method, str(url), passing, read)
-        if isinstance(body, Upload) and body.length is not None:
+        sent = await self.authorizer.authorize(method, str(url), passing)
+        body = upload if upload and upload.length != 0 else None
+        if body and body.length is not None:
             sent = [*sent, ("content-length", str(body.length))]
         return await self._session.request(
             method, url, headers=sent, data=body, allow_redirects=False, proxy=self._proxy
         )
-
-    async def _whole(self, upload: Upload) -> Upload | bytes:
-        if upload.length is not None and upload.length <= MAX_SIGNED:
-            return b"".join([chunk async for chunk in upload])
-        if self.authorizer.is_aws:
-            raise RequestError("The request must be signed, for which its body is too large.")
-        return upload
 
 
 def tls_context() -> ssl.SSLContext:
@@ -159,7 +143,10 @@ def tls_context() -> ssl.SSLContext:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         else:
-            _trust(context, os.environ.get(variable, ""))
+            import certifi
+
+            path = os.environ.get(variable) or certifi.where()  # as MLflow's client has it
+            context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
         if own := os.environ.get(CLIENT_CERTIFICATE):
             variable = CLIENT_CERTIFICATE
             context.load_cert_chain(own, password="")  # else a key with one asks at the terminal
@@ -172,14 +159,6 @@ def tls_context() -> ssl.SSLContext:
             "key, without a password.",
         ) from None
     return context
-
-
-def _trust(context: ssl.SSLContext, path: str) -> None:
-    if not path:
-        import certifi
-
-        path = certifi.where()  # as MLflow's client; not the system's certificates
-    context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
 
 
 def outbound_proxy(address: ServerAddress) -> URL | None:

@@ -17,17 +17,13 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
+from mlflow_proxy.addresses import AUTH, PASSWORD, SIGV4, TOKEN, USERNAME
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server.failures import StartError, first_line
 
 from .boundary import ServerAddress
 
-USERNAME = "MLFLOW_TRACKING_USERNAME"
-PASSWORD = "MLFLOW_TRACKING_PASSWORD"  # noqa: S105 (a name)
-TOKEN = "MLFLOW_TRACKING_TOKEN"  # noqa: S105
-AUTH = "MLFLOW_TRACKING_AUTH"
-SIGV4 = "MLFLOW_TRACKING_AWS_SIGV4"
 FILE = "~/.mlflow/credentials"
 THREE_LINES = (
     f"Write {FILE} as three lines: [mlflow], {USERNAME.lower()} = …, {PASSWORD.lower()} = … "
@@ -125,26 +121,34 @@ class Authorizer:
     """
 
     def __init__(self, address: ServerAddress) -> None:
-        """Find out which plugins are used."""
+        """Find out which plugins are used.
+
+        Raises:
+            StartError: requests are to be signed for AWS, for which their whole bodies are needed.
+        """
+        if is_true(SIGV4):
+            raise StartError(
+                f"Requests to {address} are to be signed for AWS ({SIGV4}), but the tile cannot.",
+                "Ask its administrator for another way to its dashboard. "
+                "Notebooks log to it all the same.",
+            )
         self._address = address
         self._auth = os.environ.get(AUTH)
-        self.is_aws = is_true(SIGV4)
-        """Whether AWS's signature is made, for which a request's whole body is needed."""
-        self.reads_body = self.is_aws or bool(self._auth)
-        """Whether the body is read by what makes the credentials."""
         self._has_header_providers = bool(entry_points(group=HEADER_PROVIDERS))
         self.sent = ""
         """The credentials of the last request, in words."""
 
-    async def authorize(self, method: str, url: str, headers: Headers, body: bytes) -> Headers:
+    async def authorize(self, method: str, url: str, headers: Headers) -> Headers:
         """`headers` with the credentials; asks plugins in a thread, because they block.
+
+        They do not see the body, which is a stream.
 
         Raises:
             ImportError: the package of a provider is missing.
             StartError: the credentials cannot be used, or a provider is missing or fails.
         """
-        if self.reads_body or self._has_header_providers:
-            return await asyncio.to_thread(self._ask_plugins, method, url, headers, body)
+        if self._auth or self._has_header_providers:
+            return await asyncio.to_thread(self._ask_plugins, method, url, headers)
         return self._with_credentials(headers)
 
     def _with_credentials(self, headers: Headers) -> Headers:
@@ -152,53 +156,46 @@ class Authorizer:
         self.sent = f"the credentials in {found.source}" if found else NO_CREDENTIALS
         return _replace(headers, {"authorization": found.authorization} if found else {})
 
-    def _ask_plugins(self, method: str, url: str, headers: Headers, body: bytes) -> Headers:
+    def _ask_plugins(self, method: str, url: str, headers: Headers) -> Headers:
         if self._has_header_providers:
             from mlflow.tracking.request_header.registry import resolve_request_headers
 
             # Takes seconds the first time.
             headers = _replace(headers, resolve_request_headers())
         headers = self._with_credentials(headers)
-        if not self.reads_body:
+        if not self._auth:
             return headers
-        name = SIGV4 if self.is_aws else f"{AUTH}={quoted(self._auth)}"
+        name = f"{AUTH}={quoted(self._auth)}"
         self.sent = f"the credentials by {name}"
         try:
-            return _replace(headers, self._sign(method, url, headers, body))
+            return _replace(headers, self._sign(method, url, headers))
         except (StartError, ImportError):
             raise
         except Exception as error:  # a plugin may raise anything
             said = f"The credentials by {name} cannot be made: {quoted(first_line(error))}"
             raise StartError(said, f"Correct {name}.") from error
 
-    def _sign(self, method: str, url: str, headers: Headers, body: bytes) -> dict[str, Any]:
-        """The headers that AWS's signature or the provider of `MLFLOW_TRACKING_AUTH` adds."""
+    def _sign(self, method: str, url: str, headers: Headers) -> dict[str, Any]:
+        """The headers that the provider of `MLFLOW_TRACKING_AUTH` adds."""
+        from mlflow.tracking.request_auth.registry import fetch_auth
         from requests import PreparedRequest
         from requests.structures import CaseInsensitiveDict
 
-        # Not by `prepare`, which would quote the address again.
-        request = PreparedRequest()
-        request.method, request.url, request.body = method, url, body
-        request.headers = CaseInsensitiveDict(headers)
-        before = dict(request.headers)
-        changed = self._signer()(request).headers.items()
-        return {name: value for name, value in changed if before.get(name) != value}
-
-    def _signer(self) -> Any:
-        if self.is_aws:
-            from requests_auth_aws_sigv4 import AWSSigV4
-
-            return AWSSigV4("execute-api")
-        from mlflow.tracking.request_auth.registry import fetch_auth
-
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns of what is refused here
-            if auth := fetch_auth(self._auth):
-                return auth
-        raise StartError(
-            f"{AUTH} is {quoted(self._auth)}, but no such provider is installed for MLflow.",
-            f"Install its package beside MLflow, or correct {AUTH}.",
-        )
+            auth = fetch_auth(self._auth)
+        if not auth:
+            raise StartError(
+                f"{AUTH} is {quoted(self._auth)}, but no such provider is installed for MLflow.",
+                f"Install its package beside MLflow, or correct {AUTH}.",
+            )
+        # Not by `prepare`, which would quote the address again.
+        request = PreparedRequest()
+        request.method, request.url = method, url
+        request.headers = CaseInsensitiveDict(headers)
+        before = dict(request.headers)
+        changed = auth(request).headers.items()
+        return {name: value for name, value in changed if before.get(name) != value}
 
 
 def _replace(headers: Headers, added: Mapping[str, Any]) -> Headers:

@@ -1,13 +1,12 @@
 """Why a tracking server cannot be shown: asked before the tile says that it is ready, and later.
 
-An error that is not in the tables is quoted in the words of the server or of the library.
+An error that is not in the table is quoted in the words of the library.
 """
 
 import asyncio
 import contextlib
-import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urljoin
@@ -15,17 +14,19 @@ from urllib.parse import urljoin
 import aiohttp
 from yarl import URL
 
+from mlflow_proxy.addresses import PASSWORD, TOKEN, USERNAME
 from mlflow_proxy.headers import REDIRECTS
 from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import Known, StartError
 
-from . import credentials
 from .client import BUNDLES, CLIENT_CERTIFICATE, SERVER_CERTIFICATE, Client
+from .credentials import THREE_LINES
 
 ANSWER_TIMEOUT = 8.0  # seconds for an answer that a person waits for, with its body
 MAX_PAGE = 1 << 20  # bytes of a page of MLflow's, which is read whole; it has a few thousand
 API = b"/api/2.0/mlflow/experiments/search"
+UNPERMITTED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 VERSION_NUMBER = re.compile(rb"\s*(\d+\.\d+[\w.+-]{,40})\s*")
 # The dashboard's scripts, or the text of a server without a dashboard.
 DASHBOARD = re.compile(rb"static-files/|Unable to display MLflow UI")
@@ -36,14 +37,48 @@ REACH = (
     "its port, and http:// or https://. Restart Jupyter after a correction."
 )
 SET = "in Jupyter's environment, so that notebooks have it too, and restart Jupyter."
-LOGIN = f"If it is a login, set {credentials.TOKEN} {SET}"
+LOGIN = f"If it is a login, set {TOKEN} {SET}"
 AUTHENTICATE = (
-    f"Set {credentials.TOKEN}, or {credentials.USERNAME} and {credentials.PASSWORD}, {SET} "
-    f"Or try again with the last two in a file. {credentials.THREE_LINES}"
+    f"Set {TOKEN}, or {USERNAME} and {PASSWORD}, {SET} "
+    f"Or try again with the last two in a file. {THREE_LINES}"
 )
 
-# Patterns of an error, as `explain` writes it.
-UNREACHABLE = (
+# Patterns of an answer in the dashboard's place, as `Answer.__str__` writes it, then of an error.
+CAUSES = (
+    Known(
+        r"^HTTP 30\d to (?P<target>[^?#]+?)/?(?:[?#]|$)",
+        "The server {server} redirects to {target}.",
+        f"If MLflow is there, correct {ADDRESS}, and restart Jupyter. {LOGIN}",
+    ),
+    Known(
+        r"^HTTP 400: .*(?P<said>plain HTTP request was sent to HTTPS port|SSL certificate [\w ]+)",
+        "The server {server} refuses the connection: {said}.",  # nginx
+        f"Correct http:// or https:// in {ADDRESS}, or set {CLIENT_CERTIFICATE} {SET}",
+    ),
+    Known(r"^HTTP 401", "The server {server} does not accept {credentials}.", AUTHENTICATE),
+    Known(
+        r"^HTTP 403: .*Invalid Host header",
+        "The MLflow server does not know that it is reached as {host}.",
+        "Ask its administrator to start it with --allowed-hosts {host}.",
+    ),
+    Known(
+        r"^HTTP 403",
+        "The server {server} does not permit {credentials} to see its experiments.",
+        f"Ask its administrator for the permission. {AUTHENTICATE}",
+    ),
+    Known(
+        r"^HTTP (?P<status>5\d\d)",
+        "The server {server} answers with the error {status}.",
+        "Try again a little later, or ask its administrator.",
+    ),
+    Known(
+        r"^HTTP",  # any other page
+        "There is no dashboard of MLflow at {server}: another page answers there.",
+        f"Correct {ADDRESS}: it ends where the dashboard's address has its #. If the server was "
+        "started with --static-prefix and clients have another address, set both: "
+        "MLFLOW_TRACKING_URI to that of clients, and c.MLflowProxy.backend_store_uri to the "
+        f"dashboard's. Restart Jupyter after a correction. {LOGIN}",
+    ),
     Known(
         r"ProxyConnectionError|HttpProxyError",
         "The proxy on the way to {server} does not let the connection through.",
@@ -69,46 +104,6 @@ UNREACHABLE = (
         REACH,
     ),
 )
-# Patterns of an answer that is a refusal, as `Answer.__str__` writes it.
-REFUSED = (
-    Known(
-        r"^HTTP 30\d to (?P<target>[^?#]+?)/?(?:[?#]|$)",
-        "The server {server} redirects to {target}.",
-        f"If MLflow is there, correct {ADDRESS}, and restart Jupyter. {LOGIN}",
-    ),
-    Known(
-        r"^HTTP 400: .*(?P<said>plain HTTP request was sent to HTTPS port|SSL certificate [\w ]+)",
-        "The server {server} refuses the connection: {said}.",  # nginx
-        f"Correct http:// or https:// in {ADDRESS}, or set {CLIENT_CERTIFICATE} {SET}",
-    ),
-    Known(r"^HTTP 401", "The server {server} does not accept {credentials}.", AUTHENTICATE),
-    Known(
-        r"^HTTP 403: .*Invalid Host header",
-        "The MLflow server does not know that it is reached as {host}.",
-        "Ask its administrator to start it with --allowed-hosts {host}.",
-    ),
-    Known(
-        r"^HTTP 403",
-        "The server {server} does not permit {credentials} to see its experiments.",
-        f"Ask its administrator for the permission. {AUTHENTICATE}",
-    ),
-)
-# Patterns of an answer in the dashboard's place.
-NO_DASHBOARD = (
-    Known(
-        r"^HTTP (?P<status>5\d\d)",
-        "The server {server} answers with the error {status}.",
-        "Try again a little later, or ask its administrator.",
-    ),
-    Known(
-        r"",
-        "There is no dashboard of MLflow at {server}: another page answers there.",
-        f"Correct {ADDRESS}: it ends where the dashboard's address has its #. If the server was "
-        "started with --static-prefix and clients have another address, set both: "
-        "MLFLOW_TRACKING_URI to that of clients, and c.MLflowProxy.backend_store_uri to the "
-        f"dashboard's. Restart Jupyter after a correction. {LOGIN}",
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,7 @@ class Answer:
         return cls(url, response.status, location, body)
 
     def __str__(self) -> str:
-        """What the tables' patterns are matched with."""
+        """What the table's patterns are matched with."""
         if self.location is not None:
             return f"HTTP {self.status} to {urljoin(str(self.url), self.location)}"
         return f"HTTP {self.status}: {self.body.decode('utf-8', 'replace')}"
@@ -154,22 +149,22 @@ async def check(client: Client) -> str:
     """
     address = client.address
     targets = address.target(API, b"max_results=1"), address.target(b"/version"), address.url
-    async with client:
+    async with client.connected():
         try:
             # Plugins import MLflow, which takes seconds, of which the server knows nothing.
-            await client.authorizer.authorize("GET", str(address.url), [], b"")
+            await client.authorizer.authorize("GET", str(address.url), [])
         except Exception as error:  # of a plugin's own kind
             raise explain(client, [error]) from error
         asked = (asyncio.wait_for(_ask(client, each), ANSWER_TIMEOUT) for each in targets)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-    if errors := [each for each in answers if isinstance(each, BaseException)]:
+        said = await asyncio.gather(*asked, return_exceptions=True)
+    if errors := [each for each in said if isinstance(each, BaseException)]:
         raise explain(client, errors) from errors[0]
-    # The cause before its consequences. A server whose database is down is shown as well.
-    if refused := known(client, REFUSED, answers):
-        raise refused
-    _, version, page = (each for each in answers if isinstance(each, Answer))
-    if other := not_dashboard(client, page):
-        raise other
+    answers = [each for each in said if isinstance(each, Answer)]
+    _, version, page = answers
+    # A server whose database is down is shown as well.
+    refusals = [each for each in answers if each.location or each.status in UNPERMITTED]
+    if refusals or not page.is_dashboard:
+        raise explain(client, [*refusals, page])
     number = VERSION_NUMBER.fullmatch(version.body)
     return number[1].decode() if number and version.status == HTTPStatus.OK else ""
 
@@ -180,34 +175,24 @@ async def _ask(client: Client, url: URL) -> Answer:
         return await Answer.read(url, response, MAX_PAGE)
 
 
-def not_dashboard(client: Client, page: Answer) -> StartError | None:
-    """Why `page` is not the dashboard, if it is not."""
-    if refused := known(client, REFUSED, [page]):
-        return refused
-    return None if page.is_dashboard else known(client, NO_DASHBOARD, [page])
-
-
-def explain(client: Client, errors: Sequence[BaseException]) -> StartError:
-    """Explain why the server cannot be used; of several `errors` with one cause, some say more."""
+def explain(client: Client, said: Sequence[Answer | BaseException]) -> StartError:
+    """Explain why the server cannot be used; of several answers or errors, some say more."""
     address, texts = client.address, []
-    for each in itertools.chain(*map(failures.chain, errors)):
-        if isinstance(each, StartError):
-            return each
-        if isinstance(each, ImportError):  # a package that a plugin needs
-            return failures.explain(each, str(address))
-        texts.append(f"{type(each).__name__}: {each}")
-    if explained := known(client, UNREACHABLE, texts):
-        return explained
+    for each in said:
+        if isinstance(each, Answer):
+            texts.append(str(each))
+            continue
+        for error in failures.chain(each):
+            if isinstance(error, StartError):
+                return error
+            if isinstance(error, ImportError):  # a package that a plugin needs
+                return failures.explain(error, str(address))
+            texts.append(f"{type(error).__name__}: {error}")
+    values = {"server": str(address), "host": address.host, "credentials": client.authorizer.sent}
+    if found := failures.match(CAUSES, texts, values):
+        return StartError(found.reason, found.remedy)
     return StartError(
-        f"The server {address} cannot be used: {quoted(failures.first_line(errors[0]))}",
+        f"The server {address} cannot be used: {quoted(failures.first_line(said[0]))}",
         f"{REACH} If it wants a certificate of the client, set {CLIENT_CERTIFICATE} "
         f"to a PEM file with that certificate and its key, {SET}",
     )
-
-
-def known(client: Client, table: Iterable[Known], said: Iterable[object]) -> StartError | None:
-    """The first failure of `table` of which `said` speaks: answers, or texts."""
-    address, sent = client.address, client.authorizer.sent
-    values = {"server": str(address), "host": address.host, "credentials": sent}
-    found = failures.match(table, map(str, said), values)
-    return StartError(found.reason, found.remedy) if found else None

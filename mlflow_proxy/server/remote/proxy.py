@@ -9,21 +9,23 @@ import contextlib
 import html
 import logging
 from http import HTTPStatus
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from string import Template
 
 import aiohttp
+import anyio
 from starlette.datastructures import Headers
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
 
-from mlflow_proxy.addresses import TRACE_PAGE
+from mlflow_proxy.addresses import STATIC_FILES, TRACE_PAGE
 from mlflow_proxy.assets import tab_icons
-from mlflow_proxy.headers import COMPRESSIBLE, MIN_COMPRESSED
+from mlflow_proxy.headers import MIN_COMPRESSED
 from mlflow_proxy.server.failures import StartError
-from mlflow_proxy.server.middleware.policies import is_static_file
+from mlflow_proxy.server.middleware.bodies import error_response
 
 from . import diagnosis
 from .boundary import RequestError, response_headers
@@ -37,12 +39,6 @@ EXPECTED = (StartError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 GZIP_LEVEL = 4  # 6 takes twice as long for 5 % less
 
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
-NO_STORE = {"Cache-Control": "no-store"}
-# MLflow's names of errors.
-CODES = {
-    HTTPStatus.BAD_REQUEST: "BAD_REQUEST",
-    HTTPStatus.UNAUTHORIZED: "UNAUTHENTICATED",
-}
 
 _logger = logging.getLogger(__name__)
 
@@ -54,34 +50,13 @@ class RemoteProxy:
         self._client = client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the application's life."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "websocket":  # MLflow has none
-            await send({"type": "websocket.close"})
-        else:
-            await self._serve(Request(scope, receive), send)
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
-        async with self._client:
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})
-
-    async def _serve(self, request: Request, send: Send) -> None:
-        """Exchange a request for as long as its client waits."""
+        """Exchange one request for as long as its client waits."""
+        request = Request(scope, receive)
         upload = Upload(request)
-        exchange = asyncio.ensure_future(self._exchange(request, upload, send))
-        leaving = asyncio.ensure_future(upload.until_disconnect())
-        try:
-            await asyncio.wait((exchange, leaving), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            exchange.cancel()
-            leaving.cancel()
-            await asyncio.wait((exchange, leaving))
-        if not exchange.cancelled():
-            exchange.result()  # raises what was not expected
+        async with anyio.create_task_group() as group:
+            group.start_soon(upload.cancel_at_disconnect, group.cancel_scope)
+            await self._exchange(request, upload, send)
+            group.cancel_scope.cancel()
 
     async def _exchange(self, request: Request, upload: Upload, send: Send) -> None:
         scope = request.scope
@@ -91,7 +66,7 @@ class RemoteProxy:
             timeout = diagnosis.ANSWER_TIMEOUT if is_rewritten(scope) else None
             response, answer = await asyncio.wait_for(self._ask(request, upload), timeout)
         except RequestError as error:
-            own = error_response(HTTPStatus.BAD_REQUEST, str(error))
+            own = error_response(HTTPStatus.BAD_REQUEST, "BAD_REQUEST", str(error))
         except Exception as error:  # of any kind: the client must get an answer
             if await request.is_disconnected():
                 return
@@ -132,12 +107,14 @@ class RemoteProxy:
         is_unauthorized = answer.status == HTTPStatus.UNAUTHORIZED
         if answer.location is not None:
             is_usable = self._client.address.location(answer.url, answer.location) is not None
+        elif is_page(scope):
+            is_usable = answer.is_dashboard
         else:
-            is_complete = len(answer.body) < diagnosis.MAX_PAGE
-            is_usable = not is_unauthorized and not is_page(scope) and is_complete
-        why = None if is_usable else diagnosis.not_dashboard(self._client, answer)
+            is_usable = not is_unauthorized and len(answer.body) < diagnosis.MAX_PAGE
+        if is_usable:
+            return None
         status = HTTPStatus.UNAUTHORIZED if is_unauthorized else HTTPStatus.BAD_GATEWAY
-        return refusal(scope, why, status) if why else None
+        return refusal(scope, diagnosis.explain(self._client, [answer]), status)
 
     def _failed(self, scope: Scope, error: Exception) -> Response:
         why = diagnosis.explain(self._client, [error])
@@ -150,19 +127,12 @@ class RemoteProxy:
         return refusal(scope, why)
 
 
-class CompressedStaticFiles:
-    """Compresses static files, which MLflow sends uncompressed, on the way to the browser."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._compressed = GZipMiddleware(app, MIN_COMPRESSED, GZIP_LEVEL)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
-        is_file = scope["type"] == "http" and is_static_file(scope)
-        shrinks = is_file and PurePosixPath(scope["path"]).suffix in COMPRESSIBLE
-        is_whole = shrinks and "range" not in Headers(scope=scope)
-        await (self._compressed if is_whole else self._app)(scope, receive, send)
+def application(client: Client, *routes: Route) -> Router:
+    """The proxy, but for `routes`; compresses static files, which MLflow sends uncompressed."""
+    proxy = RemoteProxy(client)
+    compressed = GZipMiddleware(proxy, MIN_COMPRESSED, GZIP_LEVEL)
+    answered = [*routes, Route(f"{STATIC_FILES}/{{path:path}}", compressed)]
+    return Router(answered, redirect_slashes=False, default=proxy, lifespan=client.connected)
 
 
 def is_page(scope: Scope) -> bool:
@@ -180,7 +150,9 @@ def refusal(scope: Scope, why: StartError, status: HTTPStatus = HTTPStatus.BAD_G
     """Answer with the failure: 200 and a page to a person, `status` and JSON to a program."""
     failure = why.failure
     if not is_page(scope):
-        return error_response(status, f"{failure.reason} {failure.remedy}")
+        is_unauthorized = status is HTTPStatus.UNAUTHORIZED
+        code = "UNAUTHENTICATED" if is_unauthorized else "TEMPORARILY_UNAVAILABLE"
+        return error_response(status, code, f"{failure.reason} {failure.remedy}")
     page = Template(_read("unreachable.html")).substitute(
         icon=html.escape(tab_icons()["failed"]),
         style=_read("unreachable.css"),
@@ -188,14 +160,8 @@ def refusal(scope: Scope, why: StartError, status: HTTPStatus = HTTPStatus.BAD_G
         reason=html.escape(failure.reason),
         remedy=html.escape(failure.remedy),
     )
-    return HTMLResponse(page, headers=NO_STORE)
+    return HTMLResponse(page, headers={"Cache-Control": "no-store"})
 
 
 def _read(name: str) -> str:
     return (DASHBOARD / name).read_text(encoding="utf-8")
-
-
-def error_response(status: HTTPStatus, message: str) -> Response:
-    """Answer a program as MLflow reports errors."""
-    code = CODES.get(status, "TEMPORARILY_UNAVAILABLE")
-    return JSONResponse({"error_code": code, "message": message}, status, NO_STORE)

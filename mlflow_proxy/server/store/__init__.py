@@ -1,1 +1,1 @@
-"""The store: which one it is, and the check, creation and repair of its database."""
+"""The store: which one it is, and the check, creation and upgrade of its database."""

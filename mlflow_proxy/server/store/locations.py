@@ -1,28 +1,23 @@
-"""Updates the locations of artifacts after the root folder was moved, only with consent.
+"""Updates the locations of artifacts in SQLite stores after their root folder was moved.
 
 The artifact root has a folder for each experiment, named by its number. So the location of an
-experiment says where its artifact root was. What precedes the tail that today's artifact root has
-below the root folder was the root folder.
+experiment says where its artifact root was. If files that the database names are in today's and not
+there any more, it was moved. What is only there keeps its location: a notebook that logs before
+MLflow starts makes the former folder anew. To update the locations needs no consent: all lead into
+today's folders, whatever the database says, and a move back updates them back.
 """
 
 import logging
-import os
 import sqlite3
-import traceback
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from os.path import lexists, normpath, realpath
+from os.path import basename, dirname, lexists, normpath
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from mlflow_proxy import sqlite_files
 from mlflow_proxy.quoting import quoted
-from mlflow_proxy.reports import DeclinedOffers, Offer, Repair
-from mlflow_proxy.server import failures
-from mlflow_proxy.server.failures import StartError
-from mlflow_proxy.stores import Database, SQLite
+from mlflow_proxy.stores import Database, SQLite, folder_location
 
 from .settings import StoreSettings
 
@@ -42,201 +37,113 @@ COLUMNS = (
 )
 LOGGED = (("runs", "artifact_uri"), ("logged_models", "artifact_location"), ("trace_tags", "value"))
 TRACE_TAGS = ("mlflow.artifactLocation", "mlflow.trace.archiveLocation")
-MAX_PATH = 4096  # characters, as Linux has it
-MAX_MOVES = 20  # at once
-LABEL = "before-move"  # in the name of the copy
-UPDATE_TIMEOUT = 600.0  # seconds for the rows of a database; its author may have made them endless
+MAX_LOCATION = 3 * 4096  # characters: the longest path of Linux, each byte as %XX
+TIMEOUT = 60.0  # seconds for other programs to stop writing, and for all rows
 
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Move:
-    """What was in the folder `old` is in the folder `new`."""
+def update_moved(settings: StoreSettings, stores: Sequence[Database]) -> None:
+    """Update the locations in those of the databases `stores` that were moved.
 
-    old: str
-    new: str
-
-
-def relocated(text: object, moves: Sequence[Move]) -> str | None:
-    """The location `text` after `moves`; None if it remains as it is.
-
-    Files that are only in the old folder keep their location.
+    Only in the root folder: the artifacts of other databases may be anywhere. A failure is logged:
+    MLflow then does not find these artifacts, but works.
     """
-    path = path_of(text)
-    for move in moves:
-        if path and is_within(path, move.old):
-            new = move.new + path.removeprefix(move.old)
-            if os.path.exists(path) and not os.path.exists(new):
+    for store in stores:
+        if isinstance(store, SQLite) and is_within(str(store.path), str(Path.cwd())):
+            try:
+                _update_file(store.path, settings.served_artifacts)
+            except sqlite3.Error as error:
+                text = "Cannot check or update the locations of artifacts in %s: %s"
+                _logger.warning(text, quoted(store.path), quoted(error))
+
+
+def _update_file(database: Path, artifact_root: str) -> None:
+    connection = sqlite_files.connect(database, "rw", TIMEOUT)
+    with closing(connection), connection:  # which rolls back if anything is raised
+        sqlite_files.set_deadline(connection, sqlite_files.TIMEOUT)
+        moves = find_moves(connection, artifact_root)
+        if not moves:
+            return
+        sqlite_files.set_deadline(connection, TIMEOUT)
+        count = _update(connection, moves)
+    for old, new in moves.items():
+        _logger.info("%s was moved to %s", quoted(old), quoted(new))
+    _logger.info("Updated %d locations of artifacts in %s", count, quoted(database))
+
+
+def find_moves(connection: sqlite3.Connection, artifact_root: str) -> dict[str, str]:
+    """The former folders that a database names, the deepest first, and where each is today."""
+    artifacts = path_of(artifact_root)
+    if artifacts is None:
+        return {}
+    rows = connection.execute("SELECT experiment_id, artifact_location FROM experiments")
+    paths = ((path_of(location), str(number)) for number, location in rows)
+    moves = [
+        _move(former, artifacts)
+        for former in {dirname(path) for path, number in paths if path and basename(path) == number}
+        if _was_moved(connection, former, artifacts)
+    ]
+    return dict(sorted(moves, key=lambda move: -len(move[0])))
+
+
+def _was_moved(connection: sqlite3.Connection, former: str, artifacts: str) -> bool:
+    """Whether something that the database names in the folder `former` is only in `artifacts`.
+
+    A database of another place, put here, may have experiments of the same numbers.
+    """
+    queries = (f"SELECT {column} FROM {table}" for table, column in LOGGED)  # noqa: S608
+    paths = (path_of(text) or "" for query in queries for (text,) in connection.execute(query))
+    inside = (path.removeprefix(former) for path in paths if is_within(path, former))
+    return any(lexists(f"{artifacts}{each}") and not lexists(f"{former}{each}") for each in inside)
+
+
+def _move(former: str, artifacts: str) -> tuple[str, str]:
+    """What was moved, and where to: the root folder, or else the artifact root `former` alone."""
+    root = str(Path.cwd())
+    if is_within(artifacts, root):
+        old = former.removesuffix(artifacts.removeprefix(root.rstrip("/")))
+        if old not in ("", former) and not lexists(old):
+            return old, root
+    return former, artifacts
+
+
+def _update(connection: sqlite3.Connection, moves: Mapping[str, str]) -> int:
+    """Update all locations in one database; returns how many."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.create_function("relocated", 1, lambda text: relocated(text, moves))
+    count = 0
+    for table, column in COLUMNS:
+        if column not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
+            continue
+        condition = f"key IN {TRACE_TAGS} AND" if table == "trace_tags" else ""
+        count += connection.execute(
+            f"UPDATE {table} SET {column} = relocated({column}) "  # noqa: S608 (of names above)
+            f"WHERE {condition} relocated({column}) IS NOT NULL"
+        ).rowcount
+    return count
+
+
+def relocated(text: object, moves: Mapping[str, str]) -> str | None:
+    """The location `text` after the first of `moves` that concerns it; None if it stays."""
+    path = path_of(text) or ""
+    for old, new in moves.items():
+        if is_within(path, old):
+            moved = Path(new, path.removeprefix(old).lstrip("/"))
+            if lexists(path) and not lexists(moved):
                 return None
-            is_uri = str(text).startswith("file://")
-            return f"file://{quote(os.fsencode(new))}" if is_uri else as_path(new)
+            return moved.as_uri() if str(text).startswith("file:") else folder_location(moved)
     return None
 
 
 def path_of(text: object) -> str | None:
     """The path of the location `text` as MLflow's clients read it; None if it is elsewhere."""
-    path = unquote(text.removeprefix("file://")) if isinstance(text, str) else ""
-    # `..` could lead anywhere.
-    is_plain = ".." not in path.split("/") and "\0" not in path and len(path) < MAX_PATH
-    return path if path[:1] == "/" and is_plain else None
-
-
-def as_path(path: str) -> str:
-    """The spelling of a `path` as a location that is no URI, in which %20 is a blank."""
-    return path if unquote(path) == path else path.replace("%", "%25")
+    if not isinstance(text, str) or len(text) > MAX_LOCATION:
+        return None
+    path = unquote(text.removeprefix("file://"))
+    return normpath(path) if path[:1] == "/" else None  # without `..`, which leads elsewhere
 
 
 def is_within(path: str, folder: str) -> bool:
     """Whether `path` is `folder` or below it."""
     return path == folder or path.startswith(f"{folder.rstrip('/')}/")
-
-
-def moves_in(connection: sqlite3.Connection, artifact_root: str) -> list[Move]:
-    """The moves after which the locations in a database were not updated, the deepest first.
-
-    The database is in the root folder, and was in the former one.
-    """
-    root, artifacts = str(Path.cwd()), path_of(artifact_root.rstrip("/"))
-    if artifacts is None:
-        return []
-    experiments: defaultdict[str, set[str]] = defaultdict(set)
-    query = "SELECT experiment_id, artifact_location FROM experiments"
-    for number, text in connection.execute(query):
-        former, name = os.path.split(normpath(path_of(text) or ""))
-        if name == str(number):
-            experiments[former].add(name)
-    tail = artifacts.removeprefix(root) if is_within(artifacts, root) else None
-    found: list[Move] = []
-    for former, names in experiments.items():
-        if realpath(former) == realpath(artifacts):
-            continue
-        old = former.removesuffix(tail) if tail is not None and former.endswith(tail) else ""
-        if old and not lexists(old):
-            found.append(Move(old, root))
-            continue
-        # The former root may hold other things, which were not moved.
-        move = Move(former, artifacts)
-        is_here = any(lexists(os.path.join(artifacts, name)) for name in names)
-        if is_here and _has_files(connection, move):
-            found.append(move)
-    return sorted(found, key=lambda move: -len(move.old))
-
-
-def _has_files(connection: sqlite3.Connection, move: Move) -> bool:
-    """Whether something that the database names is in the new folder.
-
-    A database of another place, put here, may have experiments of the same numbers.
-    """
-    for table, column in LOGGED:
-        for (text,) in connection.execute(f"SELECT {column} FROM {table}"):  # noqa: S608
-            path = path_of(text) or ""
-            if is_within(path, move.old) and lexists(move.new + path[len(move.old) :]):
-                return True
-    return False
-
-
-def check(settings: StoreSettings, stores: Sequence[Database], declined: DeclinedOffers) -> None:
-    """Check that the locations in the databases `stores` are where the files are.
-
-    Only in those that are in the root folder: the artifacts of others may be anywhere.
-
-    Raises:
-        StartError: the files were moved, and the user has not declined to update the locations.
-    """
-    try:
-        moves = find_moves(settings, stores)
-    except sqlite3.Error as error:  # above all, there are too many to look at
-        _logger.warning("It is not known whether the locations of artifacts are right: %s", error)
-        return
-    if not moves:
-        return
-    offer = offer_of(stores, moves)
-    if offer not in declined:
-        reasons = [
-            f"{quoted(move.old)} was moved or copied to {quoted(move.new)}." for move in moves
-        ]
-        raise StartError(
-            "\n".join([*reasons, "The database has the old locations of artifacts."]),
-            "Update the locations: until then MLflow does not find these artifacts. "
-            "Or open it unchanged, and you are not asked again.",
-            offer,
-        )
-    _logger.info("The locations of artifacts remain as they are, as declined before")
-
-
-def find_moves(
-    settings: StoreSettings, stores: Sequence[Database], seconds: float = sqlite_files.TIMEOUT
-) -> list[Move]:
-    """The moves after which the locations in the databases `stores` were not updated.
-
-    Raises:
-        sqlite3.Error: a database cannot be read, or not in `seconds` seconds.
-    """
-    moves: list[Move] = []
-    for path in _files_in_root(stores):
-        with closing(sqlite_files.connect(path, "rw", seconds)) as connection:
-            moves += moves_in(connection, settings.served_artifacts)
-    return list(dict.fromkeys(moves))[:MAX_MOVES]
-
-
-def _files_in_root(stores: Sequence[Database]) -> list[Path]:
-    files = [store.path for store in stores if isinstance(store, SQLite)]
-    return [path for path in files if is_within(str(path), str(Path.cwd()))]
-
-
-def offer_of(stores: Sequence[Database], moves: Sequence[Move]) -> Offer:
-    """The offer to update the locations in the databases `stores`."""
-    lines = [f"From: {quoted(move.old)}\nTo: {quoted(move.new)}" for move in moves]
-    files = _files_in_root(stores)
-    return Offer(
-        Repair.LOCATIONS,
-        "Update locations",
-        "\n".join([*lines, f"Database: {' and '.join(map(quoted, files))}"]),
-        "Stop notebooks and programs that use the database first: they would go on writing to the "
-        "old folder. What is only there keeps its location.",
-        tuple(str(sqlite_files.free_copy_path(path, LABEL)) for path in files),
-        decline="Open unchanged",
-    )
-
-
-def run(settings: StoreSettings, stores: Sequence[Database]) -> None:
-    """Update the locations in the databases `stores`, in each of them all or none.
-
-    Raises:
-        StartError: they could not be updated.
-        sqlite3.Error: a database cannot be read.
-    """
-    moves = find_moves(settings, stores, sqlite_files.COPY_TIMEOUT)
-    if not moves:  # another program has updated them meanwhile
-        return
-    for path in _files_in_root(stores):
-        copy = None
-        try:
-            copy = sqlite_files.copy_aside(path, LABEL)
-            connection = sqlite_files.connect(path, "rw", sqlite_files.COPY_TIMEOUT)
-            with closing(connection), connection:  # which rolls back if anything is raised
-                update(connection, moves)
-        except (OSError, sqlite3.Error) as error:
-            traceback.print_exc()
-            if copy:
-                copy.unlink()
-            why = failures.explain(error, str(path)).failure
-            reason = f"The locations could not be updated, and nothing was changed. {why.reason}"
-            raise StartError(reason, why.remedy) from error
-
-
-def update(connection: sqlite3.Connection, moves: Sequence[Move]) -> None:
-    """Update all locations in one database."""
-    connection.execute("BEGIN IMMEDIATE")
-    sqlite_files.set_deadline(connection, UPDATE_TIMEOUT)
-    connection.create_function("relocated", 1, lambda text: relocated(text, moves))
-    for table, column in COLUMNS:
-        if column not in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}:
-            continue
-        condition = f"AND key IN {TRACE_TAGS}" if table == "trace_tags" else ""
-        updated = connection.execute(
-            f"UPDATE {table} SET {column} = relocated({column}) "  # noqa: S608 (of names above)
-            f"WHERE relocated({column}) IS NOT NULL {condition}"
-        )
-        _logger.info("%s.%s: %d updated", table, column, updated.rowcount)

@@ -3,28 +3,17 @@
 import errno
 import fcntl
 import os
-import sys
 import tempfile
 from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow_proxy import sqlite_files
+from mlflow_proxy import sqlite_files, stores
 from mlflow_proxy.quoting import quoted
 from mlflow_proxy.server import failures
-from mlflow_proxy.server.failures import COMMAND, StartError
-from mlflow_proxy.stores import (
-    ALLOW_FILE_STORE,
-    Database,
-    Invalid,
-    Managed,
-    SQLite,
-    Store,
-    TrackingServer,
-    allows_file_store,
-    migration_command,
-)
+from mlflow_proxy.server.failures import StartError
+from mlflow_proxy.stores import Database, SQLite, Store
 
 if TYPE_CHECKING:
     import sqlalchemy
@@ -108,24 +97,10 @@ class StoreSettings:
         """Find errors that MLflow would find after seconds of imports, and explain less clearly.
 
         Raises:
-            StartError: a store cannot be opened, or would hide a file store.
+            StartError: a store cannot be opened.
         """
         for name, store in self.stores.items():
             check_store(name, store)
-        # Only the default store: any other was chosen by the user.
-        store = self.backend_store
-        if not isinstance(store, SQLite) or not store.is_default(Path.cwd()):
-            return
-        if (folder := store.hidden_file_store) and not allows_file_store():
-            command = migration_command(sys.executable, folder.parent, store.uri)
-            raise StartError(
-                f"The runs of this folder are in MLflow's former file store, {quoted(folder)}, "
-                "which a new database would hide.",
-                f"Migrate them, which leaves {quoted(folder.name)} as it is, and try again:"
-                f"{COMMAND}{command}\n"
-                f"Or, to use the file store as it is, start Jupyter with {ALLOW_FILE_STORE}=true "
-                "in its environment.",
-            )
 
 
 def engine_of(store: Database) -> "sqlalchemy.Engine":
@@ -152,19 +127,19 @@ def check_store(name: str, store: Store) -> None:
     match store:
         case SQLite():
             check_folder_of(store.path, name)
-        case Invalid():
+        case stores.Invalid():
             raise StartError(
                 f"The store URI {quoted(store.shown)} {store.mistake}.",
                 f"Set c.MLflowProxy.{name}, or the variable that it comes from, "
                 f"for example to {EXAMPLE}. Then restart Jupyter.",
             )
-        case Managed():
+        case stores.Managed():
             raise StartError(
                 f"The runs of {quoted(store.shown)} are kept by {store.service}, which has a "
                 "dashboard of its own.",
                 "Open it there. Notebooks log to it all the same.",
             )
-        case TrackingServer():  # as the other store, the process would not have come here
+        case stores.TrackingServer():  # as the other store, the process would not have come here
             raise StartError(
                 f"The model registry, {quoted(store.shown)}, is a tracking server, but the runs "
                 "are kept elsewhere.",

@@ -16,7 +16,7 @@ from pathlib import Path
 from mlflow_proxy import sqlite_files
 from mlflow_proxy.passwords import mask_uri
 from mlflow_proxy.quoting import quoted, quoted_argument
-from mlflow_proxy.reports import Offer, Repair
+from mlflow_proxy.reports import Offer
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import COMMAND, StartError
 from mlflow_proxy.stores import Database, SQLite
@@ -92,8 +92,7 @@ def existing(
             # alembic's message, seconds earlier.
             word = re.match(r"\w{1,40}", revision)
             what = f"Can't locate revision identified by '{word[0] if word else '?'}'"
-            newer = LookupError(what)
-            raise failures.explain(newer, store.shown, name)
+            raise failures.explain(LookupError(what), store.shown, name)
         if revision:
             yield store, revision
 
@@ -157,20 +156,12 @@ def outdated(
             f"{command}\n"
             "Until then, use the MLflow that you had (c.MLflowProxy.python names another one).",
         )
-    files = [store.path] if isinstance(store, SQLite) else []
-    offer = Offer(
-        Repair.UPGRADE,
-        "Upgrade database",
-        quoted(store.shown),
-        "Notebooks and programs with an older MLflow cannot use the database afterwards. "
-        "Stop those that use it now first.",
-        tuple(str(sqlite_files.free_copy_path(path, revision)) for path in files),
-    )
+    copy = sqlite_files.free_copy_path(store.path, revision) if isinstance(store, SQLite) else ""
     return StartError(
         reason,
         "Upgrade it, after which older releases of MLflow cannot open it any more; "
         "or install the release that made it.",
-        offer,
+        Offer(store.shown, str(copy)),
     )
 
 

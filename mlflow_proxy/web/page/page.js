@@ -10,7 +10,6 @@ const INTERVAL = addresses.dashboard ? 200 : 1000; // milliseconds between statu
 const RETRY_INTERVAL = 2000; // milliseconds after a failed request, e.g. without a network
 const SHOWN_TIME = 500; // milliseconds that a start is shown at least, also if it fails at once
 
-let offer = null; // the repair that the page shows
 const icons = JSON.parse(element("icons").textContent);
 
 // Jupyter's XSRF token, which a page of another user cannot read.
@@ -52,19 +51,16 @@ function setText(id, text) {
   if (element(id).textContent !== text) element(id).textContent = text;
 }
 
-function showOffer(offered) {
-  offer = offered;
-  element("repair").hidden = !offer;
-  element("decline").hidden = !offer?.decline;
+function showOffer(offer) {
+  element("upgrade").hidden = !offer;
   setText("failed-title", offer ? "MLflow needs your decision" : "MLflow could not start");
   if (!offer) return;
-  setText("repair", `${offer.action}…`);
-  setText("decline", offer.decline);
+  setText("upgrade", `${offer.action}…`);
   setText("consent-title", `${offer.action}?`);
   setText("agree", offer.action);
   setText("subject", offer.subject);
   setText("copies", offer.copies.length
-    ? `The database is copied first, to ${offer.copies.join(" and ")}`
+    ? `The database is copied first, to ${offer.copies[0]}`
     : "The database is not copied first: make sure that there is a backup.");
   setText("warning", offer.warning);
 }
@@ -121,7 +117,7 @@ async function follow() {
 }
 
 async function act(address) {
-  const buttons = [element("again"), element("repair"), element("decline")];
+  const buttons = [element("again"), element("upgrade")];
   buttons.forEach((button) => { button.disabled = true; });
   setText("trouble", "");
   try {
@@ -141,13 +137,12 @@ async function act(address) {
 }
 
 element("again").addEventListener("click", () => act(addresses.start));
-element("decline").addEventListener("click", () => act(`${addresses.decline}/${offer.repair}`));
-element("repair").addEventListener("click", () => element("consent").showModal());
+element("upgrade").addEventListener("click", () => element("consent").showModal());
 element("cancel").addEventListener("click", () => element("consent").close());
 element("agree").addEventListener("click", () => {
   element("consent").close();
-  element("details").open = true; // shows the output of the repair
-  act(`${addresses.repair}/${offer.repair}`);
+  element("details").open = true; // shows the output of the upgrade
+  act(addresses.upgrade);
 });
 
 // The cause may be gone, or MLflow started elsewhere, when the user comes back. While the user is away, a

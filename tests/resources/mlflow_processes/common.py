@@ -16,7 +16,6 @@ from mlflow_proxy.reports import (
     FilesOpened,
     ModulesImported,
     Ready,
-    Repair,
     Retired,
     Stage,
     StageEntered,
@@ -26,8 +25,7 @@ from mlflow_proxy.server.reporter import Reporter
 parser = argparse.ArgumentParser()
 parser.add_argument("--unix-socket", type=Path)
 parser.add_argument("--reports", type=int)
-parser.add_argument("--repair", type=Repair)
-parser.add_argument("--declined-offers", type=Path)
+parser.add_argument("--upgrade", action="store_true")
 options, _ = parser.parse_known_args()
 reporter = Reporter(options.reports, options.unix_socket)
 

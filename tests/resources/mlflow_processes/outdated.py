@@ -1,7 +1,4 @@
-"""Offers an upgrade, which `--repair` runs, or is killed if `broken` exists.
-
-If `optional` exists, the offer can be declined.
-"""
+"""Offers an upgrade, which `--upgrade` runs, or is killed if `broken` exists."""
 
 import os
 import signal
@@ -10,24 +7,17 @@ from pathlib import Path
 
 import common
 
-from mlflow_proxy.reports import DeclinedOffers, Failure, Offer, Repair, Repaired
+from mlflow_proxy.reports import Failure, Offer, Upgraded
 
-offer = Offer(
-    Repair.UPGRADE,
-    "Upgrade database",
-    "It",
-    "Stop others.",
-    (str(Path("copy").absolute()),),
-    decline="Open it" if Path("optional").exists() else "",
-)
-if common.options.repair is Repair.UPGRADE:
+if common.options.upgrade:
     if Path("broken").exists():
         Path("copy").touch()
         os.kill(os.getpid(), signal.SIGKILL)
     Path("upgraded").touch()
-    common.reporter.send(Repaired())
-elif Path("upgraded").exists() or offer in DeclinedOffers(common.options.declined_offers):
+    common.reporter.send(Upgraded())
+elif Path("upgraded").exists():
     common.serve()
 else:
+    offer = Offer("It", str(Path("copy").absolute()))
     common.reporter.send(Failure("It is old.", "Upgrade it.", offer))
     sys.exit(0)  # this was reported

@@ -29,4 +29,4 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 while Path("closed").exists():
     time.sleep(0.02)
-serve.run(app, options.unix_socket, reporter.send)
+serve.Server(app, options.unix_socket, reporter.send).listen_and_run()
