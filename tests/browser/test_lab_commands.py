@@ -87,17 +87,6 @@ def test_a_failure_is_told_in_the_running_panel(
     page.close()
 
 
-def test_the_settings_form_shows_the_servers_settings(lab: Lab, context: BrowserContext) -> None:
-    page = open_lab(context, lab)
-    page.keyboard.press("Control+,")
-    page.locator(".jp-PluginList").get_by_text("MLflow", exact=True).click()
-    row = page.get_by_role("row", name="c.MLflowProxy.idle_timeout")
-    expect(row).to_contain_text("1800")  # to read, not to edit
-    expect(page.locator("input[id*=idle_timeout]")).to_have_count(0)
-    picture(page, "lab-settings")
-    page.close()
-
-
 @pytest.fixture
 def disabled(lab: Lab) -> Iterator[None]:
     """Disable our extension of JupyterLab, whose pages each read this file."""

@@ -4,10 +4,13 @@
 const MAX_FIELDS = 10; // of one request, see MLFLOW_SERVER_GRAPHQL_MAX_ROOT_FIELDS
 const INFO = "info { runId runName experimentId status startTime endTime }";
 const PAIRS = "{ key value }";
+const STATUSES = { OK: "FINISHED", ERROR: "FAILED", IN_PROGRESS: "RUNNING" }; // of traces, as those of runs
 const PROMPTS = "tags.`mlflow.prompt.is_prompt` = 'true'";
 
 /** @typedef {{id: string, name: string, experiment: string, status: string, start: number, end: number,
  *   parent?: string}} Run times in ms
+ * @typedef {{experimentIds: string[], maxResults: number, filter?: string, orderBy?: string[],
+ *   pageToken?: string}} RunSearch
  * @typedef {{found: any[], token?: string}} Page each has an `id`; the next page's token
  */
 
@@ -19,8 +22,9 @@ export class Api {
   constructor(server) {
     this._server = server;
     this._lastInput = -Infinity;
-    /** Finds the runs that have no parent; empty if this MLflow cannot. */
-    this.isTop = "tags.mlflow.parentRunId IS NULL";
+    this._knowsTop = true; // MLflow 3.12 and newer find runs without a parent
+    /** What is asked for at the same time, by the kind of request. @type {Map<string, any[]>} */
+    this._queues = new Map();
   }
 
   /** Note the user's input into `node`. @param {HTMLElement} node */
@@ -31,125 +35,113 @@ export class Api {
     }
   }
 
-  /** Ask MLflow. It counts as use of MLflow at the time of the last input. @param {string} path @param {object} [body] */
+  /** Ask MLflow. It counts as use at the time of the last input. @param {string} path @param {object} [body] */
   ask(path, body) {
     return this._server.mlflow(path, body, (performance.now() - this._lastInput) / 1000);
   }
 
-  /**
-   * Ask one field of GraphQL with several inputs, in as few requests as MLflow allows.
-   *
-   * @param {"query"|"mutation"} operation
-   * @param {string} field
-   * @param {object[]} inputs
-   * @param {string} selection
-   * @param {string} [parameters] of the address
-   * @returns {Promise<any[]>} an answer for each input
+  /** Ask one field of GraphQL. Those that are asked for at the same time go in as few requests as MLflow allows.
+   * @param {string} operation "query" or "mutation", perhaps with parameters of the address @returns {Promise<any>}
    */
-  async _fields(operation, field, inputs, selection, parameters = "") {
-    const type = `${field[0].toUpperCase()}${field.slice(1)}Input!`;
-    const answers = [];
-    for (let start = 0; start < inputs.length; start += MAX_FIELDS) {
-      const part = Object.entries(inputs.slice(start, start + MAX_FIELDS));
-      const head = part.map(([index]) => `$i${index}: ${type}`);
-      const body = part.map(([index]) => `f${index}: ${field}(input: $i${index}) ${selection}`);
-      const variables = Object.fromEntries(part.map(([index, input]) => [`i${index}`, input]));
-      const query = `${operation} Sidebar(${head.join(", ")}) { ${body.join(" ")} }`;
+  _field(operation, field, input, selection) {
+    return new Promise((resolve, reject) => {
+      const queue = this._queues.get(operation) ?? [];
+      this._queues.set(operation, queue);
+      queue.push({ field, input, selection, resolve, reject });
+      setTimeout(() => queue.length && this._send(operation, queue.splice(0, MAX_FIELDS)));
+    });
+  }
+
+  async _send(operation, fields) {
+    const [kind, parameters = ""] = operation.split("?");
+    const type = (field) => `${field[0].toUpperCase()}${field.slice(1)}Input!`;
+    const head = fields.map(({ field }, index) => `$i${index}: ${type(field)}`);
+    const body = fields.map(({ field, selection }, index) => `f${index}: ${field}(input: $i${index}) ${selection}`);
+    const variables = Object.fromEntries(fields.map(({ input }, index) => [`i${index}`, input]));
+    const query = `${kind} Sidebar(${head.join(", ")}) { ${body.join(" ")} }`;
+    try {
       const request = { operationName: "Sidebar", query, variables };
-      const { data, errors } = await this.ask(`/graphql${parameters}`, request);
-      if (errors?.length) {
-        throw new Error(errors[0].message ?? errors[0]);
-      }
-      answers.push(...part.map(([index]) => data[`f${index}`]));
+      const { data, errors } = await this.ask(`/graphql?${parameters}`, request);
+      const error = new Error(errors?.[0]?.message ?? errors?.[0]);
+      const answers = fields.map((_, index) => data?.[`f${index}`]);
+      fields.forEach(({ resolve, reject }, index) => (answers[index] ? resolve(answers[index]) : reject(error)));
+    } catch (error) {
+      fields.forEach(({ reject }) => reject(error));
     }
-    return answers;
   }
 
-  /**
-   * Search runs, the newest first.
-   *
-   * @param {{experimentIds: string[], filter?: string, maxResults: number, orderBy?: string[],
-   *   pageToken?: string}[]} searches
-   * @param {string} [more] what is to be selected of a run besides `selection`
-   * @returns {Promise<Page[]>}
-   */
-  async runs(searches, more = "", selection = INFO) {
-    const inputs = searches.map((search) => ({ orderBy: ["attributes.start_time DESC"], ...search }));
-    const fields = `{ nextPageToken runs { ${selection} ${more} } }`;
-    const answers = await this._fields("mutation", "mlflowSearchRuns", inputs, fields);
-    return answers.map(({ runs, nextPageToken }) => ({ found: (runs ?? []).map(toRun), token: nextPageToken }));
+  /** Search runs, the newest first. @param {RunSearch} search @returns {Promise<Page>} */
+  async runs(search, selection = INFO) {
+    const input = { orderBy: ["attributes.start_time DESC"], ...search };
+    const answer = `{ nextPageToken runs { ${selection} } }`;
+    const { runs, nextPageToken } = await this._field("mutation", "mlflowSearchRuns", input, answer);
+    return { found: (runs ?? []).map(toRun), token: nextPageToken };
   }
 
-  /** A page of runs that have no parent: MLflow before 3.12 finds them only among all. @returns {Promise<Page>} */
+  /** Runs without a parent: MLflow before 3.12 finds them only among all. @param {RunSearch} search */
   async topLevel(search) {
-    if (this.isTop) {
+    if (this._knowsTop) {
       try {
-        return (await this.runs([{ ...search, filter: this.isTop }]))[0];
+        return await this.runs({ ...search, filter: "tags.mlflow.parentRunId IS NULL" });
       } catch (/** @type {any} */ error) {
         if (!/null/i.test(error.message)) throw error;
-        this.isTop = ""; // MLflow <3.12
+        this._knowsTop = false;
       }
     }
-    const [page] = await this.runs([{ ...search, maxResults: 200 }], `data { tags ${PAIRS} }`);
-    return { ...page, found: page.found.filter((run) => !run.parent) };
+    const { found, token } = await this.runs({ ...search, maxResults: 200 }, `${INFO} data { tags ${PAIRS} }`);
+    return { found: found.filter((run) => !run.parent), token };
   }
 
   /** Which of the runs have nested ones? @param {Run[]} runs @returns {Promise<string[]>} their IDs */
   async parents(runs) {
-    if (!runs.length) return [];
     const experimentIds = [...new Set(runs.map(({ experiment }) => experiment))];
-    const search = (filter) => ({ experimentIds, filter: `tags.mlflow.parentRunId ${filter}`, maxResults: 1 });
-    const [nested] = await this.runs([search("LIKE '%'")]);
-    if (!nested.found.length) return [];
-    const pages = await this.runs(runs.map(({ id }) => search(`= '${id}'`)));
-    return runs.filter((_, index) => pages[index].found.length).map(({ id }) => id);
-  }
-
-  /** The experiments and starts of the last runs of these experiments. @param {string[]} experimentIds */
-  async lastRuns(experimentIds, maxResults) {
-    if (!experimentIds.length) return [];
-    return (await this.runs([{ experimentIds, maxResults }], "", "info { experimentId startTime }"))[0].found;
+    const hasNested = async (filter) => {
+      const search = { experimentIds, filter: `tags.mlflow.parentRunId ${filter}`, maxResults: 1 };
+      return (await this.runs(search)).found.length > 0;
+    };
+    if (!runs.length || !(await hasNested("LIKE '%'"))) return [];
+    const answers = await Promise.all(runs.map(({ id }) => hasNested(`= '${id}'`)));
+    return runs.filter((_, index) => answers[index]).map(({ id }) => id);
   }
 
   /** A run with its metrics, parameters and tags. @param {string} runId */
   async run(runId) {
-    const data = `data { metrics { key value step timestamp } params ${PAIRS} tags ${PAIRS} }`;
-    const selection = `{ run { ${INFO} ${data} outputs { modelOutputs { modelId } } } }`;
-    const [{ run }] = await this._fields("query", "mlflowGetRun", [{ runId }], selection);
-    return { ...toRun(run), models: run.outputs?.modelOutputs ?? [], ...run.data };
+    const data = `data { metrics { key value timestamp } params ${PAIRS} tags ${PAIRS} }`;
+    const run = await this._run(runId, `${INFO} ${data} outputs { modelOutputs { modelId } }`);
+    const { metrics, params, tags } = run.data;
+    const models = run.outputs?.modelOutputs ?? [];
+    return { ...toRun(run), models, metrics: metrics ?? [], params: params ?? [], tags: tags ?? [] };
   }
 
   /** The names of a run's metrics and parameters. @param {string} runId */
   async keys(runId) {
-    const selection = "{ run { data { metrics { key } params { key } } } }";
-    const [{ run }] = await this._fields("query", "mlflowGetRun", [{ runId }], selection);
+    const { data } = await this._run(runId, "data { metrics { key } params { key } }");
     const names = (pairs) => (pairs ?? []).map(({ key }) => key).sort();
-    return { metrics: names(run.data?.metrics), params: names(run.data?.params) };
+    return { metrics: names(data.metrics), params: names(data.params) };
+  }
+
+  async _run(runId, selection) {
+    return (await this._field("query", "mlflowGetRun", { runId }, `{ run { ${selection} } }`)).run;
   }
 
   /** Last values of a metric or parameter, by the IDs of the runs. @param {string[]} runIds */
   async values(runIds, { key, kind }) {
+    if (!key) return new Map();
     if (kind === "metrics") {
-      const [points] = key ? await this.histories([{ runIds, metricKey: key }], 2) : [[]];
+      const points = await this.history(runIds, key, 2);
       return new Map(points.map(({ runId, value }) => [runId, value])); // the last of each run comes last
     }
-    const inputs = runIds.map((runId) => ({ runId }));
-    const runs = await this._fields("query", "mlflowGetRun", inputs, `{ run { data { params ${PAIRS} } } }`);
-    const value = ({ run }) => run.data?.params?.find((pair) => pair.key === key)?.value;
+    const runs = await Promise.all(runIds.map((runId) => this._run(runId, `data { params ${PAIRS} }`)));
+    const value = ({ data }) => data?.params?.find((pair) => pair.key === key)?.value;
     return new Map(runs.map((run, index) => [runIds[index], value(run)]));
   }
 
-  /**
-   * Samples of the histories of metrics.
-   *
-   * @param {{runIds: string[], metricKey: string}[]} queries
-   * @param {number} max of each run; MLflow reads it in the address
-   * @returns {Promise<{runId: string, value: number|null, step: string, timestamp: string}[][]>}
+  /** Samples of the history of a metric. @param {number} max of each run; MLflow reads it in the address
+   * @returns {Promise<{runId: string, value: number|null}[]>}
    */
-  async histories(queries, max) {
-    const [field, selection] = ["mlflowGetMetricHistoryBulkInterval", "{ metrics { runId value step timestamp } }"];
-    const answers = await this._fields("query", field, queries, selection, `?max_results=${max}`);
-    return answers.map(({ metrics }) => metrics ?? []);
+  async history(runIds, metricKey, max) {
+    const [field, selection] = ["mlflowGetMetricHistoryBulkInterval", "{ metrics { runId value } }"];
+    return (await this._field(`query?max_results=${max}`, field, { runIds, metricKey }, selection)).metrics ?? [];
   }
 
   /** Experiments, the last changed first. @param {object} search @returns {Promise<Page>} */
@@ -173,10 +165,10 @@ export class Api {
       id: trace.trace_id,
       name: trace.tags?.["mlflow.traceName"] || trace.trace_id,
       experiment: trace.trace_location?.mlflow_experiment?.experiment_id,
-      state: trace.state,
+      status: STATUSES[trace.state] ?? trace.state,
       start: Date.parse(trace.request_time),
       took: parseFloat(trace.execution_duration) * 1000,
-      preview: trace.request_preview ?? "",
+      preview: (trace.request_preview ?? "").slice(0, 200),
     }));
   }
 
@@ -189,20 +181,16 @@ export class Api {
       uri: `${kind}s:/${each.name}`,
       changed: Number(each.last_updated_timestamp),
       aliases: each.aliases ?? [],
-      latest: each.latest_versions ?? [],
     }));
   }
 
-  /** A model's versions, the latest first. @param {any} model @param {"model"|"prompt"} kind @returns {Promise<Page>} */
-  async versions({ name, aliases, latest }, kind, token) {
+  /** A model's versions, the latest first. @param {any} model @param {"model"|"prompt"} kind */
+  async versions({ name, aliases }, kind, token) {
     const toVersion = ({ version, run_id, status, creation_timestamp }) => {
       const own = aliases.filter((each) => each.version === version).map(({ alias }) => alias);
       const uri = `${kind}s:/${name}${own.length ? `@${own[0]}` : `/${version}`}`;
       return { id: version, name, run: run_id, state: status, created: Number(creation_timestamp), aliases: own, uri };
     };
-    if (name.includes("'") && name.includes('"')) {
-      return { found: latest.map(toVersion) }; // no filter can name it
-    }
     const filter = `name=${quoted(name)}${kind === "prompt" ? ` AND ${PROMPTS}` : ""}`;
     const search = { filter, order_by: "version_number DESC" };
     return this._registry("model-versions/search", "model_versions", search, token, toVersion);

@@ -4,15 +4,16 @@
 // What is stored is not trusted: JupyterLab's viewers of HTML and of SVG texts, which can run them with
 // Jupyter's origin, get no such file. The source of HTML has another name.
 
+import { lab, trans } from "./packages.js";
+
 const MAX_SIZE = 50e6; // bytes of a document that the browser has in memory, some times over
 const SOURCE = " (source)"; // at the end of a name
 const CHANGES = ["newUntitled", "delete", "rename", "save", "copy", "createCheckpoint", "restoreCheckpoint", "deleteCheckpoint"];
 
 export class ArtifactsDrive {
-  /** @param {Record<string, any>} lab @param {import("./server.js").Server} server @param {any} trans */
-  constructor(lab, server, trans) {
+  /** @param {import("./server.js").Server} server */
+  constructor(server) {
     this._server = server;
-    this._trans = trans;
     this.name = "MLflow";
     this.serverSettings = lab.services.ServerConnection.makeSettings();
     this.fileChanged = new lab.signaling.Signal(this);
@@ -38,7 +39,7 @@ export class ArtifactsDrive {
       return { ...file, content: null, format: null, mimetype: "" };
     }
     if (/\.html$/i.test(path) || (/\.svg$/i.test(path) && format === "text")) {
-      throw new Error(this._trans.__("Files of this kind are shown as their source only"));
+      throw new Error(trans.__("Files of this kind are shown as their source only"));
     }
     const blob = await this._read(path);
     if (format === "base64") {
@@ -61,17 +62,11 @@ export class ArtifactsDrive {
   /** @param {string} path @returns {Promise<Blob>} */
   async _read(path) {
     const response = await this._server.request(artifact(path));
-    const reader = /** @type {ReadableStream} */ (response.body).getReader();
-    const chunks = [];
-    for (let size = 0; size <= MAX_SIZE; size += chunks.at(-1).length) {
-      const { done, value } = await reader.read();
-      if (done) {
-        return new Blob(chunks, { type: response.headers.get("Content-Type") ?? "" });
-      }
-      chunks.push(value);
+    if (Number(response.headers.get("Content-Length")) > MAX_SIZE) {
+      void response.body?.cancel();
+      throw new Error(trans.__("It is too large to be shown here. It can be downloaded."));
     }
-    await reader.cancel();
-    throw new Error(this._trans.__("It is too large to be shown here. It can be downloaded."));
+    return response.blob();
   }
 
   /** @param {Blob} blob */
@@ -79,7 +74,7 @@ export class ArtifactsDrive {
     try {
       return new TextDecoder("utf-8", { fatal: true }).decode(await blob.arrayBuffer());
     } catch {
-      throw new Error(this._trans.__("It is not a text. It can be downloaded."));
+      throw new Error(trans.__("It is not a text. It can be downloaded."));
     }
   }
 }

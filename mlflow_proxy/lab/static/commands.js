@@ -1,12 +1,13 @@
 // Commands of the palette and the menu. Users can bind keys to their names.
 
+import { lab, trans } from "./packages.js";
+
+export const SIDEBAR = "jp-mlflow-sidebar"; // its ID
 const PALETTE = "apputils:activate-command-palette"; // it shows whether commands are enabled
 
-/**
- * @param {import("./extension.js").Parts} parts
- * @param {any} palette JupyterLab's ICommandPalette, if the application has one
- */
-export function addCommands({ lab, app, server, model, icon, trans, open, showLog }, palette) {
+/** @param {import("./store.js").Store} store @param {(path: string) => any} open @param {() => any} showLog */
+export function addCommands(store, open, showLog) {
+  const { app, server, model, icon, services } = store;
   const attempt = (what) => async () => {
     try {
       await model.control(what);
@@ -15,29 +16,26 @@ export function addCommands({ lab, app, server, model, icon, trans, open, showLo
     }
   };
   const isRunning = () => ["starting", "ready"].includes(model.status?.state ?? "ready");
-  const isReady = () => model.status?.state === "ready";
   model.changed.connect(() => app.commands.notifyCommandChanged());
   app.commands.commandExecuted.connect((_, { id }) => id === PALETTE && model.refresh());
   const commands = {
-    "mlflow:open": {
-      label: trans.__("Open MLflow"),
-      icon,
-      execute: ({ path = "" }) => open(path),
-    },
+    "mlflow:open": { label: trans.__("Open MLflow"), icon, execute: ({ path = "" }) => open(path) },
     "mlflow:open-in-browser": {
       label: trans.__("Open MLflow in a New Browser Tab"),
       execute: ({ path = "" }) => void window.open(server.url + path, "_blank"),
     },
-    "mlflow:start": { label: trans.__("Start MLflow"), isEnabled: () => !isReady(), execute: attempt("start") },
+    "mlflow:start": { label: trans.__("Start MLflow"), isEnabled: () => !store.isReady, execute: attempt("start") },
     "mlflow:stop": { label: trans.__("Stop MLflow"), isEnabled: isRunning, execute: attempt("stop") },
     "mlflow:restart": { label: trans.__("Restart MLflow"), execute: attempt("restart") },
-    "mlflow:show-log": {
-      label: trans.__("Show MLflow's Log"),
-      execute: showLog,
+    "mlflow:show-log": { label: trans.__("Show MLflow's Log"), execute: showLog },
+    "mlflow:show-sidebar": {
+      label: trans.__("Show MLflow's Sidebar"),
+      isEnabled: () => store.settings?.composite.sidebar !== false,
+      execute: () => app.shell.activateById(SIDEBAR),
     },
   };
   for (const [name, command] of Object.entries(commands)) {
     app.commands.addCommand(name, { caption: command.label, ...command });
-    palette?.addItem({ command: name, category: trans.__("MLflow") });
+    services.palette?.addItem({ command: name, category: trans.__("MLflow") });
   }
 }

@@ -1,137 +1,92 @@
 // The details of one run, in a section of their own: charts are drawn for the metrics in view.
 
-import { arrange, element, setText } from "./elements.js";
 import { age, date, duration, number, statusText } from "./format.js";
-import { Sparkline } from "./sparkline.js";
+import { h, lab, trans } from "./packages.js";
 
-const POINTS = 40; // of a chart
-const PATIENCE = 100; // ms until charts that have come into view are asked for together
+const POINTS = 40; // of a history
+const MAX_POINTS = 500; // of one that grows
+const [WIDTH, HEIGHT] = [60, 16]; // of a chart
 const SYSTEM = "system/"; // MLflow's prefix of the machine's metrics
 
-export class Details {
-  /** @param {import("./actions.js").Actions} actions */
-  constructor(actions) {
-    const { trans } = actions;
-    this._actions = actions;
-    /** The run that is shown. @type {any} */
-    this.run = undefined;
-    /** By the names of the metrics. @type {Map<string, Sparkline>} */
-    this._charts = new Map();
-    /** Metrics whose charts have come into view. @type {Set<string>} */
-    this._wanted = new Set();
-    const captions = ["Run", "Metrics", "Parameters", "Tags"];
-    this._tables = captions.map((caption) => new Table(trans.__(caption)));
-    this._name = element("h3", { className: "jp-mlflow-title" });
-    this._none = element("p", { textContent: trans.__("Select a run to see its metrics and parameters.") });
-    const props = { className: "jp-mlflow-details", tabIndex: 0, role: "group", ariaLabel: trans.__("Run details") };
-    this.node = element("div", props, this._none, this._name, ...this._tables.map(({ node }) => node));
-    this._observer = new IntersectionObserver((entries) => this._see(entries), { root: this.node });
-    actions.watch.changed.connect((_, run) => run.id === this.run?.id && this.load(run.id));
-  }
+/** @typedef {import("./store.js").Store} Store */
 
-  /** Show a run. @param {string} id */
-  async load(id) {
-    const asked = (this._asked = this._actions.api.run(id));
-    const run = await asked;
-    if (asked !== this._asked) return; // the user has gone on to another run
-    if (id !== this.run?.id) {
-      this._charts.clear();
-      this._wanted.clear();
-      this._tables.forEach((table) => table.rows.clear());
-      this.node.scrollTop = 0;
-    }
-    this._show(run);
-  }
-
-  /** Show what is new of a run that goes on. */
-  async follow() {
-    if (this.run?.status === "RUNNING") {
-      await this.load(this.run.id);
-    }
-  }
-
-  _show(run) {
-    const { trans, names } = this._actions;
-    this.run = run;
-    this._none.hidden = true;
-    setText(this._name, run.name);
-    const order = ({ key }) => `${Number(key.startsWith(SYSTEM))}${key}`; // those of the machine last
-    const metrics = [...(run.metrics ?? [])].sort((one, other) => (order(one) < order(other) ? -1 : 1));
-    const pairs = (all) => (all ?? []).map(({ key, value }) => [key, value]);
-    const [facts, measured, params, tags] = this._tables;
-    facts.show([
-      [trans.__("Experiment"), names.get(run.experiment) ?? run.experiment],
-      [trans.__("Status"), statusText(run.status, trans)],
-      [trans.__("Started"), [age(run.start), date(run.start)].filter(Boolean).join(" · ")],
-      [trans.__("Duration"), duration((run.end || Date.now()) - run.start)],
-    ]);
-    measured.show(metrics.map((metric) => [metric.key, number(metric.value), this._chart(metric)]));
-    params.show(pairs(run.params));
-    tags.show(pairs(run.tags).filter(([key]) => !key.startsWith("mlflow.")));
-    for (const row of measured.rows.values()) this._observer.observe(row);
-  }
-
-  /** A place for the metric's chart, which is drawn when it comes into view. */
-  _chart({ key, value, step, timestamp }) {
-    const chart = this._charts.get(key) ?? new Sparkline(this._actions.trans);
-    chart.add({ value, step, timestamp });
-    this._charts.set(key, chart);
-    return chart.node;
-  }
-
-  /** @param {IntersectionObserverEntry[]} entries */
-  _see(entries) {
-    for (const { target } of entries.filter(({ isIntersecting }) => isIntersecting)) {
-      const key = /** @type {HTMLElement} */ (target).dataset.key ?? "";
-      this._observer.unobserve(target);
-      if (this._charts.get(key)?.isDrawn === false) this._wanted.add(key);
-    }
-    if (this._wanted.size) {
-      this._timer ??= setTimeout(() => this._draw(), PATIENCE);
-    }
-  }
-
-  async _draw() {
-    this._timer = undefined;
-    const charts = [...this._wanted].map((key) => this._charts.get(key));
-    const queries = [...this._wanted].map((metricKey) => ({ runIds: [this.run.id], metricKey }));
-    this._wanted.clear();
-    try {
-      const histories = await this._actions.api.histories(queries, POINTS);
-      histories.forEach((values, index) => charts[index]?.draw(values));
-    } catch (error) {
-      console.warn(error); // the last value is shown anyhow
-    }
-  }
+/** @param {{store: Store}} props */
+export function Details({ store }) {
+  const { useEffect, useState } = lab.react;
+  const [run, setRun] = useState();
+  const id = store.shownRun;
+  useEffect(() => {
+    const isQuiet = store.round.isQuiet && run?.id === id;
+    const load = async () => {
+      const found = await store.api.run(id);
+      store.note([found]);
+      if (id === store.shownRun) setRun(found); // else the user has gone on to another run
+    };
+    if (id && (!isQuiet || run.status === "RUNNING")) void store.attempt(load, isQuiet);
+  }, [store.round, id]);
+  const props = { className: "jp-mlflow-details", tabIndex: 0, role: "group", "aria-label": trans.__("Run details") };
+  const none = id ? trans.__("Loading…") : trans.__("Select a run to see its metrics and parameters.");
+  return run
+    ? h("div", { ...props, key: run.id }, h(Facts, { store, run })) // another run begins at the top
+    : h("div", props, h("p", {}, none));
 }
 
-/** A table of named values, whose rows stay as they are while their values change. */
-class Table {
-  /** @param {string} caption */
-  constructor(caption) {
-    this._body = element("tbody");
-    this.node = element("table", { hidden: true }, element("caption", {}, caption), this._body);
-    /** @type {Map<string, HTMLElement>} */
-    this.rows = new Map();
-  }
-
-  /** @param {any[][]} lines a name, a value and perhaps an element each */
-  show(lines) {
-    this.rows = new Map(lines.map(([name, value, extra]) => {
-      const row = this.rows.get(name) ?? makeRow(name, extra);
-      const cell = /** @type {HTMLElement} */ (row.children[1]);
-      setText(cell, value);
-      cell.title = value;
-      return [name, row];
-    }));
-    arrange(this._body, [...this.rows.values()]);
-    this.node.hidden = !lines.length;
-  }
+function Facts({ store, run }) {
+  const order = ({ key }) => `${Number(key.startsWith(SYSTEM))}${key}`; // those of the machine last
+  const metrics = [...run.metrics].sort((one, other) => (order(one) < order(other) ? -1 : 1));
+  const chart = (metric) => h(Chart, { store, runId: run.id, metric });
+  const pairs = (all) => all.map(({ key, value }) => [key, value]);
+  const facts = [
+    [trans.__("Experiment"), store.names.get(run.experiment) ?? run.experiment],
+    [trans.__("Status"), statusText(run.status)],
+    [trans.__("Started"), [age(run.start), date(run.start)].filter(Boolean).join(" · ")],
+    [trans.__("Duration"), duration((run.end || Date.now()) - run.start)],
+  ];
+  return [
+    h("h3", { className: "jp-mlflow-title", key: "name", title: run.name }, run.name),
+    table(trans.__("Run"), facts),
+    table(trans.__("Metrics"), metrics.map((metric) => [metric.key, number(metric.value), chart(metric)])),
+    table(trans.__("Parameters"), pairs(run.params)),
+    table(trans.__("Tags"), pairs(run.tags.filter(({ key }) => !key.startsWith("mlflow.")))),
+  ];
 }
 
-function makeRow(name, extra) {
-  const row = element("tr", {}, element("th", { scope: "row", title: name }, name), element("td"));
-  row.dataset.key = name;
-  extra && row.append(element("td", { className: "jp-mlflow-chart" }, extra));
-  return row;
+/** @param {string} caption @param {any[]} lines a name, a value and perhaps a chart each */
+function table(caption, lines) {
+  const row = ([name, value, chart]) => {
+    const cells = [h("th", { scope: "row", title: name }, name), h("td", { title: value }, value)];
+    return h("tr", { key: name }, ...cells, chart && h("td", { className: "jp-mlflow-chart" }, chart));
+  };
+  return lines.length > 0 && h("table", { key: caption }, h("caption", {}, caption), h("tbody", {}, lines.map(row)));
+}
+
+/** The chart of a metric. Its history is asked for when it comes into view; it grows by what is seen later. */
+function Chart({ store, runId, metric }) {
+  const { useEffect, useRef, useState } = lab.react;
+  const node = useRef();
+  const [values, setValues] = useState([]);
+  const add = (metric) => (shown) => [...shown, metric].slice(-MAX_POINTS);
+  useEffect(() => setValues(add(metric)), [metric.timestamp, metric.value]);
+  useEffect(() => {
+    const observer = new IntersectionObserver(([{ isIntersecting }]) => {
+      if (!isIntersecting) return;
+      observer.disconnect();
+      void store.attempt(async () => setValues(await store.api.history([runId], metric.key, POINTS)), true);
+    });
+    observer.observe(node.current);
+    return () => observer.disconnect();
+  }, []);
+  return h("div", { ref: node }, h(Sparkline, { values }));
+}
+
+/** Nothing if fewer than two of the values are finite. */
+function Sparkline({ values }) {
+  const finite = values.map(({ value }) => value).filter(Number.isFinite);
+  const [low, high] = [Math.min(...finite), Math.max(...finite)];
+  const x = (index) => (index / (finite.length - 1)) * WIDTH;
+  const y = (value) => HEIGHT - 1 - ((value - low) / (high - low || 1)) * (HEIGHT - 2);
+  const points = finite.map((value, index) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+  const label = trans.__("From %1 to %2", number(finite[0]), number(finite.at(-1)));
+  const props = { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label };
+  return finite.length > 1 && h("svg", props, h("polyline", { points }));
 }

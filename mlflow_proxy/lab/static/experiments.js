@@ -1,185 +1,146 @@
 // Experiments, those in use first, each with its latest traces and its runs.
 
-import { element } from "./elements.js";
+import { openItem } from "./actions.js";
 import { age, duration, statusText } from "./format.js";
-import { PagedList } from "./list.js";
-import { Row } from "./row.js";
-import { RunList } from "./runs.js";
+import { h, trans } from "./packages.js";
+import { unique, usePages } from "./pages.js";
+import { keysOf, RunsOf, stateIcon } from "./runs.js";
 import { chooseSorting } from "./sorting.js";
+import { List } from "./tree.js";
 
 const FIRST = 300; // experiments whose use is looked up before the list is shown
-const RUNS = 200; // that are looked at for that
+const MORE = 1000; // at a time, when the others are needed
+const USES = 200; // runs that are looked at for that, and
+const MAX_TRACES = 10;
+const TRACES = 5; // of an experiment that are shown
 const PAGE = 50;
-const TRACES = 5; // of an experiment
-const HOUR = 3_600_000; // ms
-const KEPT = "jupyter-mlflow-proxy:sidebar"; // what is open and how it is sorted, over a reload
 
-export class ExperimentList extends PagedList {
-  /** @param {import("./actions.js").Actions} actions @param {string} [none] what it says when it is empty */
-  constructor(actions, none = actions.trans.__("No experiments")) {
-    super(actions, {
-      none,
-      search: (token) => this._page(token),
-      make: (experiment) => new ExperimentRow(actions, experiment.id, () => this._keep()),
-    });
-    /** All that MLflow has told of. @type {any[]} */
+/** @typedef {import("./store.js").Store} Store */
+
+/** All experiments that MLflow has told of, those in use first. */
+export class Catalog {
+  /** @param {Store} store */
+  constructor(store) {
+    this._store = store;
+    /** @type {any[]} */
     this._known = [];
+    /** @type {string | undefined} */
+    this._rest = undefined;
     this._changed = 0; // the last change of one, in ms
   }
 
-  /** Show those in use first and reload what is open: at first what was open before, or the first one. */
-  async load() {
-    const { attempt, database } = this.actions;
-    const isFirst = !this._known.length;
-    const { open = [], sortings = {} } = (isFirst && (await database?.fetch(KEPT))) || {};
-    await super.load();
-    await Promise.all(this._open.map((row) => attempt(() => row.list.load())));
-    if (isFirst) {
-      const rows = /** @type {ExperimentRow[]} */ ([...this.items.values()]);
-      rows.forEach((row) => row.sortBy(sortings[row.data.id]));
-      const kept = rows.filter(({ data }) => open.includes(data.id));
-      await Promise.all((kept.length ? kept : rows.slice(0, 1)).map((row) => row.toggle(true)));
-    }
-  }
-
-  /** Add new experiments, and follow the runs of those that are open. */
-  async follow() {
-    const { api } = this.actions;
-    const { found } = await api.experiments({ filter: `last_update_time > ${this._changed}`, max_results: PAGE });
-    this._note(found);
-    this.merge(found);
-    const lists = this._open.flatMap((row) => row.runs.open);
-    if (lists.length) {
-      const pages = await api.runs(lists.map((list) => list.newer), "data { tags { key value } }");
-      await Promise.all(lists.map((list, index) => list.follow(pages[index])));
-    }
-  }
-
-  /** All experiments, in the order of their use. */
-  async all() {
-    while (this._rest) {
-      await this._learn(1000);
-    }
-    return this._sorted;
-  }
-
-  /** @returns {ExperimentRow[]} */
-  get _open() {
-    return /** @type {any[]} */ ([...this.items.values()]).filter((row) => row.isOpen);
-  }
-
-  _keep() {
-    const rows = /** @type {ExperimentRow[]} */ ([...this.items.values()]);
-    const chosen = rows.filter((row) => row.runs.sorting.isChosen);
-    const sortings = Object.fromEntries(chosen.map((row) => [row.data.id, row.runs.sorting]));
-    void this.actions.database?.save(KEPT, { open: this._open.map(({ data }) => data.id), sortings });
-  }
-
-  /** @param {string} [start] the place of the first one in the order */
-  async _page(start = "0") {
-    if (start === "0") {
+  /** A page of them; the first one is asked for anew. @param {string} [start] the place in the order */
+  async page(start) {
+    if (!start) {
       this._known = [];
       this._rest = undefined;
-      await this._learn(FIRST);
+      await this._learn();
+    } else if (this._known.length < Number(start) + PAGE && this._rest) {
+      await this._learn();
     }
-    const end = Number(start) + PAGE;
-    if (this._known.length < end && this._rest) {
-      await this._learn(1000);
-    }
-    const hasMore = this._known.length > end || this._rest;
-    return { found: this._sorted.slice(Number(start), end), token: hasMore ? String(end) : undefined };
+    return this._slice(Number(start ?? 0));
   }
 
-  /** Learn of more experiments, and when they were used. @param {number} max_results */
-  async _learn(max_results) {
-    const { api, used } = this.actions;
+  /** The first page, with those on top that are new. */
+  async newer() {
+    const filter = `last_update_time > ${this._changed}`;
+    const { found } = await this._store.api.experiments({ filter, max_results: PAGE });
+    this._known = [...found.filter(({ id }) => !this._store.names.has(id)), ...this._known];
+    this._note(found);
+    return this._slice(0);
+  }
+
+  async all() {
+    while (this._rest) {
+      await this._learn();
+    }
+    return this._known;
+  }
+
+  _slice(start) {
+    const end = start + PAGE;
+    const hasMore = this._known.length > end || this._rest;
+    return { found: this._known.slice(start, end), token: hasMore ? String(end) : undefined };
+  }
+
+  /** Learn of more experiments, and when they were used. */
+  async _learn() {
+    const { api, used } = this._store;
+    const max_results = this._rest ? MORE : FIRST;
     const { found, token } = await api.experiments({ max_results, page_token: this._rest });
     this._rest = token;
     this._note(found);
     const ids = found.map(({ id }) => id);
-    const [runs, traces] = await Promise.all([api.lastRuns(ids, RUNS), api.traces(ids, 2 * TRACES)]);
-    for (const { experiment, start } of [...runs, ...traces]) {
-      if (start < Date.now() + HOUR) {
-        used.set(experiment, Math.max(start, used.get(experiment) ?? 0));
-      }
-    }
+    const search = { experimentIds: ids, maxResults: USES };
+    const latest = ids.length ? api.runs(search, "info { experimentId startTime }") : { found: [] };
+    const [runs, traces] = await Promise.all([latest, api.traces(ids, MAX_TRACES)]);
+    this._store.use([...runs.found, ...traces]);
+    const lastUse = ({ id }) => used.get(id) ?? 0;
+    this._known = unique([...this._known, ...found]).sort(
+      (one, other) => lastUse(other) - lastUse(one) || other.changed - one.changed,
+    );
   }
 
   _note(found) {
-    const known = new Set(this._known.map(({ id }) => id));
-    this._known.push(...found.filter(({ id }) => !known.has(id)));
     for (const { id, name, changed } of found) {
-      this.actions.names.set(id, name);
+      this._store.names.set(id, name);
       this._changed = Math.max(this._changed, Math.min(changed, Date.now()));
     }
   }
-
-  /** Those that were used before those that were not, the last changed first. */
-  get _sorted() {
-    const use = ({ id }) => this.actions.used.get(id) ?? 0;
-    return [...this._known].sort((one, other) => use(other) - use(one) || other.changed - one.changed);
-  }
 }
 
-class ExperimentRow extends Row {
-  /** @param {import("./actions.js").Actions} actions @param {string} id @param {() => void} keep its state */
-  constructor(actions, id, keep) {
-    const runs = new RunList(actions, [id]);
-    const traces = traceList(actions, id);
-    const node = element("div", {}, traces.node, runs.node);
-    const load = async () => {
-      await Promise.all([traces.load(), runs.load()]);
-      node.classList.toggle("jp-mod-traced", traces.items.size > 0);
-    };
-    const describe = ({ name }) => {
-      const { key, isAscending, isChosen } = runs.sorting;
-      const value = isChosen ? `${key} ${isAscending ? "↑" : "↓"}` : key;
-      return { text: name, value: this.isOpen ? value : "", age: age(actions.used.get(id) ?? 0) };
-    };
-    super(actions, { kind: "experiment", describe, list: { node, load } });
-    this.runs = runs;
-    this._keep = keep;
-  }
-
-  async toggle(isOpen = !this.isOpen) {
-    await super.toggle(isOpen);
-    this._keep();
-  }
-
-  /** @param {import("./sorting.js").Sorting | undefined} sorting */
-  sortBy(sorting) {
-    if (sorting) this.runs.sorting = sorting;
-  }
-
-  /** Let the user choose how its runs are sorted. */
-  async sort() {
-    this.sortBy(await chooseSorting(this._actions, await this.runs.keys()));
-    await (this.isOpen ? this.runs.load() : this.toggle(true));
-    this.update(this.data);
-    this._keep();
-  }
-}
-
-/** The latest traces, and one row for the others. @param {import("./actions.js").Actions} actions */
-function traceList(actions, experiment) {
-  const { trans } = actions;
-  const describe = ({ id, name, state, took, start, preview }) => {
-    const label = [trans.__("Trace %1", name), statusText(state, trans), duration(took), age(start)].join(", ");
-    const status = { OK: "FINISHED", ERROR: "FAILED", IN_PROGRESS: "RUNNING" }[state] ?? state;
-    const shown = { text: name, label, title: `${label}\n${preview}`, value: duration(took), age: age(start), status };
-    return id ? shown : { text: trans.__("All traces") };
+/** @param {{store: Store}} props */
+export function Experiments({ store }) {
+  const { catalog } = store;
+  const search = async (token) => {
+    const isFirst = !store.names.size;
+    if (store.round.isQuiet && !token && !isFirst) return catalog.newer();
+    if (isFirst) await store.restore();
+    const page = await catalog.page(token);
+    const rows = page.found.map(({ id }) => `experiment ${id}`);
+    if (isFirst && rows.length && !rows.some((row) => store.open.has(row))) store.toggle(rows[0]);
+    return page;
   };
-  return new PagedList(actions, {
-    none: "",
-    search: async () => {
-      const found = await actions.api.traces([experiment], TRACES + 1);
-      return { found: found.length > TRACES ? [...found.slice(0, TRACES), { id: "", experiment }] : found };
-    },
-    make: () => {
-      const state = element("span", { className: "jp-mlflow-state" });
-      const lead = [element("span", { className: "jp-mlflow-lead" }, state)];
-      const row = new Row(actions, { kind: "trace", describe, lead, activate: () => actions.openItem(row.target) });
-      return row;
-    },
+  const pages = usePages(store, search, { isFollowed: true });
+  return h(List, { store, pages, none: trans.__("No experiments"), row: (each) => experimentRow(store, each) });
+}
+
+/** @param {Store} store */
+export function experimentRow(store, { id }) {
+  const { key, isAscending, isChosen } = store.sorting(id);
+  const value = isChosen ? `${key} ${isAscending ? "↑" : "↓"}` : key;
+  const below = (depth) => [
+    h(Traces, { store, experiment: id, depth, key: "traces" }),
+    h(RunsOf, { store, experiment: id, depth, key: "runs" }),
+  ];
+  const isOpen = store.open.has(`experiment ${id}`);
+  const shown = { text: store.names.get(id), value: isOpen ? value : "", age: age(store.used.get(id) ?? 0) };
+  return { kind: "experiment", ...shown, below };
+}
+
+/** The latest traces of an experiment, and one row for the others. */
+function Traces({ store, experiment, depth }) {
+  const pages = usePages(store, async () => {
+    const found = await store.api.traces([experiment], TRACES + 1);
+    return { found: found.length > TRACES ? [...found.slice(0, TRACES), { id: "", experiment }] : found };
   });
+  const row = (trace) => {
+    const { id, name, status, took, start, preview } = trace;
+    const facts = [trans.__("Trace %1", name), statusText(status), duration(took), age(start), preview];
+    const activate = () => openItem(store, { ...trace, kind: "trace" });
+    const shown = { text: name, facts, value: duration(took), age: age(start), status };
+    const lead = h("span", { className: "jp-mlflow-lead" }, stateIcon(statusText(status)));
+    return { kind: "trace", activate, ...(id ? { ...shown, lead } : { text: trans.__("All traces") }) };
+  };
+  return h(List, { store, pages, depth, row });
+}
+
+/** Let the user choose how an experiment's runs are sorted. @param {Store} store @param {string} id */
+export async function sortRuns(store, id) {
+  const { found } = await store.api.runs({ experimentIds: [id], maxResults: 5 });
+  const chosen = await chooseSorting(await keysOf(store.api, found));
+  if (chosen) {
+    store.sortings.set(id, chosen);
+    store.toggle(`experiment ${id}`, true);
+  }
 }

@@ -4,21 +4,14 @@ export { load } from "./packages.js";
 import { addArtifacts } from "./artifacts.js";
 import { addCommands } from "./commands.js";
 import { addLog } from "./log.js";
+import { lab, setLanguage } from "./packages.js";
 import { addToRunningPanel } from "./running.js";
-import { Server } from "./server.js";
 import { addSidebar } from "./sidebar.js";
-import { loadSettings } from "./settings.js";
-import { StatusModel } from "./status.js";
+import { Store } from "./store.js";
 import { addTab } from "./tab.js";
 
-/** What the parts share.
- * @typedef {{lab: Record<string, any>, app: any, server: Server, model: StatusModel, icon: any,
- *   trans: any, settings: Promise<any>, open: (path: string) => any, showLog?: () => any}} Parts
- */
-
-/** @param {Record<string, any>} lab JupyterLab's packages */
-export function plugin(lab) {
-  const { application, apputils, notebook, running, settings, statedb, translation, ui } = lab;
+export function plugin() {
+  const { application, apputils, notebook, running, settings, statedb, translation } = lab;
   const optional = {
     palette: apputils.ICommandPalette,
     restorer: application.ILayoutRestorer,
@@ -28,7 +21,6 @@ export function plugin(lab) {
     notebooks: notebook.INotebookTracker,
     labShell: application.ILabShell,
     database: statedb.IStateDB,
-    forms: ui.IFormRendererRegistry,
   };
   const names = Object.keys(optional).filter((name) => optional[name]);
   return {
@@ -37,29 +29,21 @@ export function plugin(lab) {
     autoStart: true,
     optional: names.map((name) => optional[name]),
     activate: (app, ...services) =>
-      activate(lab, app, Object.fromEntries(names.map((name, index) => [name, services[index]]))),
+      activate(app, Object.fromEntries(names.map((name, index) => [name, services[index]]))),
   };
 }
 
 /** @param {Record<string, any>} services those of the application; another one may have fewer */
-async function activate(lab, app, services) {
-  const { palette, restorer, managers, registry, translator, labShell, forms } = services;
+async function activate(app, services) {
   addStyle();
-  const server = new Server(lab);
+  setLanguage(services.translator);
   const icon = new lab.ui.LabIcon({ name: "jupyter-mlflow-proxy:mlflow", svgstr: await iconSvg() });
-  const trans = (translator ?? lab.translation.nullTranslator).load("jupyter-mlflow-proxy");
-  const model = new StatusModel(lab, server);
-  const shared = { lab, app, server, model, icon, trans, settings: loadSettings(lab, registry, server, forms) };
-  const open = addTab(shared, restorer, labShell);
-  const parts = { ...shared, open, showLog: addLog(shared, restorer) };
-  if (labShell) {
-    addArtifacts(shared, restorer);
-  }
-  addCommands(parts, palette);
-  if (managers) {
-    addToRunningPanel(managers, parts);
-  }
-  addSidebar(parts, services);
+  const store = new Store(app, services, icon);
+  void store.model.refresh();
+  addCommands(store, addTab(store), addLog(store));
+  services.labShell && addArtifacts(store);
+  services.managers && addToRunningPanel(store);
+  addSidebar(store);
 }
 
 function addStyle() {

@@ -1,5 +1,7 @@
 // Numbers, times and states as the sidebar shows them. MLflow stores any 64-bit number as a time.
 
+import { trans } from "./packages.js";
+
 const MAX_TIME = 8.64e15; // ms; JavaScript's dates end there
 
 /** @param {any} value of a metric; null stands for what is no number */
@@ -31,17 +33,15 @@ export function duration(milliseconds) {
   return [hours && `${hours} h`, minutes && `${minutes} min`, `${whole % 60} s`].filter(Boolean).join(" ");
 }
 
-/** @param {string} status of a run or a trace */
-export function statusText(status, trans) {
+/** @param {string} status of a run */
+export function statusText(status) {
   const texts = {
     RUNNING: trans.__("Running"),
-    IN_PROGRESS: trans.__("Running"),
     SCHEDULED: trans.__("Scheduled"),
     FINISHED: trans.__("Finished"),
-    OK: trans.__("Finished"),
     FAILED: trans.__("Failed"),
-    ERROR: trans.__("Failed"),
     KILLED: trans.__("Killed"),
+    DELETED: trans.__("Deleted"),
   };
   return texts[status] ?? status;
 }

@@ -1,15 +1,12 @@
 // Links to the dashboard, e.g. those below cells, where the user has them open in JupyterLab's tab.
 
-/**
- * @param {Omit<import("./extension.js").Parts, "open">} parts
- * @param {(path: string) => any} open
- */
-export function openLinksInTab({ server, settings }, open) {
-  let opensInTab = () => false;
-  settings.then((found) => {
-    opensInTab = () => found?.composite.openLinks === "tab";
-  });
-  const dashboard = new URL(server.url, location.href).href;
+/** @param {import("./store.js").Store} store @param {(path: string) => any} open */
+export function openLinksInTab(store, open) {
+  const opensInTab = () => {
+    const { openLinks } = store.settings?.composite ?? {};
+    return openLinks === "tab" || (openLinks === "tile" && store.model.settings.new_browser_tab === "False");
+  };
+  const dashboard = new URL(store.server.url, location.href).href;
   const take = (event, href) => {
     if (opensInTab() && href?.startsWith(`${dashboard}#`)) {
       event.preventDefault();

@@ -1,15 +1,13 @@
 // The end of MLflow's log in a tab. The command shows it anew, as JupyterLab does after a reload.
 
+import { lab, trans } from "./packages.js";
+
 const ID = "mlflow-log";
 
-/**
- * @param {Omit<import("./extension.js").Parts, "open">} parts
- * @param {any} restorer JupyterLab's ILayoutRestorer, if the application has one
- * @returns {() => Promise<void>} shows the log
- */
-export function addLog({ lab, app, server, icon, trans }, restorer) {
+/** @param {import("./store.js").Store} store @returns {() => Promise<void>} shows the log */
+export function addLog({ app, server, icon, services }) {
   const tracker = new lab.apputils.WidgetTracker({ namespace: ID });
-  restorer?.restore(tracker, { command: "mlflow:show-log", name: () => ID });
+  services.restorer?.restore(tracker, { command: "mlflow:show-log", name: () => ID });
   return async () => {
     const node = Object.assign(document.createElement("pre"), { className: "jp-mlflow-log", tabIndex: 0 });
     try {
@@ -19,7 +17,8 @@ export function addLog({ lab, app, server, icon, trans }, restorer) {
       return;
     }
     tracker.currentWidget?.dispose();
-    const tab = Object.assign(new lab.apputils.MainAreaWidget({ content: new lab.widgets.Widget({ node }) }), { id: ID });
+    const content = new lab.widgets.Widget({ node });
+    const tab = Object.assign(new lab.apputils.MainAreaWidget({ content }), { id: ID });
     Object.assign(tab.title, { label: trans.__("MLflow's Log"), icon, closable: true });
     app.shell.add(tab, "main");
     void tracker.add(tab);

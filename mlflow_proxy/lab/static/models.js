@@ -1,31 +1,31 @@
 // Registered models or prompts, with their versions and aliases.
 
+import { openItem } from "./actions.js";
 import { age } from "./format.js";
-import { PagedList } from "./list.js";
-import { Row } from "./row.js";
+import { h, trans } from "./packages.js";
+import { usePages } from "./pages.js";
+import { List } from "./tree.js";
 
-/** @param {import("./actions.js").Actions} actions @param {"model"|"prompt"} kind */
-export function modelList(actions, kind) {
-  const { trans, api } = actions;
-  const describe = ({ id, changed, aliases }) => {
-    const value = aliases.map(({ alias }) => `@${alias}`).join(" ");
-    return { text: id, title: `${id}\n${value}`.trim(), value, age: age(changed) };
-  };
-  const make = () => {
-    const search = (token) => api.versions(row.data, kind, token);
-    const versions = new PagedList(actions, { none: trans.__("No versions"), search, make: () => versionRow(actions, kind) });
-    const row = new Row(actions, { kind, describe, list: versions });
-    return row;
-  };
+/** @param {{store: import("./store.js").Store, kind: "model"|"prompt"}} props */
+export function Models({ store, kind }) {
+  const pages = usePages(store, (token) => store.api.models(kind, token));
   const none = kind === "prompt" ? trans.__("No prompts") : trans.__("No registered models");
-  return new PagedList(actions, { none, search: (token) => api.models(kind, token), make });
+  const row = (model) => {
+    const value = model.aliases.map(({ alias }) => `@${alias}`).join(" ");
+    const below = (depth) => h(Versions, { store, kind, model, depth });
+    return { kind, text: model.name, value, age: age(model.changed), below };
+  };
+  return h(List, { store, pages, none, row });
 }
 
-function versionRow(actions, kind) {
-  const describe = ({ id, aliases, state, created }) => {
+function Versions({ store, kind, model, depth }) {
+  const pages = usePages(store, (token) => store.api.versions(model, kind, token));
+  const row = (version) => {
+    const { id, aliases, state, created } = version;
     const value = [...aliases.map((alias) => `@${alias}`), ...(state === "READY" ? [] : [state])].join(" ");
-    return { text: actions.trans.__("Version %1", id), value, age: age(created) };
+    const target = { ...version, kind: `${kind}-version` };
+    const activate = () => openItem(store, target);
+    return { kind: target.kind, text: trans.__("Version %1", id), value, age: age(created), activate };
   };
-  const row = new Row(actions, { kind: `${kind}-version`, describe, activate: () => actions.openItem(row.target) });
-  return row;
+  return h(List, { store, pages, none: trans.__("No versions"), depth, row });
 }

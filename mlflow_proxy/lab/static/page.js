@@ -2,11 +2,7 @@
 // history for the whole window, in which a step back may lead JupyterLab to another document.
 
 export class Page {
-  /**
-   * @param {HTMLIFrameElement} frame
-   * @param {string} home the dashboard's address
-   * @param {string} path the first page's, below it
-   */
+  /** @param {HTMLIFrameElement} frame @param {string} home the dashboard's address @param {string} path below it */
   constructor(frame, home, path) {
     this._frame = frame;
     this._home = home;

@@ -9,7 +9,8 @@
     },
     async get() {
       const { load, plugin } = await import(String(new URL("extension.js", script.src)));
-      const module = { __esModule: true, default: plugin(await load(scope)) };
+      await load(scope);
+      const module = { __esModule: true, default: plugin() };
       return () => module;
     },
   };

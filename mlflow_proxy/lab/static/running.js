@@ -1,16 +1,15 @@
 // MLflow's entry in the Running panel.
 
+import { trans } from "./packages.js";
+
 const PANEL = "jp-running-sessions";
 
-/**
- * @param {any} managers JupyterLab's IRunningSessionManagers
- * @param {import("./extension.js").Parts} parts
- */
-export function addToRunningPanel(managers, { app, model, icon, trans }) {
+/** @param {import("./store.js").Store} store */
+export function addToRunningPanel({ app, model, icon, services }) {
   model.watch(() => [...app.shell.widgets("left"), ...app.shell.widgets("right")].some(
     (widget) => widget.id === PANEL && widget.isVisible,
   ));
-  managers.add({
+  services.managers.add({
     name: "MLflow",
     // A tile that was never clicked has no entry.
     running: () => (model.status && model.status.state !== "stopped" ? [item(model.status)] : []),
@@ -25,14 +24,14 @@ export function addToRunningPanel(managers, { app, model, icon, trans }) {
     open: () => app.commands.execute("mlflow:open"),
     shutdown: () => model.control("stop"),
     icon: () => icon,
-    label: () => describe(status, trans),
+    label: () => describe(status),
     labelTitle: () => title(status),
     detail: () => memory(status.memory),
   });
 }
 
 /** One line about MLflow's state. */
-export function describe({ state, progress, text }, trans) {
+export function describe({ state, progress, text }) {
   switch (state) {
     case "starting":
       return progress === null ? text : trans.__("Starting, %1 %", Math.round(progress * 100));

@@ -2,11 +2,9 @@
 
 import { quoted } from "./api.js";
 
-const ATTRIBUTES = new Map(
-  "run_id run_name:run_name name:run_name status user_id user:user_id artifact_uri start_time end_time created:start_time"
-    .split(" ")
-    .map((each) => /** @type {[string, string]} */ ([each.split(":")[0], each.split(":").at(-1)])),
-);
+const OWN = ["run_id", "run_name", "status", "user_id", "artifact_uri", "start_time", "end_time"];
+const OTHERS = { name: "run_name", user: "user_id", created: "start_time" };
+const ATTRIBUTES = new Map(Object.entries({ ...Object.fromEntries(OWN.map((name) => [name, name])), ...OTHERS }));
 const NUMBERS = ["start_time", "end_time"];
 const KINDS = {
   metric: "metrics", metrics: "metrics",
@@ -23,10 +21,8 @@ const VALUE = /\((?:[^()'"]|'[^']*'|"[^"]*")*\)|'[^']*'|"[^"]*"|\S+/u;
 const CLAUSE = new RegExp(`^(${KEY.source})(?:${OPERATOR.source})(${VALUE.source})?`, "iu");
 const WORD = /^(?:'[^']*'|"[^"]*"|\S+)/u;
 
-/**
- * @param {string} text
- * @returns {{words: string[], filters: string[]}} words, which names of experiments may have, too: empty
- *   after a comparison; and filters, of which a run has to match one
+/** Words, which names of experiments may have, too: none after a comparison; and filters, of which one has to match.
+ * @param {string} text @returns {{words: string[], filters: string[]}}
  */
 export function parse(text) {
   const words = [];
@@ -56,22 +52,18 @@ function compare(written, operator, value) {
   const kind = KINDS[prefix.toLowerCase()];
   const key = (kind ? name : written).replace(/^([`"])(.*)\1$/u, "$2");
   const sign = { "==": "=", "<>": "!=" }[operator] ?? operator.toUpperCase().replace(/\s+/g, " ");
-  const say = (each) => {
-    const isNumber = each === "metrics" || (each === "attributes" && NUMBERS.includes(key));
-    return `${each}.${/^\w+$/.test(key) ? key : `\`${key}\``} ${sign} ${literal(value, isNumber)}`.trim();
+  const say = (kind, key, text = value) => {
+    const isNumber = kind === "metrics" || (kind === "attributes" && NUMBERS.includes(key));
+    return `${kind}.${/^\w+$/.test(key) ? key : `\`${key}\``} ${sign} ${literal(text, isNumber)}`.trim();
   };
-  if (kind) {
-    return [say(kind)];
+  const attribute = ATTRIBUTES.get(key.toLowerCase());
+  if (attribute && !kind) {
+    return [say("attributes", attribute, attribute === "status" ? value.toUpperCase() : value)];
   }
-  if (ATTRIBUTES.has(key.toLowerCase())) {
-    const attribute = ATTRIBUTES.get(key.toLowerCase());
-    const status = attribute === "status" ? value.toUpperCase() : value;
-    return [`attributes.${attribute} ${sign} ${literal(status, NUMBERS.includes(String(attribute)))}`.trim()];
+  if (kind || !NUMBER.test(bare(value))) {
+    return [say(kind ?? "params", key)];
   }
-  if (!NUMBER.test(bare(value))) {
-    return [say("params")];
-  }
-  return ["<", ">", "<=", ">="].includes(sign) ? [say("metrics")] : [say("metrics"), say("params")];
+  return /[<>]/.test(sign) ? [say("metrics", key)] : [say("metrics", key), say("params", key)];
 }
 
 const bare = (value) => value.replace(/^(['"])(.*)\1$/u, "$2");

@@ -1,71 +1,73 @@
 // The sidebar as one of JupyterLab's panels: a toolbar, a head that stays, sections that open and close.
 
-import { Actions } from "./actions.js";
-import { addItemCommands, ARTIFACTS } from "./items.js";
-import { Panel } from "./panel.js";
+import { SIDEBAR } from "./commands.js";
+import { Details } from "./details.js";
+import { Experiments } from "./experiments.js";
+import { follow } from "./follow.js";
+import { Header } from "./header.js";
+import { addItemCommands, itemCommands } from "./items.js";
+import { Models } from "./models.js";
+import { h, lab, trans, viewOf } from "./packages.js";
+import { Results } from "./results.js";
+import { Tree } from "./tree.js";
 
-const ID = "jp-mlflow-sidebar";
+const SETTINGS = "jupyter-mlflow-proxy:plugin";
+const RUN_TOOLS = ["open-item", "copy-id", "insert-load-run", "show-artifacts"];
 
-/**
- * @param {import("./extension.js").Parts} parts
- * @param {Record<string, any>} services those of the application; another one may have fewer
- */
-export function addSidebar(parts, { restorer, notebooks, database, palette }) {
-  const { app, icon, model, settings, trans } = parts;
+/** @param {import("./store.js").Store} store */
+export function addSidebar(store) {
+  const { app, icon, model, services } = store;
   const isVisible = () => widget.isVisible && !document.hidden;
-  const actions = new Actions(parts, notebooks, database);
-  const panel = new Panel(actions, model, isVisible);
-  const widget = makeWidget(actions, panel);
-  const look = () => void (isVisible() && panel.look());
-  Object.assign(widget, { id: ID, onAfterShow: look, onAfterAttach: look });
+  addItemCommands(store, itemCommands(store));
+  const widget = makeWidget(store);
+  const see = () => {
+    store.hasLoaded ||= store.isReady && isVisible();
+    store.update();
+  };
+  model.changed.connect(see);
+  const look = () => isVisible() && model.refresh().then(see);
+  Object.assign(widget, { id: SIDEBAR, onAfterShow: look, onAfterAttach: look });
   Object.assign(widget.title, { icon, caption: trans.__("MLflow") });
+  store.api.follow(widget.node);
+  app.commands.addKeyBinding({ command: "mlflow:copy-id", keys: ["Accel C"], selector: ".jp-mlflow-row:focus" });
   model.watch(isVisible);
-  addItemCommands(actions);
-  const command = "mlflow:show-sidebar";
-  app.commands.addCommand(command, {
-    label: trans.__("Show MLflow's Sidebar"),
-    isEnabled: () => widget.isAttached,
-    execute: () => app.shell.activateById(ID),
-  });
-  palette?.addItem({ command, category: trans.__("MLflow") });
 
   let timer;
-  const apply = (found) => {
-    const { sidebar = true, refreshInterval = 10 } = found?.composite ?? {};
+  const apply = () => {
+    const { sidebar = true, refreshInterval = 10 } = store.settings?.composite ?? {};
     clearInterval(timer);
-    timer = refreshInterval && setInterval(() => panel.follow(), Math.max(1, refreshInterval) * 1000);
+    timer = refreshInterval && setInterval(() => follow(store, isVisible()), Math.max(1, refreshInterval) * 1000);
     if (!sidebar) {
       widget.parent = null;
     } else if (!widget.isAttached) {
       app.shell.add(widget, "left", { rank: 900 });
     }
-    app.commands.notifyCommandChanged(command);
+    app.commands.notifyCommandChanged();
   };
-  apply(null); // before JupyterLab restores its layout
-  restorer?.add(widget, widget.id);
-  settings.then((found) => {
-    apply(found);
+  apply(); // before JupyterLab restores its layout
+  services.restorer?.add(widget, widget.id);
+  // JupyterLab's restored layout would show a sidebar again that was hidden before.
+  Promise.all([services.registry?.load(SETTINGS), app.restored]).then(([found]) => {
+    store.settings = found;
+    apply();
     found?.changed.connect(apply);
   });
 }
 
-/** @param {Actions} actions @param {Panel} panel */
-function makeWidget(actions, panel) {
-  const { app, lab, trans } = actions;
-  const { SidePanel, PanelWithToolbar, ToolbarButton, ...icons } = lab.ui;
-  const { Widget } = lab.widgets;
-  const { commands } = app;
-  const side = new SidePanel();
+function makeWidget(store) {
+  const { commands, shell } = store.app;
+  const side = new lab.ui.SidePanel();
   const { content } = side;
-  const add = (to, name, icon, tooltip, onClick) =>
-    to.toolbar.addItem(name, new ToolbarButton({ icon: icons[`${icon}Icon`], tooltip, onClick }));
-  const collapse = () => [...panel.experiments.items.values()].forEach((row) => row.toggle(false));
+  const add = (to, icon, tooltip, onClick) =>
+    to.toolbar.addItem(tooltip, new lab.ui.ToolbarButton({ icon, tooltip, onClick }));
+  const { launchIcon, refreshIcon, collapseAllIcon } = lab.ui;
+  const header = viewOf(store, () => h(Header, { store }));
   side.addClass("jp-mlflow-sidebar");
   Object.assign(side.node, { role: "region", ariaLabel: trans.__("MLflow") });
-  side.header.addWidget(new Widget({ node: panel.header }));
-  add(side, "open", "launch", trans.__("Open the dashboard"), () => commands.execute("mlflow:open"));
-  add(side, "refresh", "refresh", trans.__("Refresh"), () => panel.refresh());
-  add(side, "collapse", "collapseAll", trans.__("Collapse all"), collapse);
+  side.header.addWidget(header);
+  add(side, launchIcon, trans.__("Open the dashboard"), () => commands.execute("mlflow:open"));
+  add(side, refreshIcon, trans.__("Refresh"), () => store.reload(false));
+  add(side, collapseAllIcon, trans.__("Collapse all"), () => (store.open.clear(), store.keep()));
 
   let open = "";
   const share = () => { // the height, when a section is opened or closed
@@ -73,42 +75,36 @@ function makeWidget(actions, panel) {
     if (open !== String(sizes)) {
       open = String(sizes);
       content.setRelativeSizes(sizes);
+      store.update();
     }
   };
-  const section = (label, node, list) => {
-    const made = new PanelWithToolbar();
-    made.title.label = label;
-    made.addWidget(new Widget({ node }));
-    side.addWidget(made);
-    if (label !== trans.__("Experiments")) content.collapse(content.widgets.length - 1);
-    made.onAfterHide = () => requestAnimationFrame(share);
-    made.onAfterShow = () => {
-      requestAnimationFrame(share); // when the panel has arranged it
-      list && actions.attempt(() => list.load());
-    };
-    return made;
+  const addSection = (label, draw) => {
+    const section = new lab.ui.PanelWithToolbar();
+    section.title.label = label;
+    section.addWidget(viewOf(store, () => !section.isHidden && draw()));
+    side.addWidget(section);
+    if (content.widgets.length > 1) content.collapse(content.widgets.length - 1);
+    section.onAfterHide = section.onAfterShow = () => requestAnimationFrame(share); // when the panel has arranged it
+    return section;
   };
-  section(trans.__("Experiments"), panel.tree);
-  const run = section(trans.__("Run"), panel.details.node);
-  section(trans.__("Models"), panel.modelTree, panel.models);
-  section(trans.__("Prompts"), panel.promptTree, panel.prompts);
-  new ResizeObserver(() => content.update()).observe(panel.header);
+  const addTree = (label, draw) => addSection(label, () => h(Tree, { label }, draw()));
+  addTree(trans.__("Experiments"), () => store.hasLoaded && h(store.results ? Results : Experiments, { store }));
+  const run = addSection(trans.__("Run"), () => h(Details, { store }));
+  addTree(trans.__("Models"), () => h(Models, { store, kind: "model" }));
+  addTree(trans.__("Prompts"), () => h(Models, { store, kind: "prompt" }));
+  new ResizeObserver(() => content.update()).observe(header.node);
 
-  const shown = () => ({ ...panel.details.run, kind: "run" });
-  const addTool = (name, icon, tooltip, act) =>
-    add(run, name, icon, tooltip, () => panel.details.run && act(shown()));
-  addTool("open", "launch", trans.__("Open in the dashboard"), actions.openItem);
-  addTool("copy", "copy", trans.__("Copy run ID"), ({ id }) => actions.copy(id, trans.__("Run ID copied")));
-  addTool("insert", "code", trans.__("Insert code: load run"), (target) => actions.insert("load-run", target));
-  if (commands.hasCommand(ARTIFACTS)) {
-    addTool("artifacts", "folder", trans.__("Show artifacts"), ({ id }) => commands.execute(ARTIFACTS, { run_id: id }));
+  const tools = store.commands.filter(({ name }) => RUN_TOOLS.includes(name));
+  for (const { icon, label, execute, isVisible = () => true } of tools) {
+    const act = () => store.shownRun && execute({ ...store.runs.get(store.shownRun), kind: "run" });
+    if (isVisible()) add(run, icon, label, act);
   }
-  actions.showRun = (id) => {
-    actions.shownRun = id;
-    actions.changed.emit(undefined);
-    app.shell.activateById(ID);
+  store.showRun = (id) => {
+    store.alert = "";
+    store.shownRun = id;
+    store.update();
+    shell.activateById(SIDEBAR);
     content.expand(content.widgets.indexOf(run));
-    return actions.attempt(() => panel.details.load(id));
   };
   return side;
 }

@@ -14,9 +14,6 @@ const list = (texts) => `[${texts.map(literal).join(", ")}]`;
 export const loadRun = (id) => code(`run = mlflow.get_run(${literal(id)})`);
 export const loadModel = (uri) => code(`model = mlflow.pyfunc.load_model(${literal(uri)})`);
 export const loadPrompt = (uri) => code(`prompt = mlflow.genai.load_prompt(${literal(uri)})`);
-export const continueRun = (id) => code(`with mlflow.start_run(run_id=${literal(id)}):\n    ...`);
-export const downloadArtifacts = (id) =>
-  code(`folder = mlflow.artifacts.download_artifacts(run_id=${literal(id)}, artifact_path="")`);
 
 /** @param {string[]} ids of runs @param {string[]} experiments the IDs of theirs */
 export const searchRuns = (ids, experiments) => code(`runs = mlflow.search_runs(
@@ -34,14 +31,3 @@ server = subprocess.Popen(
     [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local", "--port", "5001"]
     + ["--model-uri", ${literal(uri)}]
 )`;
-
-/** The URI of the last model that a run logged, if it logged one. @param {{id: string, models?: any[], tags?: any[]}} run */
-export function modelOf({ id, models, tags }) {
-  const logged = models?.at(-1); // since MLflow 3
-  if (logged) {
-    return `models:/${logged.modelId}`;
-  }
-  const history = tags?.find(({ key }) => key === "mlflow.log-model.history")?.value ?? "";
-  const path = [...history.matchAll(/"artifact_path": "([^"]+)"/g)].at(-1)?.[1];
-  return path && `runs:/${id}/${path}`;
-}

@@ -1,10 +1,12 @@
 // How the runs of an experiment are sorted, and which metric or parameter their rows show.
 
+import { lab, trans } from "./packages.js";
+
 const SMALLER_IS_BETTER = /loss|error|err$|mae|mse|rmse|mape|perplexity|wer|cer|time|latency/i;
 
-/** @typedef {{key: string, kind: "metrics"|"params", isAscending: boolean, isChosen: boolean, best?: string}} Sorting
+/** @typedef {{key: string, kind: "metrics"|"params", isAscending: boolean, isChosen: boolean}} Sorting
  *   `key`: what the rows show, empty if nothing is known; `isChosen`: whether the runs are sorted by it, not by
- *   their time; `best`: the ID of the first run
+ *   their time
  */
 
 /** Newest first, with the first metric that is not the machine's. @param {string[]} metrics @returns {Sorting} */
@@ -19,14 +21,8 @@ export function orderBy({ key, kind, isAscending, isChosen }) {
   return isChosen ? [`${kind}.\`${key}\` ${isAscending ? "ASC" : "DESC"}`, byStart] : [byStart];
 }
 
-/**
- * Ask the user how to sort.
- *
- * @param {import("./actions.js").Actions} actions
- * @param {Record<"metrics"|"params", string[]>} keys
- * @returns {Promise<Sorting | undefined>} undefined: as before
- */
-export async function chooseSorting({ lab, trans }, keys) {
+/** Ask the user how to sort; undefined stands for as before. @param {Record<"metrics"|"params", string[]>} keys */
+export async function chooseSorting(keys) {
   const choices = new Map([[trans.__("Start time"), byTime(keys.metrics)]]);
   for (const kind of /** @type {const} */ (["metrics", "params"])) {
     for (const key of keys[kind]) {

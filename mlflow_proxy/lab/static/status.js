@@ -1,20 +1,21 @@
 // Follows MLflow's state for the Running panel and the sidebar, while one of them is visible.
 
+import { lab } from "./packages.js";
+
 const INTERVAL = 3000; // ms between looks
 const MAX_INTERVAL = 10 * 60_000; // ms; without the server extension there is nothing to see
 
 export class StatusModel {
-  /**
-   * @param {Record<string, any>} lab JupyterLab's packages
-   * @param {import("./server.js").Server} server
-   */
-  constructor({ signaling }, server) {
+  /** @param {import("./server.js").Server} server */
+  constructor(server) {
     this._server = server;
     /** @type {Set<() => boolean>} */
     this._watchers = new Set();
     /** @type {import("./server.js").Status | undefined} */
     this.status = undefined;
-    this.changed = new signaling.Signal(this);
+    /** The server's, as they were told last. @type {Record<string, string>} */
+    this.settings = {};
+    this.changed = new lab.signaling.Signal(this);
     this._interval = INTERVAL;
     this._lookLater();
   }
@@ -33,7 +34,6 @@ export class StatusModel {
       this._interval = Math.min(2 * this._interval, MAX_INTERVAL);
       this._set(undefined); // the server extension is disabled, or Jupyter is gone
     }
-    return this.status;
   }
 
   /** Start, stop or restart MLflow. @param {"start"|"stop"|"restart"} what */
@@ -58,6 +58,7 @@ export class StatusModel {
   _set(status) {
     const before = JSON.stringify(this.status);
     this.status = status;
+    this.settings = status?.settings ?? this.settings;
     if (JSON.stringify(status) !== before) {
       this.changed.emit(undefined);
     }

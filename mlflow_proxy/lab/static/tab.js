@@ -1,28 +1,23 @@
 // MLflow's dashboard in a tab of JupyterLab.
 
 import { openLinksInTab } from "./links.js";
-import { nameAt } from "./names.js";
+import { lab, trans } from "./packages.js";
 import { Page } from "./page.js";
 
 const ID = "mlflow-dashboard";
 const SANDBOX = ["same-origin", "scripts", "popups", "forms", "downloads", "modals"].map((what) => `allow-${what}`);
 const TILE = { command: "server-proxy:open", id: "server-proxy:mlflow" }; // jupyter-server-proxy's
 
-/**
- * @param {Omit<import("./extension.js").Parts, "open">} parts
- * @param {any} restorer JupyterLab's ILayoutRestorer, if the application has one
- * @param {any} labShell JupyterLab's ILabShell; an application without it has no tabs
- * @returns {(path: string) => any} opens the tab at a path below the dashboard's address
- */
-export function addTab(parts, restorer, labShell) {
-  const { lab, app, server } = parts;
+/** @param {import("./store.js").Store} store @returns {(path: string) => any} opens the tab at a dashboard's path */
+export function addTab(store) {
+  const { app, server, services } = store;
   const inBrowser = (path) => void window.open(server.url + path, "_blank");
-  if (!labShell) {
+  if (!services.labShell) { // an application without it has no tabs
     return inBrowser;
   }
   const tracker = new lab.apputils.WidgetTracker({ namespace: "mlflow" });
   const args = ({ page }) => ({ path: page.path });
-  restorer?.restore(tracker, { command: "mlflow:open", args, name: () => ID });
+  services.restorer?.restore(tracker, { command: "mlflow:open", args, name: () => ID });
   let tab;
   let isForbidden = false; // a frame, on some hubs (see framing.py)
 
@@ -31,7 +26,7 @@ export function addTab(parts, restorer, labShell) {
       return inBrowser(path);
     }
     if (!tab || tab.isDisposed) {
-      tab = createTab(parts, path, () => void tracker.save(tab));
+      tab = createTab(store, path, () => void tracker.save(tab));
       tab.page.refused = () => {
         isForbidden = true;
         tab.dispose();
@@ -55,12 +50,12 @@ export function addTab(parts, restorer, labShell) {
       });
     }
   });
-  openLinksInTab(parts, open);
+  openLinksInTab(store, open);
   return open;
 }
 
 /** A widget with a toolbar, and with its `page`; `moved` is called when that has changed. */
-function createTab({ lab, app, server, icon, trans }, path, moved) {
+function createTab({ app, server, icon }, path, moved) {
   const content = new lab.apputils.IFrame({ sandbox: SANDBOX });
   const frame = content.node.querySelector("iframe");
   // A tab that JupyterLab restores behind others does not start MLflow: the frame is loaded once it is
@@ -90,7 +85,7 @@ function createTab({ lab, app, server, icon, trans }, path, moved) {
     back.enabled = page.has(-1);
     forward.enabled = page.has(1);
     const { path, title } = page;
-    const name = page.isDashboard && (await nameAt(server, path));
+    const name = page.isDashboard && (await server.nameAt(path));
     if (path === page.path) {
       tab.title.label = name || title.replace(/^Home - | - MLflow$/, "");
       tab.title.caption = title;
