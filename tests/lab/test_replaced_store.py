@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mlflow_proxy.addresses import CONTROL_START
 from support.databases import OLDER, make_database, run
 from support.lab import PAGE, TOKEN, Lab, lab_server
 from support.waiting import wait_for
@@ -156,7 +157,9 @@ def test_a_deleted_root_folder_that_is_made_anew_has_a_new_store(lab: Lab) -> No
     assert names(lab) == []
 
 
-def test_an_older_database_is_not_upgraded_without_consent(lab: Lab, tmp_path: Path) -> None:
+def test_an_older_database_is_not_upgraded_without_consent(
+    lab: Lab, other: Path, tmp_path: Path
+) -> None:
     older = tmp_path / "older.db"
     make_database(f"sqlite:///{older}", OLDER)
     store = replace(lab, older)
@@ -169,6 +172,10 @@ def test_an_older_database_is_not_upgraded_without_consent(lab: Lab, tmp_path: P
     offer = lab.status()["offer"]
     assert (offer["repair"], str(store) in str(offer)) == ("upgrade", True)
     assert store.read_bytes() == before
+    # As the other tests find it.
+    replace(lab, other)
+    lab.post(CONTROL_START, json={}).raise_for_status()
+    lab.wait_until("ready")
 
 
 def test_a_file_that_keeps_changing_causes_no_loop(lab: Lab, other: Path) -> None:
