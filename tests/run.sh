@@ -54,12 +54,13 @@ install_programs() {
 }
 
 make_environment() { # newest, oldest or prereleases
-    local environment extras=test option=(-c "tests/$1.txt")
+    local environment option=(-c "tests/$1.txt")
     environment=$(environment_of "$1")
-    [ "$1" = newest ] && extras=test,examples
     [ "$1" = prereleases ] && option=(--prerelease allow)
     local install=("$uv" pip install -q --python "$environment/bin/python")
-    "${install[@]}" --compile-bytecode "${option[@]}" "$wheel[$extras]"
+    "${install[@]}" --compile-bytecode "${option[@]}" "$wheel[test]"
+    # Of PyTorch and TensorFlow, an example imports a small part.
+    [ "$1" = newest ] && "${install[@]}" "${option[@]}" "$wheel[test,examples]"
     "${install[@]}" --reinstall --no-deps "$wheel"
     # jsonschema takes this where it finds it. Its grammar costs each start of Jupyter two seconds
     # of processor, and there are many.
