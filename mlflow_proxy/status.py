@@ -262,7 +262,7 @@ class Status:
             "notice": Version(self.version or "").notice,
             # None also if it is unknown.
             "memory": None if is_starting else sum(self.memory_by_process().values()) or None,
-            "pid": self.pids[-1] if self.pids else None,
+            "pid": self.processes[-1].pid if self.processes else None,
             "log": str(self.log_file),
             "lines": list(self.log_lines) if may_see_log else [],
             # Whether the loading page may load the dashboard in a hidden frame.

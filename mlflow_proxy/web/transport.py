@@ -30,6 +30,7 @@ ANY_SIZE = 1 << 62  # bytes
 MAX_REFUSED = 512 << 10  # bytes of a body that is read although the request is refused
 MAX_DISCARDED = 16 << 20  # bytes of a body that a client may still send although they are not used
 MAX_BUFFERED = 1 << 20  # bytes of a response that is sent only once it is complete
+SAFE = ("GET", "HEAD")  # methods of requests that change nothing
 CHUNKS = 2  # of a request in memory at a time; tornado reads 64 KiB each
 
 BROKEN_OFF = error_answer(HTTPStatus.BAD_GATEWAY, "MLflow closed the connection.")
@@ -102,7 +103,7 @@ class StreamingTransport(web.RequestHandler):
     waits = False
     """Whether a client waits also while MLflow starts for the first time."""
 
-    on_kept_connections: tuple[str, ...] = ("GET", "HEAD")
+    on_kept_connections: tuple[str, ...] = SAFE
     """Methods that use a connection again: aiohttp repeats them if MLflow closes it just then.
 
     It would also repeat a PUT, whose body is gone.
@@ -216,12 +217,15 @@ class StreamingTransport(web.RequestHandler):
                 await self._answer()
         except StreamClosedError:  # the client has disconnected
             pass
-        except aiohttp.ClientConnectorError as error:  # it has just crashed
-            self._warn_of(error, "MLflow cannot be reached")
-            await self._send_error(unavailable(request, self.life.status))
         except Exception as error:  # of any kind: the client must not wait or take a part
-            self._warn_of(error, "MLflow closed the connection")
-            await self._send_error(BROKEN_OFF)
+            # It has just crashed, and connections that are kept are broken as well.
+            is_down = isinstance(error, aiohttp.ClientOSError) and request.method in SAFE
+            if is_down or isinstance(error, aiohttp.ClientConnectorError):
+                self._warn_of(error, "MLflow cannot be reached")
+                await self._send_error(unavailable(request, self.life.status))
+            else:
+                self._warn_of(error, "MLflow closed the connection")
+                await self._send_error(BROKEN_OFF)
         finally:
             if self._body is not None:
                 self._body.close()

@@ -26,8 +26,10 @@ NOT_STORES = {
     "The file of {} is not a SQLite database.": lambda path: path.write_bytes(
         b"not a database" * 99
     ),
-    "The database {} or a journal beside it is not a regular file.": HOSTILE["named pipe"],
-    "The database {} is not MLflow's: experiments is not a plain table there.": HOSTILE[
+    'The database {} is not as MLflow makes it: "mlflow.db is not a regular file".': HOSTILE[
+        "named pipe"
+    ],
+    'The database {} is not as MLflow makes it: "experiments is not a plain table".': HOSTILE[
         "endless view"
     ],
 }
