@@ -180,7 +180,7 @@ def test_an_older_database_is_not_upgraded_without_consent(
 
 def test_a_file_that_keeps_changing_causes_no_loop(lab: Lab, other: Path) -> None:
     enough, path = threading.Event(), "/api/2.0/mlflow/runs/search"
-    requests = 1
+    before, requests = len(lab.mlflow_log.read_text()), 1
 
     def keep_replacing() -> None:
         while not enough.wait(0.3):
@@ -199,7 +199,9 @@ def test_a_file_that_keeps_changing_causes_no_loop(lab: Lab, other: Path) -> Non
         thread.join()
     assert lab.post(path, json=SEARCH).status_code == 200
     assert names(lab) == []
-    starts = re.findall(r"Started MLflow \(pid \d+\): replaced", lab.mlflow_log.read_text())
+    starts = re.findall(
+        r"Started MLflow \(pid \d+\): replaced", lab.mlflow_log.read_text()[before:]
+    )
     assert 2 <= len(starts) <= requests
 
 
