@@ -293,7 +293,7 @@ def test_every_page_is_shown_without_violations(dashboard: Dashboard, content: C
         dashboard.open(path.format(**names))
         expect(page.locator(shown).first).to_be_visible()
         with suppress(PlaywrightTimeout):  # an open trace polls every second
-            page.wait_for_load_state("networkidle", timeout=1000)
+            page.wait_for_load_state("networkidle", timeout=700)
         assert not violations(dashboard), path
         expect(page.get_by_text("WebGL is not")).to_be_hidden()
 

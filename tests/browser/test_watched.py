@@ -280,7 +280,7 @@ def test_the_notice_is_readable_in_the_dark_theme_and_in_a_narrow_frame(
 def test_mlflow_is_stopped_only_once_the_run_is_no_longer_watched(
     start_lab: Callable[..., Lab], context: BrowserContext, new_database: Path
 ) -> None:
-    idle_timeout = 20  # seconds
+    idle_timeout = 12  # seconds
     config = f"c.MLflowProxy.idle_timeout = {idle_timeout}"
     lab = start_lab(config=config, database=new_database)
     lab.wait_until("ready")
