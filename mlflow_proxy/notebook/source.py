@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import queue
 import tempfile
 import threading
 from dataclasses import dataclass, field
@@ -75,24 +76,34 @@ class Source:
 
 @dataclass
 class SavedNotebook:
-    """Uploads the file of `source` to runs of the store `uri` (`c.MLflowProxy.log_notebook`)."""
+    """Uploads the file of `source` to runs of the store `uri` (`c.MLflowProxy.log_notebook`).
+
+    One thread does so for all runs: a cell may end thousands.
+    """
 
     source: Source
     uri: str
     has_outputs: bool
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    """Held during an upload."""
+    _ended: "queue.SimpleQueue[str]" = field(default_factory=queue.SimpleQueue)
+    _thread: threading.Thread | None = None
 
     def when_run_ends(self, run: Any) -> None:
         """Have the file uploaded to `run`; returns at once."""
-        # The end of the kernel does not wait for it, either.
-        threading.Thread(target=self._upload, args=(run.run_id,), daemon=True).start()
+        self._ended.put(run.run_id)
+        if self._thread is None:
+            # The end of the kernel does not wait for it, either.
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            self._upload(self._ended.get())
 
     def _upload(self, run_id: str) -> None:
         from mlflow import MlflowClient
 
         try:
-            with self._lock, tempfile.TemporaryDirectory() as folder:
+            with tempfile.TemporaryDirectory() as folder:
                 if file := self.source.file:
                     copy = Path(folder, file.name)
                     content = file.read_bytes()

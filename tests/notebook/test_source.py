@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from mlflow_proxy.notebook.source import NAME_FOR_MLFLOW, Source
+from mlflow_proxy.notebook.source import NAME_FOR_MLFLOW, SavedNotebook, Source
 
 HUB = "JUPYTERHUB_API_TOKEN"
 
@@ -66,3 +68,15 @@ def test_a_console_has_no_file(tmp_path: Path) -> None:
     assert console.tags() == {"mlflow.source.name": "Console 1", "mlflow.source.type": "LOCAL"}
     assert console.is_known
     assert console.file is None
+
+
+def test_one_thread_keeps_the_notebook_with_all_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell may end thousands of runs, and must not fail for want of threads."""
+    started: list[threading.Thread] = []
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread))  # noqa: PLW0108 (bound as a method)
+    saved = SavedNotebook(Source(tmp_path / "a.ipynb", None), "file:///", has_outputs=True)
+    for number in range(1000):
+        saved.when_run_ends(SimpleNamespace(run_id=str(number)))
+    assert len(started) == 1

@@ -674,6 +674,24 @@ def test_what_never_ends_ends_with_the_client(
     assert ended.wait(20)
 
 
+@pytest.mark.release
+def test_an_upload_that_was_begun_is_not_sent_again() -> None:
+    chunks = [b"c", b"b", b"a"]
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": chunks.pop(), "more_body": bool(chunks)}
+
+    async def send_twice() -> None:
+        scope = {"type": "http", "method": "PUT", "headers": [(b"transfer-encoding", b"chunked")]}
+        upload = client.Upload(Request(scope, receive))
+        assert await anext(aiter(upload)) == b"a"  # then the connection breaks
+        with pytest.raises(ConnectionError):  # Starlette would go on with the rest
+            await anext(aiter(upload))
+
+    asyncio.run(send_twice())
+    assert chunks == [b"c", b"b"]
+
+
 def test_a_read_has_a_time_and_an_upload_has_none(
     server: WireServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,6 @@ export class ArtifactsDrive {
     return this._server.url + artifact(path);
   }
 
-  /** There are none. */
   async listCheckpoints() {
     return [];
   }
@@ -62,11 +61,15 @@ export class ArtifactsDrive {
   /** @param {string} path @returns {Promise<Blob>} */
   async _read(path) {
     const response = await this._server.request(artifact(path));
-    if (Number(response.headers.get("Content-Length")) > MAX_SIZE) {
-      void response.body?.cancel();
-      throw new Error(trans.__("It is too large to be shown here. It can be downloaded."));
+    const reader = /** @type {ReadableStream} */ (response.body).getReader();
+    const chunks = [];
+    for (let size = 0; size <= MAX_SIZE; size += chunks.at(-1).length) {
+      const { done, value } = await reader.read();
+      if (done) return new Blob(chunks, { type: response.headers.get("Content-Type") ?? "" });
+      chunks.push(value);
     }
-    return response.blob();
+    await reader.cancel();
+    throw new Error(trans.__("It is too large to be shown here. It can be downloaded."));
   }
 
   /** @param {Blob} blob */

@@ -45,15 +45,19 @@ class Upload:
         self.length = None if is_chunked else int(request.headers.get("content-length") or 0)
         """In bytes; None if it is not known."""
         self._request = request
+        self._is_begun = False
         self._is_complete = asyncio.Event()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Iterate over the chunks.
 
         Raises:
-            RuntimeError: on the second call. aiohttp repeats a `PUT` whose connection broke, and
-                would send only the rest of the body.
+            ConnectionError: on the second call. aiohttp repeats a `PUT` whose connection broke, and
+                would send only the rest of the body, which is what Starlette's stream goes on with.
         """
+        if self._is_begun:
+            raise ConnectionError("The connection broke, and the body cannot be sent again")
+        self._is_begun = True
         async for chunk in self._request.stream():
             yield chunk
         self._is_complete.set()
