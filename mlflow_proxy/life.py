@@ -209,7 +209,8 @@ class Life:
             python = self.command.program[0]
             return Failure(
                 f"MLflow's interpreter, {quoted(python)}, cannot be run: {error.strerror}.",
-                "Correct c.MLflowProxy.python in the Jupyter configuration, then restart Jupyter.",
+                "Correct c.MLflowProxy.python in the Jupyter configuration, then restart Jupyter. "
+                "Or put the interpreter in its place, then try again.",
             )
         return Failure(
             f"Jupyter's root folder, {quoted(self.command.folder)}, does not exist.",
@@ -222,7 +223,7 @@ class Life:
             report = await process.next_report()
             match report:
                 case Exited(code):
-                    self._crash(code)
+                    self._crash(code, process.error)
                     if code == 0:
                         return "restart after a crash"
                 case reports.Upgraded():
@@ -260,11 +261,12 @@ class Life:
                 _logger.info("MLflow is ready (pid %s) after %.1f s", process.pid, seconds)
                 self._enter_ready()
 
-    def _crash(self, code: int) -> None:
-        """Wait for simpervisor's next start after an unexpected end, or fail."""
+    def _crash(self, code: int, error: OSError | None) -> None:
+        """Wait for simpervisor's next start after an unexpected end, or fail; `error` forbids it."""
         self.last_use.record_jobs(is_busy=False)
         was_ready = self.status.state is State.READY
-        failure = failure_of_exit(code, has_reported=self._has_reported)
+        ended = failure_of_exit(code, has_reported=self._has_reported)
+        failure = self._impossible(error) if error else ended
         if self._upgrading or not (was_ready or code < 0):
             self._fail(failure, "crash")
             return

@@ -129,6 +129,8 @@ class MLflowProcess:
         self._is_unused.set()
         self.is_ended = False
         """Whether it is not started again, also if it crashes while it is ended."""
+        self.error: OSError | None = None
+        """Why it could not be started again after a crash."""
 
     async def start(self) -> None:
         """Start it; a cancellation meanwhile leaves a process that `end` ends.
@@ -306,11 +308,12 @@ class _Supervised(SupervisedProcess):  # type: ignore[misc] # it has no types
         before = self.proc
         try:
             await super().start()
-        except OSError:
+        except OSError as error:
             self.proc = before
             if before is None:
                 raise
             # It cannot be started again. Its end is reported first.
+            self._owner.error = error
             asyncio.get_running_loop().call_soon(self._owner.report_exit, 0)
         else:
             self._owner.watch(self.proc)

@@ -28,6 +28,7 @@ def has_been_ready(jupyter: Server, count: int) -> bool:
 
 def test_a_start_is_told_and_can_be_stopped_and_restarted(tmp_path: Path) -> None:
     began = time.time()
+    (tmp_path / "version").write_text("99.2.0")  # of which this Jupyter has not warned yet
     with server_of("hang", tmp_path) as jupyter:
         child = jupyter.child
         wait_for(lambda: jupyter.status()["text"] == "Loading MLflow")
@@ -35,7 +36,7 @@ def test_a_start_is_told_and_can_be_stopped_and_restarted(tmp_path: Path) -> Non
         assert (starting["state"], starting["pid"]) == ("starting", child.pid)
         assert began - 1 < starting["since"] < time.time()
         assert 0 <= starting["progress"] < 1
-        notice = "MLflow 99.1.0 is not tested with this release of jupyter-mlflow-proxy"
+        notice = "MLflow 99.2.0 is not tested with this release of jupyter-mlflow-proxy"
         assert wait_for(lambda: jupyter.status()["notice"]) == notice
         assert f"WARNING mlflow_proxy.life: {notice}" in jupyter.log.read_text()
         stopped = jupyter.stop()

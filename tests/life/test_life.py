@@ -209,14 +209,21 @@ def test_an_interpreter_that_is_gone_when_mlflow_crashes_is_a_failure(tmp_path: 
     program.write_text('#!/bin/sh\nrm "$0"\nkill -KILL $$\n')
     program.chmod(0o700)
 
-    async def run() -> str:
+    async def run() -> None:
         async with life_of(tmp_path, str(program)) as life:
             life.start()
             assert await asyncio.wait_for(life.ready(), 30) is None
-            assert life.status.failure
-            return life.status.failure.reason
+            failure = life.status.failure
+            assert failure
+            cannot_run = f"MLflow's interpreter, {program}, cannot be run: No such file or directory."
+            assert failure.reason == cannot_run
+            assert failure.remedy.endswith("Or put the interpreter in its place, then try again.")
+            program.write_text(f'#!/bin/sh\nexec {sys.executable} {STAND_INS / "serve.py"} "$@"\n')
+            program.chmod(0o700)
+            life.start()
+            assert await life.ready()
 
-    assert "ended with exit code 0 and reported nothing" in asyncio.run(run())
+    asyncio.run(run())
 
 
 def test_a_root_folder_that_is_put_back_is_used_again(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
-"""Reports an MLflow of the future, and never gets ready."""
+"""Reports an MLflow of the future, or of the file `version`, and never gets ready."""
 
 import threading
+from pathlib import Path
 
 from common import reporter  # which has reported the first stage
 
 from mlflow_proxy.reports import Version
 
-reporter.send(Version("99.1.0"))
+version = Path("version")
+reporter.send(Version(version.read_text() if version.exists() else "99.1.0"))
 threading.Event().wait()
