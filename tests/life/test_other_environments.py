@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,13 @@ import pytest
 from mlflow_proxy.process import MLflowCommand
 from mlflow_proxy.quoting import quoted
 from support.databases import OLDER, make_database
-from support.environments import find_python, make_conda_like, make_virtual, python_of
+from support.environments import (
+    find_python,
+    make_conda_like,
+    make_virtual,
+    python_of,
+    too_old_python,
+)
 from support.life import life_of, mlflow_in
 from support.server import PAGE, Server, jupyter_server, mlflow_of, settings_of
 from support.tracking_server import REQUIREMENTS
@@ -25,12 +30,6 @@ from support.wire import wire_server
 
 MINORS = ("3.14", "3.13", "3.10", "3.12")  # of Python, the most telling first
 TOO_OLD = ("3.9", "3.8", "3.7", "3.6", "2.7")
-# Runs our program as a Python 3.9 would.
-AS_OLD = """
-import runpy, sys
-sys.version_info, sys.argv = (3, 9, 1), sys.argv[2:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
 LOG_RUN = """
 import mlflow, os, sys
 mlflow.set_tracking_uri(sys.argv[1])
@@ -102,14 +101,6 @@ def test_a_tracking_server_is_shown_under_another_python(tmp_path: Path) -> None
         assert server.requests[-1].target == "/small"
 
 
-def test_what_showing_a_tracking_server_needs_is_named(tmp_path: Path) -> None:
-    python = make_bare(tmp_path)
-    uri = "http://127.0.0.1:9"
-    with mlflow_of(tmp_path, python=python, MLFLOW_BACKEND_STORE_URI=uri) as jupyter:
-        remedy = jupyter.wait_until("failed")["remedy"]
-        assert remedy.startswith(f"Run:\n    {shlex.quote(str(python))} -m pip install ")
-
-
 def make_bare(folder: Path) -> Path:
     """An environment with nothing but Python."""
     command = [sys.executable, "-m", "venv", "--without-pip", str(folder / "a bare one")]
@@ -175,10 +166,7 @@ def test_an_environment_without_a_fitting_mlflow_is_explained(tmp_path: Path) ->
 
 
 def test_a_python_that_is_too_old_is_explained(tmp_path: Path) -> None:
-    script = tmp_path / "python"
-    script.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{AS_OLD}' \"$@\"\n")
-    script.chmod(0o700)
-    for python in (script, *filter(None, map(find_python, TOO_OLD))):
+    for python in (too_old_python(tmp_path), *filter(None, map(find_python, TOO_OLD))):
         reason, remedy = fail(tmp_path, python)
         assert "ended with exit code 0 and reported nothing" in reason
         assert "Check that c.MLflowProxy.python is Python 3.10 or newer" in remedy

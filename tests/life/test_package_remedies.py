@@ -19,6 +19,7 @@ from support.postgres import postgres_server
 from support.remedies import follow
 from support.s3 import BUCKET, s3_server
 from support.server import JSON, Server, mlflow_of
+from support.wire import wire_server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Debian's servers")
 
@@ -36,11 +37,17 @@ class Environment:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
         self.python = folder / "bin" / "python"
         (site,) = (folder / "lib").glob("*/site-packages")
-        (links := folder / "links").mkdir()
+        self._links = folder / "links"
+        self._links.mkdir()
         for each in Path(sysconfig.get_path("purelib")).iterdir():
             if not OWN.match(each.name):
-                (links / each.name).symlink_to(each)
-        (site / "links.pth").write_text(str(links))
+                (self._links / each.name).symlink_to(each)
+        (site / "links.pth").write_text(str(self._links))
+
+    def hide(self, package: str) -> None:
+        """Hide one of the tests' own packages."""
+        for each in [*self._links.glob(package), *self._links.glob(f"{package}-*")]:
+            each.unlink()
 
     def install(self, *requirements: str) -> None:
         """Install exactly these packages."""
@@ -72,21 +79,38 @@ def mlflow(release: str) -> tuple[str, ...]:
     return tuple(f"{name}=={release}" for name in ("mlflow", "mlflow-skinny", "mlflow-tracing"))
 
 
-def test_mlflow_is_added_to_mlflow_skinny_and_the_driver_that_needs_no_compiler(
+def test_what_is_missing_is_installed_one_after_the_other(
     tmp_path: Path, environment: Environment
 ) -> None:
-    environment.remove("mlflow", "PyMySQL")
-    environment.install(*mlflow(CURRENT)[1:])
+    environment.remove("mlflow", "mlflow-skinny", "mlflow-tracing", "PyMySQL")
     uri = "mysql://me:hunter2@127.0.0.1:1/team"  # no server
     store = {"MLFLOW_BACKEND_STORE_URI": uri}
     with mlflow_of(tmp_path, python=environment.python, **store) as jupyter:
+        environment.follow(jupyter, "MLflow is not installed for", "mlflow")
+        assert "MySQLdb is missing" in jupyter.wait_until("failed")["reason"]
+        environment.remove("mlflow")
+        jupyter.try_again()
         environment.follow(jupyter, "Only mlflow-skinny is installed for", "mlflow")
-        environment.follow(jupyter, "MySQLdb is missing", "PyMySQL")
+        environment.follow(jupyter, "MySQLdb is missing", "PyMySQL")  # which needs no compiler
         told = jupyter.wait_until("failed")["remedy"]
         assert "Then write mysql+pymysql:// in place of mysql:// in the store's URI" in told
     store["MLFLOW_BACKEND_STORE_URI"] = uri.replace("mysql:", "mysql+pymysql:")
     with mlflow_of(tmp_path, python=environment.python, **store) as jupyter:
         assert jupyter.wait_until("failed")["reason"].endswith("cannot be reached.")
+
+
+def test_what_showing_a_tracking_server_needs_is_installed(
+    tmp_path: Path, environment: Environment
+) -> None:
+    environment.hide("aiohttp")
+    with (
+        wire_server() as server,
+        mlflow_of(
+            tmp_path, python=environment.python, MLFLOW_BACKEND_STORE_URI=server.url
+        ) as jupyter,
+    ):
+        environment.follow(jupyter, "the module aiohttp cannot be imported", "aiohttp")
+        jupyter.wait_until("ready")
 
 
 def test_an_older_mlflow_opens_its_own_database_still(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import ssl
 import time
@@ -81,12 +82,19 @@ def redirect(location: str) -> bytes:
         ("http://me:secret@127.0.0.1:1/x", "The server http://127.0.0.1:1/x refuses", "MLFLOW"),
         ("http://192.0.2.1", "", "correct the server's address"),  # no route, or no answer
         ("http://host:port", "cannot be read: ", "MLFLOW_TRACKING_URI"),
-        ("http://host/#/experiments/1", "goes on after the path", "MLFLOW_TRACKING_URI"),
         ("HTTPS://", "cannot be read: ", "c.MLflowProxy.backend_store_uri"),
     ],
 )
 def test_an_address_without_a_server(tmp_path: Path, uri: str, reason: str, remedy: str) -> None:
     check(tmp_path, uri, reason, remedy)
+
+
+def test_an_address_that_is_copied_from_the_dashboard_is_cut_off(tmp_path: Path) -> None:
+    with wire_server() as server:
+        wrong = f"{server.url}/#/experiments/1"
+        reason, remedy = "it goes on after the path, with ? or #", "Correct MLFLOW_TRACKING_URI or "
+        check(tmp_path, wrong, reason, remedy)
+        follow(tmp_path, wrong.partition("#")[0])
 
 
 def test_a_server_that_never_answers(tmp_path: Path) -> None:
@@ -125,11 +133,6 @@ def test_a_server_that_is_started_and_recovers_is_shown(tmp_path: Path) -> None:
             "~/.mlflow/credentials",
         ),
         (
-            {SEARCH: wire.answer(b"", status="403 Forbidden")},
-            "does not permit a request without credentials",
-            "MLFLOW_TRACKING_TOKEN",
-        ),
-        (
             {SEARCH: wire.answer(b"Invalid Host header - x", status="403 Forbidden")},
             "does not know that it is reached as localhost:",
             "--allowed-hosts localhost:",
@@ -138,11 +141,6 @@ def test_a_server_that_is_started_and_recovers_is_shown(tmp_path: Path) -> None:
             everything(wire.answer(b"<html>Welcome to nginx!</html>", HTML)),
             "There is no dashboard of MLflow at http://localhost:",
             "MLFLOW_TRACKING_URI",
-        ),
-        (
-            everything(wire.answer(b"", status="404 Not Found")),
-            "There is no dashboard of MLflow at http://localhost:",
-            "--static-prefix",
         ),
         (
             everything(wire.json(b'{"version": "8.1"}')),
@@ -232,6 +230,38 @@ def test_a_variable_that_cannot_be_used(
         server.answers.update(everything(wire.answer(b"", status="401 Unauthorized")))
         none = dict.fromkeys(("NO_PROXY", "no_proxy"), "")
         check(tmp_path, server.url, reason, "", **{**none, **variables})
+
+
+def test_a_permission_that_the_administrator_grants_is_enough(tmp_path: Path) -> None:
+    with wire_server() as server:
+        granted = dict(server.answers)
+        server.answers[SEARCH] = wire.answer(b"", status="403 Forbidden")
+        with showing(tmp_path, server.url, MLFLOW_TRACKING_TOKEN="secret") as jupyter:
+            told = jupyter.wait_until("failed")
+            refused = "does not permit the credentials in MLFLOW_TRACKING_TOKEN to see its"
+            assert refused in told["reason"]
+            assert told["remedy"].startswith("Ask its administrator for the permission.")
+            server.answers = granted
+            jupyter.try_again()
+            jupyter.wait_until("ready")
+
+
+def test_a_server_with_two_addresses_is_shown_once_both_are_set(tmp_path: Path) -> None:
+    with wire_server(prefix="/mlflow") as server:  # which has its API at the root
+        root = server.url.removesuffix("/mlflow")
+        server.answers[SEARCH] = server.answers.pop(f"/mlflow{SEARCH}")
+        server.answers.update({"/": wire.answer(b"", status="404 Not Found")})
+        with showing(tmp_path, root) as jupyter:
+            told = jupyter.wait_until("failed")
+        assert "There is no dashboard of MLflow at" in told["reason"]
+        both = r"set both: (\w+) to that of clients, and c\.MLflowProxy\.(\w+) to the dashboard's"
+        ((of_clients, setting),) = re.findall(both, told["remedy"])
+        uris = {of_clients: root, f"MLFLOW_{setting.upper()}": server.url}
+        (corrected := tmp_path / "corrected").mkdir()
+        with mlflow_of(corrected, **uris) as jupyter:
+            jupyter.wait_until("ready")
+            assert jupyter.request(SEARCH)[0] == 200
+            assert server.requests[-1].target == SEARCH
 
 
 def asking_for(authorization: str, answers: Mapping[str, Answer]) -> dict[str, Answer]:
@@ -343,9 +373,16 @@ def test_a_private_authority_must_be_named(tmp_path: Path, ca: Authority) -> Non
         remedy = "Set MLFLOW_TRACKING_SERVER_CERT_PATH (or REQUESTS_CA_BUNDLE)"
         reason = "certificate of https://localhost:"
         check(tmp_path, server.url, reason, remedy, REQUESTS_CA_BUNDLE="")
+        named = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(tmp_path / "ca.pem")}
+        with showing(tmp_path, server.url, **named) as jupyter:
+            told = jupyter.wait_until("failed")
+            assert told["reason"].startswith(f"The file of {[*named][0]}, {tmp_path}/ca.pem, cannot")
+            assert "name a PEM file with certificates of the authorities to" in told["remedy"]
+            shutil.copy(ca.certificate, tmp_path / "ca.pem")
+            jupyter.try_again()
+            jupyter.wait_until("ready")
         for number, variables in enumerate(
             [
-                {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(ca.certificate)},
                 {"REQUESTS_CA_BUNDLE": str(ca.certificate)},
                 {"CURL_CA_BUNDLE": str(ca.certificate), "REQUESTS_CA_BUNDLE": ""},
                 {"MLFLOW_TRACKING_INSECURE_TLS": "TRUE"},

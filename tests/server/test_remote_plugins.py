@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,17 +63,21 @@ def with_plugin(
     folder: Path, server: WireServer, entry_points: str, **variables: str
 ) -> Iterator[Server]:
     """A Jupyter server of `server`, with the plugin installed for MLflow."""
-    site = folder / "site"
+    install(folder / "site", entry_points)
+    variables["PYTHONPATH"] = str(folder / "site")
+    with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=server.url, **variables) as jupyter:
+        yield jupyter
+
+
+def install(site: Path, entry_points: str) -> None:
+    """Install the plugin into the folder `site`."""
     information = site / "team_plugin-1.0.dist-info"
-    information.mkdir(parents=True)
+    information.mkdir(parents=True, exist_ok=True)
     (site / "team_plugin.py").write_text(PLUGIN)
     (information / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: team-plugin\nVersion: 1.0\n"
     )
     (information / "entry_points.txt").write_text(entry_points)
-    variables["PYTHONPATH"] = str(site)
-    with mlflow_of(folder, MLFLOW_BACKEND_STORE_URI=server.url, **variables) as jupyter:
-        yield jupyter
 
 
 def post(jupyter: Server, server: WireServer, body: str = "{}") -> dict[str, str]:
@@ -92,8 +97,16 @@ def test_headers_of_a_plugin_are_asked_for_anew(tmp_path: Path, server: WireServ
     assert first["authorization"] == "Bearer the-users"
 
 
-def test_an_auth_plugin_is_asked_anew(tmp_path: Path, server: WireServer) -> None:
-    with with_plugin(tmp_path, server, ENTRY_POINTS, MLFLOW_TRACKING_AUTH="team") as jupyter:
+def test_an_auth_plugin_is_used_once_it_is_installed_and_asked_anew(
+    tmp_path: Path, server: WireServer
+) -> None:
+    with with_plugin(tmp_path, server, "", MLFLOW_TRACKING_AUTH="team") as jupyter:
+        told = jupyter.wait_until("failed")
+        missing = "MLFLOW_TRACKING_AUTH is team, but no such provider is installed for MLflow."
+        assert told["reason"] == missing
+        assert told["remedy"].startswith("Install its package beside MLflow, or correct ")
+        install(tmp_path / "site", ENTRY_POINTS)
+        jupyter.try_again()
         jupyter.wait_until("ready")
         first, second = post(jupyter, server), post(jupyter, server, "x" * 1000)
         large = post(jupyter, server, "x" * 1_000_000)
@@ -105,7 +118,6 @@ def test_an_auth_plugin_is_asked_anew(tmp_path: Path, server: WireServer) -> Non
     ("name", "reason"),
     [
         ("failing", 'The credentials by MLFLOW_TRACKING_AUTH=failing cannot be made: "the vault'),
-        ("other", "MLFLOW_TRACKING_AUTH is other, but no such provider is installed"),
         ("kubernetes", "kubernetes"),
     ],
 )
@@ -116,6 +128,10 @@ def test_an_auth_plugin_that_fails_is_told(
         status = jupyter.wait_until("failed")
     assert reason in status["reason"]
     assert status["remedy"]
+    if name == "failing":
+        (variable,) = re.findall(r"^Correct (\w+)=failing\.$", status["remedy"])
+        with with_plugin(tmp_path, server, ENTRY_POINTS, **{variable: "team"}) as jupyter:
+            jupyter.wait_until("ready")
 
 
 def test_a_server_that_wants_aws_signatures_is_not_shown(

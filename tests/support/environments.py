@@ -12,6 +12,11 @@ from pathlib import Path
 ENVIRONMENTS = Path(__file__).parents[2] / ".venv-kernels"
 UV = Path(sys.executable).parent / "uv"
 TIMEOUT = 300  # seconds to install packages
+AS_OLD = """
+import runpy, sys
+sys.version_info, sys.argv = (3, 9, 1), sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def python_of(requirement: str, *more: str, minor: str = "") -> Path:
@@ -42,6 +47,14 @@ def find_python(minor: str) -> Path | None:
         if subprocess.run(says_hello, capture_output=True, check=False).stdout == b"hello\n":
             return Path(candidate)
     return None
+
+
+def too_old_python(folder: Path) -> Path:
+    """Make a program in `folder` that runs ours as Python 3.9 would."""
+    script = folder / "python3.9"
+    script.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{AS_OLD}' \"$@\"\n")
+    script.chmod(0o700)
+    return script
 
 
 def make_virtual(folder: Path, python: Path | str) -> Path:

@@ -9,6 +9,14 @@ from collections.abc import Mapping
 COMMAND = re.compile(r"^    (\S.*)$|Run: (.*)$", re.MULTILINE)
 
 
+SETTING = re.compile(r"c\.MLflowProxy\.(\w+)")
+
+
+def settings_in(remedy: str) -> list[str]:
+    """The names of the settings in `remedy`."""
+    return SETTING.findall(remedy)
+
+
 def command_in(remedy: str) -> str:
     """The one command that `remedy` shows."""
     ((on_its_own_line, in_a_sentence),) = COMMAND.findall(remedy)
