@@ -18,7 +18,7 @@ from support.environments import TIMEOUT, UV
 from support.postgres import postgres_server
 from support.remedies import follow
 from support.s3 import BUCKET, s3_server
-from support.server import JSON, Server, mlflow_of
+from support.server import JSON, Server, jupyter_server, mlflow_of, settings_of
 from support.wire import wire_server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Debian's servers")
@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Debian's 
 CURRENT, OLDEST, TOO_OLD = version("mlflow"), "3.10.0", "2.22.1"
 # What the commands install, and what needs it.
 OWN = re.compile("mlflow|jupyter_mlflow_proxy|boto3|psycopg|pymysql", re.IGNORECASE)
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 # Bytecode of what is imported once would take longer than the import.
 PIP = {**os.environ, "PIP_NO_COMPILE": "1"}
 
@@ -140,15 +141,17 @@ def test_a_newer_mlflow_opens_a_newer_database(
         assert jupyter.request("/version")[2] != OLDEST
 
 
-def test_a_team_store_gets_a_newer_mlflow_and_its_drivers(
+def test_a_team_store_gets_a_newer_mlflow_its_drivers_and_keys(
     tmp_path: Path, environment: Environment
 ) -> None:
     environment.remove("psycopg", "psycopg-binary", "boto3")
     environment.install(*mlflow(TOO_OLD)[:2])
     with postgres_server() as postgres, s3_server(tmp_path) as s3:
         postgres.run("createdb", "team")
+        keys = {name: s3.variables[name] for name in KEYS}
         store = {
-            **s3.variables,
+            **{name: value for name, value in s3.variables.items() if name not in KEYS},
+            "AWS_EC2_METADATA_DISABLED": "true",
             "MLFLOW_BACKEND_STORE_URI": postgres.uri("team"),
             "MLFLOW_DEFAULT_ARTIFACT_ROOT": f"s3://{BUCKET}/mlflow",
         }
@@ -163,5 +166,14 @@ def test_a_team_store_gets_a_newer_mlflow_and_its_drivers(
             listing = f"/ajax-api/2.0/mlflow/artifacts/list?run_id={run}"
             told = json.loads(jupyter.request(listing)[2])["message"]
             assert follow(told, PIP).endswith("/python' -m pip install boto3")
+            told = json.loads(jupyter.request(listing)[2])["message"]
+        assert "Unable to locate credentials" in told
+        assert "in c.MLflowProxy.environment for MLflow alone, and restart Jupyter" in told
+        named = {name: keys[name] for name in keys if name in told}
+        settings = {"python": str(environment.python), "environment": named}
+        (home := tmp_path / "restarted").mkdir()
+        with jupyter_server(home, settings_of(settings), root=tmp_path, env=store) as jupyter:
+            jupyter.start()
+            jupyter.wait_until("ready")
             status, _, body = jupyter.request(listing)
             assert (status, json.loads(body)["root_uri"][:5]) == (200, "s3://")

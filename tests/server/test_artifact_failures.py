@@ -18,7 +18,7 @@ from support.s3 import BUCKET, KEY_ID, s3_server
 PROGRAM = Path(__file__).parents[1] / "resources" / "ask_for_artifacts.py"
 JSON = (b"content-type", b"application/json")
 KEYS = "Correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and"
-SETTINGS = "Correct the bucket in c.MLflowProxy.default_artifact_root, or MLFLOW_S3_ENDPOINT_URL"
+SETTINGS = "by c.MLflowProxy.default_artifact_root. Or correct MLFLOW_S3_ENDPOINT_URL"
 # Case, status of what MLflow leaves unexplained, and a part of the remedy.
 CASES = [
     ("no bucket", 400, SETTINGS),
@@ -29,6 +29,7 @@ CASES = [
     ("tls", 400, "AWS_CA_BUNDLE"),
     ("refused key", 403, KEYS),
     ("no credentials", 403, KEYS),
+    ("no rights", 403, KEYS),
     ("no driver", 501, "-m pip install boto3"),
 ]
 
@@ -46,7 +47,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], A
     """The answers by case and request."""
     home = tmp_path_factory.mktemp("artifacts")
     with s3_server(home) as s3:
-        variables = {**s3.variables, "AWS_EC2_METADATA_DISABLED": "true"}
+        quick = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "2"}
+        variables = {**s3.variables, **quick}
         printed = subprocess.run(
             [sys.executable, PROGRAM, home, s3.url, BUCKET],
             env=environment(home, variables),
@@ -78,6 +80,12 @@ def test_an_upload_through_the_server_is_refused_as_well(
     for case, status, remedy in CASES[1:]:
         answer = answers[case, "upload"]
         assert (answer.status, remedy in answer.text) == (status, True), (case, answer)
+
+
+def test_what_an_answer_says_is_enough(answers: dict[tuple[str, str], Answer]) -> None:
+    for case, *_ in CASES[:-1]:  # the last is in tests/life/test_package_remedies.py
+        for request in ("list", "upload"):
+            assert answers[f"{case}, corrected", request].status == 200, (case, request)
 
 
 def test_what_works_and_what_is_no_failure_of_the_store_is_left_alone(

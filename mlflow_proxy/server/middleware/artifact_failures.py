@@ -48,7 +48,8 @@ FAILURES = (
         r"NoSuchBucket|The specified bucket does not exist|AuthorizationHeaderMalformed"
         r"|PermanentRedirect|the region '[^']*' is wrong|Invalid endpoint: |SSL validation failed",
         SAID,
-        "Correct the bucket in c.MLflowProxy.default_artifact_root, or MLFLOW_S3_ENDPOINT_URL "
+        "Create the bucket, or have new experiments take another one by "
+        "c.MLflowProxy.default_artifact_root. Or correct MLFLOW_S3_ENDPOINT_URL "
         "(http(s)://host:port), AWS_DEFAULT_REGION or AWS_CA_BUNDLE (a file with the certificate "
         f"of the authority) {ENVIRONMENT}",
         HTTPStatus.BAD_REQUEST,
