@@ -262,7 +262,7 @@ class Life:
                 self._enter_ready()
 
     def _crash(self, code: int, error: OSError | None) -> None:
-        """Wait for simpervisor's next start after an unexpected end, or fail; `error` forbids it."""
+        """Wait for simpervisor's next start after an unexpected end, or fail, as after `error`."""
         self.last_use.record_jobs(is_busy=False)
         was_ready = self.status.state is State.READY
         ended = failure_of_exit(code, has_reported=self._has_reported)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -97,15 +98,23 @@ def test_credentials_of_another_server_leave_kernels_at_the_database(
 
 
 def test_a_chosen_address_and_credentials_of_another_server_are_a_warning(
-    start_lab: Callable[..., Lab],
+    start_lab: Callable[..., Lab], tmp_path: Path
 ) -> None:
-    lab = start_lab(
-        config="c.MLflowProxy.kernels = 'server'",
-        env={"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "secret"},
-    )
-    assert "finds in MLFLOW_TRACKING_USERNAME" in lab.log.read_text()
+    env = {"MLFLOW_TRACKING_USERNAME": "me", "MLFLOW_TRACKING_PASSWORD": "secret"}
+    config = "c.MLflowProxy.kernels = 'server'"
+    lab = start_lab(tmp_path / "warned", config=config, env=env)
+    log = lab.log.read_text()
+    assert "finds in MLFLOW_TRACKING_USERNAME" in log
     url = lab.kernel_variables()["MLFLOW_TRACKING_URI"]
     search = f"{url}/api/2.0/mlflow/experiments/search?max_results=1"
     answer = requests.get(search, auth=("me", "secret"), timeout=30)
     assert answer.status_code == 401
     assert "MLFLOW_TRACKING_USERNAME" in answer.json()["message"]
+    # As the warning says: the other store for kernels, or no credentials of others.
+    ((setting, value),) = re.findall(r"or set (c\.MLflowProxy\.kernels) to ('\w+')", log)
+    lab = start_lab(tmp_path / "database", config=f"{setting} = {value}", env=env)
+    lab.run_in_kernel("import mlflow; mlflow.create_experiment('of a kernel')")
+    with closing(sqlite3.connect(lab.root / "mlflow.db")) as database:
+        assert ("of a kernel",) in database.execute("SELECT name FROM experiments").fetchall()
+    lab = start_lab(tmp_path / "removed", config=config)
+    assert "sends the credentials" not in lab.log.read_text()

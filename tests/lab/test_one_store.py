@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -116,16 +119,54 @@ def test_a_configured_tracking_uri_is_kept_and_shown(start_lab: StartLab, tmp_pa
     assert list(lab.root.iterdir()) == []
 
 
-def test_different_stores_cause_a_warning(start_lab: StartLab, tmp_path: Path) -> None:
+def test_different_stores_cause_a_warning_until_one_of_them_is_unset(
+    start_lab: StartLab, tmp_path: Path
+) -> None:
     config = f"c.MLflowProxy.backend_store_uri = 'sqlite:///{tmp_path}/configured.db'"
-    lab = start_lab(env={"MLFLOW_TRACKING_URI": "https://tracking.example"}, config=config)
+    chosen = {"MLFLOW_TRACKING_URI": "https://tracking.example"}
+    lab = start_lab(tmp_path / "both", env=chosen, config=config)
     assert lab.kernel_variables()["MLFLOW_TRACKING_URI"] == "https://tracking.example"
-    assert "the MLflow dashboard will not show what notebooks log" in lab.log.read_text()
+    warning = (
+        r"(\w+) is set to another store than MLflowProxy\.(\w+): the MLflow dashboard will not"
+    )
+    ((variable, setting),) = re.findall(f"{warning}.* Unset one of the two", lab.log.read_text())
+
+    assert setting == "backend_store_uri"
+    lab = start_lab(tmp_path / "the variable", env=chosen)
+    assert "another store" not in lab.log.read_text()
+    assert lab.status()["store"] == lab.kernel_variables()["MLFLOW_TRACKING_URI"]
+
+    del chosen[variable]
+    lab = start_lab(tmp_path / "the setting", env=chosen, config=config)
+    assert "another store" not in lab.log.read_text()
+    assert lab.status()["store"].endswith("configured.db")
+    lab.run_in_kernel("import mlflow; mlflow.create_experiment('of a kernel')")
+    with closing(sqlite3.connect(tmp_path / "configured.db")) as database:
+        assert ("of a kernel",) in database.execute("SELECT name FROM experiments").fetchall()
 
 
-def test_kernels_of_a_gateway_cause_a_warning(start_lab: StartLab) -> None:
-    lab = start_lab(config="c.GatewayClient.url = 'http://127.0.0.1:9'", program="server")
-    assert lab.log.read_text().count("Kernels run on the gateway of c.GatewayClient.url") == 1
+def test_kernels_of_a_gateway_log_to_the_dashboard_once_they_are_told_its_store(
+    lab: Lab, start_lab: StartLab, tmp_path: Path
+) -> None:
+    """The gateway is another Jupyter server, without this package."""
+    config = "c.ServerApp.jpserver_extensions = {'mlflow_proxy': False}"
+    store = f"sqlite:///{lab.root}/mlflow.db"
+
+    def through_a_gateway(name: str, **variables: str) -> Lab:
+        gateway = start_lab(tmp_path / name / "gateway", config=config, env=variables)
+        client = {"url": gateway.url, "auth_token": TOKEN}
+        lines = [f"c.GatewayClient.{key} = {value!r}" for key, value in client.items()]
+        lines.append(f"c.MLflowProxy.backend_store_uri = {store!r}")
+        return start_lab(tmp_path / name / "client", config="\n".join(lines))
+
+    code = "import os; print(os.environ.get('MLFLOW_TRACKING_URI'))"
+    client = through_a_gateway("untold")
+    assert client.run_in_kernel(code).strip() == "None"
+    warning = r"unless (\w+) is set for the gateway's kernels, to a store that both can reach"
+    (variable,) = re.findall(warning, client.log.read_text())
+    client = through_a_gateway("told", **{variable: store})
+    run_id = client.run_in_kernel(LOG_RUN.format(experiment="of a gateway")).split()[-1]
+    assert run_of(lab, run_id)["info"]["run_name"] == "from a notebook"
 
 
 def test_the_export_can_be_disabled(start_lab: StartLab) -> None:

@@ -215,8 +215,8 @@ def test_an_interpreter_that_is_gone_when_mlflow_crashes_is_a_failure(tmp_path: 
             assert await asyncio.wait_for(life.ready(), 30) is None
             failure = life.status.failure
             assert failure
-            cannot_run = f"MLflow's interpreter, {program}, cannot be run: No such file or directory."
-            assert failure.reason == cannot_run
+            told = f"MLflow's interpreter, {program}, cannot be run: No such file or directory."
+            assert failure.reason == told
             assert failure.remedy.endswith("Or put the interpreter in its place, then try again.")
             program.write_text(f'#!/bin/sh\nexec {sys.executable} {STAND_INS / "serve.py"} "$@"\n')
             program.chmod(0o700)

@@ -28,7 +28,6 @@ folder, endpoint, bucket = sys.argv[1:]
 mlflow_app.S3_CONNECT_TIMEOUT = mlflow_app.S3_READ_TIMEOUT = 0.3
 VARIABLE = re.compile(r"\b(?:AWS|MLFLOW_S3)_\w+")
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-ARGUMENTS = ("aws_access_key_id", "aws_secret_access_key")  # for them, of boto
 EVERYTHING = """{"Version": "2012-10-17",
 "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"""
 good_values = {name: os.environ[name] for name in (*KEYS, "MLFLOW_S3_ENDPOINT_URL")}
@@ -121,7 +120,8 @@ correct("no credentials", told)
 os.environ.update(of_user, MLFLOW_S3_ENDPOINT_URL=f"{endpoint}/////")
 mlflow_app.limit_waiting_for_s3(settings)
 assert "Or ask the bucket's administrator for the rights" in ask("no rights", good)
-iam = boto3.client("iam", endpoint_url=endpoint, **dict(zip(ARGUMENTS, of_admin.values(), strict=True)))
+arguments = {name.lower(): value for name, value in of_admin.items()}
+iam = boto3.client("iam", endpoint_url=endpoint, **arguments)
 iam.put_user_policy(UserName="me", PolicyName="all", PolicyDocument=EVERYTHING)
 ask("no rights, corrected", good)
 

@@ -373,10 +373,10 @@ def test_a_private_authority_must_be_named(tmp_path: Path, ca: Authority) -> Non
         remedy = "Set MLFLOW_TRACKING_SERVER_CERT_PATH (or REQUESTS_CA_BUNDLE)"
         reason = "certificate of https://localhost:"
         check(tmp_path, server.url, reason, remedy, REQUESTS_CA_BUNDLE="")
-        named = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(tmp_path / "ca.pem")}
-        with showing(tmp_path, server.url, **named) as jupyter:
+        name = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+        with showing(tmp_path, server.url, **{name: str(tmp_path / "ca.pem")}) as jupyter:
             told = jupyter.wait_until("failed")
-            assert told["reason"].startswith(f"The file of {[*named][0]}, {tmp_path}/ca.pem, cannot")
+            assert told["reason"].startswith(f"The file of {name}, {tmp_path}/ca.pem, cannot be")
             assert "name a PEM file with certificates of the authorities to" in told["remedy"]
             shutil.copy(ca.certificate, tmp_path / "ca.pem")
             jupyter.try_again()
