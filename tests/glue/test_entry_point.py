@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,8 @@ import mlflow_proxy
 from mlflow_proxy import addresses, plugin, process
 from mlflow_proxy.config import MLflowProxy
 from mlflow_proxy.process import jupyters_variables
+from mlflow_proxy.server.jobs.mlflow_jobs import why_not
+from mlflow_proxy.server.store.settings import StoreSettings
 
 ENTRY = mlflow_proxy.setup_mlflow()
 
@@ -144,6 +147,15 @@ def test_mlflows_own_variable_is_the_default_of_job_execution(
 ) -> None:
     monkeypatch.setenv("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", value)
     assert MLflowProxy().job_execution is expected
+
+
+def test_jobs_are_switched_on_as_the_refusal_of_one_says(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    told = why_not(StoreSettings.parse(uri, uri, str(tmp_path)), is_wanted=False)
+    (setting,) = re.findall(r"set c\.MLflowProxy\.(\w+) = True in its configuration and", told)
+    off = MLflowProxy(job_execution=False)
+    assert "--job-execution" not in plugin.mlflow_command(off)
+    assert "--job-execution" in plugin.mlflow_command(MLflowProxy(**{setting: True}))
 
 
 def test_variables_of_jupyter_go_by_their_beginning() -> None:

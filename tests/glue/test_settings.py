@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,6 +143,9 @@ def test_an_unknown_name_warns_once(
     assert record.levelname == "WARNING"
     assert warning in record.getMessage()
     assert "hunter2" not in record.getMessage()
+    if meant := re.findall("Did you mean `(.*)`", record.getMessage()):
+        assert read({meant[0]: 3}, tmp_path).idle_timeout == 3
+        assert caplog.records == [record]
 
 
 @pytest.mark.parametrize("name", ["MlflowProxy", "MLFlowProxy", "MLflowProxi", "MlFlow_Proxy"])
@@ -151,6 +155,8 @@ def test_a_misspelt_section_warns(
     read({}, tmp_path, **{name: Config({"idle_timeout": 3}), "LabApp": Config({"a": 1})})
     (record,) = caplog.records
     assert f"`{name}` is not known. Did you mean `MLflowProxy`?" in record.getMessage()
+    read({"idle_timeout": 3}, tmp_path)
+    assert caplog.records == [record]
 
 
 def test_jupyter_mlflow_proxy_lists_and_generates_all_settings(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from support.certificates import authority
 from support.lab import PAGE, TOKEN, Lab, lab_server
 from support.nginx import nginx_server
 from support.processes import family_of, free_ports
+from support.server import JSON, mlflow_of
 from support.tracking_server import PASSWORD, USER, TrackingServer, oldest, tracking_server
 from support.waiting import wait_for
 
@@ -166,6 +167,26 @@ def test_nothing_of_jupyters_reaches_the_server_and_no_secret_is_logged(case: Ca
     assert TOKEN not in (case.server.artifacts.parent / "server.log").read_text()
 
 
+@pytest.mark.parametrize("case", ["newest, users"], indirect=True)
+def test_a_permission_that_the_administrator_grants_is_enough(case: Case, tmp_path: Path) -> None:
+    user = {"username": "reader", "password": "the-readers-password"}
+    admin = {"auth": (USER, PASSWORD), "timeout": 30}
+    users = f"{case.server.url}/api/{{}}/mlflow/users"
+    assert requests.post(f"{users.format('2.0')}/create", json=user, **admin).ok
+    credentials = {f"MLFLOW_TRACKING_{name.upper()}": value for name, value in user.items()}
+    create = ("/ajax-api/2.0/mlflow/runs/create", "POST", JSON, '{"experiment_id": "0"}')
+    store = {"MLFLOW_BACKEND_STORE_URI": case.server.url}
+    with mlflow_of(tmp_path, **store, **credentials) as jupyter:
+        jupyter.wait_until("ready")
+        status, _, body = jupyter.request(*create)
+        assert (status, body) == (403, "Permission denied")
+        what = {"resource_type": "experiment", "resource_id": "0", "permission": "EDIT"}
+        granted = {"username": "reader", **what}
+        grant = f"{users.format('3.0')}/permissions/grant"
+        assert requests.post(grant, json=granted, **admin).ok
+        assert jupyter.request(*create)[0] == 200
+
+
 # Settings of their own
 
 
@@ -191,6 +212,10 @@ def test_a_server_behind_tls_with_a_clients_certificate(
         upstream = f"http://127.0.0.1:{plain_server.port}"
         nginx = nginx_server(tmp_path / "nginx", upstream, host, port, certificates)
         stack.enter_context(nginx)
+        http = {**variables, "MLFLOW_TRACKING_URI": f"http://localhost:{port}"}
+        status = start_lab(tmp_path / "http", env=http).wait_until("failed")
+        assert "plain HTTP request was sent to HTTPS port" in status["reason"]
+        assert status["remedy"].startswith("Correct http:// or https:// in the server's address (")
         lab = start_lab(tmp_path / "without", env=variables)
         status = lab.wait_until("failed")
         assert "SSL certificate was sent" in status["reason"]

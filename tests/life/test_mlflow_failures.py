@@ -9,12 +9,15 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow.store.tracking.file_store import FileStore
 
+from mlflow_proxy.server.failures import explain
 from support.databases import LATEST, NEWER, OLDER, make_database, run
 from support.hostile_files import HOSTILE
 from support.postgres import Postgres, postgres_server
@@ -196,6 +199,14 @@ def test_what_a_command_saves_of_a_damaged_database_is_opened(
     assert revision_of(path) == LATEST
 
 
+def file_store(folder: Path) -> None:
+    """Make a file store in `folder`, as MLflow does when it starts."""
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns of its age
+        patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        FileStore(str(folder / "mlruns"))
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount")
 def test_a_disk_can_be_written_again(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
@@ -207,6 +218,11 @@ def test_a_disk_can_be_written_again(tmp_path: Path) -> None:
     try:
         large.write_bytes(bytes(7_900_000))
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(OSError, match="Read-only file system") as caught:
+            file_store(disk)
+        told = explain(caught.value, str(disk)).failure
+        assert told.reason == f"The store {disk} cannot be written to."
+        assert told.remedy.startswith("Grant this user write access. Or choose another place with ")
         with mlflow_of(tmp_path, **store) as jupyter:
             status = failure(jupyter)
             reason = f"MLflow cannot keep its database {path}: Read-only file system."
@@ -218,6 +234,7 @@ def test_a_disk_can_be_written_again(tmp_path: Path) -> None:
             assert status["reason"] == f"The disk of {path} is full."
             assert status["remedy"] == "Free some space, then try again."
             large.unlink()
+            file_store(disk)
             jupyter.try_again()
             jupyter.wait_until("ready")
             assert path.stat().st_size > 0
@@ -246,8 +263,11 @@ def test_a_file_store_is_migrated_by_the_command(tmp_path: Path) -> None:
 def test_a_database_server_is_used_once_the_store_is_corrected(
     tmp_path: Path, postgres: Postgres
 ) -> None:
+    postgres.query("postgres", "CREATE ROLE at SUPERUSER LOGIN PASSWORD 'hunter2@at'")
+    unclear = f"postgresql+psycopg://at:hunter2@at@127.0.0.1:{postgres.port}/team"
     uri = postgres.uri("team")
     wrong = {
+        "cannot be read: write %40 for an at sign in a password": unclear,
         "cannot be reached.": uri.replace(f":{postgres.port}/", ":1/"),
         "refuses the user or the password of": postgres.uri("team", "hunter2-wrong"),
     }
@@ -255,8 +275,10 @@ def test_a_database_server_is_used_once_the_store_is_corrected(
         with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=wrong_uri) as jupyter:
             status = failure(jupyter)
             assert reason in status["reason"]
-            assert "orrect the store's URI (c.MLflowProxy.backend_store_uri, or" in status["remedy"]
-    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=uri) as jupyter:
+            which = "c.MLflowProxy.backend_store_uri, or the variable that it comes from"
+            assert which in status["remedy"]
+    clear = unclear.replace("hunter2@", "hunter2%40")
+    with mlflow_of(tmp_path, MLFLOW_BACKEND_STORE_URI=clear) as jupyter:
         status = failure(jupyter)
         assert status["reason"].startswith("The database does not exist: ")
         assert status["remedy"].startswith("Create it (createdb, CREATE DATABASE), or ")

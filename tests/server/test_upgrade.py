@@ -10,7 +10,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,6 +195,42 @@ def test_a_copy_that_fails_leaves_nothing(path: Path, monkeypatch: pytest.Monkey
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             sqlite_files.copy_aside(path, "older")
     assert not list(path.parent.glob("*.bak*"))
+
+
+def test_a_database_that_could_not_be_copied_is_upgraded_once_it_is_free(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_files, "COPY_TIMEOUT", 0.1)
+    copy_aside = sqlite_files.copy_aside
+    upgraded: list[str] = []
+    with closing(sqlite3.connect(path)) as writer:
+
+        def copy_while_it_is_locked(*arguments: Any) -> Path:
+            writer.execute("BEGIN EXCLUSIVE")
+            return copy_aside(*arguments)
+
+        monkeypatch.setattr(sqlite_files, "copy_aside", copy_while_it_is_locked)
+        with pytest.raises(StartError, match="could not be copied, and was not changed") as caught:
+            upgrade.run(settings(path), REVISIONS, upgraded.append)
+        assert caught.value.failure.remedy.startswith("Wait until that program is done, or end it")
+        assert not upgraded
+    monkeypatch.setattr(sqlite_files, "copy_aside", copy_aside)
+    upgrade.run(settings(path), REVISIONS, upgraded.append)
+    assert upgraded == [f"sqlite:///{path}"]
+    assert path.with_name("mlflow.db.older.bak").exists()
+
+
+def test_a_database_that_takes_too_long_to_read_is_moved_away(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(path, "".join(f"CREATE TABLE t{number} (x);" for number in range(1000)))
+    at_once = partial(sqlite_files.connect, seconds=0.0)
+    monkeypatch.setattr(sqlite_files, "connect", at_once)
+    with pytest.raises(StartError, match="It takes too long to read the database ") as caught:
+        upgrade.check(settings(path), REVISIONS)
+    assert caught.value.failure.remedy.startswith("Move it away, or correct the store's URI")
+    path.rename(path.with_name("away"))
+    assert upgrade.check(settings(path), REVISIONS) == []  # a new one is made
 
 
 def test_a_failed_upgrade_names_the_copy(path: Path) -> None:
