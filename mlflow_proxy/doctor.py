@@ -164,9 +164,8 @@ def running(server: Mapping[str, Any]) -> Iterator[str]:
     token = server.get("token") or os.environ.get("JUPYTERHUB_API_TOKEN", "")
     status, body = ask(f"{url}{CONTROL}", f"token {token}")
     remedy = (
-        "404: this package is not loaded there. Its log says why; if it does not, run there:\n"
-        "     jupyter server extension enable mlflow_proxy\n"
-        "     Then restart it. 403: it wants a password"
+        "404: this package is not loaded there. Unless its log says why, restart it after: jupyter "
+        "server extension enable mlflow_proxy\n     403: it wants a password"
     )
     yield checked(status == HTTPStatus.OK, f"{url}/ answers {status or body}", remedy)
     if status != HTTPStatus.OK:

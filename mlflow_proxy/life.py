@@ -268,7 +268,7 @@ class Life:
         ended = failure_of_exit(code, has_reported=self._has_reported)
         failure = self._impossible(error) if error else ended
         if self._upgrading or not (was_ready or code < 0):
-            self._fail(failure, "crash")
+            self._fail(failure, "interpreter" if error else "crash")
             return
         if was_ready and time.monotonic() - self._ready_at > HEALTHY:
             self.status.crashes = 0

@@ -174,11 +174,16 @@ def test_runs_are_found_and_compared(lab: Lab, context: BrowserContext, experime
     expect(panel.get_by_role("alert")).to_contain_text("Try e.g. accuracy > 0.85")
     assert runs.count()  # the last ones found
     picture(page, "sidebar-bad-search")
+    example = panel.get_by_role("alert").inner_text().partition("Try e.g. ")[2]
     box.fill(experiment[-32:])  # a word of the experiment's name
     box.press("Enter")
     expect(row_of(panel, experiment)).to_be_visible()
     expect(runs).to_have_count(0)
 
+    box.fill(example)
+    box.press("Enter")
+    expect(panel.get_by_text("No runs")).to_be_visible()
+    expect(panel.get_by_role("alert")).to_be_empty()
     box.fill("metrics.loss < 0.25 AND tags.team = 'blue'")
     box.press("Enter")
     expect(run_in(panel, "third")).to_contain_text("0.1")  # what is compared is shown

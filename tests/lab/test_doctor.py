@@ -101,7 +101,7 @@ def test_what_is_wrong_has_a_remedy_and_no_password(tmp_path: Path) -> None:
         code, told = doctor(tmp_path, env=env)
         assert code == 1
         assert f"!! {lab.mlflow_url}/ answers 404" in told
-    assert "run there:\n     jupyter server extension enable mlflow_proxy\n" in told
+    assert "restart it after: jupyter server extension enable mlflow_proxy\n" in told
     assert "is of a newer MLflow than this one" in told
     assert "-m pip install --upgrade mlflow" in told
     for name in names:
