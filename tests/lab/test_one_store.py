@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -117,32 +115,6 @@ def test_a_configured_tracking_uri_is_kept_and_shown(start_lab: StartLab, tmp_pa
     lab.wait_until("ready")
     assert (tmp_path / "elsewhere.db").exists()
     assert list(lab.root.iterdir()) == []
-
-
-def test_different_stores_cause_a_warning_until_one_of_them_is_unset(
-    start_lab: StartLab, tmp_path: Path
-) -> None:
-    config = f"c.MLflowProxy.backend_store_uri = 'sqlite:///{tmp_path}/configured.db'"
-    chosen = {"MLFLOW_TRACKING_URI": "https://tracking.example"}
-    lab = start_lab(tmp_path / "both", env=chosen, config=config)
-    assert lab.kernel_variables()["MLFLOW_TRACKING_URI"] == "https://tracking.example"
-    warning = (
-        r"(\w+) is set to another store than MLflowProxy\.(\w+): the MLflow dashboard will not"
-    )
-    ((variable, setting),) = re.findall(f"{warning}.* Unset one of the two", lab.log.read_text())
-
-    assert setting == "backend_store_uri"
-    lab = start_lab(tmp_path / "the variable", env=chosen)
-    assert "another store" not in lab.log.read_text()
-    assert lab.status()["store"] == lab.kernel_variables()["MLFLOW_TRACKING_URI"]
-
-    del chosen[variable]
-    lab = start_lab(tmp_path / "the setting", env=chosen, config=config)
-    assert "another store" not in lab.log.read_text()
-    assert lab.status()["store"].endswith("configured.db")
-    lab.run_in_kernel("import mlflow; mlflow.create_experiment('of a kernel')")
-    with closing(sqlite3.connect(tmp_path / "configured.db")) as database:
-        assert ("of a kernel",) in database.execute("SELECT name FROM experiments").fetchall()
 
 
 def test_kernels_of_a_gateway_log_to_the_dashboard_once_they_are_told_its_store(

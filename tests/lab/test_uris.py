@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -73,8 +74,27 @@ def test_a_kernel_in_a_sub_folder_logs_to_a_relative_file_store(
     assert WARNING not in lab.log.read_text()
 
 
-def test_another_store_is_a_warning_and_stays(start_lab: Callable[..., Lab]) -> None:
-    variables = {"MLFLOW_TRACKING_URI": "sqlite:////tmp/other.db"}
-    lab = start_lab(env=variables, config="c.MLflowProxy.backend_store_uri = 'sqlite:///mine.db'")
-    assert lab.kernel_variables()["MLFLOW_TRACKING_URI"] == "sqlite:////tmp/other.db"
-    assert WARNING in lab.log.read_text()
+def test_different_stores_cause_a_warning_until_one_of_them_is_unset(
+    start_lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    config = f"c.MLflowProxy.backend_store_uri = 'sqlite:///{tmp_path}/configured.db'"
+    chosen = {"MLFLOW_TRACKING_URI": "https://tracking.example"}
+    lab = start_lab(tmp_path / "both", env=chosen, config=config)
+    assert lab.kernel_variables()["MLFLOW_TRACKING_URI"] == "https://tracking.example"
+    warning = (
+        r"(\w+) is set to another store than MLflowProxy\.(\w+): the MLflow dashboard will not"
+    )
+    ((variable, setting),) = re.findall(f"{warning}.* Unset one of the two", lab.log.read_text())
+
+    assert setting == "backend_store_uri"
+    lab = start_lab(tmp_path / "the variable", env=chosen)
+    assert "another store" not in lab.log.read_text()
+    assert lab.status()["store"] == lab.kernel_variables()["MLFLOW_TRACKING_URI"]
+
+    del chosen[variable]
+    lab = start_lab(tmp_path / "the setting", env=chosen, config=config)
+    assert "another store" not in lab.log.read_text()
+    assert lab.status()["store"].endswith("configured.db")
+    lab.run_in_kernel("import mlflow; mlflow.create_experiment('of a kernel')")
+    with closing(sqlite3.connect(tmp_path / "configured.db")) as database:
+        assert ("of a kernel",) in database.execute("SELECT name FROM experiments").fetchall()
