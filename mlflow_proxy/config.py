@@ -22,7 +22,7 @@ from traitlets import TraitError, TraitType
 from traitlets.config import Config, LoggingConfigurable
 
 from . import stores
-from .passwords import mask_passwords, mask_uri
+from .printable import mask_passwords, mask_uri
 from .stores import SQLite, Store
 
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")

@@ -27,9 +27,8 @@ from traitlets.config import Application
 from . import plugin
 from .addresses import CONTROL, LOCAL_CREDENTIAL, LOCAL_URL, NAME, OWN_VARIABLES, STATUS, STORE_URI
 from .config import MLflowProxy, settings
-from .passwords import mask_passwords
+from .printable import escaped, mask_passwords
 from .process import MLflowCommand
-from .quoting import escaped
 from .stores import SQLite
 from .web.control import shown_settings
 

@@ -1,4 +1,6 @@
-"""SQLite files: opens those that come from anywhere, creates new ones atomically, copies them.
+"""SQLite files: opens those that come from anywhere, creates them atomically, copies them.
+
+And notices that one was replaced.
 
 A database may come with a cloned repository, and others may write in its folder. What is there is
 therefore checked before it is read, a query has a deadline, and no file is made under a name that
@@ -11,6 +13,7 @@ then linked into place, which fails if a kernel was first. In that case this wai
 Jupyter and kernels import this, so at module level it imports nothing heavy.
 """
 
+import asyncio
 import contextlib
 import itertools
 import logging
@@ -21,7 +24,7 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -46,7 +49,11 @@ OTHER_THAN_TABLES = f"""
     OR rootpage = 0 OR EXISTS (SELECT 1 FROM pragma_table_xinfo(found.name) WHERE hidden <> 0))
 """  # noqa: S608 (of the names above)
 STEPS = 1000  # of SQLite's virtual machine between checks of the deadline
+GRACE = 1.0  # seconds that a file may be missing: some programs delete it and write it anew
+
 T = TypeVar("T")
+Identity = list[int]  # device and inode
+UNKNOWN: Identity = [0, 0]
 
 _logger = logging.getLogger(__name__)
 
@@ -265,3 +272,54 @@ def _last_change(path: Path) -> float:
         with contextlib.suppress(FileNotFoundError):
             times.append(path.with_name(f"{path.name}{suffix}").stat().st_mtime)
     return max(times)
+
+
+class OpenedFiles:
+    """The files that MLflow has opened, to notice that one was replaced: paths and `identities`.
+
+    A program that has opened a file keeps it, also when its path names another: MLflow would go on
+    showing the runs of a deleted database. The files are never opened here, because closing a
+    descriptor of a SQLite database drops all locks that this process has on it
+    (https://sqlite.org/howtocorrupt.html, 2.2).
+    """
+
+    def __init__(self, opened: Mapping[str, Identity]) -> None:
+        self._opened = opened
+        self._missing_since: dict[Path, float] = {}
+
+    async def replaced(self) -> Path | None:
+        """The first path that no longer names the file that was opened; None if all do.
+
+        Waits up to `GRACE` seconds for a missing file.
+        """
+        for name, opened in self._opened.items():
+            # In a thread, because the server of a network file system may not answer.
+            if await asyncio.to_thread(self._is_replaced, Path(name), opened):
+                return Path(name)
+        return None
+
+    def _is_replaced(self, path: Path, opened: Identity) -> bool:
+        while (now := identity(path)) is None:
+            since = self._missing_since.setdefault(path, time.monotonic())
+            if time.monotonic() - since > GRACE:
+                # A folder that was moved away may come back: a new one would be in its way.
+                return os.path.exists(os.path.dirname(os.path.realpath(path)))
+            time.sleep(INTERVAL)
+        self._missing_since.pop(path, None)
+        return now != opened and UNKNOWN not in (now, opened)
+
+
+def identities(paths: Iterable[Path]) -> dict[str, Identity]:
+    """The `identity` of each file that exists, by its path."""
+    return {str(path): found for path in paths if (found := identity(path))}
+
+
+def identity(path: Path) -> Identity | None:
+    """The file at `path`, links followed; None if there is none, `UNKNOWN` if that is not known."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:  # e.g. no permission
+        return UNKNOWN
+    return [status.st_dev, status.st_ino]

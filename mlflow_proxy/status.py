@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from .addresses import ATTENDED
+from .printable import quoted
 from .process import MLflowProcess, describe_exit
-from .quoting import quoted
 from .reports import Failure, Stage, Step, Version
 
 # Seconds after a failed start in which no request starts MLflow again, so that users can read why.

@@ -12,7 +12,7 @@ from os.path import expanduser, normpath
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.printable import mask_uri
 
 SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?]+)(?P<query>\?.*)?", re.DOTALL)
 # What ends a path in a SQLite URI, or is read there as another character since SQLAlchemy 2.1.

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mlflow_proxy.quoting import quoted, quoted_argument
+from mlflow_proxy.printable import quoted, quoted_argument
 from mlflow_proxy.reports import Failure, Offer
 from mlflow_proxy.stores import DEFAULT_NAME
 

@@ -17,8 +17,7 @@ from mlflow_proxy.addresses import CONTROL, CONTROL_LOG, CONTROL_UPGRADE, STATUS
 from mlflow_proxy.config import MLflowProxy
 from mlflow_proxy.life import Life
 from mlflow_proxy.log import end_of_log
-from mlflow_proxy.passwords import mask_uri
-from mlflow_proxy.quoting import escaped
+from mlflow_proxy.printable import escaped, mask_uri
 from mlflow_proxy.stores import without_links
 
 from .access import AccessChecks, how_to_log_in

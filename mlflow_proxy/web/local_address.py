@@ -24,7 +24,7 @@ from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
 from mlflow_proxy import addresses
-from mlflow_proxy.gateway import gateway_credential, is_gateway_path
+from mlflow_proxy.addresses import gateway_credential, is_gateway_path
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
 

@@ -16,7 +16,7 @@ from yarl import URL
 
 from mlflow_proxy.addresses import PASSWORD, TOKEN, USERNAME
 from mlflow_proxy.headers import REDIRECTS
-from mlflow_proxy.quoting import quoted
+from mlflow_proxy.printable import quoted
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import Known, StartError
 

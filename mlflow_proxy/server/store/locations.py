@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mlflow_proxy import sqlite_files
-from mlflow_proxy.quoting import quoted
+from mlflow_proxy.printable import quoted
 from mlflow_proxy.stores import Database, SQLite, folder_location
 
 from .settings import StoreSettings

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_proxy import sqlite_files, stores
-from mlflow_proxy.quoting import quoted
+from mlflow_proxy.printable import quoted
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.stores import Database, SQLite, Store
