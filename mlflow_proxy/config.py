@@ -213,7 +213,6 @@ class MLflowProxy(LoggingConfigurable):
 
     @property
     def backend_store(self) -> Store:
-        """The store of `backend_store_uri`."""
         return Store.parse(self.backend_store_uri)
 
     @traitlets.default("registry_store_uri")
@@ -365,7 +364,6 @@ def _is_possible(server_app: ServerApp, name: str, value: Any) -> bool:
 
 
 def expected(trait: "TraitType[Any, Any]") -> str:
-    """What the setting takes, for a person."""
     if isinstance(trait, traitlets.Enum):
         return " or ".join(repr(each) for each in trait.values or ())
     known = (text for kind, text in TYPES.items() if isinstance(trait, kind))

@@ -207,7 +207,6 @@ class MLflowProxyApp(ExtensionApp):
 
 
 def _headers() -> Mapping[str, str]:
-    """The headers of Jupyter's settings."""
     if not ServerApp.initialized():
         return {}
     return cast("Mapping[str, str]", ServerApp.instance().web_app.settings.get("headers", {}))

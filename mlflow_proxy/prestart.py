@@ -35,7 +35,6 @@ CGROUP_FILES = (
 
 
 def schedule(server_app: ServerApp, life: Life, when: bool | str) -> None:
-    """Start MLflow when the setting says."""
     os.environ.pop(IMPORT_NOTICE, None)  # of a Jupyter server in a terminal of which this one runs
     when = chosen(when)
     if when == "kernel":
@@ -101,7 +100,6 @@ class ImportNotices(asyncio.DatagramProtocol):
         os.environ[IMPORT_NOTICE] = f"{self._receiver.getsockname()[1]} {self._token}"
 
     async def listen(self) -> None:
-        """Take notice from now on."""
         loop = asyncio.get_running_loop()
         await loop.create_datagram_endpoint(lambda: self, sock=self._receiver)
 

@@ -192,7 +192,6 @@ class MLflowProcess:
                 self._is_unused.set()
 
     async def next_report(self) -> Report:
-        """Wait for the next report."""
         while True:
             line = await self._reports.readline()
             if not line.strip():
@@ -251,7 +250,6 @@ class MLflowProcess:
             pass
 
     async def _terminate(self) -> None:
-        """SIGTERM, then SIGKILL after `END_TIMEOUT`."""
         if self.supervised.proc is None:
             return
         ending = asyncio.ensure_future(self.supervised.terminate())

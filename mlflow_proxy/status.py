@@ -51,8 +51,6 @@ UPGRADE = {
 
 
 class State(Enum):
-    """Where MLflow is in its life."""
-
     STARTING = "starting"
     READY = "ready"
     IDLE = "idle"
@@ -72,7 +70,6 @@ class Retries:
         self._for_people = self._for_programs = 0.0
 
     def count(self) -> None:
-        """Count a failure that has just happened."""
         self._for_people = self._clock() + RETRY_INTERVAL
         self._for_programs = self._clock() + self._next
         self._next = min(2 * self._next, LAST_RETRY_INTERVAL)
@@ -115,7 +112,6 @@ class StartProgress:
         self.text = TEXTS[step or stage]
 
     def imported(self, modules: int) -> None:
-        """Record how many modules MLflow has imported."""
         self._modules = modules
 
     @property
@@ -212,7 +208,6 @@ class Status:
 
     @property
     def pids(self) -> list[int]:
-        """Their process ids."""
         return [each.pid for each in self.processes if each.pid is not None]
 
     @property
@@ -295,7 +290,6 @@ def failure_of_exit(code: int, *, has_reported: bool) -> Failure:
 
 
 def _family(pid: int) -> Iterator[int]:
-    """A process and its descendants."""
     yield pid
     tasks: list[Path] = []
     with contextlib.suppress(OSError):  # the process has ended

@@ -206,7 +206,6 @@ def _migration(store: str) -> str:
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Iterate over `error` and its causes."""
     following: BaseException | None = error
     while following is not None:
         yield following

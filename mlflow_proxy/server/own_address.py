@@ -31,12 +31,10 @@ class OwnAddress:
 
     @property
     def authority(self) -> str:
-        """Host and port."""
         return urlsplit(self.url).netloc
 
     @property
     def port(self) -> int:
-        """The port."""
         return urlsplit(self.url).port or 0
 
     @property

@@ -2,8 +2,7 @@
 
 MLflow's clients in other languages, and Python's without a database driver, speak HTTP only. They
 cannot log in to Jupyter, and its tokens would open the whole of it. This address is a port of the
-loopback interface, so that nothing from outside this machine reaches it, also if a proxy stands
-before Jupyter. It opens MLflow only, and only with a credential that is made with it. A second
+loopback interface. It opens MLflow only, and only with a credential that is made with it. A second
 credential, in the path of `gateway_uri`, opens the models of MLflow's AI Gateway only.
 """
 
@@ -99,7 +98,6 @@ class _Server(HTTPServer):
     """Connections on which no request with a credential has come, the oldest first."""
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        """Serve a new connection."""
         self.strangers[stream] = None
         if len(self.strangers) > MAX_STRANGERS:
             oldest = next(iter(self.strangers))
@@ -108,7 +106,6 @@ class _Server(HTTPServer):
         super().handle_stream(stream, address)
 
     def on_close(self, server_conn: Any) -> None:
-        """Forget a connection that is closed."""
         self.strangers.pop(server_conn.stream, None)
         super().on_close(server_conn)
 
@@ -122,7 +119,6 @@ class LocalHandler(StreamingTransport):
     on_kept_connections = ("GET", "HEAD", "POST")
 
     def initialize(self, address: LocalAddress) -> None:
-        """Get what `LocalAddress` shares between requests."""
         self.life, self._address = address.life, address
 
     @property
@@ -166,7 +162,6 @@ class LocalHandler(StreamingTransport):
     get = head = post = put = patch = delete = options = StreamingTransport.complete
 
     def sent_headers(self) -> Headers:
-        """The request's headers for MLflow."""
         headers = request_headers(self.request.headers, self._address.path)
         dropped = ("Authorization", addresses.MAY_EXECUTE, addresses.PROGRAM)
         kept = (each for each in headers if each[0] not in dropped)
@@ -174,7 +169,6 @@ class LocalHandler(StreamingTransport):
         return [*kept, (addresses.PROGRAM, addresses.GUARDED if is_guarded else "true")]
 
     def write_refusal(self, error: web.HTTPError) -> None:
-        """Answer as MLflow's server does."""
         self.write({"error_code": "UNAUTHENTICATED", "message": error.log_message})
 
 

@@ -91,9 +91,8 @@ class RequestBody:
 class StreamingTransport(web.RequestHandler):
     """One request and its response; a subclass says who may send it, and what is changed.
 
-    tornado calls `prepare`, then `data_received` with each chunk of the body, then the method's
-    function, which calls `complete`. The exchange with MLflow begins with the first chunk and may
-    end before the last. While MLflow starts, the client's body waits in the client.
+    tornado calls `prepare`, `data_received` with each chunk of the body, then `complete`. The
+    exchange with MLflow begins with the first chunk and may end before the last.
     """
 
     life: Life
@@ -128,7 +127,6 @@ class StreamingTransport(web.RequestHandler):
         raise NotImplementedError
 
     def sent_headers(self) -> Headers:
-        """The request's headers for MLflow."""
         return request_headers(self.request.headers, self.prefix)
 
     def frame_ancestors(self) -> str:
@@ -136,7 +134,6 @@ class StreamingTransport(web.RequestHandler):
         return ""
 
     async def may_see_log(self) -> bool:
-        """Whether the user may see lines of MLflow's log."""
         return False
 
     def write_refusal(self, error: web.HTTPError) -> None:
@@ -186,7 +183,6 @@ class StreamingTransport(web.RequestHandler):
             self._connection.close()
 
     async def complete(self) -> None:
-        """Wait for the response; the request is complete."""
         if self._refusal is not None:
             self.set_status(self._refusal.status_code)
             self.write_refusal(self._refusal)
@@ -251,7 +247,6 @@ class StreamingTransport(web.RequestHandler):
             await (self._send_error if is_error else self._send_own)(answer)
 
     def _act(self, decision: Decision) -> None:
-        """Start MLflow if `decision` says so."""
         status = self.life.status
         match decision:
             case Decision.WAKE | Decision.RETRY:

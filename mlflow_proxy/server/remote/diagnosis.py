@@ -134,7 +134,6 @@ class Answer:
 
     @property
     def is_dashboard(self) -> bool:
-        """Whether this is the dashboard's page."""
         is_page = self.status == HTTPStatus.OK and len(self.body) < MAX_PAGE
         return is_page and DASHBOARD.search(self.body) is not None
 

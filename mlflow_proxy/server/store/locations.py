@@ -145,5 +145,4 @@ def path_of(text: object) -> str | None:
 
 
 def is_within(path: str, folder: str) -> bool:
-    """Whether `path` is `folder` or below it."""
     return path == folder or path.startswith(f"{folder.rstrip('/')}/")
