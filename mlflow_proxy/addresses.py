@@ -3,6 +3,7 @@
 Paths are those below the dashboard's address. Pages receive theirs as data: no script spells one.
 """
 
+import hmac
 import re
 from urllib.parse import unquote
 
@@ -95,6 +96,12 @@ RUN = "/ajax-api/2.0/mlflow/runs/get"
 RUN_SEARCH = "/ajax-api/2.0/mlflow/runs/search"
 GRAPHQL = "/graphql"
 GATEWAY = "/gateway/"
+# A path of the AI Gateway has no segment that could lead elsewhere, however often it is decoded.
+GATEWAY_PATH = re.compile(
+    r"/gateway(?:/(?!\.{1,2}(?:/|$))"
+    r"(?:[\w.:~@!$&'()*+,;=-]|%(?!2[5EeFf]|5[Cc])[0-9A-Fa-f]{2})+)+",
+    re.ASCII,
+)
 ASSISTANT = "/ajax-api/3.0/mlflow/assistant/"
 # The Assistant, jobs, and judges, which may be Python code if the admin allows that.
 STARTS_PROGRAMS = re.compile(
@@ -127,3 +134,17 @@ def starts_programs(path: str) -> bool:
     MLflow takes several slashes for one.
     """
     return STARTS_PROGRAMS.fullmatch(re.sub("/+", "/", unquote(path))) is not None
+
+
+def gateway_credential(credential: str) -> str:
+    """The credential that opens only the AI Gateway, and that does not tell `credential`.
+
+    A client of an OpenAI-compatible API sends an API key of its own, and MLflow's judges send none.
+    So this is a part of an address, which may reach a log or a trace.
+    """
+    return hmac.new(credential.encode(), b"gateway", "sha256").hexdigest()
+
+
+def is_gateway_path(path: str) -> bool:
+    """Whether `path`, as received and below MLflow's address, is one of the gateway's."""
+    return GATEWAY_PATH.fullmatch(path) is not None

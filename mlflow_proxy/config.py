@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path, PurePath
@@ -22,7 +22,7 @@ from traitlets import TraitError, TraitType
 from traitlets.config import Config, LoggingConfigurable
 
 from . import stores
-from .passwords import mask_passwords, mask_uri
+from .printable import mask_passwords, mask_uri
 from .stores import SQLite, Store
 
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -213,7 +213,6 @@ class MLflowProxy(LoggingConfigurable):
 
     @property
     def backend_store(self) -> Store:
-        """The store of `backend_store_uri`."""
         return Store.parse(self.backend_store_uri)
 
     @traitlets.default("registry_store_uri")
@@ -324,10 +323,10 @@ def _read(server_app: ServerApp) -> MLflowProxy:
     }
     for text in bad.values():
         server_app.log.error("MLflow is not available: %s", text)
-    for name in _misspelt_sections(server_app.config):
-        server_app.log.warning(
-            "Config section `%s` is not known. Did you mean `%s`?", name, SECTION
-        )
+    for name in server_app.config.keys() - OWN_SECTIONS:
+        if get_close_matches(name.lower(), [SECTION.lower()], cutoff=0.8):
+            text = "Config section `%s` is not known. Did you mean `%s`?"
+            server_app.log.warning(text, name, SECTION)
     return config
 
 
@@ -365,7 +364,6 @@ def _is_possible(server_app: ServerApp, name: str, value: Any) -> bool:
 
 
 def expected(trait: "TraitType[Any, Any]") -> str:
-    """What the setting takes, for a person."""
     if isinstance(trait, traitlets.Enum):
         return " or ".join(repr(each) for each in trait.values or ())
     known = (text for kind, text in TYPES.items() if isinstance(trait, kind))
@@ -379,10 +377,3 @@ def shown(trait: "TraitType[Any, Any]", value: Any) -> str:
         return f"a value of the type {type(value).__name__}"
     text = mask_uri(str(value)) if isinstance(value, str) else value
     return mask_passwords(repr(text))[:MAX_SHOWN]
-
-
-def _misspelt_sections(config: Config) -> Iterator[str]:
-    for name in config:
-        is_close = get_close_matches(name.lower(), [SECTION.lower()], cutoff=0.8)
-        if is_close and name not in OWN_SECTIONS and config[name]:
-            yield name

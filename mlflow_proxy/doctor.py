@@ -1,7 +1,7 @@
 """`jupyter mlflow-proxy doctor`: versions, settings, the store, what runs, and what is wrong.
 
-It takes the options of a Jupyter server and starts none. No secret is in what it prints, so that it
-can be pasted into a bug report.
+It takes the options of a Jupyter server and starts none. What it prints, without secrets, can be
+pasted into a bug report.
 """
 
 import contextlib
@@ -27,9 +27,8 @@ from traitlets.config import Application
 from . import plugin
 from .addresses import CONTROL, LOCAL_CREDENTIAL, LOCAL_URL, NAME, OWN_VARIABLES, STATUS, STORE_URI
 from .config import MLflowProxy, settings
-from .passwords import mask_passwords
+from .printable import escaped, mask_passwords
 from .process import MLflowCommand
-from .quoting import escaped
 from .stores import SQLite
 from .web.control import shown_settings
 

@@ -17,11 +17,10 @@ from typing import Any
 from . import reports
 from .log import MLflowOutput
 from .metrics import Metrics
-from .opened_files import OpenedFiles
-from .passwords import mask_passwords
+from .printable import escaped, mask_passwords, quoted
 from .process import MLflowCommand, MLflowProcess, leave_signals_to_jupyter
-from .quoting import escaped, quoted
 from .reports import Exited, Failure, Offer, Report
+from .sqlite_files import OpenedFiles
 from .status import BY_USER, LastUse, StartProgress, State, Status, failure_of_exit
 
 MAX_CRASHES = 3  # in a row, after which MLflow is started by its next use only

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from jupyter_core.paths import jupyter_runtime_dir
 
-from .passwords import mask_passwords
-from .quoting import escaped
+from .printable import escaped, mask_passwords
 
 ROTATED = ".1"  # added to the name of a log for its predecessor, by `RotatingFileHandler`
 LOG_NAME = re.compile(rf"mlflow-proxy-(?P<pid>\d+)\.log({re.escape(ROTATED)})?")

@@ -54,7 +54,6 @@ class Metrics:
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics, as they are now."""
         status, last_use = self._status, self._last_use
         versions = GaugeMetricFamily(
             "mlflow_proxy_info", "1, with the versions", labels=["version", "mlflow_version"]

@@ -1,6 +1,5 @@
 """Starts MLflow in the background, before the first click: `c.MLflowProxy.prestart`.
 
-"auto" stands for "kernel" on a machine of the user's own that has memory to spare, else for False.
 With "kernel", when a kernel or another process of the user imports MLflow. It then sends a notice:
 a datagram to a port of the loopback interface, with a token, both of which it finds in its
 environment. So neither side waits for the other, and nothing is left when Jupyter is killed.
@@ -35,7 +34,6 @@ CGROUP_FILES = (
 
 
 def schedule(server_app: ServerApp, life: Life, when: bool | str) -> None:
-    """Start MLflow when the setting says."""
     os.environ.pop(IMPORT_NOTICE, None)  # of a Jupyter server in a terminal of which this one runs
     when = chosen(when)
     if when == "kernel":
@@ -101,7 +99,6 @@ class ImportNotices(asyncio.DatagramProtocol):
         os.environ[IMPORT_NOTICE] = f"{self._receiver.getsockname()[1]} {self._token}"
 
     async def listen(self) -> None:
-        """Take notice from now on."""
         loop = asyncio.get_running_loop()
         await loop.create_datagram_endpoint(lambda: self, sock=self._receiver)
 

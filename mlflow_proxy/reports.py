@@ -144,7 +144,6 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
 
 
 def encode(report: Report) -> bytes:
-    """Encode `report` as a line of JSON."""
     fields = {"report": type(report).__name__, **asdict(report)}
     return json.dumps(fields, default=lambda member: member.value).encode() + b"\n"
 

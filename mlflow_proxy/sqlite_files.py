@@ -1,16 +1,17 @@
-"""SQLite files: opens those that come from anywhere, creates new ones atomically, copies them.
+"""SQLite files: opens those that come from anywhere, creates them atomically, copies them.
 
 A database may come with a cloned repository, and others may write in its folder. What is there is
 therefore checked before it is read, a query has a deadline, and no file is made under a name that
 others can foresee.
 
 MLflow creates its tables in the database itself, over a second or more and without a lock. A kernel
-and the dashboard that do so at the same time damage it. The database is therefore created aside and
-then linked into place, which fails if a kernel was first. In that case this waits for the kernel.
+and the dashboard that do so at once damage it. So the database is created aside and then linked
+into place, which fails if a kernel was first. In that case this waits for the kernel.
 
 Jupyter and kernels import this, so at module level it imports nothing heavy.
 """
 
+import asyncio
 import contextlib
 import itertools
 import logging
@@ -21,7 +22,7 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -46,7 +47,11 @@ OTHER_THAN_TABLES = f"""
     OR rootpage = 0 OR EXISTS (SELECT 1 FROM pragma_table_xinfo(found.name) WHERE hidden <> 0))
 """  # noqa: S608 (of the names above)
 STEPS = 1000  # of SQLite's virtual machine between checks of the deadline
+GRACE = 1.0  # seconds that a file may be missing: some programs delete it and write it anew
+
 T = TypeVar("T")
+Identity = list[int]  # device and inode
+UNKNOWN: Identity = [0, 0]
 
 _logger = logging.getLogger(__name__)
 
@@ -86,8 +91,7 @@ def set_deadline(connection: sqlite3.Connection, seconds: float) -> None:
 def check_file(path: Path) -> None:
     """Check, without opening them, that the database at `path` and its journals are regular files.
 
-    SQLite blocks for ever in a named pipe. Its own locks end when this process closes a descriptor
-    of the database (https://sqlite.org/howtocorrupt.html, 2.2).
+    SQLite blocks for ever in a named pipe. A descriptor that is closed would end SQLite's locks.
 
     Raises:
         RefusedFileError: one is not.
@@ -122,8 +126,8 @@ def within(seconds: float, action: Callable[[], T]) -> T:
 def made_aside(path: Path) -> Iterator[tuple[Path, Callable[[Path], None]]]:
     """A new file beside `path`, and a function that links it to a name or raises FileExistsError.
 
-    Where others can write, a name may soon mean another file. So this one has a folder that only
-    this user can enter, and is linked and removed by that folder's descriptor, and nothing else is.
+    Where others can write, a name may soon mean another file. So this one is in a folder that only
+    this user can enter, and is linked and removed by that folder's descriptor.
     """
     folder = Path(tempfile.mkdtemp(prefix=".mlflow-", dir=path.parent))
     name, descriptor = path.name, os.open(folder, os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -244,7 +248,7 @@ def wait_until_created(path: Path) -> None:
 
 
 def is_complete(path: Path) -> bool:
-    """Whether it has an experiment: MLflow creates the default one after everything else.
+    """Whether it has an experiment, which MLflow creates after everything else.
 
     Raises:
         RefusedFileError: what is there is not as MLflow makes it.
@@ -265,3 +269,54 @@ def _last_change(path: Path) -> float:
         with contextlib.suppress(FileNotFoundError):
             times.append(path.with_name(f"{path.name}{suffix}").stat().st_mtime)
     return max(times)
+
+
+class OpenedFiles:
+    """The files that MLflow has opened, to notice that one was replaced: paths and `identities`.
+
+    A program that has opened a file keeps it, also when its path names another: MLflow would go on
+    showing the runs of a deleted database. The files are never opened here, because closing a
+    descriptor of a SQLite database drops all locks that this process has on it
+    (https://sqlite.org/howtocorrupt.html, 2.2).
+    """
+
+    def __init__(self, opened: Mapping[str, Identity]) -> None:
+        self._opened = opened
+        self._missing_since: dict[Path, float] = {}
+
+    async def replaced(self) -> Path | None:
+        """The first path that no longer names the file that was opened; None if all do.
+
+        Waits up to `GRACE` seconds for a missing file.
+        """
+        for name, opened in self._opened.items():
+            # In a thread, because the server of a network file system may not answer.
+            if await asyncio.to_thread(self._is_replaced, Path(name), opened):
+                return Path(name)
+        return None
+
+    def _is_replaced(self, path: Path, opened: Identity) -> bool:
+        while (now := identity(path)) is None:
+            since = self._missing_since.setdefault(path, time.monotonic())
+            if time.monotonic() - since > GRACE:
+                # A folder that was moved away may come back: a new one would be in its way.
+                return os.path.exists(os.path.dirname(os.path.realpath(path)))
+            time.sleep(INTERVAL)
+        self._missing_since.pop(path, None)
+        return now != opened and UNKNOWN not in (now, opened)
+
+
+def identities(paths: Iterable[Path]) -> dict[str, Identity]:
+    """The `identity` of each file that exists, by its path."""
+    return {str(path): found for path in paths if (found := identity(path))}
+
+
+def identity(path: Path) -> Identity | None:
+    """The file at `path`, links followed; None if there is none, `UNKNOWN` if that is not known."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:  # e.g. no permission
+        return UNKNOWN
+    return [status.st_dev, status.st_ino]

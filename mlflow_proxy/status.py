@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from .addresses import ATTENDED
+from .printable import quoted
 from .process import MLflowProcess, describe_exit
-from .quoting import quoted
 from .reports import Failure, Stage, Step, Version
 
 # Seconds after a failed start in which no request starts MLflow again, so that users can read why.
@@ -51,8 +51,6 @@ UPGRADE = {
 
 
 class State(Enum):
-    """Where MLflow is in its life."""
-
     STARTING = "starting"
     READY = "ready"
     IDLE = "idle"
@@ -72,7 +70,6 @@ class Retries:
         self._for_people = self._for_programs = 0.0
 
     def count(self) -> None:
-        """Count a failure that has just happened."""
         self._for_people = self._clock() + RETRY_INTERVAL
         self._for_programs = self._clock() + self._next
         self._next = min(2 * self._next, LAST_RETRY_INTERVAL)
@@ -115,7 +112,6 @@ class StartProgress:
         self.text = TEXTS[step or stage]
 
     def imported(self, modules: int) -> None:
-        """Record how many modules MLflow has imported."""
         self._modules = modules
 
     @property
@@ -212,7 +208,6 @@ class Status:
 
     @property
     def pids(self) -> list[int]:
-        """Their process ids."""
         return [each.pid for each in self.processes if each.pid is not None]
 
     @property
@@ -235,10 +230,9 @@ class Status:
         return "MLflow is running"
 
     def document(self, *, may_see_log: bool) -> dict[str, Any]:
-        """What MLflow does, for the loading page, JupyterLab and programs, as JSON has it.
+        """What MLflow does, for pages and programs; docs/reference/openapi.yaml says each field.
 
-        Memory in bytes, times in seconds, `since` of Unix time. The state is "stopped" until MLflow
-        is started for the first time. `may_see_log`: whether the user may see lines of its log.
+        The state is "stopped" until MLflow is started for the first time.
         """
         failure, is_starting = self.failure, self.state is State.STARTING
         offer = failure and failure.offer
@@ -295,7 +289,6 @@ def failure_of_exit(code: int, *, has_reported: bool) -> Failure:
 
 
 def _family(pid: int) -> Iterator[int]:
-    """A process and its descendants."""
     yield pid
     tasks: list[Path] = []
     with contextlib.suppress(OSError):  # the process has ended

@@ -12,7 +12,7 @@ from os.path import expanduser, normpath
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mlflow_proxy.passwords import mask_uri
+from mlflow_proxy.printable import mask_uri
 
 SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?]+)(?P<query>\?.*)?", re.DOTALL)
 # What ends a path in a SQLite URI, or is read there as another character since SQLAlchemy 2.1.
@@ -26,10 +26,10 @@ RELATIVE_FOLDER = re.compile(r"(?P<scheme>file:)?(?P<path>(?!/)(?:[\w./-]+|[.~]\
 DATABASE_SERVERS = ("postgresql", "mysql", "mssql")  # that MLflow knows
 # https://mlflow.org/docs/latest/api_reference/python_api/mlflow.html#mlflow.set_tracking_uri
 SERVICES = {
-    "Databricks": re.compile(r"databricks(-uc)?(:.*)?", re.DOTALL),
-    "Unity Catalog": re.compile(r"uc(:.*)?", re.DOTALL),
-    "Azure Machine Learning": re.compile(r"azureml://.*", re.DOTALL),
-    "Amazon SageMaker": re.compile(r"arn:aws:sagemaker:.*", re.DOTALL),
+    r"databricks(-uc)?(:.*)?": "Databricks",
+    r"uc(:.*)?": "Unity Catalog",
+    r"azureml://.*": "Azure Machine Learning",
+    r"arn:aws:sagemaker:.*": "Amazon SageMaker",
 }
 DEFAULT_NAME = "mlflow.db"
 """Name of the default store, in Jupyter's root folder."""
@@ -48,8 +48,8 @@ class Store:
         """The store of `uri`, as `normalize_uri` returns it."""
         if uri.lower().startswith(("http://", "https://")):
             return TrackingServer(uri)
-        for service, pattern in SERVICES.items():
-            if pattern.fullmatch(uri):
+        for pattern, service in SERVICES.items():
+            if re.fullmatch(pattern, uri, re.DOTALL):
                 return Managed(uri, service)
         return _parse(uri)
 
@@ -84,7 +84,6 @@ class SQLite(Database):
 
     @property
     def shown(self) -> str:
-        """The path."""
         return str(self.path)
 
     @property

@@ -4,8 +4,8 @@ MLflow's client does so with a tracking server, whose address it knows. The Jupy
 gives kernels the dashboard's address in the browser.
 
 A cell pays for what it did, and no store delays it: `RecordedStore` has recorded what is shown.
-What has to be asked for or waited for is bounded by `MAX_WAIT`. A trace that comes later replaces
-the text that is shown in its place.
+What has to be asked for or waited for is bounded by `MAX_WAIT`. A trace that comes later is shown
+where a text stood in its place.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from urllib.parse import quote, urlencode
 
 from mlflow_proxy.addresses import FRAMES, TRACE_PAGE
 
-from .cell_log import CellLog, take
+from .own_store import CellLog, take
 
 MAX_WAIT = 0.25  # seconds that a cell waits for its traces and for the names of its experiments
 MAX_LATE = 120.0  # seconds within which a trace is shown that is stored later
@@ -58,7 +58,6 @@ class Display:
         bundles.for_type_by_name("mlflow.entities.trace", "Trace", self.bundle_of_trace)
 
     def after_cell(self, _result: object) -> None:
-        """Show what the cell has logged."""
         import mlflow
 
         if not hasattr(mlflow, "get_last_active_trace_id"):  # its import has failed
@@ -242,7 +241,6 @@ def _bundle(html: str) -> dict[str, str]:
 
 
 def _display(html: str) -> Any:
-    """Display `html`; returns what updates it."""
     from IPython.display import display
 
     return display(_bundle(html), raw=True, display_id=True)  # type: ignore[no-untyped-call]

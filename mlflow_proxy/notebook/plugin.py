@@ -8,8 +8,8 @@ from mlflow.tracking.context.abstract_context import RunContextProvider
 from mlflow_proxy.addresses import DASHBOARD_URL, LOG_NOTEBOOK, STORE_URI
 
 from . import credential, import_notice, own_store
-from .cell_log import CellLog
 from .display import Display
+from .own_store import CellLog
 from .source import SavedNotebook, Source
 
 
@@ -45,5 +45,4 @@ class NotebookPlugin(RunContextProvider):  # type: ignore[misc] # mypy does not 
         return self._source is not None and self._source.is_known
 
     def tags(self) -> dict[str, str]:
-        """The notebook or console as the source."""
         return self._source.tags() if self._source else {}

@@ -24,8 +24,6 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Source:
-    """A notebook or console."""
-
     path: Path
     """Of a notebook: its file when the kernel started."""
     inode: int | None
@@ -45,7 +43,6 @@ class Source:
 
     @property
     def is_notebook(self) -> bool:
-        """Whether it is a notebook."""
         return self.path.suffix == NOTEBOOK
 
     @property
@@ -69,7 +66,6 @@ class Source:
             os.environ.setdefault(NAME_FOR_MLFLOW, str(self.path))
 
     def tags(self) -> dict[str, str]:
-        """MLflow's tags of a run that it makes."""
         kind = "NOTEBOOK" if self.is_notebook else "LOCAL"
         return {"mlflow.source.name": (self.file or self.path).name, "mlflow.source.type": kind}
 

@@ -54,7 +54,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Build the parser of the options."""
     result = argparse.ArgumentParser(prog="mlflow_proxy.server", description=__doc__)
     result.add_argument("--unix-socket", type=Path, required=True, help="path to listen on")
     result.add_argument("--reports", type=int, help="descriptor of a socket to Jupyter")

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from mlflow_proxy.quoting import quoted, quoted_argument
+from mlflow_proxy.printable import quoted, quoted_argument
 from mlflow_proxy.reports import Failure, Offer
 from mlflow_proxy.stores import DEFAULT_NAME
 
@@ -206,7 +206,6 @@ def _migration(store: str) -> str:
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Iterate over `error` and its causes."""
     following: BaseException | None = error
     while following is not None:
         yield following

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_proxy import reports
 from mlflow_proxy.addresses import JOBS_FOLDER, PROVIDER_FOLDER
-from mlflow_proxy.opened_files import identities
-from mlflow_proxy.quoting import quoted
+from mlflow_proxy.printable import quoted
 from mlflow_proxy.reports import Stage, StageEntered, Step
+from mlflow_proxy.sqlite_files import identities
 from mlflow_proxy.stores import Database
 
 from . import mlflow_app

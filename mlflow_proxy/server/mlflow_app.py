@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_proxy import sqlite_files
-from mlflow_proxy.quoting import quoted, quoted_argument
+from mlflow_proxy.printable import quoted, quoted_argument
 from mlflow_proxy.reports import Step
 
 from .failures import COMMAND, StartError

@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 import mlflow_proxy
 from mlflow_proxy import addresses
-from mlflow_proxy.addresses import AUTH_PROVIDER, LOCAL_CREDENTIAL, LOCAL_URL
-from mlflow_proxy.gateway import gateway_credential
+from mlflow_proxy.addresses import AUTH_PROVIDER, LOCAL_CREDENTIAL, LOCAL_URL, gateway_credential
 from mlflow_proxy.notebook import credential
 from mlflow_proxy.stores import SERVED_ARTIFACTS
 
@@ -32,12 +31,10 @@ class OwnAddress:
 
     @property
     def authority(self) -> str:
-        """Host and port."""
         return urlsplit(self.url).netloc
 
     @property
     def port(self) -> int:
-        """The port."""
         return urlsplit(self.url).port or 0
 
     @property

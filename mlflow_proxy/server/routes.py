@@ -54,7 +54,6 @@ class Routes:
         self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or pass the request on."""
         for route in self._routes:
             if route.matches(scope)[0] is Match.FULL:
                 await route.handle(scope, receive, send)

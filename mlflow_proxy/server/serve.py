@@ -44,7 +44,6 @@ class Server(uvicorn.Server):
         """
 
     def listen_and_run(self) -> None:
-        """Create the socket and serve."""
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(os.fspath(self._aside))
             self._aside.chmod(0o600)
@@ -52,7 +51,6 @@ class Server(uvicorn.Server):
             self.run(sockets=[listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to serve, then report it."""
         await super().startup(sockets)
         if self.started:
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._retire)

@@ -1,12 +1,10 @@
 """Which requests may pass, as Jupyter's own handlers decide.
 
-jupyter-server-proxy switches Jupyter's XSRF check off for its routes and compares no origin. It
-leaves both to the program behind it. But MLflow knows neither Jupyter's cookies nor the origins
-that Jupyter's configuration admits.
+jupyter-server-proxy leaves the XSRF token and the origin to the program behind it. But MLflow knows
+neither Jupyter's cookies nor the origins that Jupyter's configuration admits.
 
-And who may show our pages in a frame. On a hub whose users share one domain, a page of another user
-is of the same origin. It could read a page that it shows in a frame, the XSRF cookie included, so
-JupyterHub forbids all frames.
+And who may show our pages in a frame: on a hub whose users share one domain, another user's page
+could read what it frames, the XSRF cookie included.
 """
 
 import os
@@ -101,7 +99,7 @@ class AccessChecks(JupyterHandler):
             JupyterHandler.check_xsrf_cookie(self)
 
     def skip_check_origin(self) -> bool:
-        """Return False: MLflow's own server refuses foreign pages that have a token as well."""
+        """False: MLflow's own server refuses foreign pages that have a token as well."""
         return False
 
     def is_from_foreign_page(self) -> bool:
@@ -143,7 +141,6 @@ class AccessChecks(JupyterHandler):
             raise web.HTTPError(HTTPStatus.FORBIDDEN, message)
 
     def frame_ancestors(self) -> str:
-        """The directive that says who may show this page in a frame; may be empty."""
         path = self.request.path.removeprefix(self.prefix)
         return frame_ancestors(self.settings.get("headers", {}), path)
 

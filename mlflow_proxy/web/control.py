@@ -17,8 +17,7 @@ from mlflow_proxy.addresses import CONTROL, CONTROL_LOG, CONTROL_UPGRADE, STATUS
 from mlflow_proxy.config import MLflowProxy
 from mlflow_proxy.life import Life
 from mlflow_proxy.log import end_of_log
-from mlflow_proxy.passwords import mask_uri
-from mlflow_proxy.quoting import escaped
+from mlflow_proxy.printable import escaped, mask_uri
 from mlflow_proxy.stores import without_links
 
 from .access import AccessChecks, how_to_log_in
@@ -47,16 +46,11 @@ class ControlHandler(AccessChecks, APIHandler):
     _track_activity = False
 
     def initialize(self, life: Life, configured: Mapping[str, Any]) -> None:
-        """Get MLflow's life, and what of the configuration the document shows."""
         self._life = life
         self._configured = configured
 
     async def prepare(self, **_: Any) -> None:
-        """Check who asks.
-
-        Raises:
-            tornado.web.HTTPError: the request is refused.
-        """
+        """Check who asks; raises a `tornado.web.HTTPError` if the request is refused."""
         self.set_header("Cache-Control", "no-store")
         if self.is_from_foreign_page():
             raise web.HTTPError(HTTPStatus.FORBIDDEN, "Cross-origin request blocked")
@@ -66,18 +60,14 @@ class ControlHandler(AccessChecks, APIHandler):
         await self.check_may(self.action_required)
 
     async def document(self) -> dict[str, Any]:
-        """What MLflow does, in which store, with which settings."""
         document = self._life.status.document(may_see_log=await self.may("execute"))
         return {**document, **self._configured}
 
 
 class StateHandler(ControlHandler):
-    """What MLflow does."""
-
     action_required = "read"
 
     async def get(self) -> None:
-        """Answer with JSON."""
         self.finish(await self.document())
 
 
@@ -104,10 +94,7 @@ class ActionHandler(ControlHandler):
 
 
 class LogHandler(ControlHandler):
-    """The end of the log of MLflow."""
-
     async def get(self) -> None:
-        """Answer with text; empty if nothing was logged."""
         text = await asyncio.to_thread(end_of_log, self._life.status.log_file, MAX_LOG)
         self.finish(text, set_content_type="text/plain; charset=utf-8")
 

@@ -1,11 +1,9 @@
 """Decides what is done about a request below `/mlflow/`, by what MLflow does. The handlers act.
 
-And what counts as use of MLflow, for its idle time and for Jupyter's last activity: a page load, a
-user's click, key or scroll in the dashboard, or an API client's request. An open dashboard
-refreshes itself with the same requests that a user's clicks cause. A script in the dashboard
-(server/dashboard/input_reporter.js) therefore adds to each request the seconds since the user's
-last input. To watch a training is use without input: while a visible page shows a run that is still
-running, the script sends 0, for up to an hour after the last input.
+And what counts as use of MLflow, for its idle time and for Jupyter's last activity. An open
+dashboard refreshes itself with the same requests that a user's clicks cause. A script in it
+(server/dashboard/input_reporter.js) therefore adds to each request the seconds since the last input
+or, for up to an hour after that, 0 while a visible page shows a run that is still running.
 """
 
 import math
@@ -68,7 +66,6 @@ class Request:
 
     @property
     def is_use(self) -> bool:
-        """Whether it counts as use of MLflow now."""
         return self.seconds_since_use <= addresses.ATTENDED
 
     @property
@@ -87,7 +84,6 @@ class Request:
 
 
 def decide(request: Request, status: Status) -> Decision:
-    """Decide about `request`."""
     if decision := _decide_in_any_state(request, status):
         return decision
     if status.state is State.READY:

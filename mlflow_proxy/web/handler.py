@@ -55,28 +55,23 @@ class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandle
             self.request.headers[MAY_EXECUTE] = "true"
 
     async def ensure_process(self) -> None:
-        """Do nothing: MLflow is started by what a request needs."""
+        """Nothing: MLflow is started by what a request needs."""
 
     async def proxy(self, port: int, path: str) -> None:
-        """Wait for the response; the request is complete."""
         await self.complete()
 
     async def may_see_log(self) -> bool:
-        """Whether the user may see lines of MLflow's log."""
         return await self.may("execute")
 
     def _log(self) -> None:
         """Log the request as Jupyter does, but at DEBUG where the answer is no error.
 
-        A 503 during a start: Jupyter would log seven lines of error for each such request, and
-        MLflow's dashboard sends nine of them. A 404 for the user: each page asks for one, and an
-        MLflow without accounts has none.
+        A 503 during a start, for which Jupyter would log seven lines, nine times a page. And a 404
+        for the user's account: each page asks for it, and an MLflow without accounts has none.
         """
-        if self.get_status() == HTTPStatus.SERVICE_UNAVAILABLE:
-            self.log.debug("MLflow is not ready: %s %s", self.request.method, self.request.path)
-        elif (
-            self.get_status() == HTTPStatus.NOT_FOUND and self.mlflows_request.path == CURRENT_USER
-        ):
-            self.log.debug("MLflow has no accounts: %s", self.request.path)
+        status, path = self.get_status(), self.mlflows_request.path
+        has_no_account = status == HTTPStatus.NOT_FOUND and path == CURRENT_USER
+        if status == HTTPStatus.SERVICE_UNAVAILABLE or has_no_account:
+            self.log.debug("%d %s %s", status, self.request.method, path)
         else:
             super()._log()

@@ -2,13 +2,10 @@
 
 MLflow's clients in other languages, and Python's without a database driver, speak HTTP only. They
 cannot log in to Jupyter, and its tokens would open the whole of it. This address is a port of the
-loopback interface, so that nothing from outside this machine reaches it, also if a proxy stands
-before Jupyter. It opens MLflow only, and only with a credential that is made with it. A second
+loopback interface. It opens MLflow only, and only with a credential that is made with it. A second
 credential, in the path of `gateway_uri`, opens the models of MLflow's AI Gateway only.
 """
 
-import base64
-import binascii
 import functools
 import hmac
 import secrets
@@ -16,6 +13,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from aiohttp import BasicAuth
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import web
@@ -24,12 +22,11 @@ from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
 from mlflow_proxy import addresses
-from mlflow_proxy.gateway import gateway_credential, is_gateway_path
+from mlflow_proxy.addresses import gateway_credential, is_gateway_path
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
 
-from .forwarding import request_headers
-from .transport import StreamingTransport
+from .transport import StreamingTransport, request_headers
 
 HOST = "127.0.0.1"
 # Every user of this machine may connect.
@@ -99,7 +96,6 @@ class _Server(HTTPServer):
     """Connections on which no request with a credential has come, the oldest first."""
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        """Serve a new connection."""
         self.strangers[stream] = None
         if len(self.strangers) > MAX_STRANGERS:
             oldest = next(iter(self.strangers))
@@ -108,7 +104,6 @@ class _Server(HTTPServer):
         super().handle_stream(stream, address)
 
     def on_close(self, server_conn: Any) -> None:
-        """Forget a connection that is closed."""
         self.strangers.pop(server_conn.stream, None)
         super().on_close(server_conn)
 
@@ -122,7 +117,6 @@ class LocalHandler(StreamingTransport):
     on_kept_connections = ("GET", "HEAD", "POST")
 
     def initialize(self, address: LocalAddress) -> None:
-        """Get what `LocalAddress` shares between requests."""
         self.life, self._address = address.life, address
 
     @property
@@ -166,7 +160,6 @@ class LocalHandler(StreamingTransport):
     get = head = post = put = patch = delete = options = StreamingTransport.complete
 
     def sent_headers(self) -> Headers:
-        """The request's headers for MLflow."""
         headers = request_headers(self.request.headers, self._address.path)
         dropped = ("Authorization", addresses.MAY_EXECUTE, addresses.PROGRAM)
         kept = (each for each in headers if each[0] not in dropped)
@@ -174,22 +167,20 @@ class LocalHandler(StreamingTransport):
         return [*kept, (addresses.PROGRAM, addresses.GUARDED if is_guarded else "true")]
 
     def write_refusal(self, error: web.HTTPError) -> None:
-        """Answer as MLflow's server does."""
         self.write({"error_code": "UNAUTHENTICATED", "message": error.log_message})
 
 
 def is_credential(credential: str, authorization: str) -> bool:
     """Whether the header `authorization` holds `credential`, as a token or as a password."""
-    scheme, _, value = authorization.partition(" ")
-    sent = value.strip().encode("latin-1")
+    scheme, _, sent = authorization.partition(" ")
     if scheme.lower() == "basic":
         try:
-            sent = base64.b64decode(sent, validate=True).partition(b":")[2]
-        except binascii.Error:
+            sent = BasicAuth.decode(authorization).password
+        except ValueError:
             return False
     elif scheme.lower() != "bearer":
         return False
-    return hmac.compare_digest(sent, credential.encode())
+    return hmac.compare_digest(sent.strip().encode("latin-1"), credential.encode())
 
 
 def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:

@@ -44,8 +44,7 @@ PAGE_ADDRESSES = {
 # Seconds for `Retry-After`. MLflow's client tries eight times and waits this long in between: about
 # the rest of the start, because a second each would be too little on a slow machine.
 MIN_RETRY_AFTER, MAX_RETRY_AFTER = 1, 30
-# A client that comes back each time that MLflow is just ready would use up its eight tries on
-# crashes in a row; it should miss some of them.
+# A client that comes back after each of several crashes in a row would use up its eight tries.
 RETRY_AFTER_CRASHES = 30
 # From 3.18, MLflow's client does not repeat a request that may create something after a 503. After
 # 429 all its releases do, because 429 means that nothing was done.
@@ -63,8 +62,6 @@ NO_STORE = ("Cache-Control", "no-store")
 
 @dataclass(frozen=True)
 class Answer:
-    """A response."""
-
     status: HTTPStatus
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
@@ -155,18 +152,12 @@ def _page(body: bytes, policy: str) -> Answer:
 
 
 def _addresses(request: Request) -> dict[str, str]:
-    """`PAGE_ADDRESSES` relative to the page, which may be at any depth of any base URL.
-
-    Only where the dashboard is to appear does the page load it in advance. A notebook shows the
-    trace page in many small frames, each with this page while MLflow starts.
-    """
+    """`PAGE_ADDRESSES` relative to the page, which may be at any depth of any base URL."""
     base = "../" * (request.path.count("/") - 1)
-    is_dashboard = request.path == "/"
-    return {
-        name: base + path
-        for name, path in PAGE_ADDRESSES.items()
-        if is_dashboard or name != "dashboard"
-    }
+    result = {name: base + path for name, path in PAGE_ADDRESSES.items()}
+    if request.path != "/":  # a notebook may show many frames, which need no dashboard in advance
+        del result["dashboard"]
+    return result
 
 
 def _for_script(value: Any) -> str:

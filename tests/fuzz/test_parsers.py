@@ -19,7 +19,7 @@ from mlflow_proxy.headers import (
     is_own_origin,
 )
 from mlflow_proxy.log import LINE_LENGTH, PAGE_LINES, MLflowOutput
-from mlflow_proxy.passwords import mask_passwords
+from mlflow_proxy.printable import mask_passwords
 from mlflow_proxy.server.middleware.local_request import NO_ORIGIN, make_local
 
 settings.register_profile("tests", derandomize=True, database=None, deadline=None, max_examples=300)

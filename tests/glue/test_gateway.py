@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlflow_proxy.gateway import gateway_credential, is_gateway_path
+from mlflow_proxy.addresses import gateway_credential, is_gateway_path
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlflow_proxy.log import MLflowOutput, set_up_logging
-from mlflow_proxy.quoting import MAX_QUOTED, escaped, quoted, quoted_argument
+from mlflow_proxy.printable import MAX_QUOTED, escaped, quoted, quoted_argument
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import Known
 

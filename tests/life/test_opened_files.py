@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_proxy.opened_files import GRACE, OpenedFiles, identities
+from mlflow_proxy.sqlite_files import GRACE, OpenedFiles, identities
 
 Change = Callable[[Path], object]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mlflow_proxy.printable import quoted
 from mlflow_proxy.process import MLflowCommand
-from mlflow_proxy.quoting import quoted
 from support.databases import OLDER, make_database
 from support.environments import (
     find_python,

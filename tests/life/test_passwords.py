@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mlflow_proxy.passwords import mask_passwords, mask_uri
+from mlflow_proxy.printable import mask_passwords, mask_uri
 
 
 @pytest.mark.parametrize("mask", [mask_passwords, mask_uri])

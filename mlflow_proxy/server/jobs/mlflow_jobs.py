@@ -155,7 +155,6 @@ class Queue:
 
     @property
     def instance(self) -> "Queue":
-        """The object with `lock_task`."""
         return self
 
     def submit_task(self, job_id: str, workspace: str | None, *arguments: Any) -> None:

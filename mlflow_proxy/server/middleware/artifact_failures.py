@@ -13,8 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlflow_proxy.passwords import mask_passwords
-from mlflow_proxy.quoting import quoted
+from mlflow_proxy.printable import mask_passwords, quoted
 from mlflow_proxy.server.failures import Known, match
 
 from .bodies import is_api_response, rewriting_json

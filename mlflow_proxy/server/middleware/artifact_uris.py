@@ -95,13 +95,11 @@ class ArtifactUris:
             await send(message)
 
     def with_folders(self, body: bytes) -> bytes:
-        """The JSON `body` with folders for URIs."""
         if SCHEME not in body:
             return body
         return URI.sub(lambda uri: uri[1] + self._folder + uri[2], body)
 
     def with_uris(self, body: bytes) -> bytes:
-        """The JSON `body` with URIs for folders."""
         for folder in self._spellings:
             if folder not in body:
                 continue

@@ -30,7 +30,6 @@ def with_body(body: bytes, receive: Receive) -> Receive:
 
 
 def is_json(headers: Headers) -> bool:
-    """Whether `headers` are those of plain JSON."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     return media_type == "application/json" and "content-encoding" not in headers
 

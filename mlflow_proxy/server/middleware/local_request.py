@@ -37,7 +37,6 @@ class LocalRequest:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -56,7 +55,6 @@ class LocalRequest:
 
 
 def make_local(headers: MutableHeaders) -> None:
-    """Replace Host, and Origin if there is one."""
     hosts, origins = headers.getlist("host"), headers.getlist("origin")
     headers["host"] = LOCAL_HOST
     if origins:

@@ -78,7 +78,6 @@ class Pages:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; change its response if that is one of the pages."""
         is_page = scope["type"] == "http" and scope["path"] in ("/", addresses.TRACE_PAGE)
         if is_page and scope["method"] == "GET":
             headers = MutableHeaders(raw=list(scope["headers"]))

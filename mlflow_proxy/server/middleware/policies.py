@@ -52,7 +52,6 @@ class Policies:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; add the policies to its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

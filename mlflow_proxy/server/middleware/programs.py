@@ -45,7 +45,6 @@ class Programs:
         self._authority = authority
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
         kind = Headers(scope=scope).get(PROGRAM) if scope["type"] == "http" else None
         if kind and starts_programs(scope["path"]):
             refusal = error_response(HTTPStatus.FORBIDDEN, "PERMISSION_DENIED", REFUSAL)

@@ -45,7 +45,6 @@ class SelfCalls:
         self._is_switched_off = os.environ.get(REMOTE_ASSISTANT, "").lower() in ("false", "0")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
         if scope["type"] == "http":
             # MLflow finds these two by exactly this path.
             if scope["path"].startswith(GATEWAY):

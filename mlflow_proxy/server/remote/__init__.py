@@ -7,8 +7,7 @@ import argparse
 import asyncio
 import os
 
-from mlflow_proxy.passwords import mask_uri
-from mlflow_proxy.quoting import quoted
+from mlflow_proxy.printable import mask_uri, quoted
 from mlflow_proxy.reports import Stage, StageEntered, Version
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.reporter import Reporter

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from yarl import URL
 
 from mlflow_proxy.headers import as_utf8
-from mlflow_proxy.quoting import quoted
+from mlflow_proxy.printable import quoted
 from mlflow_proxy.server.failures import StartError
 
 from .boundary import ServerAddress, request_headers

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from mlflow_proxy.addresses import AUTH, PASSWORD, SIGV4, TOKEN, USERNAME
 from mlflow_proxy.headers import Headers
-from mlflow_proxy.quoting import quoted
+from mlflow_proxy.printable import quoted
 from mlflow_proxy.server.failures import StartError, first_line
 
 from .boundary import ServerAddress

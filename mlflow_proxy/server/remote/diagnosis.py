@@ -16,7 +16,7 @@ from yarl import URL
 
 from mlflow_proxy.addresses import PASSWORD, TOKEN, USERNAME
 from mlflow_proxy.headers import REDIRECTS
-from mlflow_proxy.quoting import quoted
+from mlflow_proxy.printable import quoted
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import Known, StartError
 
@@ -134,7 +134,6 @@ class Answer:
 
     @property
     def is_dashboard(self) -> bool:
-        """Whether this is the dashboard's page."""
         is_page = self.status == HTTPStatus.OK and len(self.body) < MAX_PAGE
         return is_page and DASHBOARD.search(self.body) is not None
 

@@ -136,7 +136,6 @@ def application(client: Client, *routes: Route) -> Router:
 
 
 def is_page(scope: Scope) -> bool:
-    """Whether a person opens the dashboard."""
     accept = Headers(scope=scope).get("accept", "")
     return bool(scope["method"] == "GET" and scope["path"] == PAGE and "text/html" in accept)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mlflow_proxy import sqlite_files
-from mlflow_proxy.quoting import quoted
+from mlflow_proxy.printable import quoted
 from mlflow_proxy.stores import Database, SQLite, folder_location
 
 from .settings import StoreSettings
@@ -145,5 +145,4 @@ def path_of(text: object) -> str | None:
 
 
 def is_within(path: str, folder: str) -> bool:
-    """Whether `path` is `folder` or below it."""
     return path == folder or path.startswith(f"{folder.rstrip('/')}/")

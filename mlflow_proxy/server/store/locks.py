@@ -79,7 +79,6 @@ class Locks:
 
     @staticmethod
     def of(store: Store | None) -> "Locks":
-        """The locks of `store`."""
         match store:
             case SQLite():
                 return _FileLocks(store.path)
@@ -105,7 +104,6 @@ class Locks:
             return is_free
 
     def holds(self, key: str) -> bool:
-        """Whether `key` is held here."""
         return key in self._held
 
     def release(self, key: str) -> None:
@@ -121,7 +119,6 @@ class Locks:
             self._close()
 
     def release_all(self) -> None:
-        """Release all keys."""
         with self._lock:
             self._held.clear()
             self._close()

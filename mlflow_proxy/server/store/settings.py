@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_proxy import sqlite_files, stores
-from mlflow_proxy.quoting import quoted
+from mlflow_proxy.printable import quoted
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.stores import Database, SQLite, Store
@@ -46,7 +46,6 @@ class StoreSettings:
 
     @classmethod
     def parse(cls, backend: str, registry: str, *artifacts: str) -> "StoreSettings":
-        """Parse the URIs of the stores."""
         return cls(Store.parse(backend), Store.parse(registry), *artifacts)
 
     @classmethod
@@ -79,12 +78,10 @@ class StoreSettings:
 
     @property
     def files(self) -> list[SQLite]:
-        """Each store that is a SQLite file."""
         return [store for store in self.stores.values() if isinstance(store, SQLite)]
 
     @property
     def servers(self) -> list[Database]:
-        """Each store that is on a database server."""
         return [store for store in self.databases.values() if not isinstance(store, SQLite)]
 
     def may_upgrade(self, database: Database) -> bool:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_proxy import sqlite_files
-from mlflow_proxy.passwords import mask_uri
-from mlflow_proxy.quoting import quoted, quoted_argument
+from mlflow_proxy.printable import mask_uri, quoted, quoted_argument
 from mlflow_proxy.reports import Offer
 from mlflow_proxy.server import failures
 from mlflow_proxy.server.failures import COMMAND, StartError

@@ -11,7 +11,6 @@ import sys
 import threading
 from pathlib import Path
 
-from mlflow_proxy.opened_files import identities
 from mlflow_proxy.reports import (
     FilesOpened,
     ModulesImported,
@@ -21,6 +20,7 @@ from mlflow_proxy.reports import (
     StageEntered,
 )
 from mlflow_proxy.server.reporter import Reporter
+from mlflow_proxy.sqlite_files import identities
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--unix-socket", type=Path)
