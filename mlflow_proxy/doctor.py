@@ -39,7 +39,6 @@ PACKAGES = (
 ANSWER_TIMEOUT = 10.0  # seconds
 CHECK_TIMEOUT = 60.0  # seconds
 WRONG = "!!"  # begins what has a remedy
-CORRECT = "Correct c.MLflowProxy.python, or put the interpreter in its place"
 REINSTALL = "Run, in Jupyter's environment: pip install --force-reinstall jupyter-mlflow-proxy"
 
 
@@ -141,7 +140,7 @@ def store(config: MLflowProxy) -> Iterator[str]:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        yield checked(False, f"MLflow's interpreter cannot be run: {error}", CORRECT)
+        yield checked(False, f"Python cannot be run: {error}", "Check c.MLflowProxy.python")
         return
     yield from said.stdout.splitlines()
     failure = said.stderr.partition("MLflow cannot start. ")[2]
@@ -162,10 +161,7 @@ def running(server: Mapping[str, Any]) -> Iterator[str]:
     url = f"{server['url'].rstrip('/')}/{NAME}"
     token = server.get("token") or os.environ.get("JUPYTERHUB_API_TOKEN", "")
     status, body = ask(f"{url}{CONTROL}", f"token {token}")
-    remedy = (
-        "404: this package is not loaded there. Unless its log says why, restart it after: jupyter "
-        "server extension enable mlflow_proxy\n     403: it wants a password"
-    )
+    remedy = "404: enable the extension mlflow_proxy, or see the log there. 403: it has a password"
     yield checked(status == HTTPStatus.OK, f"{url}/ answers {status or body}", remedy)
     if status != HTTPStatus.OK:
         return

@@ -37,7 +37,7 @@ GATEWAY_WARNING = (
     "Kernels run on the gateway of c.GatewayClient.url, and get none of this server's environment. "
     "The MLflow dashboard will not show what notebooks log, unless MLFLOW_TRACKING_URI is set for "
     "the gateway's kernels, to a store that both can reach. Set it on the gateway; or name it in "
-    "c.GatewayClient.allowed_envs here and in the gateway's `client_envs`."
+    "c.GatewayClient.allowed_envs here and in KG_ENV_WHITELIST or EG_CLIENT_ENVS there."
 )
 
 

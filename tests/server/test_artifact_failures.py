@@ -18,7 +18,7 @@ from support.s3 import BUCKET, KEY_ID, s3_server
 PROGRAM = Path(__file__).parents[1] / "resources" / "ask_for_artifacts.py"
 JSON = (b"content-type", b"application/json")
 KEYS = "Correct AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and"
-SETTINGS = "by c.MLflowProxy.default_artifact_root. Or correct MLFLOW_S3_ENDPOINT_URL"
+SETTINGS = "in c.MLflowProxy.default_artifact_root. Or correct MLFLOW_S3_ENDPOINT_URL"
 # Case, status of what MLflow leaves unexplained, and a part of the remedy.
 CASES = [
     ("no bucket", 400, SETTINGS),

@@ -47,10 +47,9 @@ FAILURES = (
         r"NoSuchBucket|The specified bucket does not exist|AuthorizationHeaderMalformed"
         r"|PermanentRedirect|the region '[^']*' is wrong|Invalid endpoint: |SSL validation failed",
         SAID,
-        "Create the bucket, or have new experiments take another one by "
-        "c.MLflowProxy.default_artifact_root. Or correct MLFLOW_S3_ENDPOINT_URL "
-        "(http(s)://host:port), AWS_DEFAULT_REGION or AWS_CA_BUNDLE (a file with the certificate "
-        f"of the authority) {ENVIRONMENT}",
+        "Create the bucket, or name another for new experiments in c.MLflowProxy."
+        "default_artifact_root. Or correct MLFLOW_S3_ENDPOINT_URL (http(s)://host:port), "
+        f"AWS_DEFAULT_REGION or AWS_CA_BUNDLE (the authority's certificate) {ENVIRONMENT}",
         HTTPStatus.BAD_REQUEST,
     ),
     Known(
