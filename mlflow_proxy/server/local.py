@@ -19,7 +19,6 @@ from mlflow_proxy.sqlite_files import identities
 from mlflow_proxy.stores import Database
 
 from . import mlflow_app
-from .own_address import OwnAddress
 from .reporter import Reporter
 from .store import locations, locks, upgrade
 from .store.settings import StoreSettings
@@ -27,6 +26,8 @@ from .store.upgrade import Revisions
 
 if TYPE_CHECKING:  # Starlette comes with MLflow, which may be missing
     from starlette.middleware import Middleware
+
+    from .middleware.self_calls import OwnAddress
 
 BACKGROUND_NICENESS = 10
 # Seconds before each further attempt to create a database on a server, because a kernel, which
@@ -59,7 +60,7 @@ def run(reporter: Reporter, settings: StoreSettings, options: argparse.Namespace
         from .middleware import self_calls, stack
 
         mlflow_app.configure(settings)
-        if address := OwnAddress.from_environment():
+        if address := self_calls.OwnAddress.from_environment():
             folder = options.unix_socket.with_name(PROVIDER_FOLDER)
             address.export(settings.default_artifact_root, folder)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
@@ -110,7 +111,7 @@ def check(settings: StoreSettings) -> None:
 
 
 def middlewares(
-    settings: StoreSettings, idle_timeout: float, address: OwnAddress | None, why_no_jobs: str
+    settings: StoreSettings, idle_timeout: float, address: "OwnAddress | None", why_no_jobs: str
 ) -> list["Middleware"]:
     """What a request passes on its way to MLflow in this process."""
     from starlette.middleware import Middleware
