@@ -117,9 +117,9 @@ def middlewares(
     from starlette.middleware import Middleware
 
     from . import routes
-    from .middleware import artifact_failures, artifact_uris, policies, programs, self_calls
-    from .middleware.local_request import LocalRequest
+    from .middleware import artifact_failures, artifact_uris, programs, self_calls
     from .middleware.pages import Pages
+    from .middleware.security import LocalRequest, Policies
 
     answered = [
         routes.artifact_frame(),
@@ -130,7 +130,7 @@ def middlewares(
     keeps_folders = served == settings.default_artifact_root
     return [
         Middleware(LocalRequest),
-        Middleware(policies.Policies),
+        Middleware(Policies),
         Middleware(Pages, idle_timeout=idle_timeout, has_local_address=address is not None),
         *([Middleware(programs.Programs, authority=address.authority)] if address else []),
         *([Middleware(self_calls.SelfCalls, address=address)] if address else []),

@@ -97,7 +97,7 @@ def configure(settings: StoreSettings) -> None:
             # Where they run, `jobs` switches them on.
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             # In the user's environment these are meant for a server with a port. Here Jupyter
-            # checks the user, and `middleware.local_request` relies on MLflow's defaults.
+            # checks the user, and `middleware.security` relies on MLflow's defaults.
             "MLFLOW_SERVER_ALLOWED_HOSTS": "",
             "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "",
             "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",

@@ -9,7 +9,7 @@ import pytest
 from mlflow_proxy.headers import is_own_origin
 from mlflow_proxy.server import local
 from mlflow_proxy.server.middleware import stack
-from mlflow_proxy.server.middleware.local_request import LocalRequest
+from mlflow_proxy.server.middleware.security import LocalRequest
 from mlflow_proxy.server.store.settings import StoreSettings
 from support.asgi import Answer, Recorder, ask
 

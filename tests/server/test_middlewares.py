@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from mlflow_proxy.server import local
 from mlflow_proxy.server.middleware import stack
 from mlflow_proxy.server.middleware.artifact_uris import ArtifactUris
-from mlflow_proxy.server.middleware.local_request import LocalRequest
+from mlflow_proxy.server.middleware.security import LocalRequest
 from mlflow_proxy.server.middleware.self_calls import OwnAddress
 from mlflow_proxy.server.store.settings import StoreSettings
 from support.asgi import Recorder, ask

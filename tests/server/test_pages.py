@@ -22,7 +22,7 @@ from mlflow_proxy.addresses import (
     TRACE_PAGE,
 )
 from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
-from mlflow_proxy.server.middleware.policies import Policies
+from mlflow_proxy.server.middleware.security import Policies
 from support.asgi import Recorder, ask
 
 DASHBOARD = b'<html><head><script src="static-files/main.js"></script></head></html>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlflow_proxy.addresses import TRACE_PAGE
-from mlflow_proxy.server.middleware.policies import NONCE, Policies
+from mlflow_proxy.server.middleware.security import NONCE, Policies
 from support.asgi import Recorder, ask
 
 POLICY = "content-security-policy"

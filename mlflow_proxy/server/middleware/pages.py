@@ -17,7 +17,7 @@ from mlflow_proxy import addresses
 from mlflow_proxy.assets import lab_theme
 
 from .bodies import rewriting
-from .policies import NONCE
+from .security import NONCE
 
 DASHBOARD = Path(__file__).parents[1] / "dashboard"
 NAMES = (

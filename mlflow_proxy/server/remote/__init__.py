@@ -25,7 +25,9 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
         from starlette.middleware import Middleware
 
         from mlflow_proxy.server import routes, serve
-        from mlflow_proxy.server.middleware import local_request, pages, policies, stack
+        from mlflow_proxy.server.middleware import stack
+        from mlflow_proxy.server.middleware.pages import Pages
+        from mlflow_proxy.server.middleware.security import LocalRequest, Policies
 
         from . import diagnosis
         from .boundary import ServerAddress
@@ -50,9 +52,9 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
 
     reporter.send(StageEntered(Stage.SERVE))
     middlewares = [
-        Middleware(local_request.LocalRequest),
-        Middleware(policies.Policies),
-        Middleware(pages.Pages, idle_timeout=options.idle_timeout),
+        Middleware(LocalRequest),
+        Middleware(Policies),
+        Middleware(Pages, idle_timeout=options.idle_timeout),
     ]
     app = stack(application(client, routes.artifact_frame()), middlewares)
     serve.Server(app, options.unix_socket, reporter.send).listen_and_run()
