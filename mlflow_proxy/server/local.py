@@ -45,8 +45,9 @@ def run(reporter: Reporter, settings: StoreSettings, options: argparse.Namespace
     """
     mlflow_folder = mlflow_app.find_mlflow()
     static_folder = mlflow_folder / "server" / "js" / "build"
-    if static_folder.is_dir():  # an MLflow that was installed from its source has none
-        reporter.send(reports.StaticFolder(str(static_folder)))
+    # An MLflow that was installed from its source has no such folder.
+    files = str(static_folder) if static_folder.is_dir() else ""
+    reporter.send(reports.Found(metadata.version("mlflow"), files))
     revisions = Revisions.read(mlflow_folder)
     # Saves half a second: what an import creates is not garbage, so there is nothing to collect.
     gc.disable()
@@ -65,8 +66,6 @@ def run(reporter: Reporter, settings: StoreSettings, options: argparse.Namespace
             address.export(settings.default_artifact_root, folder)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
         why_no_jobs = jobs.mlflow_jobs.why_not(settings, options.job_execution)
-
-    reporter.send(reports.Version(metadata.version("mlflow")))
 
     def enter(step: Step | None = None) -> None:
         reporter.send(StageEntered(Stage.STORE, step))
@@ -101,9 +100,7 @@ def check(settings: StoreSettings) -> None:
     revisions = Revisions.read(mlflow_app.find_mlflow())
     release = metadata.version("mlflow")
     print(f"MLflow {release} of {sys.executable} has the revision {revisions.latest}")
-    print(
-        reports.Version(release).notice or "It is tested with this release of jupyter-mlflow-proxy"
-    )
+    print(reports.Found(release).notice or "It is tested with this release of jupyter-mlflow-proxy")
     settings.check()
     for store, revision in upgrade.existing(settings, revisions, is_alone=False):
         print(f"{quoted(store.shown)} has the revision {quoted(revision)}")

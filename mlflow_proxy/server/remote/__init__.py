@@ -8,7 +8,7 @@ import asyncio
 import os
 
 from mlflow_proxy.printable import mask_uri, quoted
-from mlflow_proxy.reports import Stage, StageEntered, Version
+from mlflow_proxy.reports import Found, Stage, StageEntered
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.reporter import Reporter
 
@@ -45,7 +45,7 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
     reporter.send(StageEntered(Stage.STORE))
     client = Client(address)
     if number := asyncio.run(diagnosis.check(client)):
-        reporter.send(Version(number))
+        reporter.send(Found(number))
     if options.check:
         print(f"The tracking server {address} has MLflow {number or 'of an unknown version'}")
         return
