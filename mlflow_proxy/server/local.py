@@ -157,15 +157,14 @@ def open_stores(
     with locks.alone(new):
         upgrade.check(settings, revisions, is_alone=True)
         report(Step.CREATE)
-        for pause in (*PAUSES, None):
+        for pause in PAUSES:
             try:
                 mlflow_app.open_stores(settings, report)
                 return
             except Exception as error:  # each driver has its own exceptions
-                if pause is None:
-                    raise
                 _logger.warning("%s: %s", type(error).__name__, error)
                 time.sleep(pause)
+        mlflow_app.open_stores(settings, report)
 
 
 def upgrade_store(reporter: Reporter, settings: StoreSettings) -> None:

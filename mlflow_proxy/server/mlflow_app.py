@@ -19,6 +19,7 @@ import sys
 import uuid
 import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -152,12 +153,9 @@ def open_stores(settings: StoreSettings, report: Callable[[Step], None]) -> None
     """
     from mlflow.server.handlers import initialize_backend_stores
 
+    create = partial(_create, artifact_root=settings.default_artifact_root)
     for store in settings.files:
-        sqlite_files.ensure(
-            store.path,
-            create=lambda uri: _create(uri, settings.default_artifact_root),
-            report=report,
-        )
+        sqlite_files.ensure(store.path, create, report)
     initialize_backend_stores(
         settings.backend_store.uri, settings.registry_store.uri, settings.default_artifact_root
     )

@@ -214,19 +214,14 @@ def resume_unfinished(before: float, locks: Locks) -> None:
     for job in list(store.list_jobs(statuses=unfinished, end_timestamp=int(before * 1000))):
         if not locks.acquire(job.job_id):
             continue
-        if store.get_job(job.job_id).status in unfinished:
-            if job.status != JobStatus.PENDING:
-                store.reset_job(job.job_id)
-            utils._get_or_init_huey_instance(job.job_name).submit_task(
-                job.job_id,
-                None,
-                job.job_name,
-                json.loads(job.params),
-                job.timeout,
-                _metadata(job.job_name).exclusive,
-            )
-        else:  # it has ended meanwhile
+        if store.get_job(job.job_id).status not in unfinished:  # it has ended meanwhile
             locks.release(job.job_id)
+            continue
+        if job.status != JobStatus.PENDING:
+            store.reset_job(job.job_id)
+        name, arguments = job.job_name, json.loads(job.params)
+        queue, is_exclusive = utils._get_or_init_huey_instance(name), _metadata(name).exclusive
+        queue.submit_task(job.job_id, None, name, arguments, job.timeout, is_exclusive)
 
 
 def finds(table: str, column: str, condition: Callable[[Any], Any]) -> bool:
