@@ -113,25 +113,20 @@ def middlewares(
     """What a request passes on its way to MLflow in this process."""
     from starlette.middleware import Middleware
 
-    from . import routes
     from .middleware import artifact_failures, artifact_uris, programs, self_calls
     from .middleware.pages import Pages
-    from .middleware.security import LocalRequest, Policies
+    from .middleware.security import Security
+    from .routes import Routes, artifact_frame, no_jobs, no_presigned_downloads
 
-    answered = [
-        routes.artifact_frame(),
-        *routes.no_presigned_downloads(),
-        *routes.no_jobs(why_no_jobs),
-    ]
+    answered = [artifact_frame(), *no_presigned_downloads(), *no_jobs(why_no_jobs)]
     served = settings.served_artifacts
     keeps_folders = served == settings.default_artifact_root
     return [
-        Middleware(LocalRequest),
-        Middleware(Policies),
+        Middleware(Security),
         Middleware(Pages, idle_timeout=idle_timeout, has_local_address=address is not None),
         *([Middleware(programs.Programs, authority=address.authority)] if address else []),
         *([Middleware(self_calls.SelfCalls, address=address)] if address else []),
-        Middleware(routes.Routes, routes=answered),
+        Middleware(Routes, routes=answered),
         Middleware(artifact_failures.ArtifactRemedies),
         Middleware(artifact_uris.ArtifactUris, root=served, keeps_folders=keeps_folders),
     ]

@@ -33,11 +33,8 @@ SUBMITTING = (
     "/ajax-api/3.0/mlflow/genai/evaluate/invoke",
     "/ajax-api/3.0/mlflow/issues/invoke",
     "/ajax-api/3.0/mlflow/scorer/invoke",
-    *(
-        f"/{api}/3.0/mlflow/{path}"
-        for api in ("api", "ajax-api")
-        for path in ("prompt-optimization/jobs", "scorers/online-config")
-    ),
+    "/{api}/3.0/mlflow/prompt-optimization/jobs",
+    "/{api}/3.0/mlflow/scorers/online-config",
 )
 
 

@@ -40,14 +40,7 @@ def read(name: str) -> str:
 
 
 # One function around all: they see each other's names, and MLflow's scripts do not.
-SCRIPTS = "\n".join(
-    (
-        "(() => {",
-        lab_theme(),
-        *map(read, NAMES),
-        "})();",
-    )
-)
+SCRIPTS = "\n".join(("(() => {", lab_theme(), *map(read, NAMES), "})();"))
 # A browser may have cached a page with another version's scripts. The page is sent each time; it
 # has a kilobyte or two.
 CONDITIONS = ("if-none-match", "if-modified-since", "accept-encoding", "range", "if-range")

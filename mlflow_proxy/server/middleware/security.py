@@ -65,8 +65,8 @@ SANDBOX = (
 NOT_SANDBOXED = ("/", ARTIFACT_FRAME)  # the latter has a policy of its own
 
 
-class LocalRequest:
-    """Replaces Host and Origin, removes credentials, and refuses writes from other pages."""
+class Security:
+    """Removes secrets, refuses writes from other pages, and adds policies to responses."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -86,7 +86,9 @@ class LocalRequest:
             await refusal(scope, receive, send)
             return
         query = without_credentials(scope["query_string"])
-        await self._app({**scope, "headers": headers.raw, "query_string": query}, receive, send)
+        nonce = functools.cache(lambda: secrets.token_urlsafe(NONCE_BYTES))
+        scope = {**scope, "headers": headers.raw, "query_string": query, NONCE: nonce}
+        await self._app(scope, receive, with_policies(scope, send))
 
 
 def make_local(headers: MutableHeaders) -> None:
@@ -107,32 +109,24 @@ def _name(field: bytes) -> str:
     return unquote_plus(field.partition(b"=")[0].decode("latin-1")).strip()
 
 
-class Policies:
-    """Adds the sandbox to responses, and the policy of pages to each HTML page without a policy."""
+def with_policies(scope: Scope, send: Send) -> Send:
+    """A `send` with the sandbox, or for an HTML page without a policy the policy of pages."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    async def send_with_policies(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message.setdefault("headers", [])
+            headers = MutableHeaders(scope=message)
+            if not is_trusted(scope):
+                headers.append("Content-Security-Policy", SANDBOX)
+                headers["X-Content-Type-Options"] = "nosniff"
+            if headers.get("content-type", "").lower().startswith("text/html"):
+                policy = PAGE_POLICY.format(nonce=scope[NONCE]())
+                headers.setdefault("Content-Security-Policy", policy)
+                headers.setdefault(*FRAME_OPTIONS)
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+        await send(message)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        nonce = functools.cache(lambda: secrets.token_urlsafe(NONCE_BYTES))
-
-        async def send_with_policies(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message.setdefault("headers", [])
-                headers = MutableHeaders(scope=message)
-                if not is_trusted(scope):
-                    headers.append("Content-Security-Policy", SANDBOX)
-                    headers["X-Content-Type-Options"] = "nosniff"
-                if headers.get("content-type", "").lower().startswith("text/html"):
-                    headers.setdefault("Content-Security-Policy", PAGE_POLICY.format(nonce=nonce()))
-                    headers.setdefault(*FRAME_OPTIONS)
-                    headers.setdefault("X-Content-Type-Options", "nosniff")
-            await send(message)
-
-        await self._app({**scope, NONCE: nonce}, receive, send_with_policies)
+    return send_with_policies
 
 
 def is_trusted(scope: Scope) -> bool:

@@ -27,7 +27,7 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
         from mlflow_proxy.server import routes, serve
         from mlflow_proxy.server.middleware import stack
         from mlflow_proxy.server.middleware.pages import Pages
-        from mlflow_proxy.server.middleware.security import LocalRequest, Policies
+        from mlflow_proxy.server.middleware.security import Security
 
         from . import diagnosis
         from .boundary import ServerAddress
@@ -51,10 +51,6 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
         return
 
     reporter.send(StageEntered(Stage.SERVE))
-    middlewares = [
-        Middleware(LocalRequest),
-        Middleware(Policies),
-        Middleware(Pages, idle_timeout=options.idle_timeout),
-    ]
+    middlewares = [Middleware(Security), Middleware(Pages, idle_timeout=options.idle_timeout)]
     app = stack(application(client, routes.artifact_frame()), middlewares)
     serve.Server(app, options.unix_socket, reporter.send).listen_and_run()
