@@ -4,10 +4,8 @@
 environment variables. This does the work of both in one process. The public ways, the command line
 and `--app-name`, cost a second process of 250 MB and cannot take over a listening socket.
 
-Sources: `server` in mlflow/cli/__init__.py, `_run_server` in mlflow/server/__init__.py.
-
-What else of MLflow is not public stands where it is used. tests/server/test_mlflow_app.py checks it
-against the installed MLflow.
+Sources: `server` in mlflow/cli/__init__.py, `_run_server` in mlflow/server/__init__.py. What else
+of MLflow is not public stands where it is used; tests/server/test_mlflow_app.py checks it.
 """
 
 import contextlib

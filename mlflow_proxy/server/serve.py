@@ -37,11 +37,9 @@ class Server(uvicorn.Server):
         # place of that of a process that has crashed. No longer than its path: there is a limit.
         self._aside = unix_socket.with_name(f"{os.getpid():x}")
         self._report = report
+        # Called once Jupyter's signal (`process.RETIRE`) says that no further requests come: those
+        # of MLflow's jobs would be use, and start MLflow again.
         self.end_jobs: Callable[[], None] = lambda: None
-        """Called once Jupyter's signal (`process.RETIRE`) says that no further requests come.
-
-        Those of MLflow's jobs would be use, and start MLflow again.
-        """
 
     def listen_and_run(self) -> None:
         with socket.socket(socket.AF_UNIX) as listener:

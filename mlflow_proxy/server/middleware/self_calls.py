@@ -4,10 +4,10 @@ Guardrails of the AI Gateway and the Assistant send HTTP requests to the server 
 MLflow takes its address from the request, from the Host header or from the connection. A unix
 socket has none, so both are those of Jupyter's address for the user's own processes.
 
-The Assistant runs programs on this machine, as the user of this process. MLflow has no login and
-therefore answers its requests only if they come from this machine. Here Jupyter knows the user, who
-may start kernels and run any program with them. Jupyter marks the requests of such users. Away from
-"localhost", as on a hub, MLflow's page has the Assistant only where the server says so.
+The Assistant runs programs here, and MLflow has no login, so it answers the Assistant's requests
+only if they come from this machine. Jupyter marks those of users who may start kernels, and run any
+program with them. Away from "localhost", as on a hub, MLflow's page has the Assistant only where
+the server says so.
 """
 
 import contextlib
