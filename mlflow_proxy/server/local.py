@@ -58,7 +58,7 @@ def run(reporter: Reporter, settings: StoreSettings, options: argparse.Namespace
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
         from . import jobs, serve
-        from .middleware import self_calls, stack
+        from .middleware import self_calls
 
         mlflow_app.configure(settings)
         if address := self_calls.OwnAddress.from_environment():
@@ -83,7 +83,7 @@ def run(reporter: Reporter, settings: StoreSettings, options: argparse.Namespace
     reporter.send(StageEntered(Stage.SERVE))
     if address is not None:
         self_calls.authorize_assistant(address)
-    app = stack(app, middlewares(settings, options.idle_timeout, address, why_no_jobs))
+    app = serve.stack(app, middlewares(settings, options.idle_timeout, address, why_no_jobs))
     server = serve.Server(app, options.unix_socket, reporter.send)
     if not why_no_jobs:
         folder = options.unix_socket.with_name(JOBS_FOLDER)

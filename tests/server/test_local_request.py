@@ -8,8 +8,8 @@ import pytest
 
 from mlflow_proxy.headers import is_own_origin
 from mlflow_proxy.server import local
-from mlflow_proxy.server.middleware import stack
 from mlflow_proxy.server.middleware.security import Security
+from mlflow_proxy.server.serve import stack
 from mlflow_proxy.server.store.settings import StoreSettings
 from support.asgi import Answer, Recorder, ask
 

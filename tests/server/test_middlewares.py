@@ -9,10 +9,10 @@ import pytest
 from starlette.middleware import Middleware
 
 from mlflow_proxy.server import local
-from mlflow_proxy.server.middleware import stack
 from mlflow_proxy.server.middleware.artifact_uris import ArtifactUris
 from mlflow_proxy.server.middleware.security import Security
 from mlflow_proxy.server.middleware.self_calls import OwnAddress
+from mlflow_proxy.server.serve import stack
 from mlflow_proxy.server.store.settings import StoreSettings
 from support.asgi import Recorder, ask
 

@@ -114,44 +114,34 @@ class SelfCalls:
         self._is_switched_off = os.environ.get(REMOTE_ASSISTANT, "").lower() in ("false", "0")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            # MLflow finds these two by exactly this path.
-            if scope["path"].startswith(GATEWAY):
-                scope = self._of_gateway(scope)
-            elif scope["path"].startswith(ASSISTANT):
-                scope = self._of_assistant(scope)
-                is_asked = scope["path"] == ASSISTANT_CONFIG
-                if is_asked and scope["client"] and not self._is_switched_off:
-                    send = rewriting_json(send, is_api_response, _offering)
+        path = scope["path"] if scope["type"] == "http" else ""
+        # MLflow finds these two by exactly this path.
+        if path.startswith((GATEWAY, ASSISTANT)):
+            headers = MutableHeaders(raw=list(scope["headers"]))
+            headers["host"] = self._address.authority
+            change = self._of_gateway if path.startswith(GATEWAY) else self._of_assistant
+            scope = {**scope, **change(headers), "headers": headers.raw}
+        if path == ASSISTANT_CONFIG and scope["client"] and not self._is_switched_off:
+            send = rewriting_json(send, is_api_response, _offering)
         await self._app(scope, receive, send)
 
-    def _of_gateway(self, scope: Scope) -> Scope:
+    def _of_gateway(self, _: MutableHeaders) -> Scope:
         """Guardrails send no credential of their own, so that it is in the addresses."""
         credential = self._address.gateway_credential
-        server = (f"{USER}:{credential}@{LOOPBACK}", self._address.port)
-        headers = self._with_own_host(scope)
         return {
-            **scope,
-            "headers": headers.raw,
-            "server": server,  # MLflow >=3.18: the address of the connection
+            # MLflow >=3.18: the address of the connection
+            "server": (f"{USER}:{credential}@{LOOPBACK}", self._address.port),
             # MLflow <3.18: starlette's `base_url`, of the Host header and this prefix
             "app_root_path": f"/{credential}",
         }
 
-    def _of_assistant(self, scope: Scope) -> Scope:
+    def _of_assistant(self, headers: MutableHeaders) -> Scope:
         """The Assistant shows the address to the user and to the model, so it holds no secret."""
-        headers = self._with_own_host(scope)
         is_local = headers.get(addresses.MAY_EXECUTE) == "true"
         for name in FORWARDED:
             del headers[name]
         client = (LOOPBACK, 0) if is_local else None
-        server = (LOOPBACK, self._address.port)
-        return {**scope, "headers": headers.raw, "server": server, "client": client}
-
-    def _with_own_host(self, scope: Scope) -> MutableHeaders:
-        headers = MutableHeaders(raw=list(scope["headers"]))
-        headers["host"] = self._address.authority
-        return headers
+        return {"server": (LOOPBACK, self._address.port), "client": client}
 
 
 def _offering(config: Any) -> Any:

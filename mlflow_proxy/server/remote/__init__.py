@@ -25,7 +25,6 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
         from starlette.middleware import Middleware
 
         from mlflow_proxy.server import routes, serve
-        from mlflow_proxy.server.middleware import stack
         from mlflow_proxy.server.middleware.pages import Pages
         from mlflow_proxy.server.middleware.security import Security
 
@@ -52,5 +51,5 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
 
     reporter.send(StageEntered(Stage.SERVE))
     middlewares = [Middleware(Security), Middleware(Pages, idle_timeout=options.idle_timeout)]
-    app = stack(application(client, routes.artifact_frame()), middlewares)
+    app = serve.stack(application(client, routes.artifact_frame()), middlewares)
     serve.Server(app, options.unix_socket, reporter.send).listen_and_run()
