@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ WORKSPACES = "MLFLOW_ENABLE_WORKSPACES"
 SETTING = "c.MLflowProxy.job_execution"
 # A job's process has MLflow's imports, 350 MB, and uses a core for them.
 MAX_JOBS = max(2, os.cpu_count() or 1)  # of a kind at once
+NEEDED = ("_exec_job", "_get_or_init_huey_instance", "_load_function", "tempfile")  # of MLflow
 UNFINISHED = ("PENDING", "RUNNING", "NEEDS_RECOVERY")
 
 _logger = logging.getLogger(__name__)
@@ -111,19 +112,12 @@ def why_not(settings: StoreSettings, is_wanted: bool) -> str:
         return f"MLflow's background jobs ({SETTING}) need a database as the store of runs."
     if os.environ.get(WORKSPACES, "").lower() in ("true", "1"):
         return f"MLflow's background jobs ({SETTING}) do not run with {WORKSPACES}."
-    if not are_supported():
-        return f"The background jobs of this release of MLflow cannot be run here ({SETTING})."
-    return ""
-
-
-def are_supported() -> bool:
-    """Whether jobs of the installed MLflow can be run in this way."""
-    try:
+    with suppress(ImportError):
         from mlflow.server.jobs import utils
-    except ImportError:
-        return False
-    names = ("_exec_job", "_get_or_init_huey_instance", "_load_function", "tempfile")
-    return all(hasattr(utils, name) for name in names)
+
+        if all(hasattr(utils, name) for name in NEEDED):
+            return ""
+    return f"The background jobs of this release of MLflow cannot be run here ({SETTING})."
 
 
 def install(runner: JobRunner, folder: Path, locks: Locks) -> None:
