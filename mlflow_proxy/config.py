@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path, PurePath
@@ -323,10 +323,10 @@ def _read(server_app: ServerApp) -> MLflowProxy:
     }
     for text in bad.values():
         server_app.log.error("MLflow is not available: %s", text)
-    for name in _misspelt_sections(server_app.config):
-        server_app.log.warning(
-            "Config section `%s` is not known. Did you mean `%s`?", name, SECTION
-        )
+    for name in server_app.config.keys() - OWN_SECTIONS:
+        if get_close_matches(name.lower(), [SECTION.lower()], cutoff=0.8):
+            text = "Config section `%s` is not known. Did you mean `%s`?"
+            server_app.log.warning(text, name, SECTION)
     return config
 
 
@@ -377,10 +377,3 @@ def shown(trait: "TraitType[Any, Any]", value: Any) -> str:
         return f"a value of the type {type(value).__name__}"
     text = mask_uri(str(value)) if isinstance(value, str) else value
     return mask_passwords(repr(text))[:MAX_SHOWN]
-
-
-def _misspelt_sections(config: Config) -> Iterator[str]:
-    for name in config:
-        is_close = get_close_matches(name.lower(), [SECTION.lower()], cutoff=0.8)
-        if is_close and name not in OWN_SECTIONS and config[name]:
-            yield name

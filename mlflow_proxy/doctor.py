@@ -1,7 +1,7 @@
 """`jupyter mlflow-proxy doctor`: versions, settings, the store, what runs, and what is wrong.
 
-It takes the options of a Jupyter server and starts none. No secret is in what it prints, so that it
-can be pasted into a bug report.
+It takes the options of a Jupyter server and starts none. What it prints, without secrets, can be
+pasted into a bug report.
 """
 
 import contextlib

@@ -42,10 +42,7 @@ GATEWAY_WARNING = (
 
 
 def export(config: MLflowProxy, server_app: ServerApp, address: LocalAddress) -> None:
-    """Put the store into this process's environment, which kernels and terminals inherit.
-
-    `address` is MLflow's.
-    """
+    """Put the store into this process's environment, which kernels and terminals inherit."""
     if server_app.gateway_config.gateway_enabled:
         server_app.log.warning(GATEWAY_WARNING)
     store = clients_uri(config)
@@ -140,10 +137,7 @@ def _holds_served_artifacts(database: Path) -> bool:
 
 
 def other_credentials() -> str:
-    """The variable or file with credentials for another server; empty if there is none.
-
-    MLflow's client would send these in place of those that it finds for the dashboard.
-    """
+    """The variable or file whose credentials MLflow's client would send in place of ours; or ""."""
     found = [name for name in addresses.CREDENTIALS if os.environ.get(name)]
     file = Path(CREDENTIALS_FILE).expanduser()
     return found[0] if found else CREDENTIALS_FILE if file.exists() else ""

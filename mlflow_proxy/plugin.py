@@ -1,8 +1,4 @@
-"""The entry point for jupyter-server-proxy, and the Jupyter server extension: what goes where.
-
-jupyter-server-proxy alone can launch and serve the entry, within its own limits. With the
-extension, `Life` runs the same command.
-"""
+"""The entry point for jupyter-server-proxy, and the Jupyter server extension, which takes over."""
 
 import os
 import re
@@ -71,10 +67,7 @@ def mlflow_command(config: MLflowProxy) -> list[str]:
 
 
 def environment(config: MLflowProxy) -> dict[str, str]:
-    """Environment of MLflow, for settings that may hold passwords.
-
-    The names are those that `mlflow server` itself reads.
-    """
+    """Environment of MLflow, for settings that may hold passwords, as `mlflow server` reads it."""
     return {
         # The extension changes these for kernels; the MLflow process keeps the user's values.
         **{name: os.environ.get(name, "") for name in kernels.FOR_KERNELS_ONLY},
@@ -133,8 +126,7 @@ def stand_aside(server_app: ServerApp) -> None:
 def add_route(config: MLflowProxy, server_app: ServerApp) -> LocalAddress:
     """Serve `/mlflow/` with the streaming handler; returns its address for the user's processes.
 
-    jupyter-server-proxy has a route of the same address. tornado uses the first that matches, so
-    ours are inserted at the front and win in any order of the extensions.
+    jupyter-server-proxy has a route of the same address. tornado uses the first that matches.
     """
     address = LocalAddress(server_app)
     handler, arguments = mlflow_handler(server_process(config))
@@ -201,7 +193,6 @@ class MLflowProxyApp(ExtensionApp):
     extension_url = f"/{NAME}/"
 
     def initialize_handlers(self) -> None:
-        """Set up the Jupyter server; called once, after jupyter-server-proxy was loaded."""
         assert self.serverapp is not None  # noqa: S101
         load(self.serverapp)
 

@@ -1,6 +1,5 @@
 """Starts MLflow in the background, before the first click: `c.MLflowProxy.prestart`.
 
-"auto" stands for "kernel" on a machine of the user's own that has memory to spare, else for False.
 With "kernel", when a kernel or another process of the user imports MLflow. It then sends a notice:
 a datagram to a port of the loopback interface, with a token, both of which it finds in its
 environment. So neither side waits for the other, and nothing is left when Jupyter is killed.

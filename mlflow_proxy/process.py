@@ -1,7 +1,7 @@
 """One MLflow process, as Jupyter sees it: its start, its reports, its requests, its end.
 
-simpervisor runs it, and starts it again at once if it crashes. The socket for its reports and the
-pipe for its output are made once, so that they serve each of these starts.
+simpervisor runs it, and starts it again at once if it crashes. One socket for reports and one pipe
+for output serve each of these starts.
 """
 
 import asyncio
@@ -46,16 +46,14 @@ RETIRE = signal.SIGUSR1
 """Tells a ready MLflow process that it gets no new requests; it answers with `Retired`."""
 
 # Of gateways of kernels, a hub's proxy, the Jupyter server and a hub, whose variables may hold a
-# secret under any name; but for those of the last two that name places and people. And what we give
-# kernels: MLflow's process imports MLflow, too, and is none.
+# secret under any name; but for those of the last two that name places and people. And kernels'.
 JUPYTERS_VARIABLE = re.compile(
     rf"(?:JUPYTER_GATEWAY|KG|EG|CONFIGPROXY)_.*|{OWN_VARIABLES}.*|(?:JUPYTER|JUPYTERHUB|JUPYTERLAB|JPY)_"
     r"(?!(?:\w*_)?(?:DIRS?|PATH|PREFIX|HOST|USER|SERVER_NAME|SESSION_NAME|PARENT_PID|IMAGE)$).*"
 )
 
-# They tell an interpreter where its modules are, or which environment is activated. What is meant
-# for Jupyter's is wrong for another: modules of another release or of another Python. HPC modules
-# and wrappers of Jupyter set them.
+# They tell an interpreter where its modules are, or which environment is activated. HPC modules and
+# wrappers of Jupyter set them for Jupyter's, for which other modules are right.
 INTERPRETER_VARIABLES = (
     *("PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE"),
     *("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV"),
@@ -131,11 +129,7 @@ class MLflowProcess:
         """Whether it is not started again, also if it crashes while it is ended."""
 
     async def start(self) -> None:
-        """Start it; a cancellation meanwhile leaves a process that `end` ends.
-
-        Raises:
-            OSError: the program does not exist or cannot be run.
-        """
+        """Start it, or raise OSError; a cancellation meanwhile leaves a process that `end` ends."""
         loop = asyncio.get_running_loop()
         self._reports, self._lifeline = await asyncio.open_connection(sock=self._ours)
         output = asyncio.StreamReader()
@@ -158,9 +152,9 @@ class MLflowProcess:
 
     @property
     def is_private(self) -> bool:
-        """Whether no other user can replace the socket: the folder is as it was made.
+        """Whether no other user can replace the socket.
 
-        What removes old temporary files could have removed it, and another user made it anew.
+        What removes old temporary files could have removed the folder, and another user made it.
         """
         with contextlib.suppress(OSError):
             status = os.lstat(self._folder)
@@ -294,11 +288,7 @@ class _Supervised(SupervisedProcess):  # type: ignore[misc] # it has no types
         self._owner = owner
 
     async def start(self) -> None:
-        """Start it; simpervisor calls this after a crash as well.
-
-        Raises:
-            OSError: the program does not exist or cannot be run.
-        """
+        """Start it, or raise OSError; simpervisor calls this after a crash as well."""
         if self._owner.is_ended:
             return
         before = self.proc
@@ -317,8 +307,7 @@ class _Supervised(SupervisedProcess):  # type: ignore[misc] # it has no types
 def leave_signals_to_jupyter() -> None:
     """Keep simpervisor from replacing Jupyter's signal handlers, which clean up after Jupyter.
 
-    All that simpervisor runs, for other entries of jupyter-server-proxy as well, gets its SIGTERM
-    when Jupyter has ended.
+    All that simpervisor runs gets its SIGTERM when Jupyter has ended.
     """
     if not atexitasync.signal_handler_set:
         atexitasync.signal_handler_set = True
@@ -356,9 +345,7 @@ def make_socket_folder() -> str:
 
 def describe_exit(code: int) -> str:
     """How a process ended, for a person; `code` is negative for a signal."""
-    if code >= 0:
-        return f"exit code {code}"
-    return f"signal {-code} ({signal.strsignal(-code)})"
+    return f"exit code {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"
 
 
 def jupyters_variables(names: Iterable[str]) -> list[str]:

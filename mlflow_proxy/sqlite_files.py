@@ -1,14 +1,12 @@
 """SQLite files: opens those that come from anywhere, creates them atomically, copies them.
 
-And notices that one was replaced.
-
 A database may come with a cloned repository, and others may write in its folder. What is there is
 therefore checked before it is read, a query has a deadline, and no file is made under a name that
 others can foresee.
 
 MLflow creates its tables in the database itself, over a second or more and without a lock. A kernel
-and the dashboard that do so at the same time damage it. The database is therefore created aside and
-then linked into place, which fails if a kernel was first. In that case this waits for the kernel.
+and the dashboard that do so at once damage it. So the database is created aside and then linked
+into place, which fails if a kernel was first. In that case this waits for the kernel.
 
 Jupyter and kernels import this, so at module level it imports nothing heavy.
 """
@@ -93,8 +91,7 @@ def set_deadline(connection: sqlite3.Connection, seconds: float) -> None:
 def check_file(path: Path) -> None:
     """Check, without opening them, that the database at `path` and its journals are regular files.
 
-    SQLite blocks for ever in a named pipe. Its own locks end when this process closes a descriptor
-    of the database (https://sqlite.org/howtocorrupt.html, 2.2).
+    SQLite blocks for ever in a named pipe. A descriptor that is closed would end SQLite's locks.
 
     Raises:
         RefusedFileError: one is not.
@@ -129,8 +126,8 @@ def within(seconds: float, action: Callable[[], T]) -> T:
 def made_aside(path: Path) -> Iterator[tuple[Path, Callable[[Path], None]]]:
     """A new file beside `path`, and a function that links it to a name or raises FileExistsError.
 
-    Where others can write, a name may soon mean another file. So this one has a folder that only
-    this user can enter, and is linked and removed by that folder's descriptor, and nothing else is.
+    Where others can write, a name may soon mean another file. So this one is in a folder that only
+    this user can enter, and is linked and removed by that folder's descriptor.
     """
     folder = Path(tempfile.mkdtemp(prefix=".mlflow-", dir=path.parent))
     name, descriptor = path.name, os.open(folder, os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -251,7 +248,7 @@ def wait_until_created(path: Path) -> None:
 
 
 def is_complete(path: Path) -> bool:
-    """Whether it has an experiment: MLflow creates the default one after everything else.
+    """Whether it has an experiment, which MLflow creates after everything else.
 
     Raises:
         RefusedFileError: what is there is not as MLflow makes it.

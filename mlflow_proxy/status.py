@@ -230,10 +230,9 @@ class Status:
         return "MLflow is running"
 
     def document(self, *, may_see_log: bool) -> dict[str, Any]:
-        """What MLflow does, for the loading page, JupyterLab and programs, as JSON has it.
+        """What MLflow does, for pages and programs; docs/reference/openapi.yaml says each field.
 
-        Memory in bytes, times in seconds, `since` of Unix time. The state is "stopped" until MLflow
-        is started for the first time. `may_see_log`: whether the user may see lines of its log.
+        The state is "stopped" until MLflow is started for the first time.
         """
         failure, is_starting = self.failure, self.state is State.STARTING
         offer = failure and failure.offer

@@ -4,8 +4,8 @@ MLflow's client does so with a tracking server, whose address it knows. The Jupy
 gives kernels the dashboard's address in the browser.
 
 A cell pays for what it did, and no store delays it: `RecordedStore` has recorded what is shown.
-What has to be asked for or waited for is bounded by `MAX_WAIT`. A trace that comes later replaces
-the text that is shown in its place.
+What has to be asked for or waited for is bounded by `MAX_WAIT`. A trace that comes later is shown
+where a text stood in its place.
 """
 
 import contextlib

@@ -6,8 +6,6 @@ loopback interface. It opens MLflow only, and only with a credential that is mad
 credential, in the path of `gateway_uri`, opens the models of MLflow's AI Gateway only.
 """
 
-import base64
-import binascii
 import functools
 import hmac
 import secrets
@@ -15,6 +13,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from aiohttp import BasicAuth
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 from tornado import web
@@ -27,8 +26,7 @@ from mlflow_proxy.addresses import gateway_credential, is_gateway_path
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
 
-from .forwarding import request_headers
-from .transport import StreamingTransport
+from .transport import StreamingTransport, request_headers
 
 HOST = "127.0.0.1"
 # Every user of this machine may connect.
@@ -174,16 +172,15 @@ class LocalHandler(StreamingTransport):
 
 def is_credential(credential: str, authorization: str) -> bool:
     """Whether the header `authorization` holds `credential`, as a token or as a password."""
-    scheme, _, value = authorization.partition(" ")
-    sent = value.strip().encode("latin-1")
+    scheme, _, sent = authorization.partition(" ")
     if scheme.lower() == "basic":
         try:
-            sent = base64.b64decode(sent, validate=True).partition(b":")[2]
-        except binascii.Error:
+            sent = BasicAuth.decode(authorization).password
+        except ValueError:
             return False
     elif scheme.lower() != "bearer":
         return False
-    return hmac.compare_digest(sent, credential.encode())
+    return hmac.compare_digest(sent.strip().encode("latin-1"), credential.encode())
 
 
 def without_proxy(environment: Mapping[str, str]) -> dict[str, str]:

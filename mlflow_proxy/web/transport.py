@@ -12,18 +12,28 @@ from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 from tornado import httputil, web
 from tornado.iostream import StreamClosedError
+from yarl import URL
 
-from mlflow_proxy.headers import Headers
+from mlflow_proxy.headers import (
+    FRAME_OPTIONS,
+    LOCAL_HOST,
+    LOCAL_ORIGIN,
+    REDIRECTS,
+    Headers,
+    as_utf8,
+    below,
+    end_to_end,
+)
 from mlflow_proxy.life import Life
 from mlflow_proxy.process import MLflowProcess
 from mlflow_proxy.status import State
 
 from .decide import Decision, Request, decide
-from .forwarding import answer_headers, request_headers, request_url
 from .pages import Answer, dashboard_frame, error_answer, loading_page, static_file, unavailable
 
 ANY_SIZE = 1 << 62  # bytes
@@ -32,6 +42,7 @@ MAX_DISCARDED = 16 << 20  # bytes of a body that a client may still send althoug
 MAX_BUFFERED = 1 << 20  # bytes of a response that is sent only once it is complete
 SAFE = ("GET", "HEAD")  # methods of requests that change nothing
 CHUNKS = 2  # of a request in memory at a time; tornado reads 64 KiB each
+ASCII = bytes(range(0x21, 0x7F))  # visible
 
 BROKEN_OFF = error_answer(HTTPStatus.BAD_GATEWAY, "MLflow closed the connection.")
 NOT_PRIVATE = error_answer(HTTPStatus.BAD_GATEWAY, "MLflow's socket is not private.")
@@ -337,3 +348,42 @@ class StreamingTransport(web.RequestHandler):
     @property
     def _connection(self) -> Any:
         return self.request.connection  # tornado's type lacks what its HTTP/1 connection has
+
+
+def request_url(target: str) -> URL:
+    """The address of `target`, as received: decoding and quoting it again would change a `%2F`."""
+    path, _, query = quote(target.encode("latin-1"), safe=ASCII).partition("?")
+    return URL.build(scheme="http", host=LOCAL_HOST, path=path, query_string=query, encoded=True)
+
+
+def request_headers(headers: httputil.HTTPHeaders, prefix: str) -> Headers:
+    """The headers for MLflow of a request that has passed Jupyter's checks.
+
+    MLflow need not judge by what a proxy has made of Host and Origin, and no client can set them.
+    """
+    headers = headers.copy()
+    headers["Host"] = LOCAL_HOST
+    headers.pop("Sec-Fetch-Site", None)
+    if "Origin" in headers:
+        headers["Origin"] = LOCAL_ORIGIN
+    for name in ("X-Forwarded-Context", "X-ProxyContextPath", "X-Forwarded-Prefix"):
+        headers[name] = prefix
+    kept = [(n, as_utf8(v)) for n, v in end_to_end(headers.get_all()) if n != "Expect"]
+    # The connection is used once. But a server that knows closes it on a body that it does not
+    # read, which discards its response.
+    return [*kept, ("Connection", "keep-alive")]
+
+
+def answer_headers(
+    answer: aiohttp.ClientResponse, prefix: str, frame_ancestors: str
+) -> httputil.HTTPHeaders:
+    """The headers of `answer` for the browser; `frame_ancestors` says who may frame it."""
+    headers = httputil.HTTPHeaders()
+    raw = [(name.decode("latin-1"), v.decode("latin-1")) for name, v in answer.raw_headers]
+    for name, value in end_to_end(raw):
+        is_redirect = name.lower() == "location" and answer.status in REDIRECTS
+        if name.lower() != FRAME_OPTIONS[0].lower():
+            headers.add(name, below(prefix, value) if is_redirect else value)
+    if frame_ancestors:
+        headers.add("Content-Security-Policy", frame_ancestors)
+    return headers
