@@ -1,8 +1,8 @@
 """MLflow's background jobs, run in processes of their own without a runner that waits for them.
 
 `mlflow server` keeps a process for each kind of job, which polls a queue for it. Here the MLflow
-process starts the job's process itself, so there is nothing to keep while there is no job. What
-must be looked for, unfinished jobs and tasks that are due, a thread of this process looks for.
+process starts the job's process itself, so there is nothing to keep while there is no job. One of
+its threads looks for unfinished jobs and for tasks that are due.
 """
 
 import json
@@ -98,7 +98,6 @@ class PeriodicTasks:
                     task()  # logs its errors
 
     def periodic_task(self, is_due: Callable[[datetime], bool]) -> Callable[[Task], None]:
-        """A decorator that registers a task."""
         return lambda task: self._tasks.append((is_due, task))
 
     def lock_task(self, _: str) -> Callable[[Task], Task]:

@@ -159,7 +159,6 @@ class Queue:
         self._runner.submit(self._name, limit, partial(self._execute, job_id, None, *arguments))
 
     def _execute(self, job_id: str, *arguments: Any) -> float | None:
-        """Run a job to its end; returns the seconds after which MLflow wants it to run again."""
         from huey.exceptions import RetryTask
         from mlflow.server.jobs import utils
 

@@ -138,16 +138,15 @@ def is_page(scope: Scope) -> bool:
 
 def refusal(scope: Scope, why: StartError, status: HTTPStatus = HTTPStatus.BAD_GATEWAY) -> Response:
     """Answer with the failure: 200 and a page to a person, `status` and JSON to a program."""
-    failure = why.failure
     if not is_page(scope):
         is_unauthorized = status is HTTPStatus.UNAUTHORIZED
         code = "UNAUTHENTICATED" if is_unauthorized else "TEMPORARILY_UNAVAILABLE"
-        return error_response(status, code, f"{failure.reason} {failure.remedy}")
+        return error_response(status, code, str(why))
     page = Template(read("unreachable.html")).substitute(
         icon=html.escape(tab_icons()["failed"]),
         style=read("unreachable.css"),
         script=read("unreachable.js"),
-        reason=html.escape(failure.reason),
-        remedy=html.escape(failure.remedy),
+        reason=html.escape(why.failure.reason),
+        remedy=html.escape(why.failure.remedy),
     )
     return HTMLResponse(page, headers={"Cache-Control": "no-store"})

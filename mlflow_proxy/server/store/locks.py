@@ -98,7 +98,6 @@ class Locks:
             return is_free
 
     def release(self, key: str) -> None:
-        """Release `key`, if it is held."""
         with self._lock:
             if key not in self.held:
                 return
