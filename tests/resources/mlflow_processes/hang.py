@@ -5,8 +5,8 @@ from pathlib import Path
 
 from common import reporter  # which has reported the first stage
 
-from mlflow_proxy.reports import Version
+from mlflow_proxy.reports import Found
 
 version = Path("version")
-reporter.send(Version(version.read_text() if version.exists() else "99.1.0"))
+reporter.send(Found(version.read_text() if version.exists() else "99.1.0"))
 threading.Event().wait()
