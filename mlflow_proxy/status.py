@@ -62,10 +62,6 @@ class Retries:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all failures, because MLflow is ready."""
         self._next = RETRY_INTERVAL
         self._for_people = self._for_programs = 0.0
 
@@ -96,7 +92,6 @@ class StartProgress:
         self._clock = clock
         self.stage = Stage.PREPARE
         self._modules = 0
-        self._fraction = 0.0
         self.text = text or TEXTS[self.stage]
         self._began = self._stage_began = clock()
 
@@ -112,7 +107,7 @@ class StartProgress:
         self.text = TEXTS[step or stage]
 
     def imported(self, modules: int) -> None:
-        self._modules = modules
+        self._modules = max(self._modules, modules)  # some are removed again
 
     @property
     def fraction(self) -> float:
@@ -120,8 +115,7 @@ class StartProgress:
         stages = list(Stage)
         done = sum(SECONDS[each] for each in stages[: stages.index(self.stage)])
         current = SECONDS[self.stage] * self._fraction_of_stage()
-        self._fraction = max(self._fraction, min(0.99, (done + current) / sum(SECONDS.values())))
-        return self._fraction
+        return min(0.99, (done + current) / sum(SECONDS.values()))
 
     @property
     def remaining(self) -> float:
