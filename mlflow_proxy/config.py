@@ -3,6 +3,7 @@
 A bad value stops nothing but MLflow: Jupyter's log and the page of the tile name it.
 """
 
+import contextlib
 import functools
 import os
 import re
@@ -28,7 +29,6 @@ from .stores import SQLite, Store
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 FALSE_VALUES = ("false", "0")  # of MLflow's variables
 SECTION = "MLflowProxy"
-OWN_SECTIONS = frozenset({SECTION, "MLflowProxyApp"})
 MAX_SHOWN = 200  # characters of a value
 # MLflow's variables that a setting follows, the first that is set.
 VARIABLES = {
@@ -292,11 +292,9 @@ def checked_text(text: str) -> str:
     Raises:
         TraitError: it cannot.
     """
-    try:
+    with contextlib.suppress(UnicodeEncodeError):
         if b"\0" not in os.fsencode(text):
             return text
-    except UnicodeEncodeError:
-        pass
     raise TraitError("A program cannot be given this text")
 
 
@@ -319,7 +317,7 @@ def _read(server_app: ServerApp) -> MLflowProxy:
     }
     for text in bad.values():
         server_app.log.error("MLflow is not available: %s", text)
-    for name in server_app.config.keys() - OWN_SECTIONS:
+    for name in server_app.config.keys() - {SECTION, "MLflowProxyApp"}:
         if get_close_matches(name.lower(), [SECTION.lower()], cutoff=0.8):
             text = "Config section `%s` is not known. Did you mean `%s`?"
             server_app.log.warning(text, name, SECTION)
@@ -343,20 +341,14 @@ def _explain(server_app: ServerApp, name: str, value: Any) -> str:
     trait = MLflowProxy.class_traits(config=True).get(name)
     if trait is None:  # traitlets warns of it
         return ""
-    # Python takes a bool for 0 or 1.
-    is_bool_for_number = isinstance(value, bool) and isinstance(trait, traitlets.Float)
-    if _is_possible(server_app, name, value) and not is_bool_for_number:
-        return ""
+    tried = Config({SECTION: Config({name: deepcopy(value)})})
+    # traitlets raises several exceptions, whose messages may hold a password.
+    with contextlib.suppress(Exception):
+        MLflowProxy(root_dir=server_app.root_dir, config=tried)
+        # Python takes a bool for 0 or 1.
+        if not (isinstance(value, bool) and isinstance(trait, traitlets.Float)):
+            return ""
     return f"c.{SECTION}.{name} is {shown(trait, value)}; it takes {trait.metadata['expected']}."
-
-
-def _is_possible(server_app: ServerApp, name: str, value: Any) -> bool:
-    config = Config({SECTION: Config({name: deepcopy(value)})})
-    try:
-        MLflowProxy(root_dir=server_app.root_dir, config=config)
-    except Exception:  # traitlets raises several, whose messages may hold a password
-        return False
-    return True
 
 
 def shown(trait: "TraitType[Any, Any]", value: Any) -> str:
