@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -284,12 +285,9 @@ def failure_of_exit(code: int, *, has_reported: bool) -> Failure:
 
 def _family(pid: int) -> Iterator[int]:
     yield pid
-    tasks: list[Path] = []
-    with contextlib.suppress(OSError):  # the process has ended
-        tasks += (PROC / str(pid) / "task").iterdir()
-    for task in tasks:
+    for children in glob(f"{PROC}/{pid}/task/*/children"):
         with contextlib.suppress(OSError):  # the thread has ended
-            for child in (task / "children").read_text().split():
+            for child in Path(children).read_text().split():
                 yield from _family(int(child))
 
 
