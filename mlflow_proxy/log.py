@@ -107,12 +107,10 @@ def end_of_log(log: Path, size: int) -> bytes:
     """The last lines of `log` and its predecessor, at most `size` bytes; empty without a log."""
     end = b""
     for file in (log, log.with_name(log.name + ROTATED)):
-        with contextlib.suppress(FileNotFoundError), file.open("rb") as opened:
-            left = size - len(end)
-            opened.seek(max(0, file.stat().st_size - left))
-            end = opened.read(left) + end
+        with contextlib.suppress(FileNotFoundError):
+            end = file.read_bytes() + end
     # The first line may be cut off, in the middle of a character.
-    return end.partition(b"\n")[2] if len(end) == size else end
+    return end[-size:].partition(b"\n")[2] if len(end) > size else end
 
 
 def remove_old_logs(path: Path) -> None:
