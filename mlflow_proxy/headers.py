@@ -26,7 +26,7 @@ MIN_COMPRESSED = 1024
 
 LOCAL_HOST = "localhost"  # what MLflow accepts, without a configuration
 LOCAL_ORIGIN = f"http://{LOCAL_HOST}"
-"""The origin that MLflow sees, see server/middleware/local_request.py."""
+"""The origin that MLflow sees, see server/middleware/security.py."""
 ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[-.\w\[\]:%]+)", re.ASCII)
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 

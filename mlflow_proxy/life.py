@@ -235,12 +235,11 @@ class Life:
     def _record(self, process: MLflowProcess, report: Report) -> None:
         status = self.status
         match report:
-            case reports.StaticFolder(folder):
-                status.static_folder = Path(folder)
-            case reports.Version(version):
+            case reports.Found(version, folder):
                 if report.notice and version != status.version:
                     _logger.warning("%s", report.notice)
                 status.version = version
+                status.static_folder = Path(folder) if folder else None
             case reports.StageEntered(stage, step):
                 status.progress.enter(stage, step)
             case reports.ModulesImported(count):

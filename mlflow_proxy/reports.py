@@ -39,13 +39,6 @@ class Step(Enum):
 
 
 @dataclass(frozen=True)
-class StaticFolder:
-    """MLflow's static files are in `folder`."""
-
-    folder: str
-
-
-@dataclass(frozen=True)
 class StageEntered:
     """The start has reached `stage`."""
 
@@ -85,10 +78,12 @@ class Retired:
 
 
 @dataclass(frozen=True)
-class Version:
-    """The MLflow that is shown has this `version`."""
+class Found:
+    """The MLflow that is shown has this `version`, and its static files in `static_folder`."""
 
     version: str
+    static_folder: str = ""
+    """Empty if it is on a tracking server elsewhere, or has none."""
 
     @property
     def notice(self) -> str:
@@ -121,14 +116,13 @@ class Failure:
 
 
 Report = (
-    StaticFolder
+    Found
     | StageEntered
     | ModulesImported
     | Ready
     | Busy
     | FilesOpened
     | Retired
-    | Version
     | Upgraded
     | Exited
     | Failure

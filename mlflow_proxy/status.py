@@ -21,7 +21,7 @@ from typing import Any
 from .addresses import ATTENDED
 from .printable import quoted
 from .process import MLflowProcess, describe_exit
-from .reports import Failure, Stage, Step, Version
+from .reports import Failure, Found, Stage, Step
 
 # Seconds after a failed start in which no request starts MLflow again, so that users can read why.
 # For programs, this doubles with each failure in a row.
@@ -248,7 +248,7 @@ class Status:
             "stopped": f"{self.text}." if self.is_stopped_by_user else "",
             "stop_reason": self.stop_reason,
             "version": self.version,
-            "notice": Version(self.version or "").notice,
+            "notice": Found(self.version or "").notice,
             # None also if it is unknown.
             "memory": None if is_starting else sum(self.memory_by_process().values()) or None,
             "pid": self.processes[-1].pid if self.processes else None,

@@ -1,6 +1,5 @@
-"""The MLflow process: MLflow's own application in one uvicorn worker, on the inherited socket.
+"""The MLflow process: MLflow's own application in one uvicorn worker.
 
 It runs under any interpreter that has MLflow, with this package's folder but without its
-dependencies. It therefore imports
-nothing of the Jupyter side, whose dependencies it has not.
+dependencies. It therefore imports nothing of the Jupyter side.
 """

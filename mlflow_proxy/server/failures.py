@@ -1,7 +1,6 @@
 """Known failures: messages of MLflow, SQLAlchemy, a driver or the system, and their remedies.
 
-A table of `Known` says what a person reads in place of such a message. The one here is about the
-start and the store; artifact stores and tracking servers have their own, and `match` serves all.
+The table here is about the start and the store; artifacts and tracking servers have their own.
 """
 
 import itertools

@@ -19,7 +19,6 @@ from mlflow_proxy.sqlite_files import identities
 from mlflow_proxy.stores import Database
 
 from . import mlflow_app
-from .own_address import OwnAddress
 from .reporter import Reporter
 from .store import locations, locks, upgrade
 from .store.settings import StoreSettings
@@ -27,6 +26,8 @@ from .store.upgrade import Revisions
 
 if TYPE_CHECKING:  # Starlette comes with MLflow, which may be missing
     from starlette.middleware import Middleware
+
+    from .middleware.self_calls import OwnAddress
 
 BACKGROUND_NICENESS = 10
 # Seconds before each further attempt to create a database on a server, because a kernel, which
@@ -44,8 +45,9 @@ def run(reporter: Reporter, settings: StoreSettings, options: argparse.Namespace
     """
     mlflow_folder = mlflow_app.find_mlflow()
     static_folder = mlflow_folder / "server" / "js" / "build"
-    if static_folder.is_dir():  # an MLflow that was installed from its source has none
-        reporter.send(reports.StaticFolder(str(static_folder)))
+    # An MLflow that was installed from its source has no such folder.
+    files = str(static_folder) if static_folder.is_dir() else ""
+    reporter.send(reports.Found(metadata.version("mlflow"), files))
     revisions = Revisions.read(mlflow_folder)
     # Saves half a second: what an import creates is not garbage, so there is nothing to collect.
     gc.disable()
@@ -56,16 +58,14 @@ def run(reporter: Reporter, settings: StoreSettings, options: argparse.Namespace
     reporter.send(StageEntered(Stage.IMPORT))
     with reporter.counting_modules():
         from . import jobs, serve
-        from .middleware import self_calls, stack
+        from .middleware import self_calls
 
         mlflow_app.configure(settings)
-        if address := OwnAddress.from_environment():
+        if address := self_calls.OwnAddress.from_environment():
             folder = options.unix_socket.with_name(PROVIDER_FOLDER)
             address.export(settings.default_artifact_root, folder)
         app = at_low_priority(mlflow_app.load) if options.background else mlflow_app.load()
         why_no_jobs = jobs.mlflow_jobs.why_not(settings, options.job_execution)
-
-    reporter.send(reports.Version(metadata.version("mlflow")))
 
     def enter(step: Step | None = None) -> None:
         reporter.send(StageEntered(Stage.STORE, step))
@@ -83,7 +83,7 @@ def run(reporter: Reporter, settings: StoreSettings, options: argparse.Namespace
     reporter.send(StageEntered(Stage.SERVE))
     if address is not None:
         self_calls.authorize_assistant(address)
-    app = stack(app, middlewares(settings, options.idle_timeout, address, why_no_jobs))
+    app = serve.stack(app, middlewares(settings, options.idle_timeout, address, why_no_jobs))
     server = serve.Server(app, options.unix_socket, reporter.send)
     if not why_no_jobs:
         folder = options.unix_socket.with_name(JOBS_FOLDER)
@@ -100,9 +100,7 @@ def check(settings: StoreSettings) -> None:
     revisions = Revisions.read(mlflow_app.find_mlflow())
     release = metadata.version("mlflow")
     print(f"MLflow {release} of {sys.executable} has the revision {revisions.latest}")
-    print(
-        reports.Version(release).notice or "It is tested with this release of jupyter-mlflow-proxy"
-    )
+    print(reports.Found(release).notice or "It is tested with this release of jupyter-mlflow-proxy")
     settings.check()
     for store, revision in upgrade.existing(settings, revisions, is_alone=False):
         print(f"{quoted(store.shown)} has the revision {quoted(revision)}")
@@ -110,30 +108,25 @@ def check(settings: StoreSettings) -> None:
 
 
 def middlewares(
-    settings: StoreSettings, idle_timeout: float, address: OwnAddress | None, why_no_jobs: str
+    settings: StoreSettings, idle_timeout: float, address: "OwnAddress | None", why_no_jobs: str
 ) -> list["Middleware"]:
     """What a request passes on its way to MLflow in this process."""
     from starlette.middleware import Middleware
 
-    from . import routes
-    from .middleware import artifact_failures, artifact_uris, policies, programs, self_calls
-    from .middleware.local_request import LocalRequest
+    from .middleware import artifact_failures, artifact_uris, programs, self_calls
     from .middleware.pages import Pages
+    from .middleware.security import Security
+    from .routes import Routes, artifact_frame, no_jobs, no_presigned_downloads
 
-    answered = [
-        routes.artifact_frame(),
-        *routes.no_presigned_downloads(),
-        *routes.no_jobs(why_no_jobs),
-    ]
+    answered = [artifact_frame(), *no_presigned_downloads(), *no_jobs(why_no_jobs)]
     served = settings.served_artifacts
     keeps_folders = served == settings.default_artifact_root
     return [
-        Middleware(LocalRequest),
-        Middleware(policies.Policies),
+        Middleware(Security),
         Middleware(Pages, idle_timeout=idle_timeout, has_local_address=address is not None),
         *([Middleware(programs.Programs, authority=address.authority)] if address else []),
         *([Middleware(self_calls.SelfCalls, address=address)] if address else []),
-        Middleware(routes.Routes, routes=answered),
+        Middleware(Routes, routes=answered),
         Middleware(artifact_failures.ArtifactRemedies),
         Middleware(artifact_uris.ArtifactUris, root=served, keeps_folders=keeps_folders),
     ]
@@ -159,15 +152,14 @@ def open_stores(
     with locks.alone(new):
         upgrade.check(settings, revisions, is_alone=True)
         report(Step.CREATE)
-        for pause in (*PAUSES, None):
+        for pause in PAUSES:
             try:
                 mlflow_app.open_stores(settings, report)
                 return
             except Exception as error:  # each driver has its own exceptions
-                if pause is None:
-                    raise
                 _logger.warning("%s: %s", type(error).__name__, error)
                 time.sleep(pause)
+        mlflow_app.open_stores(settings, report)
 
 
 def upgrade_store(reporter: Reporter, settings: StoreSettings) -> None:

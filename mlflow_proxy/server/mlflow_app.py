@@ -4,10 +4,8 @@
 environment variables. This does the work of both in one process. The public ways, the command line
 and `--app-name`, cost a second process of 250 MB and cannot take over a listening socket.
 
-Sources: `server` in mlflow/cli/__init__.py, `_run_server` in mlflow/server/__init__.py.
-
-What else of MLflow is not public stands where it is used. tests/server/test_mlflow_app.py checks it
-against the installed MLflow.
+Sources: `server` in mlflow/cli/__init__.py, `_run_server` in mlflow/server/__init__.py. What else
+of MLflow is not public stands where it is used; tests/server/test_mlflow_app.py checks it.
 """
 
 import contextlib
@@ -19,6 +17,7 @@ import sys
 import uuid
 import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -97,7 +96,7 @@ def configure(settings: StoreSettings) -> None:
             # Where they run, `jobs` switches them on.
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             # In the user's environment these are meant for a server with a port. Here Jupyter
-            # checks the user, and `middleware.local_request` relies on MLflow's defaults.
+            # checks the user, and `middleware.security` relies on MLflow's defaults.
             "MLFLOW_SERVER_ALLOWED_HOSTS": "",
             "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "",
             "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
@@ -152,12 +151,9 @@ def open_stores(settings: StoreSettings, report: Callable[[Step], None]) -> None
     """
     from mlflow.server.handlers import initialize_backend_stores
 
+    create = partial(_create, artifact_root=settings.default_artifact_root)
     for store in settings.files:
-        sqlite_files.ensure(
-            store.path,
-            create=lambda uri: _create(uri, settings.default_artifact_root),
-            report=report,
-        )
+        sqlite_files.ensure(store.path, create, report)
     initialize_backend_stores(
         settings.backend_store.uri, settings.registry_store.uri, settings.default_artifact_root
     )

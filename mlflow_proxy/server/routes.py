@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from http import HTTPStatus
-from pathlib import Path
 
 from starlette.responses import HTMLResponse
 from starlette.routing import Match, Route
@@ -13,8 +12,8 @@ from mlflow_proxy.addresses import ARTIFACT_FRAME
 from mlflow_proxy.headers import FRAME_OPTIONS
 
 from .middleware.bodies import error_response
+from .middleware.pages import read
 
-FRAME_PAGE = Path(__file__).with_name("dashboard") / "artifact_frame.html"
 FRAME_HEADERS = {
     # Scripts run, from any host, but without an origin, wherever this page is opened.
     "Content-Security-Policy": "sandbox allow-scripts",
@@ -34,11 +33,8 @@ SUBMITTING = (
     "/ajax-api/3.0/mlflow/genai/evaluate/invoke",
     "/ajax-api/3.0/mlflow/issues/invoke",
     "/ajax-api/3.0/mlflow/scorer/invoke",
-    *(
-        f"/{api}/3.0/mlflow/{path}"
-        for api in ("api", "ajax-api")
-        for path in ("prompt-optimization/jobs", "scorers/online-config")
-    ),
+    "/{api}/3.0/mlflow/prompt-optimization/jobs",
+    "/{api}/3.0/mlflow/scorers/online-config",
 )
 
 
@@ -63,8 +59,8 @@ class Routes:
 
 def artifact_frame() -> Route:
     """The page in which the dashboard shows an HTML artifact; see dashboard/artifact_frame.js."""
-    page = FRAME_PAGE.read_text(encoding="utf-8")
-    return Route(ARTIFACT_FRAME, HTMLResponse(page, headers=FRAME_HEADERS))
+    page = HTMLResponse(read("artifact_frame.html"), headers=FRAME_HEADERS)
+    return Route(ARTIFACT_FRAME, page)
 
 
 def no_presigned_downloads() -> list[Route]:

@@ -5,10 +5,11 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from mlflow_proxy.headers import KEEP_ALIVE
@@ -16,6 +17,13 @@ from mlflow_proxy.reports import Ready, Report, Retired
 
 BACKLOG = 2048
 GRACEFUL_SHUTDOWN = 4  # seconds for requests in flight; Jupyter waits for 5
+
+
+def stack(app: ASGIApp, middlewares: Sequence[Middleware]) -> ASGIApp:
+    """Put `middlewares` around `app`; a request meets the first one first."""
+    for cls, args, kwargs in reversed(middlewares):
+        app = cls(app, *args, **kwargs)
+    return app
 
 
 class Server(uvicorn.Server):
@@ -37,11 +45,9 @@ class Server(uvicorn.Server):
         # place of that of a process that has crashed. No longer than its path: there is a limit.
         self._aside = unix_socket.with_name(f"{os.getpid():x}")
         self._report = report
+        # Called once Jupyter's signal (`process.RETIRE`) says that no further requests come: those
+        # of MLflow's jobs would be use, and start MLflow again.
         self.end_jobs: Callable[[], None] = lambda: None
-        """Called once Jupyter's signal (`process.RETIRE`) says that no further requests come.
-
-        Those of MLflow's jobs would be use, and start MLflow again.
-        """
 
     def listen_and_run(self) -> None:
         with socket.socket(socket.AF_UNIX) as listener:

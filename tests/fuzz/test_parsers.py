@@ -20,7 +20,7 @@ from mlflow_proxy.headers import (
 )
 from mlflow_proxy.log import LINE_LENGTH, PAGE_LINES, MLflowOutput
 from mlflow_proxy.printable import mask_passwords
-from mlflow_proxy.server.middleware.local_request import NO_ORIGIN, make_local
+from mlflow_proxy.server.middleware.security import NO_ORIGIN, make_local
 
 settings.register_profile("tests", derandomize=True, database=None, deadline=None, max_examples=300)
 settings.load_profile("tests")

@@ -14,6 +14,7 @@ from mlflow_proxy.reports import (
     Exited,
     Failure,
     FilesOpened,
+    Found,
     ModulesImported,
     Offer,
     Ready,
@@ -21,16 +22,14 @@ from mlflow_proxy.reports import (
     Retired,
     Stage,
     StageEntered,
-    StaticFolder,
     Step,
     Upgraded,
-    Version,
     decode,
     encode,
 )
 
 REPORTS: list[Report] = [
-    StaticFolder("/opt/ä b/mlflow/server/js/build"),
+    Found("3.17.2", "/opt/ä b/mlflow/server/js/build"),
     *(StageEntered(stage) for stage in Stage),
     *(StageEntered(Stage.STORE, step) for step in Step),
     ModulesImported(1234),
@@ -41,7 +40,7 @@ REPORTS: list[Report] = [
     Retired(),
     Exited(0),
     Exited(-9),
-    Version("3.17.2"),
+    Found("3.17.2"),
     Upgraded(),
     Failure('The disk\nof "x" is full.', "Free some space."),
     Failure("It is older.", "Upgrade it.", Offer("/work/ä b/mlflow.db", "a.bak")),
@@ -109,14 +108,14 @@ def test_a_line_that_is_no_report_is_refused(line: bytes) -> None:
 
 @pytest.mark.parametrize("version", ["3.10.0", "3.18.2", "3.18.0rc1", "2.22.0", ""])
 def test_a_release_of_mlflow_up_to_the_newest_tested_has_no_notice(version: str) -> None:
-    assert not Version(version).notice
+    assert not Found(version).notice
 
 
 @pytest.mark.parametrize("version", ["3.19.0", "3.100.0.dev0", "4.0.0rc1"])
 def test_a_newer_release_of_mlflow_has_one(version: str) -> None:
-    assert Version(version).notice.startswith(f"MLflow {version} is not tested with this release")
+    assert Found(version).notice.startswith(f"MLflow {version} is not tested with this release")
 
 
 @pytest.mark.release
 def test_the_installed_mlflow_is_one_of_the_tested() -> None:
-    assert not Version(metadata.version("mlflow")).notice
+    assert not Found(metadata.version("mlflow")).notice

@@ -58,7 +58,7 @@ with multiprocessing.get_context("spawn").Pool(1) as pool: print(pool.apply(coun
 JOB = """
 import subprocess, sys
 from pathlib import Path
-from mlflow_proxy.server.own_address import OwnAddress
+from mlflow_proxy.server.middleware.self_calls import OwnAddress
 python, folder, *urls = sys.argv[1:]
 OwnAddress(urls[0], "secret").export("", Path(folder))
 ask = "import mlflow, sys\\nfor url in sys.argv[1:]: mlflow.MlflowClient(url).search_experiments()"

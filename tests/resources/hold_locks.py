@@ -12,7 +12,7 @@ from mlflow_proxy.server.store.locks import Locks
 from mlflow_proxy.stores import Store
 
 uri, *keys = sys.argv[1:]
-locks = Locks.of(Store.parse(uri))
+locks = Locks(Store.parse(uri))
 print(json.dumps([key for key in keys if locks.acquire(key)]), flush=True)
 sys.stdin.read()
 locks.release_all()

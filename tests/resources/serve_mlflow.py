@@ -15,7 +15,7 @@ import sys
 import uvicorn
 
 from mlflow_proxy.server import local, mlflow_app
-from mlflow_proxy.server.middleware import stack
+from mlflow_proxy.server.serve import stack
 from mlflow_proxy.server.store.settings import StoreSettings
 
 

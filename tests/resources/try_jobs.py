@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_proxy.server import mlflow_app
-from mlflow_proxy.server.jobs import mlflow_jobs, periodic
+from mlflow_proxy.server.jobs import PeriodicTasks, mlflow_jobs
 from mlflow_proxy.server.jobs.mlflow_jobs import JobRunner
 from mlflow_proxy.server.store.locks import Locks
 from mlflow_proxy.server.store.settings import StoreSettings
@@ -41,7 +41,7 @@ def jobs_of_passes(recorder: Recorder, experiment_id: str) -> list[list[str]]:
     from mlflow.server.handlers import _get_tracking_store
     from mlflow.utils import mlflow_tags
 
-    tasks, passes = periodic.PeriodicTasks(Locks()), []
+    tasks, passes = PeriodicTasks(Locks()), []
     for checkpoint in (None, 1, 2**45):
         if checkpoint:
             tag = mlflow_tags.MLFLOW_LATEST_ONLINE_SCORING_TRACE_CHECKPOINT
@@ -88,9 +88,9 @@ if __name__ == "__main__":
     from mlflow.server.handlers import initialize_backend_stores
 
     initialize_backend_stores(uri, uri, "/artifacts")
-    assert mlflow_jobs.are_supported()
+    assert not mlflow_jobs.why_not(settings, is_wanted=True)
     recorder = Recorder()
-    locks = Locks.of(settings.backend_store)
+    locks = Locks(settings.backend_store)
     mlflow_jobs.install(recorder, Path("unused"), locks)
     found = {
         "passes": jobs_of_passes(recorder, experiment),

@@ -39,7 +39,7 @@ def uri(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 def locks_of(uri: str) -> Locks:
     """The locks of a process on the store `uri`."""
-    return Locks.of(Store.parse(uri))
+    return Locks(Store.parse(uri))
 
 
 @contextmanager
@@ -71,10 +71,10 @@ def test_a_lock_is_held_by_one_process(uri: str) -> None:
     locks.release("one")
     assert held_elsewhere(uri, "one", "two") == ["two"]
     assert locks.acquire("one")
-    assert locks.holds("one")
-    assert not locks.holds("three")
+    assert "one" in locks.held
+    assert "three" not in locks.held
     locks.release_all()
-    assert not locks.holds("one")
+    assert "one" not in locks.held
     assert held_elsewhere(uri, "one", "two") == []
 
 
@@ -141,7 +141,7 @@ def test_what_others_planted_is_no_lock_file(
     before = sorted(tmp_path.iterdir())
     locks = locks_of(f"sqlite:///{tmp_path}/mlflow.db")
     assert locks.acquire("one")  # as if it were alone
-    assert locks._file is None
+    assert locks._opened is None
     locks.release_all()
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "mlflow.db").read_text() == "valuable"
@@ -158,5 +158,5 @@ def test_a_process_is_alone_where_locks_fail(tmp_path: Path) -> None:
 def test_a_process_is_alone_on_a_store_without_locks() -> None:
     locks = locks_of("sqlite://")
     assert locks.acquire("one")
-    assert locks.holds("one")
+    assert "one" in locks.held
     assert not locks.acquire("one")

@@ -8,8 +8,8 @@ import pytest
 
 from mlflow_proxy.headers import is_own_origin
 from mlflow_proxy.server import local
-from mlflow_proxy.server.middleware import stack
-from mlflow_proxy.server.middleware.local_request import LocalRequest
+from mlflow_proxy.server.middleware.security import Security
+from mlflow_proxy.server.serve import stack
 from mlflow_proxy.server.store.settings import StoreSettings
 from support.asgi import Answer, Recorder, ask
 
@@ -29,7 +29,7 @@ def encoded(headers: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 
 def post(headers: list[tuple[str, str]], app: Recorder | None = None) -> Answer:
     body = b"x" * 100_000
-    return ask(LocalRequest(app or Recorder()), method="POST", headers=encoded(headers), body=body)
+    return ask(Security(app or Recorder()), method="POST", headers=encoded(headers), body=body)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_two_origins_or_hosts_are_foreign() -> None:
 def test_a_read_of_a_foreign_page_has_no_origin(method: str) -> None:
     app = Recorder()
     headers = encoded([("host", "hub.example.org"), ("origin", "https://evil.example")])
-    assert ask(LocalRequest(app), method=method, headers=headers).status == 200
+    assert ask(Security(app), method=method, headers=headers).status == 200
     assert dict(app.scopes[0]["headers"])[b"origin"] == b"null"
 
 
@@ -142,7 +142,7 @@ def test_a_read_of_a_foreign_page_has_no_origin(method: str) -> None:
 )
 def test_only_credentials_are_removed_from_a_query(query: bytes, left: bytes) -> None:
     app = Recorder()
-    ask(LocalRequest(app), query=query)
+    ask(Security(app), query=query)
     assert app.scopes[0]["query_string"] == left
 
 

@@ -9,10 +9,10 @@ import pytest
 from starlette.middleware import Middleware
 
 from mlflow_proxy.server import local
-from mlflow_proxy.server.middleware import stack
 from mlflow_proxy.server.middleware.artifact_uris import ArtifactUris
-from mlflow_proxy.server.middleware.local_request import LocalRequest
-from mlflow_proxy.server.own_address import OwnAddress
+from mlflow_proxy.server.middleware.security import Security
+from mlflow_proxy.server.middleware.self_calls import OwnAddress
+from mlflow_proxy.server.serve import stack
 from mlflow_proxy.server.store.settings import StoreSettings
 from support.asgi import Recorder, ask
 
@@ -51,5 +51,5 @@ def test_a_request_meets_the_middlewares_in_their_order(tmp_path: Path) -> None:
     recorded = [type(each)(recording(each.cls), *each.args, **each.kwargs) for each in all_]
     ask(stack(Recorder(), recorded), "/api/2.0/mlflow/x", headers=HOST)
     assert met == [each.cls for each in all_]
-    assert len(met) == len(set(met)) >= 7
-    assert (met[0], met[-1]) == (LocalRequest, ArtifactUris)
+    assert len(met) == len(set(met)) >= 6
+    assert (met[0], met[-1]) == (Security, ArtifactUris)

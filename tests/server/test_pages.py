@@ -22,7 +22,7 @@ from mlflow_proxy.addresses import (
     TRACE_PAGE,
 )
 from mlflow_proxy.server.middleware.pages import SCRIPTS, Pages
-from mlflow_proxy.server.middleware.policies import Policies
+from mlflow_proxy.server.middleware.security import Security
 from support.asgi import Recorder, ask
 
 DASHBOARD = b'<html><head><script src="static-files/main.js"></script></head></html>'
@@ -81,7 +81,7 @@ def test_the_trace_page_gets_our_scripts_and_relative_links() -> None:
 
 @pytest.mark.parametrize(("path", "body"), [("/", DASHBOARD), (TRACE_PAGE, TRACE)])
 def test_every_script_of_a_page_has_the_nonce_of_the_policy(path: str, body: bytes) -> None:
-    app = Policies(Pages(Recorder((b"content-type", b"text/html"), body=body), 60.0))
+    app = Security(Pages(Recorder((b"content-type", b"text/html"), body=body), 60.0))
     nonces = set()
     for _ in range(2):
         answer = ask(app, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlflow_proxy.addresses import TRACE_PAGE
-from mlflow_proxy.server.middleware.policies import NONCE, Policies
+from mlflow_proxy.server.middleware.security import NONCE, Security
 from support.asgi import Recorder, ask
 
 POLICY = "content-security-policy"
@@ -17,7 +17,7 @@ def test_a_page_has_the_policy_with_its_own_nonce(media_type: bytes, path: str) 
     app = Recorder((b"content-type", media_type))
     policies = set()
     for _ in range(2):
-        headers = ask(Policies(app), path).headers
+        headers = ask(Security(app), path).headers
         directives = dict(each.split(" ", 1) for each in headers[POLICY].split("; "))
         nonce = app.scopes[-1][NONCE]()
         assert len(nonce) > 20
@@ -31,14 +31,14 @@ def test_a_page_has_the_policy_with_its_own_nonce(media_type: bytes, path: str) 
 
 def test_a_page_with_a_policy_keeps_it() -> None:
     own = [(b"content-security-policy", b"sandbox"), (b"x-frame-options", b"DENY")]
-    headers = ask(Policies(Recorder((b"content-type", b"text/html"), *own)), "/").headers
+    headers = ask(Security(Recorder((b"content-type", b"text/html"), *own)), "/").headers
     assert headers.getlist(POLICY) == ["sandbox"]
     assert headers.getlist("x-frame-options") == ["DENY"]
 
 
 @pytest.mark.parametrize("headers", [[], [(b"content-type", b"application/json")]])
 def test_a_response_that_is_no_page_is_unchanged(headers: list[tuple[bytes, bytes]]) -> None:
-    answer = ask(Policies(Recorder(*headers)), "/")
+    answer = ask(Security(Recorder(*headers)), "/")
     assert POLICY not in answer.headers
     assert "x-frame-options" not in answer.headers
 
@@ -70,7 +70,7 @@ def test_a_response_that_is_no_page_is_unchanged(headers: list[tuple[bytes, byte
     ],
 )
 def test_a_response_has_the_sandbox(path: str) -> None:
-    answer = ask(Policies(Recorder((b"content-type", b"text/html"))), path, body=b"<script>")
+    answer = ask(Security(Recorder((b"content-type", b"text/html"))), path, body=b"<script>")
     assert answer.headers[POLICY].startswith("sandbox; default-src 'none';")
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.body == b"<script>"
@@ -78,4 +78,4 @@ def test_a_response_has_the_sandbox(path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", TRACE_PAGE, "/static-files/static/js/main.0a1b2c3d.js"])
 def test_the_dashboards_page_and_static_files_are_not_in_the_sandbox(path: str) -> None:
-    assert POLICY not in ask(Policies(Recorder()), path).headers
+    assert POLICY not in ask(Security(Recorder()), path).headers

@@ -8,8 +8,8 @@ import pytest
 
 from mlflow_proxy.addresses import ARTIFACT_FRAME
 from mlflow_proxy.server import local, routes
-from mlflow_proxy.server.middleware import stack
 from mlflow_proxy.server.routes import Routes
+from mlflow_proxy.server.serve import stack
 from mlflow_proxy.server.store.settings import StoreSettings
 from support.asgi import Recorder, ask
 

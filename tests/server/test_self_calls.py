@@ -14,9 +14,9 @@ from mlflow_proxy.server.middleware.self_calls import (
     FORWARDED,
     OFFERED,
     REMOTE_ASSISTANT,
+    OwnAddress,
     SelfCalls,
 )
-from mlflow_proxy.server.own_address import OwnAddress
 from support.asgi import Recorder, ask
 
 ADDRESS = OwnAddress("http://127.0.0.1:4321/user/a/mlflow", "secret")

@@ -239,4 +239,6 @@ def set_up_lab_for_pictures(home: Path) -> None:
 def leftovers(home: Path) -> list[Path]:
     """The sockets and socket folders below `home`."""
     folders = list((home / "tmp").glob("jupyter-server-proxy-*"))
-    return folders + [path for path in home.rglob("*") if path.is_socket()]
+    # Unlike `rglob`, `walk` passes over a folder that is removed meanwhile.
+    files = (Path(folder, name) for folder, _, names in os.walk(home) for name in names)
+    return folders + [path for path in files if path.is_socket()]

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,7 @@ WORKSPACES = "MLFLOW_ENABLE_WORKSPACES"
 SETTING = "c.MLflowProxy.job_execution"
 # A job's process has MLflow's imports, 350 MB, and uses a core for them.
 MAX_JOBS = max(2, os.cpu_count() or 1)  # of a kind at once
+NEEDED = ("_exec_job", "_get_or_init_huey_instance", "_load_function", "tempfile")  # of MLflow
 UNFINISHED = ("PENDING", "RUNNING", "NEEDS_RECOVERY")
 
 _logger = logging.getLogger(__name__)
@@ -111,19 +112,12 @@ def why_not(settings: StoreSettings, is_wanted: bool) -> str:
         return f"MLflow's background jobs ({SETTING}) need a database as the store of runs."
     if os.environ.get(WORKSPACES, "").lower() in ("true", "1"):
         return f"MLflow's background jobs ({SETTING}) do not run with {WORKSPACES}."
-    if not are_supported():
-        return f"The background jobs of this release of MLflow cannot be run here ({SETTING})."
-    return ""
-
-
-def are_supported() -> bool:
-    """Whether jobs of the installed MLflow can be run in this way."""
-    try:
+    with suppress(ImportError):
         from mlflow.server.jobs import utils
-    except ImportError:
-        return False
-    names = ("_exec_job", "_get_or_init_huey_instance", "_load_function", "tempfile")
-    return all(hasattr(utils, name) for name in names)
+
+        if all(hasattr(utils, name) for name in NEEDED):
+            return ""
+    return f"The background jobs of this release of MLflow cannot be run here ({SETTING})."
 
 
 def install(runner: JobRunner, folder: Path, locks: Locks) -> None:
@@ -165,7 +159,6 @@ class Queue:
         self._runner.submit(self._name, limit, partial(self._execute, job_id, None, *arguments))
 
     def _execute(self, job_id: str, *arguments: Any) -> float | None:
-        """Run a job to its end; returns the seconds after which MLflow wants it to run again."""
         from huey.exceptions import RetryTask
         from mlflow.server.jobs import utils
 
@@ -214,19 +207,14 @@ def resume_unfinished(before: float, locks: Locks) -> None:
     for job in list(store.list_jobs(statuses=unfinished, end_timestamp=int(before * 1000))):
         if not locks.acquire(job.job_id):
             continue
-        if store.get_job(job.job_id).status in unfinished:
-            if job.status != JobStatus.PENDING:
-                store.reset_job(job.job_id)
-            utils._get_or_init_huey_instance(job.job_name).submit_task(
-                job.job_id,
-                None,
-                job.job_name,
-                json.loads(job.params),
-                job.timeout,
-                _metadata(job.job_name).exclusive,
-            )
-        else:  # it has ended meanwhile
+        if store.get_job(job.job_id).status not in unfinished:  # it has ended meanwhile
             locks.release(job.job_id)
+            continue
+        if job.status != JobStatus.PENDING:
+            store.reset_job(job.job_id)
+        name, arguments = job.job_name, json.loads(job.params)
+        queue, is_exclusive = utils._get_or_init_huey_instance(name), _metadata(name).exclusive
+        queue.submit_task(job.job_id, None, name, arguments, job.timeout, is_exclusive)
 
 
 def finds(table: str, column: str, condition: Callable[[Any], Any]) -> bool:

@@ -82,7 +82,6 @@ class ArtifactRemedies:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; complete the message of its response if that is an error."""
         if scope["type"] == "http" and "artifact" in scope["path"]:
             send = rewriting_json(send, _is_error, _with_remedy)
         await self._app(scope, receive, send)

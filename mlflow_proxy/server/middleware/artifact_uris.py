@@ -60,7 +60,6 @@ class ArtifactUris:
         self._spellings = [spelling.encode() for spelling in spellings]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with folders in it, and the response with URIs."""
         is_http = scope["type"] == "http"
         if self._folder and is_http and CLIENTS_API.fullmatch(scope["path"]):
             send = rewriting(send, is_api_response, self.with_uris)

@@ -6,7 +6,7 @@ ships it, its links start at the root of the host.
 
 import html
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from mlflow_proxy import addresses
 from mlflow_proxy.assets import lab_theme
 
 from .bodies import rewriting
-from .policies import NONCE
+from .security import NONCE
 
-DASHBOARD = Path(__file__).parents[1] / "dashboard"
+FOLDER = Path(__file__).parents[1] / "dashboard"
 NAMES = (
     "watched_runs.js",
     "notice.js",
@@ -32,15 +32,15 @@ NAMES = (
     "defaults.js",
     "theme.js",
 )
+
+
+def read(name: str) -> str:
+    """Read a file of the folder `dashboard`."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
 # One function around all: they see each other's names, and MLflow's scripts do not.
-SCRIPTS = "\n".join(
-    (
-        "(() => {",
-        lab_theme(),
-        *((DASHBOARD / name).read_text(encoding="utf-8") for name in NAMES),
-        "})();",
-    )
-)
+SCRIPTS = "\n".join(("(() => {", lab_theme(), *map(read, NAMES), "})();"))
 # A browser may have cached a page with another version's scripts. The page is sent each time; it
 # has a kilobyte or two.
 CONDITIONS = ("if-none-match", "if-modified-since", "accept-encoding", "range", "if-range")
@@ -78,15 +78,36 @@ class Pages:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_page = scope["type"] == "http" and scope["path"] in ("/", addresses.TRACE_PAGE)
-        if is_page and scope["method"] == "GET":
+        if is_changed(scope):
             headers = MutableHeaders(raw=list(scope["headers"]))
             for name in CONDITIONS:
                 del headers[name]
-            change = partial(_change, scope["path"], self._data, scope.get(NONCE, str))
+            change = partial(self._change, scope["path"], scope.get(NONCE, str))
             scope = {**scope, "headers": headers.raw}
             send = rewriting(send, _forbid_caching, change)
         await self._app(scope, receive, send)
+
+    def _change(self, path: str, draw_nonce: Callable[[], str], page: bytes) -> bytes:
+        """Insert the scripts, allow the page's own, and make the links relative."""
+        nonce = draw_nonce()
+        base = "../" * (path.count("/") - 1) or "./"
+        is_trace_page = "true" if path == addresses.TRACE_PAGE else ""
+        pairs = {**self._data, "base": base, "is-trace-page": is_trace_page}.items()
+        attributes = "".join(f' data-{name}="{html.escape(value)}"' for name, value in pairs)
+        text = page.decode("utf-8", "surrogateescape")
+        text = text.replace("<script", f'<script nonce="{nonce}"')
+        ours = f'<script nonce="{nonce}"{attributes}>{SCRIPTS}</script>'
+        text = text.replace("<head>", f"<head>{ours}", 1)
+        text = text.replace('<base href="/">', f'<base href="{base}">', 1)
+        absolute, relative = addresses.STATIC_FILES, addresses.below(addresses.STATIC_FILES)
+        text = text.replace(f'src="{absolute}/', f'src="{relative}/')
+        return text.encode("utf-8", "surrogateescape")
+
+
+def is_changed(scope: Scope) -> bool:
+    """Whether `Pages` changes the response, for which it is read whole."""
+    is_get = scope["type"] == "http" and scope["method"] == "GET"
+    return is_get and scope["path"] in ("/", addresses.TRACE_PAGE)
 
 
 def pause_after(idle_timeout: float) -> float:
@@ -94,24 +115,6 @@ def pause_after(idle_timeout: float) -> float:
     if addresses.HUB not in os.environ:
         return idle_timeout
     return min(PAUSE_AFTER_ON_HUB, idle_timeout or PAUSE_AFTER_ON_HUB)
-
-
-def _change(
-    path: str, data: Mapping[str, str], draw_nonce: Callable[[], str], page: bytes
-) -> bytes:
-    """Insert the scripts, allow the page's own, and make the links relative."""
-    nonce = draw_nonce()
-    base = "../" * (path.count("/") - 1) or "./"
-    is_trace_page = "true" if path == addresses.TRACE_PAGE else ""
-    pairs = {**data, "base": base, "is-trace-page": is_trace_page}.items()
-    attributes = "".join(f' data-{name}="{html.escape(value)}"' for name, value in pairs)
-    text = page.decode("utf-8", "surrogateescape").replace("<script", f'<script nonce="{nonce}"')
-    ours = f'<script nonce="{nonce}"{attributes}>{SCRIPTS}</script>'
-    text = text.replace("<head>", f"<head>{ours}", 1)
-    text = text.replace('<base href="/">', f'<base href="{base}">', 1)
-    absolute, relative = addresses.STATIC_FILES, addresses.below(addresses.STATIC_FILES)
-    text = text.replace(f'src="{absolute}/', f'src="{relative}/')
-    return text.encode("utf-8", "surrogateescape")
 
 
 def _forbid_caching(start: Message) -> bool:

@@ -8,7 +8,7 @@ import asyncio
 import os
 
 from mlflow_proxy.printable import mask_uri, quoted
-from mlflow_proxy.reports import Stage, StageEntered, Version
+from mlflow_proxy.reports import Found, Stage, StageEntered
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.reporter import Reporter
 
@@ -25,7 +25,8 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
         from starlette.middleware import Middleware
 
         from mlflow_proxy.server import routes, serve
-        from mlflow_proxy.server.middleware import local_request, pages, policies, stack
+        from mlflow_proxy.server.middleware.pages import Pages
+        from mlflow_proxy.server.middleware.security import Security
 
         from . import diagnosis
         from .boundary import ServerAddress
@@ -43,16 +44,12 @@ def run(reporter: Reporter, uri: str, options: argparse.Namespace) -> None:
     reporter.send(StageEntered(Stage.STORE))
     client = Client(address)
     if number := asyncio.run(diagnosis.check(client)):
-        reporter.send(Version(number))
+        reporter.send(Found(number))
     if options.check:
         print(f"The tracking server {address} has MLflow {number or 'of an unknown version'}")
         return
 
     reporter.send(StageEntered(Stage.SERVE))
-    middlewares = [
-        Middleware(local_request.LocalRequest),
-        Middleware(policies.Policies),
-        Middleware(pages.Pages, idle_timeout=options.idle_timeout),
-    ]
-    app = stack(application(client, routes.artifact_frame()), middlewares)
+    middlewares = [Middleware(Security), Middleware(Pages, idle_timeout=options.idle_timeout)]
+    app = serve.stack(application(client, routes.artifact_frame()), middlewares)
     serve.Server(app, options.unix_socket, reporter.send).listen_and_run()

@@ -78,12 +78,12 @@ class Client:
         """Read the variables for the connection.
 
         Raises:
-            StartError: one of them has a value that cannot be used.
+            StartError: one names a file that cannot be used, or a proxy that is not an HTTP proxy.
         """
         self.address = address
         self.authorizer = Authorizer(address)
-        self._tls = tls_context() if address.scheme == "https" else True
-        self._proxy = outbound_proxy(address)
+        self._tls = _tls_context() if address.scheme == "https" else True
+        self._proxy = _outbound_proxy(address)
 
     @contextlib.asynccontextmanager
     async def connected(self, _: object = None) -> AsyncIterator[None]:
@@ -132,12 +132,8 @@ class Client:
         )
 
 
-def tls_context() -> ssl.SSLContext:
-    """The TLS context: which authorities are trusted, and the client's own certificate.
-
-    Raises:
-        StartError: a variable names a file that cannot be used.
-    """
+def _tls_context() -> ssl.SSLContext:
+    """The TLS context: which authorities are trusted, and the client's own certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     variables = (SERVER_CERTIFICATE, *BUNDLES)
     variable = next((name for name in variables if os.environ.get(name)), "")
@@ -165,12 +161,8 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-def outbound_proxy(address: ServerAddress) -> URL | None:
-    """The proxy, with its password, that requests, and so MLflow's client, uses for `address`.
-
-    Raises:
-        StartError: the proxy is not an HTTP proxy.
-    """
+def _outbound_proxy(address: ServerAddress) -> URL | None:
+    """The proxy, with its password, that requests, and so MLflow's client, uses for `address`."""
     if not getproxies().keys() - {"no"}:  # only NO_PROXY is set
         return None
     # A few megabytes, only where there is a proxy. Its rules for NO_PROXY are its own.

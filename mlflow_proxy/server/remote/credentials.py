@@ -115,10 +115,7 @@ def _basic(user: str, password: str) -> str:
 
 
 class Authorizer:
-    """Adds the credentials to each request, and the headers that MLflow's plugins make.
-
-    MLflow's client code is imported only for the plugins.
-    """
+    """Adds the credentials, and what MLflow's plugins add, for which MLflow is imported."""
 
     def __init__(self, address: ServerAddress) -> None:
         """Find out which plugins are used.

@@ -9,7 +9,6 @@ import contextlib
 import html
 import logging
 from http import HTTPStatus
-from pathlib import Path
 from string import Template
 
 import aiohttp
@@ -21,24 +20,21 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-from mlflow_proxy.addresses import STATIC_FILES, TRACE_PAGE
+from mlflow_proxy.addresses import STATIC_FILES
 from mlflow_proxy.assets import tab_icons
 from mlflow_proxy.headers import MIN_COMPRESSED
 from mlflow_proxy.server.failures import StartError
 from mlflow_proxy.server.middleware.bodies import error_response
+from mlflow_proxy.server.middleware.pages import is_changed, read
 
 from . import diagnosis
 from .boundary import RequestError, response_headers
 from .client import Client, Upload
 from .diagnosis import Answer
 
-PAGE = "/"
-REWRITTEN = (PAGE, TRACE_PAGE)  # by `Pages`, for which they are read whole
 EXPECTED = (StartError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 GZIP_LEVEL = 4  # 6 takes twice as long for 5 % less
-
-DASHBOARD = Path(__file__).parents[1] / "dashboard"
 
 _logger = logging.getLogger(__name__)
 
@@ -63,7 +59,7 @@ class RemoteProxy:
         own: Response | None
         try:
             # A person should read that the server hangs. Programs have time-outs of their own.
-            timeout = diagnosis.ANSWER_TIMEOUT if is_rewritten(scope) else None
+            timeout = diagnosis.ANSWER_TIMEOUT if is_changed(scope) else None
             response, answer = await asyncio.wait_for(self._ask(request, upload), timeout)
         except RequestError as error:
             own = error_response(HTTPStatus.BAD_REQUEST, "BAD_REQUEST", str(error))
@@ -84,7 +80,7 @@ class RemoteProxy:
         scope = request.scope
         url = self._client.address.target(scope["raw_path"], scope["query_string"])
         response = await self._client.send(request.method, url, scope["headers"], upload)
-        size = diagnosis.MAX_PAGE if is_rewritten(scope) else 0
+        size = diagnosis.MAX_PAGE if is_changed(scope) else 0
         return response, await Answer.read(url, response, size)
 
     async def _send(self, response: aiohttp.ClientResponse, answer: Answer, send: Send) -> None:
@@ -137,30 +133,20 @@ def application(client: Client, *routes: Route) -> Router:
 
 def is_page(scope: Scope) -> bool:
     accept = Headers(scope=scope).get("accept", "")
-    return bool(scope["method"] == "GET" and scope["path"] == PAGE and "text/html" in accept)
-
-
-def is_rewritten(scope: Scope) -> bool:
-    """Whether `Pages` changes the response."""
-    return scope["method"] == "GET" and scope["path"] in REWRITTEN
+    return bool(scope["method"] == "GET" and scope["path"] == "/" and "text/html" in accept)
 
 
 def refusal(scope: Scope, why: StartError, status: HTTPStatus = HTTPStatus.BAD_GATEWAY) -> Response:
     """Answer with the failure: 200 and a page to a person, `status` and JSON to a program."""
-    failure = why.failure
     if not is_page(scope):
         is_unauthorized = status is HTTPStatus.UNAUTHORIZED
         code = "UNAUTHENTICATED" if is_unauthorized else "TEMPORARILY_UNAVAILABLE"
-        return error_response(status, code, f"{failure.reason} {failure.remedy}")
-    page = Template(_read("unreachable.html")).substitute(
+        return error_response(status, code, str(why))
+    page = Template(read("unreachable.html")).substitute(
         icon=html.escape(tab_icons()["failed"]),
-        style=_read("unreachable.css"),
-        script=_read("unreachable.js"),
-        reason=html.escape(failure.reason),
-        remedy=html.escape(failure.remedy),
+        style=read("unreachable.css"),
+        script=read("unreachable.js"),
+        reason=html.escape(why.failure.reason),
+        remedy=html.escape(why.failure.remedy),
     )
     return HTMLResponse(page, headers={"Cache-Control": "no-store"})
-
-
-def _read(name: str) -> str:
-    return (DASHBOARD / name).read_text(encoding="utf-8")

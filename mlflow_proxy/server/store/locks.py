@@ -48,7 +48,7 @@ def alone(stores: Sequence[Database]) -> Iterator[None]:
     programs that open an empty database at the same moment, most fail. One lock is enough for
     programs with the same stores, and cannot wait for another of this one.
     """
-    locks = Locks.of(stores[0] if stores else None)
+    locks = Locks(stores[0] if stores else None)
     while not locks.acquire(CREATION):
         time.sleep(INTERVAL)
     try:
@@ -59,11 +59,10 @@ def alone(stores: Sequence[Database]) -> Iterator[None]:
 
 def is_being_created(store: Database) -> bool:
     """Whether a program has the creation lock of `store`: its tables may be locked, too."""
-    locks = Locks.of(store)
-    try:
-        return not locks.acquire(CREATION)
-    finally:
-        locks.release_all()
+    locks = Locks(store)
+    is_free = locks.acquire(CREATION)
+    locks.release_all()
+    return not is_free
 
 
 class Locks:
@@ -73,132 +72,113 @@ class Locks:
     it does on a store that has none. Those that a database server loses are not acquired again.
     """
 
-    def __init__(self) -> None:
-        self._held: set[str] = set()
+    def __init__(self, store: Store | None = None) -> None:
+        self.held: set[str] = set()
+        self._store = store
+        self._opened: _File | _Connection | None = None
+        """What keeps the locks; open while any is held."""
         self._lock = threading.Lock()
-
-    @staticmethod
-    def of(store: Store | None) -> "Locks":
-        match store:
-            case SQLite():
-                return _FileLocks(store.path)
-            case Database(kind="postgresql" | "mysql"):
-                return _ServerLocks(store)
-        return Locks()
 
     def acquire(self, key: str) -> bool:
         """Acquire `key`; returns whether it was free. Non-blocking."""
         with self._lock:
-            if key in self._held:
+            if key in self.held:
                 return False
             try:
-                is_free = self._acquire(key)
+                self._opened = self._opened or self._open()
+                is_free = not self._opened or self._opened.acquire(key)
             except Exception as error:  # each driver has its own exceptions
                 _logger.warning("Cannot lock the database: %s", error)
                 self._close()
                 is_free = True
             if is_free:
-                self._held.add(key)
-            elif not self._held:
+                self.held.add(key)
+            elif not self.held:
                 self._close()
             return is_free
 
-    def holds(self, key: str) -> bool:
-        return key in self._held
-
     def release(self, key: str) -> None:
-        """Release `key`, if it is held."""
         with self._lock:
-            if key not in self._held:
+            if key not in self.held:
                 return
-            self._held.remove(key)
+            self.held.remove(key)
             with contextlib.suppress(Exception):  # a connection that is lost has no locks
-                if self._held:
-                    self._release(key)
+                if self.held:
+                    if self._opened:
+                        self._opened.release(key)
                     return
             self._close()
 
     def release_all(self) -> None:
         with self._lock:
-            self._held.clear()
+            self.held.clear()
             self._close()
 
-    def _acquire(self, key: str) -> bool:
-        return True
+    def _open(self) -> "_File | _Connection | None":
+        match self._store:
+            case SQLite():
+                return _File(self._store.path)
+            case Database(kind="postgresql" | "mysql"):
+                return _Connection(self._store)
+        return None
 
-    def _release(self, key: str) -> None: ...
+    def _close(self) -> None:
+        opened, self._opened = self._opened, None
+        with contextlib.suppress(Exception):  # a connection may be lost
+            if opened:
+                opened.close()
 
-    def _close(self) -> None: ...
 
-
-class _ServerLocks(Locks):
+class _Connection:
     """Locks of a database server, which end with the connection."""
 
     def __init__(self, store: Database) -> None:
-        super().__init__()
-        self._store = store
-        self._connection: Any = None
+        self._kind = store.kind
+        self._connection = engine_of(store).connect()
 
-    def _acquire(self, key: str) -> bool:
-        if self._connection is None:
-            self._connection = engine_of(self._store).connect()
+    def acquire(self, key: str) -> bool:
         return bool(self._execute(ACQUIRE, key))
 
-    def _release(self, key: str) -> None:
+    def release(self, key: str) -> None:
         self._execute(RELEASE, key)
 
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        with contextlib.suppress(Exception):  # it may be lost
-            if connection:  # without a rollback, after which PgBouncer would keep the locks
-                connection.invalidate()
+    def close(self) -> None:
+        self._connection.invalidate()  # without a rollback, after which PgBouncer would keep them
 
     def _execute(self, statements: dict[str, str], key: str) -> Any:
         import sqlalchemy
 
         # The transaction stays open: PgBouncer gives the connection to others after its end.
-        statement = sqlalchemy.text(statements[self._store.kind])
-        return self._connection.scalar(statement, {"key": key})
+        return self._connection.scalar(sqlalchemy.text(statements[self._kind]), {"key": key})
 
 
-class _FileLocks(Locks):
+class _File:
     """Locks of a SQLite database: a byte each of an empty file beside it, which stays there.
 
     They hold on network file systems, too, and are no locks of SQLite's.
     """
 
     def __init__(self, database: Path) -> None:
-        super().__init__()
-        self._path = database.with_name(f".{database.name}-jobs")
-        self._file: int | None = None
-
-    def _acquire(self, key: str) -> bool:
-        if self._file is None:
-            self._file = self._open()
-        try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _byte(key))
-        except (BlockingIOError, PermissionError):  # POSIX allows both
-            return False
-        return True
-
-    def _open(self) -> int:
         """Open the file. What others have put in its place is refused."""
+        path = database.with_name(f".{database.name}-jobs")
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-        file = os.open(self._path, flags, 0o666)
-        status = os.fstat(file)
+        self._file = os.open(path, flags, 0o666)
+        status = os.fstat(self._file)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-            os.close(file)
-            raise OSError(f"{self._path} is not a file of its own")
-        return file
+            self.close()
+            raise OSError(f"{path} is not a file of its own")
 
-    def _release(self, key: str) -> None:
-        if self._file is not None:
-            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _byte(key))
+    def acquire(self, key: str) -> bool:
+        with contextlib.suppress(BlockingIOError, PermissionError):  # POSIX allows both
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _byte(key))
+            return True
+        return False
 
-    def _close(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            os.close(file)
+    def release(self, key: str) -> None:
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _byte(key))
+
+    def close(self) -> None:
+        os.close(self._file)
 
 
 def _byte(key: str) -> int:

@@ -123,7 +123,7 @@ def check_store(name: str, store: Store) -> None:
     """
     match store:
         case SQLite():
-            check_folder_of(store.path, name)
+            _check_folder_of(store.path, name)
         case stores.Invalid():
             raise StartError(
                 f"The store URI {quoted(store.shown)} {store.mistake}.",
@@ -145,12 +145,8 @@ def check_store(name: str, store: Store) -> None:
             )
 
 
-def check_folder_of(database: Path, setting: str = "backend_store_uri") -> None:
-    """Check that SQLite can write `database`, of `setting`, and the journal beside it.
-
-    Raises:
-        StartError: it cannot.
-    """
+def _check_folder_of(database: Path, setting: str) -> None:
+    """Check that SQLite can write `database`, of `setting`, and the journal beside it."""
     # SQLite writes where links lead.
     folder = Path(os.path.realpath(database)).parent
     try:
@@ -185,9 +181,6 @@ def _probe(folder: Path) -> str:
     """Do in `folder`, in a file without a name, what SQLite does; returns why it cannot be locked.
 
     SQLite's own error would be that of a busy database or a bad disk, or come after two minutes.
-
-    Raises:
-        OSError: a file cannot be written.
     """
     with tempfile.TemporaryFile(dir=folder) as file:
         try:

@@ -4,7 +4,7 @@ import threading
 
 from common import reporter  # which has reported the first stage
 
-from mlflow_proxy.reports import Version
+from mlflow_proxy.reports import Found
 
-reporter.send(Version("99.1.0"))
+reporter.send(Found("99.1.0"))
 threading.Event().wait()
