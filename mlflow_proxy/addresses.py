@@ -96,7 +96,8 @@ RUN = "/ajax-api/2.0/mlflow/runs/get"
 RUN_SEARCH = "/ajax-api/2.0/mlflow/runs/search"
 GRAPHQL = "/graphql"
 GATEWAY = "/gateway/"
-# A path of the AI Gateway has no segment that could lead elsewhere, however often it is decoded.
+# A path of the AI Gateway, as received. It has no segment that could lead elsewhere, however often
+# it is decoded.
 GATEWAY_PATH = re.compile(
     r"/gateway(?:/(?!\.{1,2}(?:/|$))"
     r"(?:[\w.:~@!$&'()*+,;=-]|%(?!2[5EeFf]|5[Cc])[0-9A-Fa-f]{2})+)+",
@@ -143,8 +144,3 @@ def gateway_credential(credential: str) -> str:
     So this is a part of an address, which may reach a log or a trace.
     """
     return hmac.new(credential.encode(), b"gateway", "sha256").hexdigest()
-
-
-def is_gateway_path(path: str) -> bool:
-    """Whether `path`, as received and below MLflow's address, is one of the gateway's."""
-    return GATEWAY_PATH.fullmatch(path) is not None

@@ -3,6 +3,7 @@
 A bad value stops nothing but MLflow: Jupyter's log and the page of the tile name it.
 """
 
+import contextlib
 import functools
 import os
 import re
@@ -28,7 +29,6 @@ from .stores import SQLite, Store
 URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 FALSE_VALUES = ("false", "0")  # of MLflow's variables
 SECTION = "MLflowProxy"
-OWN_SECTIONS = frozenset({SECTION, "MLflowProxyApp"})
 MAX_SHOWN = 200  # characters of a value
 # MLflow's variables that a setting follows, the first that is set.
 VARIABLES = {
@@ -37,13 +37,9 @@ VARIABLES = {
     "default_artifact_root": ("MLFLOW_DEFAULT_ARTIFACT_ROOT",),
     "job_execution": ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION",),
 }
-# Quoted: the oldest traitlets has no type parameters.
-TYPES: "dict[type[TraitType[Any, Any]], str]" = {
-    traitlets.Bool: "True or False",
-    traitlets.Dict: "a dictionary",
-    traitlets.Float: "a number",
-    traitlets.Unicode: "a string that a program can be given",
-}
+# What most settings take.
+TEXT = "a string that a program can be given"
+BOOLEAN = "True or False"
 
 
 class MLflowProxy(LoggingConfigurable):
@@ -66,7 +62,7 @@ class MLflowProxy(LoggingConfigurable):
         place, which MLflow wants migrated since 3.13. Relative SQLite paths start at the Jupyter
         root folder. A password belongs in the environment variable rather than in a file.
         """,
-    ).tag(config=True, for_kernels=True)
+    ).tag(config=True, for_kernels=True, expected=TEXT)
 
     registry_store_uri = traitlets.Unicode(
         help="""
@@ -75,7 +71,7 @@ class MLflowProxy(LoggingConfigurable):
         Default: `$MLFLOW_REGISTRY_STORE_URI`, else `$MLFLOW_REGISTRY_URI`, else the store of
         `backend_store_uri`.
         """,
-    ).tag(config=True, for_kernels=True)
+    ).tag(config=True, for_kernels=True, expected=TEXT)
 
     default_artifact_root = traitlets.Unicode(
         help="""
@@ -83,7 +79,7 @@ class MLflowProxy(LoggingConfigurable):
 
         Default: `$MLFLOW_DEFAULT_ARTIFACT_ROOT`, else `<Jupyter root folder>/mlartifacts`.
         """,
-    ).tag(config=True, for_kernels=True)
+    ).tag(config=True, for_kernels=True, expected=TEXT)
 
     export_tracking_uri = traitlets.Bool(
         True,
@@ -91,7 +87,7 @@ class MLflowProxy(LoggingConfigurable):
         Give kernels and terminals `MLFLOW_TRACKING_URI`, so that what they log is what the
         dashboard shows. A value that names another store is never changed.
         """,
-    ).tag(config=True, for_kernels=True)
+    ).tag(config=True, for_kernels=True, expected=BOOLEAN)
 
     kernels = traitlets.Enum(
         ("auto", "database", "server"),
@@ -104,7 +100,7 @@ class MLflowProxy(LoggingConfigurable):
         holds experiments whose artifacts only MLflow's server can reach, as those of an earlier
         `mlflow ui`, else "database".
         """,
-    ).tag(config=True, for_kernels=True)
+    ).tag(config=True, for_kernels=True, expected="'auto' or 'database' or 'server'")
 
     job_execution = traitlets.Bool(
         help="""
@@ -116,7 +112,7 @@ class MLflowProxy(LoggingConfigurable):
 
         Default: `$MLFLOW_SERVER_ENABLE_JOB_EXECUTION`, else True.
         """,
-    ).tag(config=True)
+    ).tag(config=True, expected=BOOLEAN)
 
     start_timeout = traitlets.Float(
         120.0,
@@ -152,7 +148,7 @@ class MLflowProxy(LoggingConfigurable):
         needs Python 3.10 or newer and MLflow, not this package. It does not get Jupyter's
         `PYTHONPATH`. Default: the interpreter that runs Jupyter.
         """,
-    ).tag(config=True)
+    ).tag(config=True, expected=TEXT)
 
     environment = traitlets.Dict(
         key_trait=traitlets.Unicode(),
@@ -179,7 +175,7 @@ class MLflowProxy(LoggingConfigurable):
         logs of containers. Its lines have the level INFO, so Jupyter's own level must be INFO, as
         it is by default. Without this, Jupyter's log has the warnings only.
         """,
-    ).tag(config=True)
+    ).tag(config=True, expected=BOOLEAN)
 
     allow_upgrade = traitlets.Union(
         (traitlets.Bool(), traitlets.Enum(("auto",))),
@@ -195,7 +191,7 @@ class MLflowProxy(LoggingConfigurable):
     new_browser_tab = traitlets.Bool(
         True,
         help="Open the dashboard in a browser tab of its own; False: inside JupyterLab.",
-    ).tag(config=True)
+    ).tag(config=True, expected=BOOLEAN)
 
     def __init__(self, root_dir: str | None = None, **kwargs: Any) -> None:
         """Read the settings; `root_dir` is Jupyter's root folder, by default the working folder."""
@@ -296,11 +292,9 @@ def checked_text(text: str) -> str:
     Raises:
         TraitError: it cannot.
     """
-    try:
+    with contextlib.suppress(UnicodeEncodeError):
         if b"\0" not in os.fsencode(text):
             return text
-    except UnicodeEncodeError:
-        pass
     raise TraitError("A program cannot be given this text")
 
 
@@ -323,7 +317,7 @@ def _read(server_app: ServerApp) -> MLflowProxy:
     }
     for text in bad.values():
         server_app.log.error("MLflow is not available: %s", text)
-    for name in server_app.config.keys() - OWN_SECTIONS:
+    for name in server_app.config.keys() - {SECTION, "MLflowProxyApp"}:
         if get_close_matches(name.lower(), [SECTION.lower()], cutoff=0.8):
             text = "Config section `%s` is not known. Did you mean `%s`?"
             server_app.log.warning(text, name, SECTION)
@@ -347,27 +341,14 @@ def _explain(server_app: ServerApp, name: str, value: Any) -> str:
     trait = MLflowProxy.class_traits(config=True).get(name)
     if trait is None:  # traitlets warns of it
         return ""
-    # Python takes a bool for 0 or 1.
-    is_bool_for_number = isinstance(value, bool) and isinstance(trait, traitlets.Float)
-    if _is_possible(server_app, name, value) and not is_bool_for_number:
-        return ""
-    return f"c.{SECTION}.{name} is {shown(trait, value)}; it takes {expected(trait)}."
-
-
-def _is_possible(server_app: ServerApp, name: str, value: Any) -> bool:
-    config = Config({SECTION: Config({name: deepcopy(value)})})
-    try:
-        MLflowProxy(root_dir=server_app.root_dir, config=config)
-    except Exception:  # traitlets raises several, whose messages may hold a password
-        return False
-    return True
-
-
-def expected(trait: "TraitType[Any, Any]") -> str:
-    if isinstance(trait, traitlets.Enum):
-        return " or ".join(repr(each) for each in trait.values or ())
-    known = (text for kind, text in TYPES.items() if isinstance(trait, kind))
-    return str(trait.metadata.get("expected") or next(known, trait.info()))
+    tried = Config({SECTION: Config({name: deepcopy(value)})})
+    # traitlets raises several exceptions, whose messages may hold a password.
+    with contextlib.suppress(Exception):
+        MLflowProxy(root_dir=server_app.root_dir, config=tried)
+        # Python takes a bool for 0 or 1.
+        if not (isinstance(value, bool) and isinstance(trait, traitlets.Float)):
+            return ""
+    return f"c.{SECTION}.{name} is {shown(trait, value)}; it takes {trait.metadata['expected']}."
 
 
 def shown(trait: "TraitType[Any, Any]", value: Any) -> str:

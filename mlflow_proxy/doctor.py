@@ -17,11 +17,10 @@ from http import HTTPStatus
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
 
 from jupyter_core.paths import jupyter_path
 from jupyter_server.serverapp import ServerApp, list_running_servers
+from tornado.httpclient import HTTPClient, HTTPError
 from traitlets.config import Application
 
 from . import plugin
@@ -195,12 +194,10 @@ def terminal(inherited: Mapping[str, str]) -> Iterator[str]:
 
 def ask(url: str, authorization: str) -> tuple[int, str]:
     """The status and the body of an answer; 0 and why, if there is none."""
-    request = Request(url, headers={"Authorization": authorization})  # noqa: S310 (Jupyter's)
-    try:
-        with build_opener(ProxyHandler({})).open(request, timeout=ANSWER_TIMEOUT) as answer:
-            return answer.status, answer.read().decode()
-    except HTTPError as error:
-        with error:
-            return error.code, ""
-    except OSError as error:
-        return 0, f"nothing: {error}"
+    headers = {"Authorization": authorization}
+    with contextlib.closing(HTTPClient(defaults={"request_timeout": ANSWER_TIMEOUT})) as client:
+        try:
+            answer = client.fetch(url, headers=headers, raise_error=False)
+        except (OSError, ValueError, HTTPError) as error:
+            return 0, f"nothing: {error}"
+    return answer.code, answer.body.decode(errors="replace")

@@ -160,6 +160,5 @@ def artifacts_destination(config: MLflowProxy) -> str:
     if not root.startswith(SERVED_ARTIFACTS):
         return root
     variables = {**os.environ, **config.environment}
-    return variables.get("MLFLOW_ARTIFACTS_DESTINATION") or folder_location(
-        config.root_dir / "mlartifacts"
-    )
+    default = folder_location(config.root_dir / "mlartifacts")
+    return variables.get("MLFLOW_ARTIFACTS_DESTINATION") or default

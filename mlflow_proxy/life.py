@@ -21,7 +21,7 @@ from .printable import escaped, mask_passwords, quoted
 from .process import MLflowCommand, MLflowProcess, leave_signals_to_jupyter
 from .reports import Exited, Failure, Offer, Report
 from .sqlite_files import OpenedFiles
-from .status import BY_USER, LastUse, StartProgress, State, Status, failure_of_exit
+from .status import BY_USER, LastUse, Retries, StartProgress, State, Status, failure_of_exit
 
 MAX_CRASHES = 3  # in a row, after which MLflow is started by its next use only
 HEALTHY = 60.0  # seconds of service after which a crash counts as the first again
@@ -142,7 +142,7 @@ class Life:
     def _enter_ready(self) -> None:
         status = self.status
         self.metrics.start_seconds.observe(status.progress.seconds)
-        status.retries.reset()
+        status.retries = Retries()
         status.retried, status.stop_reason = None, ""
         status.has_served = True
         self._ready_at = time.monotonic()

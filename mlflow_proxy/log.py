@@ -11,6 +11,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from jupyter_core.paths import jupyter_runtime_dir
+from jupyter_server.utils import check_pid
 
 from .printable import escaped, mask_passwords
 
@@ -98,21 +99,18 @@ class _PrivateFile(RotatingFileHandler):
     """A log whose files only their owner may read."""
 
     def _open(self) -> io.TextIOWrapper:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        file = os.fdopen(os.open(self.baseFilename, flags, 0o600), "ab")
-        return io.TextIOWrapper(file, self.encoding, write_through=True)
+        Path(self.baseFilename).touch(0o600)
+        return super()._open()
 
 
 def end_of_log(log: Path, size: int) -> bytes:
     """The last lines of `log` and its predecessor, at most `size` bytes; empty without a log."""
     end = b""
     for file in (log, log.with_name(log.name + ROTATED)):
-        with contextlib.suppress(FileNotFoundError), file.open("rb") as opened:
-            left = size - len(end)
-            opened.seek(max(0, file.stat().st_size - left))
-            end = opened.read(left) + end
+        with contextlib.suppress(FileNotFoundError):
+            end = file.read_bytes() + end
     # The first line may be cut off, in the middle of a character.
-    return end.partition(b"\n")[2] if len(end) == size else end
+    return end[-size:].partition(b"\n")[2] if len(end) > size else end
 
 
 def remove_old_logs(path: Path) -> None:
@@ -123,16 +121,6 @@ def remove_old_logs(path: Path) -> None:
     """
     for log in path.parent.iterdir():
         match = LOG_NAME.fullmatch(log.name)
-        is_of_dead = match and log != path and not _is_running(int(match["pid"]))
+        is_of_dead = match and log != path and not check_pid(int(match["pid"]))
         if is_of_dead and time.time() - log.stat().st_mtime > OLD:
             log.unlink(missing_ok=True)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

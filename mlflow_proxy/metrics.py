@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from prometheus_client import Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 
 from .reports import Stage
 from .status import LastUse, State, Status
@@ -55,11 +55,8 @@ class Metrics:
 
     def collect(self) -> Iterator[Metric]:
         status, last_use = self._status, self._last_use
-        versions = GaugeMetricFamily(
-            "mlflow_proxy_info", "1, with the versions", labels=["version", "mlflow_version"]
-        )
-        versions.add_metric([self._version, status.version or ""], 1)
-        yield versions
+        versions = {"version": self._version, "mlflow_version": status.version or ""}
+        yield InfoMetricFamily("mlflow_proxy", "1, with the versions", versions)
         states = {each.value: float(each is status.state) for each in State}
         yield _gauge("state", "1 for MLflow's state, 0 for the others", "state", states)
         sizes = status.memory_by_process()

@@ -3,12 +3,11 @@
 import os
 import re
 import shutil
-from collections.abc import Mapping
 from datetime import datetime, timezone
 from http import HTTPStatus
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
@@ -48,7 +47,7 @@ def server_process(config: MLflowProxy | None = None) -> dict[str, Any]:
         "unix_socket": True,
         "timeout": config.start_timeout,
         # A dashboard inside JupyterLab is a frame.
-        "new_browser_tab": config.new_browser_tab or not may_frame_itself(_headers()),
+        "new_browser_tab": config.new_browser_tab or not _may_frame(),
         "launcher_entry": {"title": "MLflow", "icon_path": str(icon())},
     }
 
@@ -168,7 +167,7 @@ def make_life(
     output = set_up_logging(log, server_app.log, all_to=config.log_to_stderr)
     return Life(
         command=MLflowCommand(tuple(mlflow_command(config)), config.root_dir, variables_now),
-        status=Status(output.lines, log, may_frame_itself(_headers())),
+        status=Status(output.lines, log, _may_frame()),
         output=output,
         start_timeout=config.start_timeout,
         idle_timeout=config.idle_timeout,
@@ -197,10 +196,9 @@ class MLflowProxyApp(ExtensionApp):
         load(self.serverapp)
 
 
-def _headers() -> Mapping[str, str]:
-    if not ServerApp.initialized():
-        return {}
-    return cast("Mapping[str, str]", ServerApp.instance().web_app.settings.get("headers", {}))
+def _may_frame() -> bool:
+    settings = ServerApp.instance().web_app.settings if ServerApp.initialized() else {}
+    return may_frame_itself(settings.get("headers", {}))
 
 
 def _literal(value: str) -> str:

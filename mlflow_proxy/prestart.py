@@ -58,28 +58,25 @@ def free_memory(root: Path = Path("/")) -> float:
     """Bytes of memory that this process can still get; infinite if the system does not tell."""
     free = [math.inf]
     with contextlib.suppress(OSError):
-        free += [1024 * int(kib) for kib in AVAILABLE.findall(_read(root / "proc/meminfo"))]
+        free += [1024 * int(kib) for kib in AVAILABLE.findall((root / "proc/meminfo").read_text())]
     for folder in _cgroups(root):
         for limit, used in CGROUP_FILES:
             with contextlib.suppress(OSError, ValueError):  # of the other version; "max"
-                cache = CACHE.search(_read(folder / "memory.stat"))
+                cache = CACHE.search((folder / "memory.stat").read_text())
                 reclaimable = int(cache[1]) if cache else 0
-                free.append(int(_read(folder / limit)) - int(_read(folder / used)) + reclaimable)
+                left = int((folder / limit).read_text()) - int((folder / used).read_text())
+                free.append(left + reclaimable)
     return min(free)
 
 
 def _cgroups(root: Path) -> Iterator[Path]:
     """The folders of this process's cgroups, each with those around it, whose limits count too."""
     with contextlib.suppress(OSError):
-        for line in _read(root / "proc/self/cgroup").splitlines():
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
             mount = root / "sys/fs/cgroup" / ("memory" if "memory" in controllers else "")
             place = Path(path.lstrip("/"))
             yield from (mount / each for each in (place, *place.parents))
-
-
-def _read(file: Path) -> str:
-    return file.read_text(encoding="utf-8")
 
 
 class ImportNotices(asyncio.DatagramProtocol):

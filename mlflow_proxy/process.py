@@ -120,8 +120,6 @@ class MLflowProcess:
             # Ctrl-C in Jupyter's terminal is for Jupyter to handle.
             start_new_session=True,
         )
-        self._starting: asyncio.Future[None] | None = None
-        self._watching: asyncio.Future[None] | None = None
         self._exchanges = 0
         self._is_unused = asyncio.Event()
         self._is_unused.set()
@@ -132,6 +130,10 @@ class MLflowProcess:
 
     async def start(self) -> None:
         """Start it, or raise OSError; a cancellation meanwhile leaves a process that `end` ends."""
+        self._starting = asyncio.ensure_future(self._start())
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
         loop = asyncio.get_running_loop()
         self._reports, self._lifeline = await asyncio.open_connection(sock=self._ours)
         output = asyncio.StreamReader()
@@ -139,8 +141,7 @@ class MLflowProcess:
             lambda: asyncio.StreamReaderProtocol(output), os.fdopen(self._pipe, "rb", 0)
         )
         self._logging = asyncio.ensure_future(self._log(output))
-        self._starting = asyncio.ensure_future(self.supervised.start())
-        await asyncio.shield(self._starting)
+        await self.supervised.start()
 
     async def _log(self, output: asyncio.StreamReader) -> None:
         while data := await output.read(CHUNK):
@@ -197,11 +198,8 @@ class MLflowProcess:
             except ValueError as error:  # of another version: the package was upgraded meanwhile
                 _logger.warning("Ignored a report of MLflow (pid %s): %s", self.pid, error)
 
-    def watch(self, process: Any) -> None:
+    async def watch(self, process: Any) -> None:
         """Log and report the end of `process`, which simpervisor has started."""
-        self._watching = asyncio.ensure_future(self._watch(process))
-
-    async def _watch(self, process: Any) -> None:
         code = await process.wait()
         with contextlib.suppress(OSError):  # there is none
             os.killpg(process.pid, signal.SIGKILL)  # the processes of MLflow's jobs
@@ -223,23 +221,21 @@ class MLflowProcess:
             return
         self.is_ended = True
         try:
-            if self._starting:
-                with contextlib.suppress(OSError):
-                    await self._starting
-                if completes and self._exchanges and await self._retires():
-                    await self._is_unused.wait()
-                await self._terminate()
+            with contextlib.suppress(OSError):
+                await self._starting
+            if completes and self._exchanges and await self._retires():
+                await self._is_unused.wait()
+            await self._terminate()
         finally:
             await self._clean_up()
 
     async def _retires(self) -> bool:
         """Ask the process not to expect further requests; returns whether it reacts in time."""
         self.supervised.proc.send_signal(RETIRE)
-        answering = asyncio.ensure_future(self._has_retired())
-        try:
-            return bool((await asyncio.wait([answering], timeout=END_TIMEOUT))[0])
-        finally:
-            answering.cancel()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._has_retired(), END_TIMEOUT)
+            return True
+        return False
 
     async def _has_retired(self) -> None:
         while not isinstance(await self.next_report(), Retired | Exited):
@@ -256,9 +252,9 @@ class MLflowProcess:
 
     async def _clean_up(self) -> None:
         self.remove_folder()
-        if self._watching:
-            await asyncio.wait([self._watching], timeout=OUTPUT_TIMEOUT)
-            self._watching.cancel()
+        if watching := self.supervised.watching:
+            await asyncio.wait([watching], timeout=OUTPUT_TIMEOUT)
+            watching.cancel()
         if self.pid is not None:
             with contextlib.suppress(OSError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -266,10 +262,6 @@ class MLflowProcess:
             await self.session.close()
         os.close(self._output_end)
         self._theirs.close()
-        if self._starting is None:
-            self._ours.close()
-            os.close(self._pipe)
-            return
         self._lifeline.close()
         # A process that MLflow started may still hold the pipe; its output is not waited for.
         await asyncio.wait([self._logging], timeout=OUTPUT_TIMEOUT)
@@ -284,6 +276,7 @@ class _Supervised(SupervisedProcess):  # type: ignore[misc] # it has no types
     """A process of which `owner` watches each start, also one that ends at once."""
 
     proc: Any
+    watching: asyncio.Future[None] | None = None
 
     def __init__(self, owner: MLflowProcess, *args: str, **kwargs: Any) -> None:
         super().__init__(NAME, *args, **kwargs)
@@ -304,7 +297,7 @@ class _Supervised(SupervisedProcess):  # type: ignore[misc] # it has no types
             self._owner.error = error
             asyncio.get_running_loop().call_soon(self._owner.report_exit, 0)
         else:
-            self._owner.watch(self.proc)
+            self.watching = asyncio.ensure_future(self._owner.watch(self.proc))
 
 
 def leave_signals_to_jupyter() -> None:

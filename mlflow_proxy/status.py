@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,6 @@ class Retries:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget all failures, because MLflow is ready."""
         self._next = RETRY_INTERVAL
         self._for_people = self._for_programs = 0.0
 
@@ -96,7 +93,6 @@ class StartProgress:
         self._clock = clock
         self.stage = Stage.PREPARE
         self._modules = 0
-        self._fraction = 0.0
         self.text = text or TEXTS[self.stage]
         self._began = self._stage_began = clock()
 
@@ -112,7 +108,7 @@ class StartProgress:
         self.text = TEXTS[step or stage]
 
     def imported(self, modules: int) -> None:
-        self._modules = modules
+        self._modules = max(self._modules, modules)  # some are removed again
 
     @property
     def fraction(self) -> float:
@@ -120,8 +116,7 @@ class StartProgress:
         stages = list(Stage)
         done = sum(SECONDS[each] for each in stages[: stages.index(self.stage)])
         current = SECONDS[self.stage] * self._fraction_of_stage()
-        self._fraction = max(self._fraction, min(0.99, (done + current) / sum(SECONDS.values())))
-        return self._fraction
+        return min(0.99, (done + current) / sum(SECONDS.values()))
 
     @property
     def remaining(self) -> float:
@@ -290,12 +285,9 @@ def failure_of_exit(code: int, *, has_reported: bool) -> Failure:
 
 def _family(pid: int) -> Iterator[int]:
     yield pid
-    tasks: list[Path] = []
-    with contextlib.suppress(OSError):  # the process has ended
-        tasks += (PROC / str(pid) / "task").iterdir()
-    for task in tasks:
+    for children in glob(f"{PROC}/{pid}/task/*/children"):
         with contextlib.suppress(OSError):  # the thread has ended
-            for child in (task / "children").read_text().split():
+            for child in Path(children).read_text().split():
                 yield from _family(int(child))
 
 

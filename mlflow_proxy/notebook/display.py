@@ -149,13 +149,10 @@ class Display:
         from mlflow.tracing.display import get_display_handler
 
         # MLflow's client sends them from several threads.
-        ordered = sorted(traces.items(), key=lambda trace: trace[1].request_time)
-        shown = {
-            trace_id: info.experiment_id
-            for trace_id, info in ordered
-            if info.trace_metadata.get(SOURCE_RUN) not in self.log.evaluations
-        }
-        shown = dict(list(shown.items())[: MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK.get()])
+        ordered = sorted(traces.values(), key=lambda trace: trace.request_time)
+        evaluations, limit = self.log.evaluations, MLFLOW_MAX_TRACES_TO_DISPLAY_IN_NOTEBOOK.get()
+        own = [each for each in ordered if each.trace_metadata.get(SOURCE_RUN) not in evaluations]
+        shown = {each.trace_id: each.experiment_id for each in own[:limit]}
         return self._frame(shown) if shown and not get_display_handler().disabled else ""
 
     def _traces_of_mlflow(self) -> dict[str, Any]:

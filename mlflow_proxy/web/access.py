@@ -150,15 +150,6 @@ class AccessChecks(JupyterHandler):
         Raises:
             tornado.web.HTTPError: 403, the request is a script's or a program's.
         """
-        if not self.wants_page():
+        if "text/html" not in self.request.headers.get("Accept", ""):
             raise web.HTTPError(HTTPStatus.FORBIDDEN, how_to_log_in())
         return str(super().get_login_url())
-
-    def wants_page(self) -> bool:
-        """Whether a person waits for a page; otherwise a program waits for data."""
-        return "text/html" in self.request.headers.get("Accept", "")
-
-    def set_xsrf_cookie(self) -> None:
-        """Set the cookie whose value the page's script sends back, unless the browser has it."""
-        if self.wants_page():
-            self.xsrf_token  # noqa: B018 (its getter sets the cookie)

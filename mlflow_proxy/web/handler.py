@@ -47,8 +47,9 @@ class StreamingHandler(AccessChecks, StreamingTransport, SuperviseAndProxyHandle
             raise web.HTTPError(error.status_code, how_to_log_in()) from error
         if self._finished:  # redirected to the login page
             return
-        self.set_xsrf_cookie()
         request = self.mlflows_request
+        if request.wants_page:
+            self.xsrf_token  # noqa: B018 (it sets the cookie whose value the page sends back)
         await self.check_may(required_action(request.method, request.path))
         self.request.headers.pop(MAY_EXECUTE, None)
         if ASSISTANT in self.request.path and await self.may("execute", "kernels"):

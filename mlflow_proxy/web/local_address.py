@@ -22,7 +22,7 @@ from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
 from mlflow_proxy import addresses
-from mlflow_proxy.addresses import gateway_credential, is_gateway_path
+from mlflow_proxy.addresses import gateway_credential
 from mlflow_proxy.headers import Headers
 from mlflow_proxy.life import Life
 
@@ -150,7 +150,7 @@ class LocalHandler(StreamingTransport):
 
     def _has_credential(self) -> bool:
         sent = self.request.headers.get("Authorization", "")
-        if is_gateway_path(self.request.path.removeprefix(self.prefix)):
+        if addresses.GATEWAY_PATH.fullmatch(self.request.path.removeprefix(self.prefix)):
             if self._is_gateway_address() or is_credential(self._address.gateway_credential, sent):
                 return True
         elif self._is_gateway_address():

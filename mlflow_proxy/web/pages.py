@@ -29,7 +29,6 @@ PAGE_FILES = ("page.html", "page.css", "page.js", "texts.js", "theme.js")
 FILES = {name: (FOLDER / name).read_text(encoding="utf-8") for name in PAGE_FILES}
 ICON, ICONS = icon().read_text(encoding="utf-8"), tab_icons()
 THEME = lab_theme() + FILES["theme.js"]
-FAILED_TITLE = "MLflow could not start"
 POLICY = (
     "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; connect-src 'self'; "
     "img-src data:; frame-src 'self'; base-uri 'none'; form-action 'none'"
@@ -111,7 +110,7 @@ def loading_page(request: Request, status: Status, document: Mapping[str, Any]) 
     failure = status.failure
     text = Template(FILES["page.html"]).substitute(
         nonce=nonce,
-        title=FAILED_TITLE if failure else "MLflow",
+        title="MLflow could not start" if failure else "MLflow",
         favicon=html.escape(ICONS["failed" if failure else "plain"]),
         icons=_for_script(ICONS),
         theme=THEME,

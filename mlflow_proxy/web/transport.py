@@ -331,10 +331,9 @@ class StreamingTransport(web.RequestHandler):
 
     async def _send_own(self, answer: Answer) -> None:
         self.set_status(answer.status)
-        for name in {name for name, _ in answer.headers} | {"Content-Security-Policy"}:
-            self.clear_header(name)
+        self.clear_header("Content-Security-Policy")
         for name, value in answer.headers:
-            self.add_header(name, value)
+            self.set_header(name, value)
         if ancestors := self.frame_ancestors():
             self.add_header("Content-Security-Policy", ancestors)
         if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):

@@ -151,6 +151,7 @@ def test_the_readme_lists_every_setting_with_its_default() -> None:
 def test_every_setting_says_what_it_does() -> None:
     traits = MLflowProxy.class_own_traits(config=True)
     assert all(len(trait.help) > 40 for trait in traits.values())
+    assert all(trait.metadata["expected"] for trait in traits.values())
 
 
 def test_the_bucket_of_served_artifacts_may_be_set_for_mlflow_alone(

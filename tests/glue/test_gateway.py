@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlflow_proxy.addresses import gateway_credential, is_gateway_path
+from mlflow_proxy.addresses import GATEWAY_PATH, gateway_credential
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from mlflow_proxy.addresses import gateway_credential, is_gateway_path
     ],
 )
 def test_the_paths_of_the_gateway(path: str) -> None:
-    assert is_gateway_path(path)
+    assert GATEWAY_PATH.fullmatch(path)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_paths_of_the_gateway(path: str) -> None:
     ],
 )
 def test_no_other_path(path: str) -> None:
-    assert not is_gateway_path(path)
+    assert not GATEWAY_PATH.fullmatch(path)
 
 
 def test_each_credential_has_another_for_the_gateway() -> None:

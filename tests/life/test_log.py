@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from mlflow_proxy.log import LINE_LENGTH, OLD, PAGE_LINES, MLflowOutput, remove_old_logs
+from mlflow_proxy.log import LINE_LENGTH, OLD, PAGE_LINES, MLflowOutput, end_of_log, remove_old_logs
 
 
 def test_output_is_split_into_lines() -> None:
@@ -68,6 +68,19 @@ set_up_logging(path, logging.getLogger(), all_to=len(sys.argv) > 2).write(b"db:/
         command = [sys.executable, "-c", code, str(tmp_path / "mlflow.log"), *more]
         result = subprocess.run(command, check=True, capture_output=True, text=True)
         assert result.stderr == told
+
+
+def test_the_end_of_the_log_is_read_across_a_rotation_and_begins_with_a_whole_line(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "mlflow-proxy-1.log"
+    assert end_of_log(log, 100) == b""
+    log.write_text("fünf\nsix\n")
+    assert end_of_log(log, 100) == log.read_bytes()
+    log.with_name(f"{log.name}.1").write_text("one\ntwo\n")
+    assert end_of_log(log, 100) == "one\ntwo\nfünf\nsix\n".encode()
+    assert end_of_log(log, 15) == "two\nfünf\nsix\n".encode()
+    assert end_of_log(log, 8) == b"six\n"
 
 
 def test_old_logs_of_ended_processes_are_removed(tmp_path: Path) -> None:

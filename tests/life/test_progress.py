@@ -38,6 +38,8 @@ def test_progress_never_decreases_and_never_completes_early(clock: Clock) -> Non
     for stage in Stage:
         progress.enter(stage)
         progress.imported(10 * MODULES)
+        fractions.append(progress.fraction)
+        progress.imported(MODULES // 2)
         clock.now += 100
         fractions.append(progress.fraction)
     assert fractions == sorted(fractions)

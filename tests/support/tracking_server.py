@@ -17,7 +17,7 @@ from .waiting import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 OLDEST = REPOSITORY / ".venv-oldest" / "bin" / "python"  # of `tests/run.sh --oldest`
-REQUIREMENTS = ("mlflow==3.10.0", "sqlalchemy<2.1", "Flask-WTF<2")
+REQUIREMENTS = ("mlflow==3.10.0", "sqlalchemy<2.1", "Flask-WTF<2", "psycopg[binary]")
 USER, PASSWORD = "admin", "the-admins-password"  # of MLflow's basic-auth app
 AUTH_CONFIG = """[mlflow]
 default_permission = READ
