@@ -56,7 +56,7 @@ def taken(trait: TraitType[Any, Any]) -> str:
     """What the setting takes, as the page of a failed start says it."""
     kinds = {Dict: "a dictionary of strings", Unicode: "text"}
     known = (text for kind, text in kinds.items() if isinstance(trait, kind))
-    return next(known, "") or config.expected(trait)
+    return next(known, "") or str(trait.metadata["expected"])
 
 
 class LogLine(NamedTuple):
