@@ -25,19 +25,19 @@ export function openItem(store, { kind, id, experiment, name }) {
 
 /** Insert code below the active cell. @param {Store} store @param {() => string | Promise<string>} makeCode */
 export async function insert(store, makeCode) {
-  const { app, services } = store;
-  if (!services.notebooks?.currentWidget) {
+  const { notebooks } = store.services;
+  const notebook = notebooks?.currentWidget ?? notebooks?.find((each) => each.isVisible); // just opened
+  if (!notebook) {
     lab.apputils.Notification.info(trans.__("Open a notebook to insert code"), { autoClose: 3000 });
     return;
   }
   await store.attempt(async () => {
     const code = await makeCode();
-    const { content, id } = services.notebooks.currentWidget;
     const { NotebookActions } = lab.notebook;
-    NotebookActions.insertBelow(content);
-    NotebookActions.changeCellType(content, "code");
-    content.activeCell.model.sharedModel.setSource(code);
-    app.shell.activateById(id);
+    NotebookActions.insertBelow(notebook.content);
+    NotebookActions.changeCellType(notebook.content, "code");
+    notebook.content.activeCell.model.sharedModel.setSource(code);
+    store.app.shell.activateById(notebook.id);
   });
 }
 
