@@ -309,7 +309,7 @@ def test_every_artifact_viewer_works_without_violations(
 
 def show(dashboard: Dashboard, content: Content, artifact: str) -> None:
     # From another artifact, a change of the address alone leads nowhere.
-    dashboard.open("settings")
+    dashboard.open("models")
     expect(dashboard.main.get_by_text("Path: ")).to_have_count(0)
     dashboard.open(f"experiments/{content.experiment}/runs/{content.runs[0]}/artifacts/{artifact}")
     expect(dashboard.main.get_by_text("Path: ")).to_contain_text(artifact)

@@ -48,7 +48,7 @@ def test_a_running_run_is_refreshed_until_it_has_ended(
     training = Training(hub_lab, "epoch-one")
     watched = open_table(context, hub_lab, training)
     troubles = watch(watched.page)
-    assert any(url.endswith("runs/search") for url in watched.pass_time(2 * PAUSE))
+    assert any(url.endswith("runs/search") for url in watched.pass_time(PAUSE + REFRESH))
     training.rename("epoch-two")
     watched.pass_time(REFRESH)
     expect(watched.page.get_by_text("epoch-two").first).to_be_visible()
@@ -57,7 +57,7 @@ def test_a_running_run_is_refreshed_until_it_has_ended(
     training.end()
     watched.pass_time_until_paused(5 * REFRESH)
     training.rename("epoch-last")
-    assert not watched.pass_time(2 * PAUSE)
+    assert not watched.pass_time(PAUSE + REFRESH)
     expect(watched.page.get_by_text("epoch-two").first).to_be_visible()
     picture(watched.page, "watched-paused")
 
@@ -185,7 +185,7 @@ def test_a_frame_that_jupyterlab_hides_pauses(hub_lab: Lab, context: BrowserCont
     frame = watched.page.frame_locator("iframe")
     watched.notice = frame.get_by_role("status").filter(has_text=NOTICE)
     expect(frame.get_by_text(training.name).first).to_be_visible()
-    assert watched.pass_time(2 * PAUSE)
+    assert watched.pass_time(PAUSE + REFRESH)
     watched.page.evaluate("tab.style.display = 'none'")
     for _ in range(5):
         sent = watched.pass_time(REFRESH)
@@ -220,7 +220,7 @@ def test_the_charts_of_one_run_are_refreshed_until_it_has_ended(
     watched = Watched(context, hub_lab, address)
     expect(watched.page.get_by_text("loss").first).to_be_visible()
     # MLflow requests the metric and never the status.
-    assert any("get-history" in url for url in watched.pass_time(2 * PAUSE))
+    assert any("get-history" in url for url in watched.pass_time(PAUSE + REFRESH))
     training.end(status)
     watched.pass_time_until_paused(5 * REFRESH)
 
@@ -232,7 +232,7 @@ def test_a_run_that_a_filter_no_longer_finds_is_not_watched(
     search = "searchFilter=attributes.status%20%3D%20%27RUNNING%27"
     watched = Watched(context, hub_lab, f"{training.experiment}/runs?{search}")
     expect(watched.page.get_by_text("filtered").first).to_be_visible()
-    assert watched.pass_time(2 * PAUSE)
+    assert watched.pass_time(PAUSE + REFRESH)
     training.end()
     watched.pass_time_until_paused(6 * REFRESH)
 
@@ -280,7 +280,7 @@ def test_the_notice_is_readable_in_the_dark_theme_and_in_a_narrow_frame(
 def test_mlflow_is_stopped_only_once_the_run_is_no_longer_watched(
     start_lab: Callable[..., Lab], context: BrowserContext, new_database: Path
 ) -> None:
-    idle_timeout = 12  # seconds
+    idle_timeout = 8  # seconds
     config = f"c.MLflowProxy.idle_timeout = {idle_timeout}"
     lab = start_lab(config=config, database=new_database)
     lab.wait_until("ready")

@@ -146,7 +146,7 @@ def test_a_job_runs_in_one_of_the_labs_on_a_store(
         of_first.close()
         wait_for(lambda: len(model.requests) == 2, START)
         model.answers.set()
-        wait_for(lambda: second.status()["state"] == "idle", START)
+        wait_for(lambda: assessments(database), START)
         assert assessments(database) == [("polite", "true", None)]
         assert len(model.requests) == 2
     assert [each.name for each in database.parent.glob(".*")] == [f".{database.name}-jobs"]

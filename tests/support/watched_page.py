@@ -75,7 +75,7 @@ class Watched:
             count = len(self.sent)
             for request in list(self.sent):
                 request.response()
-            self.page.wait_for_timeout(300)
+            self.page.wait_for_timeout(200)
 
     def pass_time_until_paused(self, most: int) -> None:
         """Pass at most so many seconds, until a refresh is held."""
