@@ -82,8 +82,6 @@ class Life:
         """Stop MLflow if it starts or is ready, but no upgrade. The next use starts it."""
         if self._upgrading or self.status.state not in (State.STARTING, State.READY):
             return
-        if self._process:
-            _logger.info("Stopping MLflow (pid %s): requested", self._process.pid)
         self._stop(BY_USER)
 
     def restart(self) -> None:
@@ -180,7 +178,8 @@ class Life:
         """Enter `state`, in which no process serves; the one that did ends in the background."""
         was_ready = self.status.state is State.READY
         self._enter(state)
-        self._end_process(completes=was_ready)
+        why = self.status.stop_reason if state is State.IDLE else ""
+        self._end_process(completes=was_ready, why=why)
         if self._run:
             self._run.cancel()
 
@@ -239,7 +238,7 @@ class Life:
             case reports.Found(version, folder):
                 if report.notice and version != status.version:
                     _logger.warning("%s", report.notice)
-                status.version = version
+                status.version, status.notice = version, report.notice
                 status.static_folder = Path(folder) if folder else None
             case reports.StageEntered(stage, step):
                 status.progress.enter(stage, step)
@@ -290,11 +289,11 @@ class Life:
             "timeout",
         )
 
-    def _end_process(self, *, completes: bool) -> None:
+    def _end_process(self, *, completes: bool, why: str = "") -> None:
         process, self._process = self._process, None
         self.last_use.record_jobs(is_busy=False)
         if process:
-            ending = asyncio.ensure_future(process.end(completes=completes))
+            ending = asyncio.ensure_future(process.end(completes=completes, why=why))
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
             ending.add_done_callback(lambda _: self.status.processes.remove(process))
@@ -313,8 +312,6 @@ class Life:
         if left > 0:
             self._call_later(max(left, MIN_IDLE_CHECK), self._stop_if_idle)
             return
-        pid = self._process and self._process.pid
-        _logger.info("Stopping MLflow (pid %s) after %g s without use", pid, self.idle_timeout)
         is_short = self.idle_timeout < SHORT
         unused = f"{self.idle_timeout:g} s" if is_short else f"{self.idle_timeout / 60:.0f} minutes"
         self._stop(f"stopped after {unused} without use")

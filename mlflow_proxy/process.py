@@ -211,7 +211,7 @@ class MLflowProcess:
         """Report an exit where the process's own reports come, after the last of them."""
         self._theirs.sendall(b"\n" + reports.encode(Exited(code)))
 
-    async def end(self, *, completes: bool) -> None:
+    async def end(self, *, completes: bool, why: str = "") -> None:
         """End it, once the requests in flight are answered if `completes`; idempotent.
 
         Those may be uploads of hours, so they get the time that they need. A process that does not
@@ -220,6 +220,8 @@ class MLflowProcess:
         if self.is_ended:
             return
         self.is_ended = True
+        if why:
+            _logger.info("Stopping MLflow (pid %s): %s", self.pid, why)
         try:
             with contextlib.suppress(OSError):
                 await self._starting

@@ -21,7 +21,7 @@ from typing import Any
 from .addresses import ATTENDED
 from .printable import quoted
 from .process import MLflowProcess, describe_exit
-from .reports import Failure, Found, Stage, Step
+from .reports import Failure, Stage, Step
 
 # Seconds after a failed start in which no request starts MLflow again, so that users can read why.
 # For programs, this doubles with each failure in a row.
@@ -198,6 +198,8 @@ class Status:
     """Folder of MLflow's static files, once the MLflow process has reported it."""
     version: str | None = None
     """MLflow's version, once the MLflow process has reported it."""
+    notice: str = ""
+    """Says that this version is newer than what was tested."""
     processes: list[MLflowProcess] = field(default_factory=list)
     """The MLflow processes, the newest last; earlier ones complete their requests."""
 
@@ -248,7 +250,7 @@ class Status:
             "stopped": f"{self.text}." if self.is_stopped_by_user else "",
             "stop_reason": self.stop_reason,
             "version": self.version,
-            "notice": Found(self.version or "").notice,
+            "notice": self.notice,
             # None also if it is unknown.
             "memory": None if is_starting else sum(self.memory_by_process().values()) or None,
             "pid": self.processes[-1].pid if self.processes else None,
