@@ -33,8 +33,10 @@ SUBMITTING = (
     "/ajax-api/3.0/mlflow/genai/evaluate/invoke",
     "/ajax-api/3.0/mlflow/issues/invoke",
     "/ajax-api/3.0/mlflow/scorer/invoke",
-    "/{api}/3.0/mlflow/prompt-optimization/jobs",
-    "/{api}/3.0/mlflow/scorers/online-config",
+    "/ajax-api/3.0/mlflow/prompt-optimization/jobs",
+    "/ajax-api/3.0/mlflow/scorers/online-config",
+    "/api/3.0/mlflow/prompt-optimization/jobs",
+    "/api/3.0/mlflow/scorers/online-config",
 )
 
 

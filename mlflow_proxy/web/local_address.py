@@ -175,7 +175,7 @@ def is_credential(credential: str, authorization: str) -> bool:
     scheme, _, sent = authorization.partition(" ")
     if scheme.lower() == "basic":
         try:
-            sent = BasicAuth.decode(authorization).password
+            sent = BasicAuth.decode(f"{scheme} {sent.strip()}").password
         except ValueError:
             return False
     elif scheme.lower() != "bearer":

@@ -26,7 +26,7 @@ export function openItem(store, { kind, id, experiment, name }) {
 /** Insert code below the active cell. @param {Store} store @param {() => string | Promise<string>} makeCode */
 export async function insert(store, makeCode) {
   const { notebooks } = store.services;
-  const notebook = notebooks?.currentWidget ?? notebooks?.find((each) => each.isVisible); // just opened
+  const notebook = notebooks?.currentWidget ?? notebooks?.find((each) => each.isVisible); // not current yet when just opened
   if (!notebook) {
     lab.apputils.Notification.info(trans.__("Open a notebook to insert code"), { autoClose: 3000 });
     return;
